@@ -37,14 +37,16 @@
 //! - [`pc3_client`], the UE's end of PC3
 //! - [`pc8`], messages between UE and ProSe Key Management Function, XML: TS 33.303 Annex E
 //! - [`key_delivery`], keys of groups and discovery by MIKEY: TS 33.303 §6.2.3.3.2.3
-//! - [`pkmf`], the ProSe Key Management Function: keys of groups and of public-safety discovery
+//! - [`pkmf`], the ProSe Key Management Function: keys of groups, of public-safety discovery and of relays
 //! - [`pkmf_client`], the UE's end of it
+//! - [`remote_ue`], PRUKs of a remote UE, and the KD of its links to relays
+//! - [`relay_client`], the relay's end of PC8
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
 //!
 //! GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; EAP-AKA (only its packets), the derivation of RFC 9678; 3DES over
-//! the air; keys of which two MMEs give a half each; K of 256 bits; the age limit L of a USIM; PRUKs and KDs of relays.
+//! the air; keys of which two MMEs give a half each; K of 256 bits; the age limit L of a USIM.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -69,6 +71,8 @@ pub mod pkmf;
 pub mod pkmf_client;
 pub mod prose_function;
 pub mod radius;
+pub mod relay_client;
+pub mod remote_ue;
 pub mod ub_client;
 pub mod usim;
 

@@ -24,7 +24,8 @@ mod messages;
 mod wanted;
 
 pub use io::{
-    Allotment, Config, EndCause, Filter, Heard, Input, Name, NoAnswer, Output, Target, Wanted, WantedId,
+    Allotment, Config, EndCause, Filter, Heard, Input, Name, NoAnswer, Output, Query, Target, Wanted,
+    WantedId,
 };
 
 use std::collections::VecDeque;
@@ -223,7 +224,11 @@ impl Pc3Client {
             let id = WantedId(index as u8);
             match update.info.map(|info| messages::updated(&entry.wanted, info, self.now)) {
                 None => {
-                    entry.refused();
+                    // No update has a form for model B: what is left of several is asked for anew.
+                    match &entry.wanted {
+                        Wanted::Ask(targets) if targets.len() > 1 => entry.begins_anew(self.now),
+                        _ => entry.refused(),
+                    }
                     self.outputs.push_back(Output::Ended { id, why: EndCause::Withdrawn });
                 }
                 Some(None) => self.outputs.push_back(Output::Malformed(None)),

@@ -1,4 +1,5 @@
-//! The ProSe Key Management Function: keys of groups and of public-safety discovery. TS 33.303 §6.2.3, §6.6.4, Annex E.
+//! The ProSe Key Management Function: keys of groups, of public-safety discovery and of relays. TS 33.303 §6.2.3, §6.6.4, §6.7,
+//! Annex E.
 //!
 //! ```text
 //! config.rs      what the operator says: services, members, lifetimes, limits
@@ -6,6 +7,8 @@
 //! requests.rs    KEY_REQUEST: who may have what, PMK
 //! periods.rs     PGKs and PSDKs: IDs, periods, the next one in time, revocation
 //! deliveries.rs  MIKEY: messages, tries, verification
+//! remotes.rs     remote UEs and their PRUKs
+//! relays.rs      relays that ask for a KD, GBA push
 //! storing.rs     what is being stored, and what then
 //! ```
 //!
@@ -21,21 +24,27 @@
 //! - **Revocation** ends all keys of the service at once, withdraws them from the members that have them, and gives the others
 //!   a new one; each member loses the old ones after it has said that it has the new one, or does not answer.
 //!
-//! Not here: PRUKs and KDs of relays (a UE that asks is told that it gets none), other PLMNs, the choice of algorithms by
-//! the UE; a UE has one address.
+//! - **A PRUK** is durable before anybody has it; a KD and its freshness are nowhere but in the answer to the relay.
+//!
+//! A PRUK comes in a KEY_RESPONSE (§6.7.3.2.2.2, Annex E.5.2.2.11), not by MIKEY: so the text has it, where drafts had MIKEY.
+//!
+//! Not here: other PLMNs, PC4a (a GPI is made by the BSF), the choice of algorithms by the UE; a UE has one address.
 
 mod config;
 mod deliveries;
 mod io;
 mod periods;
+mod relays;
+mod remotes;
 mod requests;
 mod storing;
 
-pub use config::{Config, ConfigError, DiscoveryCode, Kind, Limits, Service};
+pub use config::{Config, ConfigError, DiscoveryCode, Kind, Limits, Relays, Remote, Service, Told};
 pub use io::{
     Change, Durable, Event, Input, KeyRecord, Output, Refused, RequestId, Response, Standing, Ticket,
     UeRecord, Wanted,
 };
+pub use remotes::{PrukRecord, RemoteRecord};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -46,8 +55,11 @@ use sidelink_security::direct::Entropy;
 use crate::identity::Impi;
 use crate::key_delivery::{PmkId, ServiceId};
 use crate::limit::Bucket;
+use crate::pc8::PrukId;
 use deliveries::{Deliveries, Subject};
 use periods::Keys;
+use relays::Pushes;
+use remotes::Remotes;
 use storing::{Retry, Storing};
 
 /// Between two tries of the store, in milliseconds. Ours.
@@ -55,6 +67,21 @@ pub const RETRY_INTERVAL: u64 = 10_000;
 
 /// Between two alarms of a flood, in milliseconds. Ours.
 pub const ALARM_INTERVAL: u64 = 5_000;
+
+/// Ua security protocol of a PRUK that is pushed. TS 33.220 Annex H names none; ours, among those for experiments (from memory).
+pub const UA_PROTOCOL: [u8; 5] = [0xff, 0, 0, 0, 1];
+
+/// A PRUK ID as the P-TID of a GPI, which is a text there: 16 hexadecimal digits. TS 33.303 §6.7.3.2.1.1 step 4b.
+pub fn p_tid(id: PrukId) -> String {
+    hex::encode(id.0)
+}
+
+/// The PRUK ID of a P-TID; none where it is another's, or all zero.
+pub fn pruk_id(p_tid: &str) -> Option<PrukId> {
+    let mut id = [0; 8];
+    hex::decode_to_slice(p_tid, &mut id).ok()?;
+    (id != [0; 8]).then_some(PrukId(id))
+}
 
 /// One past the last counter of a PMK: 32 bits, from 1 on.
 const COUNTERS: u64 = 1 << 32;
@@ -89,6 +116,8 @@ pub struct Pkmf {
     codes: BTreeMap<DiscoveryCode, ServiceId>,
     ues: BTreeMap<Impi, Ue>,
     by_pmk: BTreeMap<PmkId, Impi>,
+    remotes: Remotes,
+    pushes: Pushes,
     deliveries: Deliveries,
     rates: BTreeMap<Impi, Bucket>,
     rate: Option<Bucket>,
@@ -126,6 +155,8 @@ impl Pkmf {
             nonces_from,
             ues: BTreeMap::new(),
             by_pmk: BTreeMap::new(),
+            remotes: Remotes::default(),
+            pushes: Pushes::default(),
             deliveries: Deliveries::default(),
             rates: BTreeMap::new(),
             rate: None,
@@ -153,6 +184,7 @@ impl Pkmf {
         for (record, reserved) in durable.ues {
             self.install(record, reserved);
         }
+        durable.remotes.into_iter().for_each(|record| self.remotes.install(record));
         let services: Vec<_> = self.services.keys().copied().collect();
         services.into_iter().for_each(|service| self.schedule(service));
     }
@@ -171,6 +203,9 @@ impl Pkmf {
             Input::Datagram { from, octets, .. } => self.datagram(from, octets),
             Input::Revoke { service, ue, .. } => self.revoke(service, ue),
             Input::Admit { service, ue, .. } => self.admit(service, ue),
+            Input::RevokeRemote { ue, .. } => self.revoke_remote(ue),
+            Input::AdmitRemote { ue, .. } => self.admit_remote(ue),
+            Input::Pushed { ticket, result, .. } => self.pushed(ticket, result),
             Input::Stored { ticket, .. } => self.stored(ticket),
             Input::StoreFailed { ticket, .. } => self.store_failed(ticket),
             Input::Granted { granted, .. } => {
@@ -190,6 +225,7 @@ impl Pkmf {
             }
         }
         self.storing_due();
+        self.pushes_due();
         self.keys_due();
         self.deliveries_due();
     }
@@ -208,7 +244,8 @@ impl Pkmf {
         let retries = self.retries.iter().map(|retry| retry.at);
         let keys = self.services.values().filter_map(|keys| keys.due);
         let numbers = Some(self.numbers_at).filter(|at| *at > self.now);
-        answers.chain(retries).chain(keys).chain(self.deliveries.next()).chain(numbers).min()
+        let times = answers.chain(retries).chain(keys).chain(self.deliveries.next()).chain(numbers);
+        times.chain(self.next_push()).min()
     }
 
     fn reservation_failed(&mut self, stream: StreamId) {

@@ -4,6 +4,7 @@
 //!   Want -> Request --KEY_RESPONSE--> Store (PMK, terms), Stored -> Granted
 //!   datagram: PMK, counter, MAC -> Store (counter, key), Stored -> Key, and the verification message
 //!   nothing comes, or a message asks for it -> Request
+//!   a PRUK in a KEY_RESPONSE -> Pruk; who keeps it says Holds
 //! ```
 //!
 //! - A message is proven before anything of it counts, and its counter is durable with what it brought: no message is taken
@@ -30,7 +31,7 @@ use crate::key_delivery::{Content, KeyName, Period, Received, ServiceId};
 use crate::pc3::TransactionId;
 use crate::pc8::request::{GroupMemberRequest, GroupRequest, KeyRequest, RelayRequest};
 use crate::pc8::response::KeyResponse;
-use crate::pc8::{Algorithms, CodeNumber, DiscoveryCapabilities, ErrorCode, Message};
+use crate::pc8::{Algorithms, CodeNumber, DiscoveryCapabilities, ErrorCode, Message, PrukId};
 use keys::Held;
 
 /// Settings of a UE.
@@ -84,6 +85,8 @@ pub struct PkmfClient {
     pmk: Option<PmkRecord>,
     grants: BTreeMap<Wanted, Terms>,
     keys: BTreeMap<KeyName, Held>,
+    /// The PRUK that the UE has.
+    pruk: Option<PrukId>,
     transaction: u8,
     /// The transaction that is not answered.
     asked: Option<u8>,
@@ -109,6 +112,7 @@ impl PkmfClient {
             pmk,
             grants: grants.into_iter().collect(),
             keys: keys.into_iter().map(held).collect(),
+            pruk: None,
             transaction: 0,
             asked: None,
             ask_at: None,
@@ -123,6 +127,7 @@ impl PkmfClient {
         self.now = self.now.max(input.now());
         match input {
             Input::Want { wanted, .. } => self.want(wanted),
+            Input::Holds { pruk, .. } => self.holds(pruk),
             Input::Response { body, .. } => self.response(body),
             Input::Lost { .. } => self.lost(),
             Input::Datagram { octets, .. } => {
@@ -150,7 +155,7 @@ impl PkmfClient {
     fn look(&mut self) {
         if self.ask_at.is_some_and(|at| at <= self.now) {
             self.ask();
-        } else if self.ask_at.is_none() && self.lacks_keys() {
+        } else if self.ask_at.is_none() && (self.lacks_keys() || self.lacks_pruk()) {
             self.wait();
         }
     }
@@ -160,10 +165,12 @@ impl PkmfClient {
         self.patience = self.patience.saturating_mul(2).min(self.config.most_patience);
     }
 
+    /// A PRUK is never granted for good: wanting it anew asks whether the one that is there still serves.
     fn want(&mut self, wanted: &[Wanted]) {
         let wanted: BTreeSet<_> = wanted.iter().copied().collect();
         self.stop.extend(self.wanted.difference(&wanted));
-        self.stop.retain(|stopped| !wanted.contains(stopped));
+        // A PRUK that nobody wants any more is stopped by nothing in a message.
+        self.stop.retain(|stopped| !wanted.contains(stopped) && *stopped != Wanted::Pruk);
         self.refused.clear();
         self.wanted = wanted;
         self.patience = self.config.patience;
@@ -182,6 +189,7 @@ impl PkmfClient {
         for wanted in self.wanted.difference(&self.refused) {
             let held = self.held(self.service_of(*wanted));
             match wanted {
+                Wanted::Pruk => message.pruk_id = Some(self.pruk.unwrap_or(PrukId([0; 8]))),
                 Wanted::Group(group) => message.groups.push(GroupRequest { group: *group, held }),
                 Wanted::Relay(code) => message.relays.push(RelayRequest { code: *code, held }),
                 Wanted::GroupMember(group) => {
@@ -199,6 +207,7 @@ impl PkmfClient {
                 Wanted::Group(group) => message.stop_groups.push(*group),
                 Wanted::Relay(code) => message.stop_relays.push(CodeNumber(*code)),
                 Wanted::GroupMember(group) => message.stop_group_members.push(CodeNumber(*group)),
+                Wanted::Pruk => {}
             }
         }
         if !message.groups.is_empty() {
@@ -210,6 +219,19 @@ impl PkmfClient {
         self.asked = Some(self.transaction);
         self.wait();
         self.outbox.push_back(Output::Request(Message::KeyRequest(message).to_xml()));
+    }
+
+    fn holds(&mut self, pruk: Option<PrukId>) {
+        self.pruk = pruk;
+        if !self.lacks_keys() && !self.lacks_pruk() && self.asked.is_none() {
+            (self.ask_at, self.patience) = (None, self.config.patience);
+        }
+    }
+
+    /// Whether a PRUK is wanted, was not refused, and is not there.
+    fn lacks_pruk(&self) -> bool {
+        let wanted = self.wanted.contains(&Wanted::Pruk) && !self.refused.contains(&Wanted::Pruk);
+        wanted && self.pruk.is_none()
     }
 
     fn lost(&mut self) {
@@ -232,6 +254,9 @@ impl PkmfClient {
         let rejects = rejects(&answer);
         let grants: Vec<_> =
             grants(&answer).into_iter().filter(|(wanted, _)| self.wanted.contains(wanted)).collect();
+        if let Some(pruk) = answer.pruk.filter(|_| self.wanted.contains(&Wanted::Pruk)) {
+            self.outbox.push_back(Output::Pruk(pruk));
+        }
         let pmk = answer.pmk.map(|info| PmkRecord { id: info.id, pmk: info.pmk, counter: 0 });
         let mut changes: Vec<_> =
             grants.iter().map(|(wanted, terms)| Change::PutGrant(*wanted, *terms)).collect();
@@ -327,7 +352,7 @@ impl PkmfClient {
                 self.keys.insert(name, Held { key, period });
                 self.report(Event::Key(name));
                 self.outbox.extend(answer.map(Output::Send));
-                if !self.lacks_keys() && self.asked.is_none() {
+                if !self.lacks_keys() && !self.lacks_pruk() && self.asked.is_none() {
                     (self.ask_at, self.patience) = (None, self.config.patience);
                 }
             }
@@ -386,7 +411,8 @@ fn rejects(answer: &KeyResponse) -> Vec<(Wanted, ErrorCode)> {
     let relays = answer.relay_rejects.iter().map(|reject| (Wanted::Relay(reject.code), reject.error));
     let members =
         answer.group_member_rejects.iter().map(|reject| (Wanted::GroupMember(reject.group), reject.error));
-    groups.chain(relays).chain(members).collect()
+    let pruk = answer.pruk_error.iter().map(|error| (Wanted::Pruk, *error));
+    groups.chain(relays).chain(members).chain(pruk).collect()
 }
 
 #[cfg(test)]

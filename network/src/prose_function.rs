@@ -5,6 +5,7 @@
 //! config.rs   what the operator says: applications, users, limits
 //! io.rs       inputs, outputs
 //! requests.rs DISCOVERY_REQUEST: announce, monitor; open, and restricted of model A
+//! model_b.rs  the same of model B: answer, ask
 //! reports.rs  MATCH_REPORT: MIC and counter checked
 //! revoke.rs   revocation, DISCOVERY_UPDATE_REQUEST until it is answered
 //! storing.rs  what is being stored, and what then
@@ -25,13 +26,14 @@
 //!   is stored as withdrawn until the store has taken it. Codes and keys are bound to numbers that are reserved ahead: after a
 //!   restart none comes again, not even from a source of chance that repeats itself.
 //!
-//! Not here: model B, application-controlled extension, announcing on demand, other PLMNs (PC6, PC7), service authorisation (OMA
+//! Not here: application-controlled extension, announcing on demand, other PLMNs (PC6, PC7), service authorisation (OMA
 //! DM, with the range of announcements). The application server (PC2) is the list of permissions.
 
 mod codes;
 mod config;
 mod io;
 mod limits;
+mod model_b;
 mod reports;
 mod requests;
 mod revoke;
@@ -47,7 +49,8 @@ pub use io::{
     Answer, Durable, Event, Flood, Input, Output, Refused, RequestId, Response, Revocation, Ticket,
 };
 pub use requests::MAX_TARGETS;
-pub use table::{Change, Content, Keys, Record};
+pub(crate) use table::copy_material;
+pub use table::{Change, Content, Keys, Pair, Record};
 
 use std::collections::VecDeque;
 
@@ -65,7 +68,8 @@ use table::{Key, Table};
 use ues::{Full, Said, Ues};
 use work::{Puts, Stop, Storing, Then, Waiting, Work};
 
-/// T4001, T4003, T4008 and T4010 are longer than T4000, T4002, T4007 and T4009 by 4 minutes, in milliseconds. TS 24.334 §6.2.2.3.
+/// T4001, T4003, T4008, T4010, T4012 and T4014 are longer than T4000, T4002, T4007, T4009, T4011 and T4013 by 4 minutes, in
+/// milliseconds. TS 24.334 §6.2.2.3.
 pub const GRACE: u64 = 4 * 60_000;
 
 /// Between two tries of an update, or of the store, in milliseconds. Ours.

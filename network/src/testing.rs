@@ -18,6 +18,7 @@ use crate::ub_client::{self, Bootstrapped, Failure, Input, Output, UbClient};
 use crate::usim::{SqnArray, Usim};
 
 pub(crate) mod key_world;
+pub(crate) mod relay_world;
 
 pub(crate) fn imsi() -> Imsi {
     Imsi::new("001010000000001").unwrap()

@@ -324,6 +324,9 @@ pub struct Discovery {
     /// Encrypted-Bitmask, 184 bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duck_mask: Option<Hex>,
+    /// Of an answer of model B: name of the entry of its question. The discoveree answers it, the discoverer asks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<String>,
     /// Who checks the MIC of a restricted code; the UE, if nobody is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mic_check: Option<MicCheckName>,
@@ -376,6 +379,7 @@ impl Discovery {
             duik: None,
             duck: None,
             duck_mask: None,
+            question: None,
             mic_check: None,
             psdk: None,
             key_type_id: None,

@@ -17,6 +17,7 @@ use sidelink_security::group;
 use sidelink_security::keys::{ApplicationKey, DiscoveryKey};
 use sidelink_store::{Discovery, Followed, Keys, Protection};
 use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::HashMap;
 use std::fmt::Display;
 
@@ -92,7 +93,17 @@ where
         all.add_group(wish, keys, group, store)?;
     }
     let mut tabled = Vec::new();
+    let questions: Vec<&str> = keys.discovery.iter().filter_map(|entry| entry.question.as_deref()).collect();
     for entry in keys.discovery.iter().filter(|entry| !entry.revoked) {
+        if let Some(name) = &entry.question {
+            let question = keys.discovery.iter().find(|question| question.name == *name);
+            all.registry().add_model_b(wish.ue, entry, question)?;
+            continue;
+        }
+        // It belongs to its answer.
+        if questions.contains(&entry.name.as_str()) {
+            continue;
+        }
         let announces = entry.announcer.as_deref() == Some(wish.ue);
         let monitors = entry.monitors.iter().any(|m| m == wish.ue);
         if announces {
@@ -202,8 +213,9 @@ impl Registry<'_> {
             }
             (Followed::PreShared(_), _) => {
                 let Some(Followed::PreShared(session)) = entry.followed()? else { return Ok(()) };
-                self.agent.discoveree().answer(Answering::Preshared(session, entry.code()?), valid_until);
-                self.origin.insert(Origin::Discoveree, entry.name.clone());
+                let answering = Answering::Preshared(session, entry.code()?);
+                let place = self.agent.discoveree().answer(answering, valid_until);
+                self.origin.insert(Origin::Discoveree(place), entry.name.clone());
                 return Ok(());
             }
             (_, Protection::None) => AnnouncerKey::Unprotected,
@@ -223,6 +235,47 @@ impl Registry<'_> {
         let announcer = Announcer::new(&content, key, valid_until)
             .map_err(|e| BuildError::Announcement { name: entry.name.clone(), why: e.to_string() })?;
         self.add_announcer(&entry.name, announcer);
+        Ok(())
+    }
+
+    /// Adds an answer of model B with its question: the UE asks, or answers.
+    // TS 33.303 §6.1.3.4.2.2
+    pub(super) fn add_model_b(
+        &mut self,
+        ue: &str,
+        entry: &Discovery,
+        question: Option<&Discovery>,
+    ) -> Result<(), BuildError> {
+        let wrong = |why: &str| BuildError::Discovery { name: entry.name.clone(), why: why.to_owned() };
+        let question = question.ok_or_else(|| wrong("its question is not in the store"))?;
+        let (asked, answered) = (question.message_type()?, entry.message_type()?);
+        if (asked, answered) != (MessageType::RestrictedQuery, MessageType::RestrictedResponse) {
+            return Err(wrong("a question has the message type 86, and its answer 82"));
+        }
+        let valid_until = UtcCounter::new(entry.valid_until.min(question.valid_until));
+        let sender = |of: &Discovery| Ok::<_, BuildError>(Sender::new(&of.material()?, Profile::default()));
+        let receiver = |of: &Discovery| match of.followed()? {
+            Some(Followed::Restricted(_, filter, material, check)) => {
+                Ok(Some(Receiver::new(&material, check, vec![filter], Profile::default())))
+            }
+            // Revoked.
+            None => Ok(None),
+            Some(_) => Err(wrong("question and answer of model B are restricted")),
+        };
+        if entry.announcer.as_deref() == Some(ue) {
+            let Some(receiver) = receiver(question)? else { return Ok(()) };
+            let (response, sender) = (entry.content()?, sender(entry)?);
+            let answering = Answering::Restricted { receiver, query: asked, response, sender };
+            let place = self.agent.discoveree().answer(answering, valid_until);
+            self.origin.insert(Origin::Discoveree(place), entry.name.clone());
+        }
+        if entry.monitors.iter().any(|m| m == ue) && !question.revoked {
+            let Some(receiver) = receiver(entry)? else { return Ok(()) };
+            let (query, sender) = (question.content()?, sender(question)?);
+            let asking = Asking::Restricted { query, sender, receiver, response: answered };
+            let place = self.agent.add_discoverer(Discoverer::new(asking, valid_until, PATIENCE_MS));
+            self.origin.insert(Origin::Discoverer(place), entry.name.clone());
+        }
         Ok(())
     }
 

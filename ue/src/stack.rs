@@ -442,7 +442,7 @@ fn link_input(now: UtcTime, result: JobResult) -> Option<direct_link::Input<'sta
 impl Names {
     /// Returns the number of messages that announcers and discoverers send in every discovery period.
     fn messages(&self) -> usize {
-        let sends = |origin: &&Origin| !matches!(origin, Origin::Discoveree | Origin::Clock);
+        let sends = |origin: &&Origin| !matches!(origin, Origin::Discoveree(_) | Origin::Clock);
         self.origin.keys().filter(sends).count()
     }
 

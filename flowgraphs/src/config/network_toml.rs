@@ -53,6 +53,9 @@ pub struct NetworkConfig {
     /// User names to discover.
     #[serde(default)]
     pub discover: Vec<String>,
+    /// User names to ask for.
+    #[serde(default)]
+    pub ask: Vec<String>,
     /// Groups whose PGKs the PKMF gives.
     #[serde(default)]
     pub group: Vec<NetworkGroup>,
@@ -101,7 +104,7 @@ fn mikey_port() -> u16 {
     PORT
 }
 
-/// Whether a UE announces its own user name.
+/// Whether a UE announces its own user name, or answers for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Discoverable {
@@ -110,6 +113,10 @@ pub enum Discoverable {
     Never,
     /// By a restricted code, model A.
     Restricted,
+    /// When asked, model B.
+    WhenAsked,
+    /// Either way.
+    Both,
 }
 
 /// Version of TLS.
@@ -192,7 +199,7 @@ impl NetworkConfig {
         })
     }
 
-    /// Returns what the UE wants, in this order: to announce, to monitor, to be discovered, to discover.
+    /// Returns what the UE wants, in this order: to announce, to monitor, to be discovered, to answer, to discover, to ask.
     ///
     /// # Errors
     /// A value that its parameter does not have, or nothing is wanted.
@@ -204,15 +211,22 @@ impl NetworkConfig {
         for id in &self.monitor {
             wanted.push(Wanted::Monitor(fits(ApplicationId::new(id), "monitor")?));
         }
-        if self.be_discovered == Discoverable::Restricted {
+        if matches!(self.be_discovered, Discoverable::Restricted | Discoverable::Both) {
             wanted.push(Wanted::AnnounceRestricted);
         }
-        if !self.discover.is_empty() {
-            let names = self.discover.iter().map(|name| fits(Rpauid::new(name), "discover"));
-            wanted.push(Wanted::MonitorRestricted(names.collect::<Result<_, _>>()?));
+        if matches!(self.be_discovered, Discoverable::WhenAsked | Discoverable::Both) {
+            wanted.push(Wanted::Answer);
         }
-        let restricted =
-            |wanted: &Wanted| matches!(wanted, Wanted::AnnounceRestricted | Wanted::MonitorRestricted(_));
+        let names = |names: &[String], place| -> Result<Vec<_>, _> {
+            names.iter().map(|name| fits(Rpauid::new(name), place)).collect()
+        };
+        if !self.discover.is_empty() {
+            wanted.push(Wanted::MonitorRestricted(names(&self.discover, "discover")?));
+        }
+        if !self.ask.is_empty() {
+            wanted.push(Wanted::Ask(names(&self.ask, "ask")?));
+        }
+        let restricted = |wanted: &Wanted| !matches!(wanted, Wanted::Announce(_) | Wanted::Monitor(_));
         if self.rpauid.is_none() && wanted.iter().any(restricted) {
             return Err(ConfigError::new(
                 "restricted discovery needs a user name",
@@ -221,7 +235,7 @@ impl NetworkConfig {
             ));
         }
         if wanted.is_empty() && self.group.is_empty() {
-            let remedy = "add announce, monitor, be-discovered, discover or [[network.group]]";
+            let remedy = "add announce, monitor, be-discovered, discover, ask or [[network.group]]";
             return Err(ConfigError::new("nothing is asked for", "[network]", remedy));
         }
         Ok(wanted)
@@ -307,12 +321,20 @@ os-app-id = "org.example"
     #[test]
     fn what_is_wanted_is_checked() {
         let all = "rpauid = \"a\"\nannounce = [\"x\"]\nmonitor = [\"y\", \"z\"]\nbe-discovered = \"restricted\"\n\
-                   discover = [\"b\"]\n";
-        assert_eq!(read(all).wanted().unwrap().len(), 5);
+                   discover = [\"b\"]\nask = [\"b\", \"c\"]\n";
+        assert_eq!(read(all).wanted().unwrap().len(), 6);
+        let both = all.replace("\"restricted\"", "\"both\"");
+        assert!(read(&both).wanted().unwrap().contains(&Wanted::Answer));
+        assert_eq!(read(&both).wanted().unwrap().len(), 7);
+        let when_asked = "rpauid = \"a\"\nbe-discovered = \"when-asked\"\n";
+        assert_eq!(read(when_asked).wanted().unwrap(), [Wanted::Answer]);
         for (more, said) in [
             ("", "nothing is asked for"),
             ("discover = [\"b\"]\n", "rpauid"),
             ("be-discovered = \"restricted\"\n", "rpauid"),
+            ("be-discovered = \"when-asked\"\n", "rpauid"),
+            ("ask = [\"b\"]\n", "rpauid"),
+            ("rpauid = \"a\"\nask = [\"\"]\n", "ask"),
             ("announce = [\"\"]\n", "announce"),
         ] {
             let error = read(more).wanted().unwrap_err().to_string();

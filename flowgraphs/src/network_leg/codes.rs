@@ -70,6 +70,8 @@ impl Codes {
             Wanted::Announce(id) | Wanted::Monitor(id) => id.to_string(),
             Wanted::AnnounceRestricted => format!("{}, restricted", self.ue),
             Wanted::MonitorRestricted(_) => "restricted".to_owned(),
+            Wanted::Answer => format!("{}, when asked", self.ue),
+            Wanted::Ask(_) => "to ask".to_owned(),
         };
         let key = key(&name, &wanted);
         let earlier = self.places.get(&key).and_then(|id| EntryId::new(id).ok());
@@ -173,12 +175,13 @@ impl Codes {
         &self.items[usize::from(id.0)]
     }
 
-    /// Gives entries that share a name with another one a number. Keys that stay, as an update says, are those of before.
+    /// Gives entries that share a name with another one a number; an answer names its question by the new name. Keys that stay, as an update says, are those of before.
     fn with_names_and_keys(&self, id: WantedId, mut entries: Vec<Discovery>) -> Vec<Discovery> {
         let others = self.items.iter().enumerate().filter(|(index, _)| *index != usize::from(id.0));
         let mut taken: Vec<String> =
             others.flat_map(|(_, item)| item.entries.iter().map(|entry| entry.name.clone())).collect();
         let before = &self.item(id).entries;
+        let mut renamed = Vec::new();
         for entry in &mut entries {
             let base = entry.name.clone();
             let mut number = 1;
@@ -187,6 +190,7 @@ impl Codes {
                 entry.name = format!("{base} ({number})");
             }
             taken.push(entry.name.clone());
+            renamed.push((base, entry.name.clone()));
             if let Some(old) = before.iter().find(|old| old.name == entry.name && old.announcer.is_some()) {
                 let has_key = entry.key.is_some() || entry.dusk.is_some() || entry.duik.is_some();
                 if !has_key {
@@ -194,6 +198,11 @@ impl Codes {
                         (old.key.clone(), old.dusk.clone(), old.duik.clone());
                     (entry.duck, entry.duck_mask) = (old.duck.clone(), old.duck_mask.clone());
                 }
+            }
+        }
+        for question in entries.iter_mut().filter_map(|entry| entry.question.as_mut()) {
+            if let Some((_, name)) = renamed.iter().find(|(base, _)| base == question) {
+                question.clone_from(name);
             }
         }
         entries
@@ -276,6 +285,8 @@ fn key(name: &str, wanted: &Wanted) -> String {
     let what = match wanted {
         Wanted::Announce(_) | Wanted::AnnounceRestricted => "announce",
         Wanted::Monitor(_) | Wanted::MonitorRestricted(_) => "monitor",
+        Wanted::Answer => "answer",
+        Wanted::Ask(_) => "ask",
     };
     format!("{what} {name}")
 }

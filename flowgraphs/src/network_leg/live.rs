@@ -91,9 +91,12 @@ impl Application for Listening {
     fn work(&mut self, _now: Moment, _send: &mut Send<'_>) {}
 
     fn event(&mut self, _now: Moment, event: &Event<'_>) {
-        if let Event::Discovery { event: agent::Event::Discovered(discovered), .. } = event
-            && let Finding::ToReport(announcement) = &discovered.finding
-        {
+        let finding = match event {
+            Event::Discovery { event: agent::Event::Discovered(discovered), .. } => &discovered.finding,
+            Event::Discovery { event: agent::Event::Answered { finding, .. }, .. } => finding,
+            _ => return,
+        };
+        if let Finding::ToReport(announcement) = finding {
             let _ = self.0.try_send(heard_of(announcement));
         }
     }

@@ -72,12 +72,23 @@ records! {
         response_filters: Vec<MatchingFilter> = some "response-filter",
         /// T4013.
         validity: Minutes = one "validity-timer-T4013",
-        /// Keys.
+        /// Code-receiving keys of answers.
         security: Option<RestrictedSecurity> = maybe "restricted-security",
         /// Who is asked.
         rpauid: Option<Rpauid> = maybe "RPAUID",
         /// What goes with the target.
         metadata: Option<Metadata> = maybe "metadata",
+        /// Keys of the question, and who checks the MIC of answers.
+        extension: Option<QueryExtension> = maybe "anyExt",
+    }
+
+    /// What TS 33.303 §6.1.3.4.2.2 gives UEs of model B and the schema has no element for: its one place of keys is for the
+    /// ProSe Response Code (TS 24.334 §6.2.2B.4, §6.2.3B.3). Ours, where the schema lets anything stand.
+    QueryExtension {
+        /// Keys of the ProSe Query Code.
+        security: Option<RestrictedSecurity> = maybe "query-security",
+        /// Whether the ProSe Function checks the MIC of a ProSe Response Code, by match report. TS 24.334 §6.2.3B.4.
+        mic_check: Option<bool> = maybe "MIC-check-indicator",
     }
 
     /// Suffixes that the application may append itself. TS 24.334 §12.2.2.35, §12.2.2.70.
@@ -99,6 +110,12 @@ records! {
 }
 
 impl RestrictedSecurity {
+    /// From what security has.
+    pub fn from_material(material: Material) -> Self {
+        let duck = material.duck.map(|(key, mask)| DuckInfo { key, mask });
+        Self { dusk: material.dusk, duik: material.duik, duck }
+    }
+
     /// As security takes it.
     pub fn into_material(self) -> Material {
         Material { dusk: self.dusk, duik: self.duik, duck: self.duck.map(|duck| (duck.key, duck.mask)) }

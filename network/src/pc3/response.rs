@@ -5,8 +5,8 @@ use sidelink_security::keys::DiscoveryKey;
 
 use super::fields::records;
 use super::filters::{
-    DiscoveryFilter, ExtensionCodes, MatchingFilter, RestrictedFilter, RestrictedSecurity, Subquery,
-    SuffixRange,
+    DiscoveryFilter, ExtensionCodes, MatchingFilter, QueryExtension, RestrictedFilter, RestrictedSecurity,
+    Subquery, SuffixRange,
 };
 use super::values::{
     ApplicationCode, Cause, Container, EntryId, Extension, MaxOffset, Minutes, Pc5Technology, RestrictedCode,
@@ -96,12 +96,14 @@ records! {
         query_filters: Vec<MatchingFilter> = some "query-filter",
         /// T4011.
         validity: Minutes = one "validity-timer-T4011",
-        /// Keys.
+        /// Code-sending keys of the answer.
         security: Option<RestrictedSecurity> = maybe "restricted-code-security-material",
         /// Names the entry.
         entry: EntryId = one "discovery-entry-ID",
         /// Radio technology.
         pc5: Option<Pc5Technology> = maybe "PC5-tech",
+        /// Code-receiving keys of questions.
+        extension: Option<QueryExtension> = maybe "anyExt",
     }
 
     /// To who asks in model B.

@@ -486,6 +486,7 @@ fn response() -> DiscoveryResponse {
         security: Some(security()),
         rpauid: rpauid(),
         metadata: Metadata::new("").ok(),
+        extension: Some(QueryExtension { security: Some(security()), mic_check: Some(true) }),
     };
     DiscoveryResponse {
         current_time: now(),
@@ -537,6 +538,7 @@ fn response() -> DiscoveryResponse {
             security: Some(security()),
             entry: entry(),
             pc5: None,
+            extension: Some(QueryExtension { security: Some(security()), mic_check: None }),
         }],
         discoverers: vec![DiscovererResponse {
             transaction: id(6),

@@ -324,6 +324,12 @@ impl RestrictedCode {
         code[..8].copy_from_slice(&self.0);
         code
     }
+
+    /// From the form of PC5_DISCOVERY; none where more than 64 bits are set.
+    pub fn of_air(code: &[u8; 23]) -> Option<Self> {
+        let (short, rest) = code.split_first_chunk()?;
+        rest.iter().all(|octet| *octet == 0).then_some(Self(*short))
+    }
 }
 
 /// Code or mask of a filter, and parts of codes: 1 to 23 octets.

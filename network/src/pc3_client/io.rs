@@ -47,6 +47,10 @@ pub enum Wanted {
     AnnounceRestricted,
     /// To discover these: restricted, model A. TS 24.334 §6.2.3A.
     MonitorRestricted(Vec<Rpauid>),
+    /// To answer under its own RPAUID: restricted, model B. TS 24.334 §6.2.2B.
+    Answer,
+    /// To ask for these: restricted, model B. TS 24.334 §6.2.3B.
+    Ask(Vec<Rpauid>),
 }
 
 /// What happened.
@@ -154,13 +158,16 @@ pub enum Target {
     Open,
     /// Restricted, model A.
     Restricted,
+    /// Restricted, model B: an answer.
+    Answer,
 }
 
 impl Target {
-    /// By the discovery type of a message type. TS 24.334 §12.2.2.10.
+    /// By the discovery type and the model of a message type. TS 24.334 §12.2.2.10.
     pub const fn of_message_type(octet: u8) -> Self {
-        match octet >> 6 {
-            1 => Self::Open,
+        match (octet >> 6, octet & 3) {
+            (1, _) => Self::Open,
+            (_, 2) => Self::Answer,
             _ => Self::Restricted,
         }
     }
@@ -202,6 +209,32 @@ pub enum Allotment {
     },
     /// To monitor, restricted.
     MonitorRestricted(Vec<Filter>),
+    /// To answer, model B.
+    Answer {
+        /// ProSe Response Code.
+        code: RestrictedCode,
+        /// Its keys.
+        sends: Material,
+        /// Questions to answer.
+        queries: Vec<MatchingFilter>,
+        /// Their keys.
+        receives: Material,
+    },
+    /// To ask, model B.
+    Ask(Vec<Query>),
+}
+
+/// What to ask one user with, and what the answer is.
+#[derive(Debug)]
+pub struct Query {
+    /// Who is asked.
+    pub rpauid: Option<Rpauid>,
+    /// ProSe Query Code.
+    pub code: RestrictedCode,
+    /// Its keys.
+    pub sends: Material,
+    /// Answers to look for, with their keys. They end when the question does.
+    pub answers: Filter,
 }
 
 /// Why something allotted ends.

@@ -1,20 +1,22 @@
 //! Requests that are made, answers that are read.
 
 use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::restricted::Material;
 use zeroize::Zeroizing;
 
 use super::Pc3Client;
-use super::io::{Allotment, Config, EndCause, Filter, Heard, Output, Target, Wanted, WantedId};
+use super::io::{Allotment, Config, EndCause, Filter, Heard, Output, Query, Target, Wanted, WantedId};
 use super::wanted::Entry;
-use crate::pc3::filters::{RestrictedFilter, RestrictedSecurity};
+use crate::pc3::filters::{QueryExtension, RestrictedFilter, RestrictedSecurity, Subquery};
 use crate::pc3::match_report::{DiscoveredCode, MatchReport, MatchReports, RestrictedMatch};
 use crate::pc3::request::{DiscoveryRequest, OpenRequest, RestrictedRequest};
 use crate::pc3::response::DiscoveryResponse;
 use crate::pc3::update::{DiscoveryUpdateResponse, UpdateInfo, UpdateReject, Updated};
 use crate::pc3::{
     AnnouncingType, ApplicationCode, ApplicationId, Cause, Command, Container, DiscoveryType, EntryId,
-    Extension, Message, MessageType, Minutes, Model, Rpauid, TransactionId,
+    Extension, Message, MessageType, Minutes, Model, RestrictedCode, Rpauid, TransactionId,
 };
+use crate::prose_function::copy_material;
 
 /// The transaction of every report: each is a message of its own.
 const REPORT: u8 = 255;
@@ -34,6 +36,10 @@ pub(super) fn request(config: &Config, id: WantedId, entry: &Entry) -> Zeroizing
         }
         Wanted::MonitorRestricted(targets) => {
             restricted.extend(restricted_request(config, id, entry, (Command::Monitor, targets)));
+        }
+        Wanted::Answer => restricted.extend(restricted_request(config, id, entry, (Command::Response, &[]))),
+        Wanted::Ask(targets) => {
+            restricted.extend(restricted_request(config, id, entry, (Command::Query, targets)));
         }
     }
     Message::DiscoveryRequest(DiscoveryRequest { open, restricted, method: None }).to_xml()
@@ -67,9 +73,9 @@ fn restricted_request(
     entry: &Entry,
     (command, targets): (Command, &[Rpauid]),
 ) -> Option<RestrictedRequest> {
-    let announces = command == Command::Announce;
-    let names: Vec<&str> = targets.iter().map(Rpauid::as_str).collect();
-    let container = (!announces).then(|| Container::new(names.join("\n").as_bytes()).ok()).flatten();
+    let (model, names) = (model(command), targets.iter().map(Rpauid::as_str).collect::<Vec<_>>());
+    let looks = matches!(command, Command::Monitor | Command::Query);
+    let container = looks.then(|| Container::new(names.join("\n").as_bytes()).ok()).flatten();
     Some(RestrictedRequest {
         transaction: transaction(id.0)?,
         command,
@@ -77,15 +83,22 @@ fn restricted_request(
         rpauid: config.rpauid.clone()?,
         application: config.application.clone().into(),
         discovery_type: DiscoveryType::Restricted,
-        extension: Some(Extension::Normal),
-        announcing_type: announces.then_some(AnnouncingType::Normal),
+        extension: (model == Model::A).then_some(Extension::Normal),
+        announcing_type: (command == Command::Announce).then_some(AnnouncingType::Normal),
         container,
-        model: Some(Model::A),
-        announcing_plmn: announces.then_some(config.plmn),
+        model: Some(model),
+        announcing_plmn: (command != Command::Monitor).then_some(config.plmn),
         entry: entry.earlier().or_else(|| EntryId::new(0).ok())?,
         requested_timer: None,
         pc5: None,
     })
+}
+
+const fn model(command: Command) -> Model {
+    match command {
+        Command::Query | Command::Response => Model::B,
+        _ => Model::A,
+    }
 }
 
 /// MATCH_REPORT; none when the message type is reserved, or the UE monitors as nobody.
@@ -105,13 +118,16 @@ pub(super) fn report(config: &Config, heard: &Heard) -> Option<Zeroizing<String>
             message_type: Some(message_type),
             pc5: None,
         }),
-        Target::Restricted => restricted.push(RestrictedMatch {
+        Target::Restricted | Target::Answer => restricted.push(RestrictedMatch {
             transaction: transaction(REPORT)?,
             ue: config.ue,
             discovery_type: DiscoveryType::Restricted,
             application: config.application.clone().into(),
             rpauid: config.rpauid.clone()?,
-            code: DiscoveredCode::Restricted(code),
+            code: match heard.target {
+                Target::Answer => DiscoveredCode::Response(RestrictedCode::of_air(&heard.code)?),
+                _ => DiscoveredCode::Restricted(code),
+            },
             mic: Some(heard.mic),
             message_type: Some(message_type),
             counter: Some(heard.counter),
@@ -135,6 +151,28 @@ fn filters(filters: Vec<RestrictedFilter>, now: UtcTime) -> Vec<Filter> {
         material: filter.into_material(),
     };
     filters.into_iter().map(filter).collect()
+}
+
+/// Keys of questions; where a ProSe Function has but the schema's one place, they are those of answers.
+fn query_keys(extension: Option<RestrictedSecurity>, of_answers: &Material) -> Material {
+    extension.map_or_else(|| copy_material(of_answers), RestrictedSecurity::into_material)
+}
+
+fn query(subquery: Subquery, now: UtcTime) -> Query {
+    let material = subquery.security.map(RestrictedSecurity::into_material).unwrap_or_default();
+    let extension = subquery.extension.unwrap_or(QueryExtension { security: None, mic_check: None });
+    Query {
+        code: subquery.query_code,
+        sends: query_keys(extension.security, &material),
+        answers: Filter {
+            rpauid: subquery.rpauid.clone(),
+            filters: subquery.response_filters,
+            material,
+            reports: extension.mic_check == Some(true),
+            until: after(now, subquery.validity),
+        },
+        rpauid: subquery.rpauid,
+    }
 }
 
 fn ends(filters: &[Filter]) -> Option<UtcTime> {
@@ -195,6 +233,20 @@ fn of_response(
             let filters = filters(found.filters, now);
             let until = ends(&filters)?;
             Some((found.entry, Allotment::MonitorRestricted(filters), until))
+        }
+        Wanted::Answer => {
+            let found = response.discoverees.into_iter().find(|found| ours(found.transaction))?;
+            let sends = found.security.map(RestrictedSecurity::into_material).unwrap_or_default();
+            let receives = query_keys(found.extension.and_then(|e| e.security), &sends);
+            let (code, queries) = (found.response_code, found.query_filters);
+            let allotment = Allotment::Answer { code, sends, queries, receives };
+            Some((found.entry, allotment, after(now, found.validity)))
+        }
+        Wanted::Ask(_) => {
+            let found = response.discoverers.into_iter().find(|found| ours(found.transaction))?;
+            let queries: Vec<_> = found.subqueries.into_iter().map(|found| query(found, now)).collect();
+            let until = queries.iter().map(|query| query.answers.until).min()?;
+            Some((found.entry, Allotment::Ask(queries), until))
         }
     }
 }

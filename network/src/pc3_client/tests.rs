@@ -35,8 +35,14 @@ fn application() -> Application {
     Application { os_id: [7; 16], os_app_id: OsAppId::new("org.example").unwrap() }
 }
 
-const ROLES: [Role; 4] =
-    [Role::OpenAnnounce, Role::OpenMonitor, Role::RestrictedAnnounce, Role::RestrictedMonitor];
+const ROLES: [Role; 6] = [
+    Role::OpenAnnounce,
+    Role::OpenMonitor,
+    Role::RestrictedAnnounce,
+    Role::RestrictedMonitor,
+    Role::Discoveree,
+    Role::Discoverer,
+];
 
 fn function_config() -> function::Config {
     let minutes = |number| Minutes::new(number).unwrap();
@@ -199,12 +205,16 @@ impl World {
 
     /// A code that UE 1 announces restricted, as UE 2 hears it now.
     fn heard(&self, allotment: Allotment) -> Heard {
+        self.heard_as(0x81, allotment)
+    }
+
+    fn heard_as(&self, message_type: u8, allotment: Allotment) -> Heard {
         let Allotment::AnnounceRestricted { code, material: Some(material) } = allotment else { panic!() };
         let (at, profile) = (Freshness::at(self.now.counter()), Profile::default());
         // DUIK alone: what a monitor sees once the scrambling is taken off.
         let key = sidelink_security::keys::DiscoveryKey::try_from(material.duik.unwrap().as_bytes()).unwrap();
         let mut message = [0; 29];
-        message[0] = 0x81;
+        message[0] = message_type;
         message[1..24].copy_from_slice(&code.on_air());
         OpenKey::new(&key, profile).protect(&at, &mut message).unwrap();
         let report = open::receive(&at, &message, &profile).unwrap().0;
@@ -260,6 +270,70 @@ fn codes_filters_and_keys_come() {
     let Allotment::MonitorRestricted(filters) = monitor else { panic!() };
     assert!(filters[0].filters[0].matches(&code.on_air()) && filters[0].reports);
     assert!(filters[0].material.dusk == keys.dusk && filters[0].material.duik.is_none());
+}
+
+#[test]
+fn codes_and_keys_of_model_b_come() {
+    let mut world = World::new();
+    let (answer, until) = allotted(world.want(1, Wanted::Answer));
+    assert_eq!(until, world.now.plus_millis(60 * MINUTE));
+    let Allotment::Answer { code, sends, queries, receives } = answer else { panic!() };
+    let (asks, until) = allotted(world.want(2, Wanted::Ask(vec![rpauid(1)])));
+    assert_eq!(until, world.now.plus_millis(30 * MINUTE));
+    let Allotment::Ask(asks) = asks else { panic!() };
+    let [ask] = &asks[..] else { panic!() };
+    assert_eq!(ask.rpauid, Some(rpauid(1)));
+    assert!(queries[0].matches(&ask.code.on_air()) && ask.answers.filters[0].matches(&code.on_air()));
+    assert!(ask.sends.duik.is_some() && ask.sends.duik == receives.duik && ask.sends.dusk == receives.dusk);
+    assert!(ask.answers.reports && ask.answers.material.duik.is_none());
+    assert!(ask.answers.material.dusk == sends.dusk && sends.dusk != receives.dusk);
+    // What is heard is reported as an answer, and named.
+    let announced = Allotment::AnnounceRestricted { code, material: Some(sends) };
+    let heard = Heard { target: Target::of_message_type(0x82), ..world.heard_as(0x82, announced) };
+    let said = world.hear(2, heard);
+    assert!(matches!(&said[..], [Output::Verified { name: Name::User(who), .. }] if *who == rpauid(1)));
+    let longer = Heard { code: [1; 23], ..heard };
+    assert!(matches!(world.hear(2, longer)[..], [Output::Malformed(None)]), "no answer has so many bits");
+}
+
+/// A ProSe Function that has but the schema's one place of keys: they are those of questions and of answers.
+#[test]
+fn one_place_of_keys_serves_both_codes() {
+    let mut world = World::new();
+    let now = world.now;
+    world.client(1).handle_input(Input::Want { now, wanted: Wanted::Answer, earlier: None });
+    let Output::Request { request, body } = world.client(1).poll_output() else { panic!() };
+    let Some(Ok(body)) = world.ask(1, request, body.as_bytes()) else { panic!() };
+    let (before, rest) = body.split_once("<anyExt>").unwrap();
+    let (_, after) = rest.split_once("</anyExt>").unwrap();
+    let body = format!("{before}{after}");
+    world.client(1).handle_input(Input::Response { now, request, body: body.as_bytes() });
+    let said = world.drain(1);
+    let (Allotment::Answer { sends, receives, .. }, _) = allotted(said) else { panic!() };
+    assert!(sends.dusk.is_some() && sends.dusk == receives.dusk && sends.duik == receives.duik);
+}
+
+/// Of two who are asked for one goes: the update can only end both, and the other is asked for anew.
+#[test]
+fn who_is_left_is_asked_for_anew() {
+    for (targets, again) in [(vec![rpauid(1), rpauid(4)], true), (vec![rpauid(1)], false)] {
+        let mut world = World::new();
+        allotted(world.want(1, Wanted::Answer));
+        allotted(world.want(2, Wanted::Ask(targets)));
+        let (now, what) = (world.now, function::Revocation::Ue(imsi(1)));
+        world.function.handle_input(function::Input::Revoke { now, what });
+        world.serve();
+        let asked = world.requests;
+        let said = world.drain(2);
+        assert!(matches!(said[0], Output::Ended { why: EndCause::Withdrawn, .. }), "{said:?}");
+        // The answer to the update, and then the request; nobody is left, and that is the end of it.
+        world.clients.remove(0);
+        assert_eq!(world.requests - asked, 1 + usize::from(again));
+        let refused = |output: &Output| {
+            matches!(output, Output::Ended { why: EndCause::Rejected(Cause::InvalidTarget), .. })
+        };
+        assert_eq!(said.iter().any(refused), again, "{said:?}");
+    }
 }
 
 #[test]

@@ -76,6 +76,11 @@ impl Entry {
         self.state = State::Asks { at: until };
     }
 
+    /// What was allotted is gone, and something else may be had.
+    pub(super) const fn begins_anew(&mut self, now: UtcTime) {
+        (self.id, self.until, self.state) = (None, None, State::Asks { at: now });
+    }
+
     pub(super) const fn refused(&mut self) {
         (self.state, self.until) = (State::Over, None);
     }

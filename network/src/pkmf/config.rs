@@ -10,8 +10,8 @@ use sidelink_security::discovery::restricted::EncryptedBitmask;
 use crate::identity::{Fqdn, Impi};
 use crate::key_delivery::{ServiceId, Suite};
 use crate::limit::RateLimit;
-use crate::pc3::MaxOffset;
-use crate::pc8::{Code, MemberId, ProtectionProfile};
+use crate::pc3::{Imsi, MaxOffset};
+use crate::pc8::{Code, MemberId, Msisdn, OtherId, ProtectionProfile};
 
 /// What has keys of its own.
 #[derive(Clone, Debug)]
@@ -54,11 +54,57 @@ pub enum DiscoveryCode {
     GroupMember(Code),
 }
 
+/// UE-to-network relays of this PKMF, and who may use them. TS 33.303 §6.7.
+#[derive(Clone, Debug)]
+pub struct Relays {
+    /// UEs that may be relays, and for which relay service codes.
+    pub relays: Vec<(Impi, Vec<Code>)>,
+    /// UEs that may use them.
+    pub remotes: Vec<Remote>,
+    /// How long a PRUK serves until the remote UE gets another, in milliseconds.
+    pub pruk_lifetime: u64,
+}
+
+impl Default for Relays {
+    /// None; a PRUK of a day, which a BSF lets a pushed key live.
+    fn default() -> Self {
+        Self { relays: Vec::new(), remotes: Vec::new(), pruk_lifetime: 86_400_000 }
+    }
+}
+
+/// A UE that may use relays.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// Who.
+    pub ue: Impi,
+    /// What it calls itself where it has no PRUK.
+    pub imsi: Imsi,
+    /// For which relay service codes.
+    pub codes: Vec<Code>,
+    /// What a relay is told of it, for the MME.
+    pub told: Told,
+}
+
+/// What a relay is told of a remote UE. TS 33.303 §6.7.3.2.3.2.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// Its IMSI.
+    Imsi,
+    /// Its telephone number.
+    Msisdn(Msisdn),
+    /// A string that says nothing to the relay.
+    Other(OtherId),
+}
+
 /// What a flood may cost. None of the numbers is a standard's.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Requests of one UE.
     pub ue: RateLimit,
+    /// Requests of one relay, which asks for all its remote UEs.
+    pub relay: RateLimit,
+    /// Pushed keys of one remote UE: each takes a sequence number of its card.
+    pub push: RateLimit,
     /// Requests of all.
     pub all: RateLimit,
     /// UEs whose rate is remembered.
@@ -75,6 +121,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             ue: RateLimit { burst: 6, interval: 10_000 },
+            relay: RateLimit { burst: 60, interval: 500 },
+            push: RateLimit { burst: 4, interval: 60_000 },
             all: RateLimit { burst: 250, interval: 20 },
             ues: 100_000,
             waiting: 256,
@@ -91,6 +139,8 @@ pub struct Config {
     pub name: Fqdn,
     /// What it has keys of.
     pub services: Vec<Service>,
+    /// Its relays.
+    pub relays: Relays,
     /// PRF and MAC of its messages.
     pub suite: Suite,
     /// How long a PGK or PSDK lives, in seconds.
@@ -117,6 +167,7 @@ impl Config {
         Self {
             name,
             services,
+            relays: Relays::default(),
             suite: Suite::default(),
             lifetime: 86_400,
             lead: 3_600,
@@ -143,7 +194,23 @@ impl Config {
             }
             service.check(&mut codes)?;
         }
-        Ok(())
+        self.relays.check()
+    }
+}
+
+impl Relays {
+    fn check(&self) -> Result<(), ConfigError> {
+        let (mut relays, mut remotes) = (BTreeSet::new(), BTreeSet::new());
+        if let Some((relay, _)) = self.relays.iter().find(|(relay, _)| !relays.insert(relay)) {
+            return Err(ConfigError::RelayTwice(relay.clone()));
+        }
+        let mut imsis = BTreeSet::new();
+        let mut twice = |remote: &Remote| !remotes.insert(remote.ue.clone()) || !imsis.insert(remote.imsi);
+        match self.remotes.iter().find(|remote| twice(remote)) {
+            Some(remote) => Err(ConfigError::RemoteTwice(remote.ue.clone())),
+            None if self.pruk_lifetime == 0 => Err(ConfigError::PrukLifetime),
+            None => Ok(()),
+        }
     }
 }
 
@@ -187,6 +254,12 @@ pub enum ConfigError {
     Lead,
     /// No tries, or no time between them.
     Tries,
+    /// A relay stands twice.
+    RelayTwice(Impi),
+    /// A remote UE stands twice, or has the IMSI of another.
+    RemoteTwice(Impi),
+    /// A PRUK that is old when it comes.
+    PrukLifetime,
 }
 
 impl fmt::Display for ConfigError {
@@ -206,6 +279,9 @@ impl fmt::Display for ConfigError {
                 "service {id}: an encrypted bit mask belongs to message-specific confidentiality, and to nothing else"
             ),
             Self::Lead => f.write_str("the lead must be shorter than the lifetime of a key"),
+            Self::RelayTwice(ue) => write!(f, "relay {ue} stands twice: name all its services at once"),
+            Self::RemoteTwice(ue) => write!(f, "remote UE {ue} stands twice, or its IMSI does"),
+            Self::PrukLifetime => f.write_str("a PRUK must live for some time"),
             Self::Tries => f.write_str("a message needs at least one try, and time between tries"),
         }
     }

@@ -10,10 +10,12 @@ use sidelink_security::keys::{Pmk, Secret256};
 use zeroize::Zeroizing;
 
 use super::config::DiscoveryCode;
+use super::remotes::RemoteRecord;
 use crate::identity::Impi;
 use crate::key_delivery::{KeyName, Period, PmkId, ServiceId};
 use crate::pc3;
 use crate::pc8::ErrorCode;
+use crate::{gba_push, hss};
 
 /// Names a request: a number of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +70,29 @@ pub enum Input<'a> {
         /// Who.
         ue: Impi,
     },
+    /// The operator: this UE may use no relay, and its PRUKs are gone.
+    RevokeRemote {
+        /// The time.
+        now: UtcTime,
+        /// Who.
+        ue: Impi,
+    },
+    /// The operator: a remote UE that was revoked may use relays again.
+    AdmitRemote {
+        /// The time.
+        now: UtcTime,
+        /// Who.
+        ue: Impi,
+    },
+    /// The BSF answered [`Output::Push`].
+    Pushed {
+        /// The time.
+        now: UtcTime,
+        /// Of which request.
+        ticket: hss::Ticket,
+        /// The GPI.
+        result: Result<gba_push::bsf::Pushed, gba_push::bsf::Refusal>,
+    },
     /// The changes of [`Output::Store`] are durable.
     Stored {
         /// The time.
@@ -115,6 +140,9 @@ impl Input<'_> {
             | Self::Datagram { now, .. }
             | Self::Revoke { now, .. }
             | Self::Admit { now, .. }
+            | Self::RevokeRemote { now, .. }
+            | Self::AdmitRemote { now, .. }
+            | Self::Pushed { now, .. }
             | Self::Stored { now, .. }
             | Self::StoreFailed { now, .. }
             | Self::Granted { now, .. }
@@ -150,6 +178,8 @@ pub enum Output {
         /// The changes.
         changes: Vec<Change>,
     },
+    /// Ask the BSF of this UE (Zpn), and hand back [`Input::Pushed`].
+    Push(Box<gba_push::bsf::Request>),
     /// Make this durable and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
     Reserve(Reservation),
     /// For reports.
@@ -258,6 +288,8 @@ pub enum Change {
     PutRevocation(ServiceId, Impi),
     /// It may again.
     RemoveRevocation(ServiceId, Impi),
+    /// In the place of what is stored of this remote UE.
+    PutRemote(Box<RemoteRecord>),
 }
 
 /// What a PKMF begins with, apart from its configuration.
@@ -269,6 +301,8 @@ pub struct Durable {
     pub keys: Vec<KeyRecord>,
     /// Revocations.
     pub revocations: Vec<(ServiceId, Impi)>,
+    /// Remote UEs and their PRUKs.
+    pub remotes: Vec<RemoteRecord>,
 }
 
 /// For reports.
@@ -318,6 +352,18 @@ pub enum Event {
         from: IpAddr,
         /// Why.
         why: crate::key_delivery::Refused,
+    },
+    /// A remote UE gets a new PRUK by GBA push.
+    Pushed {
+        /// Who.
+        ue: Impi,
+    },
+    /// It does not.
+    NotPushed {
+        /// Who.
+        ue: Impi,
+        /// Why.
+        why: gba_push::bsf::Refusal,
     },
     /// More requests than are served.
     Flood,

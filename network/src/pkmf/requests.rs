@@ -8,6 +8,7 @@ use sidelink_security::keys::Pmk;
 
 use super::config::{DiscoveryCode, Kind};
 use super::io::{Event, Refused, RequestId, Response, UeRecord, Wanted};
+use super::remotes::RemoteRecord;
 use super::storing::{Answered, Held};
 use super::{Keys, Pkmf};
 use crate::identity::Impi;
@@ -24,11 +25,13 @@ use crate::pc8::{
 };
 
 /// What a request comes to, before its answer is written.
-struct Decision {
-    response: KeyResponse,
+pub(super) struct Decision {
+    pub(super) response: KeyResponse,
     wanted: BTreeSet<Wanted>,
     held: Held,
-    rejected: Vec<ErrorCode>,
+    pub(super) rejected: Vec<ErrorCode>,
+    /// What becomes of a remote UE: durable before the answer.
+    pub(super) remote: Option<RemoteRecord>,
 }
 
 impl Decision {
@@ -59,46 +62,48 @@ impl Pkmf {
         if self.is_being_stored(&ue) || self.waiting() >= self.config.limits.waiting {
             return Err(Refused::Busy);
         }
-        let decision = self.decide(&ue, &message);
-        for error in &decision.rejected {
-            self.report(Event::Rejected { ue: ue.clone(), error: *error });
-        }
-        self.conclude(request, ue, address, decision)
+        self.relay_request(request, ue, address, message)
     }
 
     /// The UE's own rate first, so that one that floods takes nothing from the others.
     fn pay(&mut self, ue: &Impi) -> Result<(), Refused> {
-        let (limits, now) = (self.config.limits, self.now);
+        let (limits, relays, now) = (self.config.limits, &self.config.relays.relays, self.now);
+        let limit_of = |ue: &Impi| {
+            let is_relay = relays.iter().any(|(relay, _)| relay == ue);
+            if is_relay { limits.relay } else { limits.ue }
+        };
         if !self.rates.contains_key(ue) && self.rates.len() >= limits.ues {
-            self.rates.retain(|_, bucket| !bucket.is_full(limits.ue, now));
+            self.rates.retain(|ue, bucket| !bucket.is_full(limit_of(ue), now));
             if self.rates.len() >= limits.ues {
                 self.flood();
                 return Err(Refused::Busy);
             }
         }
-        let own = self.rates.entry(ue.clone()).or_insert_with(|| Bucket::new(limits.ue, now));
+        let limit = limit_of(ue);
+        let own = self.rates.entry(ue.clone()).or_insert_with(|| Bucket::new(limit, now));
         let all = self.rate.get_or_insert_with(|| Bucket::new(limits.all, now));
-        if own.take(limits.ue, now) && all.take(limits.all, now) {
+        if own.take(limit, now) && all.take(limits.all, now) {
             return Ok(());
         }
         self.flood();
         Err(Refused::TooOften)
     }
 
-    fn decide(&self, ue: &Impi, message: &KeyRequest) -> Decision {
+    pub(super) fn decide(&mut self, ue: &Impi, message: &KeyRequest) -> Result<Decision, Refused> {
         let wanted = self.ues.get(ue).map(|state| state.record.wanted.clone()).unwrap_or_default();
         let response = KeyResponse::new(message.transaction);
-        let mut decision = Decision { response, wanted, held: Held::new(), rejected: Vec::new() };
+        let mut decision =
+            Decision { response, wanted, held: Held::new(), rejected: Vec::new(), remote: None };
         self.decide_groups(ue, message, &mut decision);
         self.decide_relays(ue, message, &mut decision);
         self.decide_group_members(ue, message, &mut decision);
-        if message.pruk_id.is_some() {
-            decision.response.pruk_error = Some(ErrorCode::NoPruk);
+        match message.pruk_id {
+            // Two UEs at once nobody is: each part would be stored for itself.
+            Some(_) if message.kd.is_some() => return Err(Refused::Unexpected),
+            Some(held) => self.decide_pruk(ue, held, &mut decision)?,
+            None => {}
         }
-        if message.kd.is_some() {
-            decision.response.kd_error = Some(ErrorCode::UnknownRemoteUe);
-        }
-        decision
+        Ok(decision)
     }
 
     fn decide_groups(&self, ue: &Impi, message: &KeyRequest, decision: &mut Decision) {
@@ -246,37 +251,40 @@ impl Pkmf {
     }
 
     /// Answers, once what the answer rests on is durable.
-    fn conclude(
+    pub(super) fn conclude(
         &mut self,
         request: RequestId,
         ue: Impi,
         address: IpAddr,
         decision: Decision,
     ) -> Result<(), Refused> {
-        let Decision { mut response, wanted, held, .. } = decision;
+        let Decision { mut response, wanted, held, rejected, remote } = decision;
+        for error in rejected {
+            self.report(Event::Rejected { ue: ue.clone(), error });
+        }
         let known = self.ues.get(&ue);
         let old = known.map(|state| (state.record.address, state.record.wanted.clone()));
         let record = if self.needs_pmk(known, &held) {
             let number = self.numbers.take().map_err(|_| Refused::Busy)?;
             let (pmk_id, pmk) = (PmkId(number.to_be_bytes()), self.keys_from.draw(number));
             response.pmk = Some(PmkInfo { id: pmk_id, pmk: Pmk::from(pmk) });
-            UeRecord { ue: ue.clone(), pmk_id, pmk: Pmk::from(pmk), since: self.now, address, wanted }
-        } else if let Some(state) = known {
-            UeRecord { address, wanted, ..state.record.duplicate() }
+            Some(UeRecord { ue: ue.clone(), pmk_id, pmk: Pmk::from(pmk), since: self.now, address, wanted })
+        } else if old.is_some_and(|old| old == (address, wanted.clone())) {
+            None
         } else {
-            // Nothing is granted to somebody of whom nothing is known.
-            self.respond(request, Response::Message(Message::KeyResponse(response).to_xml()));
-            return Ok(());
+            // No keys of groups are granted to somebody of whom nothing is known.
+            known.map(|state| UeRecord { address, wanted, ..state.record.duplicate() })
         };
         let brings_pmk = response.pmk.is_some();
         let body = Message::KeyResponse(response).to_xml();
-        if !brings_pmk && old.is_some_and(|old| old == (record.address, record.wanted.clone())) {
+        if record.is_none() && remote.is_none() {
             self.respond(request, Response::Message(body));
             self.begin(&ue, held);
             return Ok(());
         }
         let deadline = self.now.plus_millis(self.config.limits.patience);
-        let answered = Answered { request: Some(request), deadline, record, brings_pmk, body, held };
+        let answered =
+            Answered { request: Some(request), deadline, ue, record, remote, brings_pmk, body, held };
         self.store_and_answer(answered);
         Ok(())
     }

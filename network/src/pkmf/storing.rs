@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::deliveries::Subject;
 use super::io::{Change, Event, Output, Refused, RequestId, Response, Ticket, UeRecord};
+use super::remotes::RemoteRecord;
 use super::{Pkmf, RETRY_INTERVAL};
 use crate::identity::Impi;
 use crate::key_delivery::{KeyName, ServiceId};
@@ -18,6 +19,7 @@ use crate::key_delivery::{KeyName, ServiceId};
 pub(super) enum Slot {
     Key(KeyName),
     Revocation(ServiceId, Impi),
+    Remote(Impi),
 }
 
 /// What happens then.
@@ -25,6 +27,8 @@ pub(super) enum Then {
     Nothing,
     /// A UE that was revoked may have keys again.
     Admit(ServiceId, Impi),
+    /// A remote UE that was revoked may use relays again.
+    AdmitRemote(Impi),
     /// A key is given to those who want it.
     Give {
         key: KeyName,
@@ -39,7 +43,10 @@ pub(super) struct Answered {
     /// None once it was told that it waited for too long.
     pub(super) request: Option<RequestId>,
     pub(super) deadline: UtcTime,
-    pub(super) record: UeRecord,
+    /// Who asked.
+    pub(super) ue: Impi,
+    pub(super) record: Option<UeRecord>,
+    pub(super) remote: Option<RemoteRecord>,
     /// Whether the answer brings this PMK.
     pub(super) brings_pmk: bool,
     pub(super) body: Zeroizing<String>,
@@ -92,7 +99,26 @@ impl UeRecord {
 impl Pkmf {
     /// Whether the answer to this UE waits for the store.
     pub(super) fn is_being_stored(&self, ue: &Impi) -> bool {
-        self.storing.iter().filter_map(Storing::answered).any(|answered| answered.record.ue == *ue)
+        self.storing.iter().filter_map(Storing::answered).any(|answered| answered.ue == *ue)
+    }
+
+    /// Whether something of this remote UE waits for the store.
+    pub(super) fn is_remote_being_stored(&self, ue: &Impi) -> bool {
+        let remotes = self.storing.iter().filter_map(Storing::answered).filter_map(|a| a.remote.as_ref());
+        remotes.into_iter().any(|remote| remote.ue == *ue)
+    }
+
+    /// What is being stored of a remote UE will not count, and is not told.
+    pub(super) fn cancel_remote(&mut self, ue: &Impi) {
+        let mut told = Vec::new();
+        for storing in &mut self.storing {
+            if let Then::Answer(answered) = &mut storing.then
+                && answered.remote.take_if(|remote| remote.ue == *ue).is_some()
+            {
+                told.extend(answered.request.take());
+            }
+        }
+        told.into_iter().for_each(|request| self.respond(request, Response::Refused(Refused::Busy)));
     }
 
     /// Answers that wait for the store.
@@ -108,8 +134,10 @@ impl Pkmf {
 
     /// Stores a UE, then answers it.
     pub(super) fn store_and_answer(&mut self, answered: Answered) {
-        let change = Change::PutUe(Box::new(answered.record.duplicate()));
-        self.write(vec![change], Vec::new(), Then::Answer(Box::new(answered)));
+        let ue = answered.record.iter().map(|record| Change::PutUe(Box::new(record.duplicate())));
+        let remote = answered.remote.iter().map(|record| Change::PutRemote(Box::new(record.duplicate())));
+        let changes = ue.chain(remote).collect();
+        self.write(changes, Vec::new(), Then::Answer(Box::new(answered)));
     }
 
     fn write(&mut self, changes: Vec<Change>, slots: Vec<Slot>, then: Then) {
@@ -130,6 +158,7 @@ impl Pkmf {
                     Change::RemoveRevocation(*service, ue.clone())
                 }
             }
+            Slot::Remote(ue) => Change::PutRemote(Box::new(self.remote_as_it_is(ue))),
         }
     }
 
@@ -143,14 +172,19 @@ impl Pkmf {
             Some(Then::Answer(answered)) => self.answer(*answered),
             Some(Then::Give { key, replaces }) => self.give(key, &replaces),
             Some(Then::Admit(service, ue)) => self.admitted(service, &ue),
+            Some(Then::AdmitRemote(ue)) => self.remote_admitted(ue),
             Some(Then::Nothing) | None => {}
         }
     }
 
     fn answer(&mut self, answered: Answered) {
-        let Answered { request, record, brings_pmk, body, held, .. } = answered;
-        let ue = record.ue.clone();
-        self.install(record, 0);
+        let Answered { request, ue, record, remote, brings_pmk, body, held, .. } = answered;
+        if let Some(record) = record {
+            self.install(record, 0);
+        }
+        if let Some(remote) = remote {
+            self.remotes.install(remote);
+        }
         match request {
             Some(request) => {
                 if brings_pmk {

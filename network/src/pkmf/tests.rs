@@ -15,6 +15,7 @@ use crate::testing::key_world::*;
 mod durable;
 mod keys;
 mod limits;
+mod relays;
 
 const GROUP: Want = Want::Group(FIRE);
 

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::key_delivery::{self, KeyName, Period, PmkId, ServiceId};
 use crate::pc3;
-use crate::pc8::{Code, ErrorCode, MemberId, ProtectionProfile, SelectedAlgorithm};
+use crate::pc8::response::PrukInfo;
+use crate::pc8::{Code, ErrorCode, MemberId, ProtectionProfile, PrukId, SelectedAlgorithm};
 
 /// What a UE wants keys of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +21,8 @@ pub enum Wanted {
     Relay(Code),
     /// A Discovery Group ID.
     GroupMember(Code),
+    /// A PRUK, to use relays with.
+    Pruk,
 }
 
 /// What was granted.
@@ -56,6 +59,13 @@ pub enum Input<'a> {
         now: UtcTime,
         /// Of what.
         wanted: &'a [Wanted],
+    },
+    /// Which PRUK the UE has, and will name: now, and after each change of it.
+    Holds {
+        /// The time.
+        now: UtcTime,
+        /// Its name; none where it has none.
+        pruk: Option<PrukId>,
     },
     /// The PKMF answered.
     Response {
@@ -101,6 +111,7 @@ impl Input<'_> {
     pub(super) const fn now(&self) -> UtcTime {
         match self {
             Self::Want { now, .. }
+            | Self::Holds { now, .. }
             | Self::Response { now, .. }
             | Self::Lost { now }
             | Self::Datagram { now, .. }
@@ -126,6 +137,8 @@ pub enum Output {
         /// The changes.
         changes: Vec<Change>,
     },
+    /// A PRUK came: give it to [`crate::remote_ue`], which makes it durable, and hand back [`Input::Holds`].
+    Pruk(PrukInfo),
     /// For whoever uses the keys, and for reports.
     Event(Event),
     /// Nothing more until then; none: until the next input.

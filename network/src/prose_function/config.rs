@@ -18,6 +18,10 @@ pub enum Role {
     RestrictedAnnounce,
     /// Restricted discovery, model A: monitor, and report matches.
     RestrictedMonitor,
+    /// Restricted discovery, model B: answer.
+    Discoveree,
+    /// Restricted discovery, model B: ask, and report matches.
+    Discoverer,
 }
 
 /// An application of an operating system. TS 24.334 §12.2.2.5.
@@ -54,7 +58,8 @@ pub struct Subscription {
 /// Protection of restricted codes. Each has a DUSK and a DUIK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestrictedPolicy {
-    /// Who checks the MIC: the monitoring UE, which then has the DUIK, or this function by match report.
+    /// Who checks the MIC: the monitoring UE, which then has the DUIK, or this function by match report. The MIC of a question is
+    /// always checked by the UE that is asked (TS 33.303 §6.1.3.4.2.2).
     pub check: MicCheck,
     /// The bits that a DUCK encrypts; none for no DUCK.
     pub encrypted: Option<EncryptedBitmask>,
@@ -118,9 +123,9 @@ pub struct Config {
     pub permissions: Vec<Permission>,
     /// Protection of restricted codes.
     pub restricted: RestrictedPolicy,
-    /// Longest validity of a code: T4000, T4007.
+    /// Longest validity of a code: T4000, T4007, T4011.
     pub validity: Minutes,
-    /// Validity of a filter: T4002, T4009.
+    /// Validity of a filter: T4002, T4009; longest validity of a question: T4013.
     pub ttl: Minutes,
     /// Time between two reports of one match: T4006, T4017.
     pub refresh: Minutes,

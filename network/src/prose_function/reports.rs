@@ -1,4 +1,4 @@
-//! MATCH_REPORT: is what a UE heard what this function allotted? TS 24.334 §6.2.4, §6.2.4A.
+//! MATCH_REPORT: is what a UE heard what this function allotted? TS 24.334 §6.2.4, §6.2.4A, §6.2.4B.
 
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::discovery::open::{MatchReport as Report, OpenKey};
@@ -66,12 +66,20 @@ impl ProseFunction {
         if report.discovery_type != DiscoveryType::Restricted {
             return Err(Cause::InvalidFormat);
         }
-        self.may_anywhere(work, Role::RestrictedMonitor)?;
+        self.may_anywhere(
+            work,
+            match report.code {
+                DiscoveredCode::Restricted(_) => Role::RestrictedMonitor,
+                DiscoveredCode::Response(_) => Role::Discoverer,
+            },
+        )?;
         let application: Application = report.application.into();
         let record =
             self.discovered(&report.code, &report.rpauid, &application, work).ok_or(Cause::InvalidMatch)?;
-        let Content::RestrictedAnnounce { rpauid, keys, .. } = &record.content else {
-            return Err(Cause::InvalidMatch);
+        let (rpauid, keys) = match &record.content {
+            Content::RestrictedAnnounce { rpauid, keys, .. } => (rpauid, keys),
+            Content::Discoveree { rpauid, pair, .. } => (rpauid, &pair.response_keys),
+            _ => return Err(Cause::InvalidMatch),
         };
         let checked = match (report.mic, report.message_type, report.counter) {
             (Some(mic), Some(message_type), Some(counter)) if message_type.value() >> 6 == RESTRICTED => {
@@ -100,7 +108,7 @@ impl ProseFunction {
         Ok(())
     }
 
-    /// Whom the code stands for, if this UE has a filter for it, for this application, and still may.
+    /// Whose the code is, if this UE has a filter for it, for this application, and still may.
     fn discovered(
         &self,
         code: &DiscoveredCode,
@@ -108,21 +116,29 @@ impl ProseFunction {
         application: &Application,
         work: &Work,
     ) -> Option<&Record> {
-        let DiscoveredCode::Restricted(long) = code else { return None };
-        let (mut short, rest) = ([0; 8], &long.0[8..]);
-        short.copy_from_slice(&long.0[..8]);
-        let record = self.table.restricted_announcer(RestrictedCode(short))?;
-        let Content::RestrictedAnnounce { rpauid: target, application: of, .. } = &record.content else {
-            return None;
+        let is_model_a = matches!(code, DiscoveredCode::Restricted(_));
+        let code = match code {
+            DiscoveredCode::Restricted(long) => RestrictedCode::of_air(&long.0)?,
+            DiscoveredCode::Response(code) => *code,
+        };
+        let record = self.table.holder(code)?;
+        let (target, of) = match &record.content {
+            Content::RestrictedAnnounce { rpauid, application, .. } if is_model_a => (rpauid, application),
+            Content::Discoveree { rpauid, application, pair } if !is_model_a && pair.response == code => {
+                (rpauid, application)
+            }
+            _ => return None,
         };
         let filtered = self.table.of(work.ue).any(|own| match &own.content {
-            Content::RestrictedMonitor { rpauid, application, targets } => {
+            Content::RestrictedMonitor { rpauid, application, targets } if is_model_a => {
+                rpauid == watcher && application == of && targets.contains(target)
+            }
+            Content::Discoverer { rpauid, application, targets } if !is_model_a => {
                 rpauid == watcher && application == of && targets.contains(target)
             }
             _ => false,
         });
-        let fits = rest.iter().all(|octet| *octet == 0) && of == application;
-        (fits && filtered && self.is_permitted(target, watcher)).then_some(record)
+        (of == application && filtered && self.is_permitted(target, watcher)).then_some(record)
     }
 
     /// The MIC first, then whether the counter is of a time that counts: near the clock, and before the code ended.

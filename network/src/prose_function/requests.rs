@@ -11,7 +11,7 @@ use super::config::{Application, Role};
 use super::table::{Change, Content, Keys, Record, copy};
 use super::work::{Stop, Work};
 use super::{GRACE, ProseFunction};
-use crate::pc3::filters::{DiscoveryFilter, DuckInfo, MatchingFilter, RestrictedFilter, RestrictedSecurity};
+use crate::pc3::filters::{DiscoveryFilter, MatchingFilter, RestrictedFilter, RestrictedSecurity};
 use crate::pc3::request::{ApplicationIdentity, OpenRequest, RestrictedRequest};
 use crate::pc3::response::{
     AnnounceResponse, MonitorResponse, RestrictedAnnounceResponse, RestrictedMonitorResponse,
@@ -166,9 +166,14 @@ impl ProseFunction {
         if request.extension == Some(Extension::Enabled) {
             return Err(Cause::NoExtension.into());
         }
-        if request.model == Some(Model::B) {
-            // No subscription has a right of model B.
-            return Err(Cause::AuthorisationFailure.into());
+        match (request.command, request.model) {
+            (Command::Query | Command::Response, Some(Model::B)) => {
+                return self.model_b_request(request, work);
+            }
+            (Command::Query | Command::Response, _) | (_, Some(Model::B)) => {
+                return Err(Cause::InvalidFormat.into());
+            }
+            _ => {}
         }
         let stops = request.requested_timer.is_some_and(|timer| timer.value() == 0);
         match request.command {
@@ -203,8 +208,7 @@ impl ProseFunction {
                 Ok(())
             }
             Command::Monitor => self.restricted_monitor(request, work),
-            Command::Query | Command::Response => Err(Cause::AuthorisationFailure.into()),
-            Command::MetadataUpdate => Err(Cause::InvalidFormat.into()),
+            Command::Query | Command::Response | Command::MetadataUpdate => Err(Cause::InvalidFormat.into()),
         }
     }
 
@@ -239,7 +243,7 @@ impl ProseFunction {
             suffixes: None,
             validity: Some(validity),
             extension: request.extension.or(Some(Extension::Normal)),
-            security: Some(security(keys.copy().0)),
+            security: Some(RestrictedSecurity::from_material(keys.copy().0)),
             on_demand: None,
             entry,
             pc5: request.pc5,
@@ -301,7 +305,7 @@ impl ProseFunction {
                 else {
                     continue;
                 };
-                let keys = security(keys.copy().0);
+                let keys = RestrictedSecurity::from_material(keys.copy().0);
                 let local = self.config.restricted.check == MicCheck::Local;
                 filters.push(RestrictedFilter {
                     filters: vec![filter],
@@ -325,7 +329,7 @@ impl ProseFunction {
         if ue == work.ue { Ok(()) } else { Err(Cause::InvalidUe) }
     }
 
-    fn is_own(&self, work: &Work, rpauid: &Rpauid) -> Result<(), Cause> {
+    pub(super) fn is_own(&self, work: &Work, rpauid: &Rpauid) -> Result<(), Cause> {
         if work.subscription.rpauids.contains(rpauid) { Ok(()) } else { Err(Cause::AuthorisationFailure) }
     }
 
@@ -333,7 +337,7 @@ impl ProseFunction {
         self.config.permissions.iter().any(|p| p.target == *target && p.watcher == *watcher)
     }
 
-    fn knows_application(&self, application: &Application, role: Role) -> Result<(), Cause> {
+    pub(super) fn knows_application(&self, application: &Application, role: Role) -> Result<(), Cause> {
         let known = self.config.applications.iter().any(|(a, r)| a == application && *r == role);
         if known { Ok(()) } else { Err(Cause::InvalidApplication) }
     }
@@ -364,13 +368,13 @@ impl ProseFunction {
         if some { Ok(()) } else { Err(Cause::AuthorisationFailure) }
     }
 
-    fn validity(&self, requested: Option<RequestedTimer>) -> Minutes {
+    pub(super) fn validity(&self, requested: Option<RequestedTimer>) -> Minutes {
         let most = self.config.validity;
         let requested = requested.and_then(|timer| Minutes::new(timer.value()).ok());
         requested.map_or(most, |requested| requested.min(most))
     }
 
-    fn put(&self, work: &mut Work, entry: EntryId, minutes: Minutes, content: Content) {
+    pub(super) fn put(&self, work: &mut Work, entry: EntryId, minutes: Minutes, content: Content) {
         let valid_until = self.now.plus_millis(u64::from(minutes.value()) * 60_000);
         let kept_until = valid_until.plus_millis(GRACE);
         work.allotted.push(entry);
@@ -379,7 +383,7 @@ impl ProseFunction {
     }
 
     /// The entry that a request goes on with: none when it is new or gone, refused when it is of something else.
-    fn earlier(
+    pub(super) fn earlier(
         &self,
         work: &Work,
         entry: Option<EntryId>,
@@ -411,7 +415,7 @@ impl ProseFunction {
     }
 
     /// The name of an entry: the earlier one, or one that neither is in use nor is being stored.
-    fn entry_for(&self, work: &Work, earlier: Option<EntryId>) -> Result<EntryId, Stop> {
+    pub(super) fn entry_for(&self, work: &Work, earlier: Option<EntryId>) -> Result<EntryId, Stop> {
         if let Some(entry) = earlier {
             return Ok(entry);
         }
@@ -435,13 +439,13 @@ impl ProseFunction {
         if self.table.announcer(&code).is_some() { Err(Stop::Busy) } else { Ok(code) }
     }
 
-    fn new_restricted_code(&mut self) -> Result<RestrictedCode, Stop> {
+    pub(super) fn new_restricted_code(&mut self) -> Result<RestrictedCode, Stop> {
         let code = RestrictedCode(self.draw_part()?);
         // Chance has it once in 2^64: try again then.
-        if self.table.restricted_announcer(code).is_some() { Err(Stop::Busy) } else { Ok(code) }
+        if self.table.holder(code).is_some() { Err(Stop::Busy) } else { Ok(code) }
     }
 
-    fn new_keys(&mut self) -> Result<Keys, Stop> {
+    pub(super) fn new_keys(&mut self) -> Result<Keys, Stop> {
         let duck = match self.config.restricted.encrypted {
             Some(mask) => Some((self.draw()?.into(), mask)),
             None => None,
@@ -467,12 +471,7 @@ impl ProseFunction {
     }
 }
 
-fn security(material: Material) -> RestrictedSecurity {
-    let duck = material.duck.map(|(key, mask)| DuckInfo { key, mask });
-    RestrictedSecurity { dusk: material.dusk, duik: material.duik, duck }
-}
-
-fn targets(container: Option<&Container>) -> Result<Vec<Rpauid>, Cause> {
+pub(super) fn targets(container: Option<&Container>) -> Result<Vec<Rpauid>, Cause> {
     let container = container.ok_or(Cause::MissingContainer)?;
     let text = str::from_utf8(container.octets()).map_err(|_| Cause::InvalidContainer)?;
     let mut targets = Vec::new();

@@ -1,4 +1,5 @@
-//! What was given is taken back: entries go at once, durably, and UEs that have filters for them are told. TS 24.334 §6.2.6.
+//! What was given is taken back: entries go at once, durably, and UEs that have filters or questions for them are told.
+//! TS 24.334 §6.2.6.
 
 use sidelink_security::counter::UtcTime;
 use zeroize::Zeroizing;
@@ -23,6 +24,24 @@ pub(super) struct Pushed {
     pub(super) left: u32,
 }
 
+/// As whom a UE can be discovered by an entry, restricted.
+const fn discovered(content: &Content) -> Option<&Rpauid> {
+    match content {
+        Content::RestrictedAnnounce { rpauid, .. } | Content::Discoveree { rpauid, .. } => Some(rpauid),
+        _ => None,
+    }
+}
+
+/// As whom a UE discovers by an entry, restricted, and whom.
+fn watching(content: &Content) -> Option<(&Rpauid, &[Rpauid])> {
+    match content {
+        Content::RestrictedMonitor { rpauid, targets, .. } | Content::Discoverer { rpauid, targets, .. } => {
+            Some((rpauid, targets))
+        }
+        _ => None,
+    }
+}
+
 impl ProseFunction {
     pub(super) fn revoke(&mut self, what: Revocation) {
         let mut changes = Vec::new();
@@ -32,10 +51,8 @@ impl ProseFunction {
                 self.ues.forget(ue);
                 let entries: Vec<EntryId> = self.table.of(ue).map(|record| record.entry).collect();
                 for entry in entries {
-                    if let Some(record) = self.table.remove((ue, entry))
-                        && let Content::RestrictedAnnounce { rpauid, .. } = record.content
-                    {
-                        gone.push(rpauid);
+                    if let Some(record) = self.table.remove((ue, entry)) {
+                        gone.extend(discovered(&record.content).cloned());
                     }
                     changes.push(Change::Remove(ue, entry));
                 }
@@ -48,12 +65,11 @@ impl ProseFunction {
                 Some(permission.watcher)
             }
         };
-        self.cancel(&mut Vec::new(), |change| match change.content() {
-            Some(Content::RestrictedMonitor { rpauid, targets, .. }) => {
+        self.cancel(&mut Vec::new(), |change| {
+            change.content().and_then(watching).is_some_and(|(rpauid, targets)| {
                 watcher.as_ref().is_none_or(|w| w == rpauid)
                     && targets.iter().any(|target| gone.contains(target))
-            }
-            _ => false,
+            })
         });
         let pushes = self.withdraw(&gone, watcher.as_ref(), &mut changes);
         if !changes.is_empty() {
@@ -69,10 +85,8 @@ impl ProseFunction {
             if !storing.changes.iter().any(&concerned) {
                 continue;
             }
-            announced.extend(storing.changes.iter().filter_map(|change| match change.content() {
-                Some(Content::RestrictedAnnounce { rpauid, .. }) => Some(rpauid.clone()),
-                _ => None,
-            }));
+            let names = storing.changes.iter().filter_map(Change::content).filter_map(discovered);
+            announced.extend(names.cloned());
             storing.cancelled.extend(storing.changes.drain(..).map(|change| change.key()));
             if let Then::Respond { request, .. } = core::mem::replace(&mut storing.then, Then::Nothing) {
                 outbox.push_back(Output::Respond { request, response: Response::Refused(Refused::Busy) });
@@ -83,19 +97,24 @@ impl ProseFunction {
     /// Takes targets from the monitors that look for them: of one watcher, or of all.
     fn withdraw(&mut self, gone: &[Rpauid], of: Option<&Rpauid>, changes: &mut Vec<Change>) -> Vec<Pushed> {
         let concerned = |record: &&Record| {
-            matches!(&record.content, Content::RestrictedMonitor { rpauid, targets, .. }
-                if of.is_none_or(|of| of == rpauid) && targets.iter().any(|target| gone.contains(target)))
+            watching(&record.content).is_some_and(|(rpauid, targets)| {
+                of.is_none_or(|of| of == rpauid) && targets.iter().any(|target| gone.contains(target))
+            })
         };
         let records: Vec<Record> = self.table.all().filter(concerned).map(Record::copy).collect();
         let mut pushes: Vec<Pushed> = Vec::new();
         for mut record in records {
+            let (ue, entry) = (record.ue, record.entry);
             let Content::RestrictedMonitor { targets, application, .. } = &mut record.content else {
+                // No update has a form for model B: the entry ends, and the UE asks for the others anew.
+                self.table.remove((ue, entry));
+                changes.push(Change::Remove(ue, entry));
+                pushes.extend(self.pushed(ue, entry, None, &pushes));
                 continue;
             };
             targets.retain(|target| !gone.contains(target));
             let filters = self.filters(targets, application);
-            let (ue, entry, none_left) = (record.ue, record.entry, targets.is_empty());
-            if none_left {
+            if targets.is_empty() {
                 self.table.remove((ue, entry));
                 changes.push(Change::Remove(ue, entry));
             } else {

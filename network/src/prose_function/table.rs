@@ -18,9 +18,9 @@ pub struct Record {
     pub ue: Imsi,
     /// Its name among those of the UE, never 0.
     pub entry: EntryId,
-    /// The UE uses it until then: T4000, T4002, T4007, T4009.
+    /// The UE uses it until then: T4000, T4002, T4007, T4009, T4011, T4013.
     pub valid_until: UtcTime,
-    /// It is kept until then: T4001, T4003, T4008, T4010.
+    /// It is kept until then: T4001, T4003, T4008, T4010, T4012, T4014.
     pub kept_until: UtcTime,
     /// What it is.
     pub content: Content,
@@ -78,6 +78,44 @@ pub enum Content {
         /// Whom it looks for.
         targets: Vec<Rpauid>,
     },
+    /// Who answers in restricted discovery, model B.
+    Discoveree {
+        /// As whom.
+        rpauid: Rpauid,
+        /// For which application.
+        application: Application,
+        /// By which codes.
+        pair: Box<Pair>,
+    },
+    /// Who asks in restricted discovery, model B.
+    Discoverer {
+        /// As whom.
+        rpauid: Rpauid,
+        /// For which application.
+        application: Application,
+        /// Whom it asks for.
+        targets: Vec<Rpauid>,
+    },
+}
+
+/// The codes of a discoveree, each under keys of its own. TS 33.303 §6.1.3.4.2.2.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// ProSe Query Code: all who may ask have it.
+    pub query: RestrictedCode,
+    /// Its keys.
+    pub query_keys: Keys,
+    /// ProSe Response Code.
+    pub response: RestrictedCode,
+    /// Its keys.
+    pub response_keys: Keys,
+}
+
+impl Pair {
+    pub(super) fn copy(&self) -> Self {
+        let (query_keys, response_keys) = (self.query_keys.copy(), self.response_keys.copy());
+        Self { query_keys, response_keys, ..*self }
+    }
 }
 
 /// A key again: 16 octets, or 32.
@@ -90,14 +128,18 @@ pub(super) fn copy<K: From<[u8; 16]> + From<[u8; 32]>>(octets: &[u8]) -> K {
     K::from(*long)
 }
 
+/// Keys of a code again.
+pub(crate) fn copy_material(keys: &Material) -> Material {
+    Material {
+        dusk: keys.dusk.as_ref().map(|key| copy(key.as_bytes())),
+        duik: keys.duik.as_ref().map(|key| copy(key.as_bytes())),
+        duck: keys.duck.as_ref().map(|(key, mask)| (copy(key.as_bytes()), *mask)),
+    }
+}
+
 impl Keys {
     pub(super) fn copy(&self) -> Self {
-        let keys = &self.0;
-        Self(Material {
-            dusk: keys.dusk.as_ref().map(|key| copy(key.as_bytes())),
-            duik: keys.duik.as_ref().map(|key| copy(key.as_bytes())),
-            duck: keys.duck.as_ref().map(|(key, mask)| (copy(key.as_bytes()), *mask)),
-        })
+        Self(copy_material(&self.0))
     }
 }
 
@@ -124,6 +166,16 @@ impl Record {
                 keys: keys.copy(),
             },
             Content::RestrictedMonitor { rpauid, application, targets } => Content::RestrictedMonitor {
+                rpauid: rpauid.clone(),
+                application: application.clone(),
+                targets: targets.clone(),
+            },
+            Content::Discoveree { rpauid, application, pair } => Content::Discoveree {
+                rpauid: rpauid.clone(),
+                application: application.clone(),
+                pair: Box::new(pair.copy()),
+            },
+            Content::Discoverer { rpauid, application, targets } => Content::Discoverer {
                 rpauid: rpauid.clone(),
                 application: application.clone(),
                 targets: targets.clone(),
@@ -194,7 +246,11 @@ impl Table {
                 self.restricted.insert(*code, key);
                 self.announced_as.entry(rpauid.clone()).or_default().insert(key);
             }
-            Content::OpenMonitor { .. } | Content::RestrictedMonitor { .. } => {}
+            Content::Discoveree { rpauid, pair, .. } => {
+                self.restricted.extend([(pair.query, key), (pair.response, key)]);
+                self.announced_as.entry(rpauid.clone()).or_default().insert(key);
+            }
+            Content::OpenMonitor { .. } | Content::RestrictedMonitor { .. } | Content::Discoverer { .. } => {}
         }
         self.records.insert(key, record);
     }
@@ -211,7 +267,12 @@ impl Table {
                 self.restricted.remove(code);
                 forget(&mut self.announced_as, rpauid, key);
             }
-            Content::OpenMonitor { .. } | Content::RestrictedMonitor { .. } => {}
+            Content::Discoveree { rpauid, pair, .. } => {
+                self.restricted.remove(&pair.query);
+                self.restricted.remove(&pair.response);
+                forget(&mut self.announced_as, rpauid, key);
+            }
+            Content::OpenMonitor { .. } | Content::RestrictedMonitor { .. } | Content::Discoverer { .. } => {}
         }
         Some(record)
     }
@@ -241,7 +302,8 @@ impl Table {
         self.open.get(&codes::name(code)).and_then(|key| self.records.get(key))
     }
 
-    pub(super) fn restricted_announcer(&self, code: RestrictedCode) -> Option<&Record> {
+    /// Whose a restricted code, query code or response code is: which of them says the record.
+    pub(super) fn holder(&self, code: RestrictedCode) -> Option<&Record> {
         self.restricted.get(&code).and_then(|key| self.records.get(key))
     }
 
@@ -250,7 +312,7 @@ impl Table {
         self.announced.get(id).into_iter().flatten().filter_map(|key| self.records.get(key))
     }
 
-    /// Announcers as an RPAUID.
+    /// Announcers and discoverees as an RPAUID.
     pub(super) fn announcers_as(&self, rpauid: &Rpauid) -> impl Iterator<Item = &Record> {
         self.announced_as.get(rpauid).into_iter().flatten().filter_map(|key| self.records.get(key))
     }

@@ -14,6 +14,7 @@ use crate::pc3::request::{ApplicationIdentity, OpenRequest, RestrictedRequest};
 use crate::pc3::update::{DiscoveryUpdateResponse, UpdateInfo, Updated};
 use crate::pc3::*;
 
+mod model_b;
 mod restricted;
 mod robust;
 
@@ -45,13 +46,21 @@ fn app() -> ApplicationIdentity {
     ApplicationIdentity { os_id: [7; 16], os_app_id: OsAppId::new("org.example").unwrap() }
 }
 
+const ROLES: [Role; 6] = [
+    Role::OpenAnnounce,
+    Role::OpenMonitor,
+    Role::RestrictedAnnounce,
+    Role::RestrictedMonitor,
+    Role::Discoveree,
+    Role::Discoverer,
+];
+
 fn config() -> Config {
     let application = Application::from(app());
-    let roles = [Role::OpenAnnounce, Role::OpenMonitor, Role::RestrictedAnnounce, Role::RestrictedMonitor];
     let permission = |target, watcher| Permission { target: rpauid(target), watcher: rpauid(watcher) };
     Config {
         plmn: plmn("01"),
-        applications: roles.map(|role| (application.clone(), role)).to_vec(),
+        applications: ROLES.map(|role| (application.clone(), role)).to_vec(),
         application_ids: vec![id(FOOD), id("mcc*.mnc*.ProSeApp.Taxi"), id("mcc001.mnc*.ProSeApp.Bus")],
         permissions: vec![
             permission("user1", "user2"),
@@ -74,10 +83,9 @@ fn subscription(ue: Imsi) -> Answer {
     if number >= 1000 {
         return Answer::Unknown;
     }
-    let roles = [Role::OpenAnnounce, Role::OpenMonitor, Role::RestrictedAnnounce, Role::RestrictedMonitor];
     Answer::Known(Subscription {
         registered: Some(plmn("01")),
-        rights: roles.map(|role| (plmn("01"), role)).to_vec(),
+        rights: ROLES.map(|role| (plmn("01"), role)).to_vec(),
         application_ids: vec![id(FOOD), id("mcc*.mnc*.ProSeApp.Taxi"), id("mcc001.mnc*.ProSeApp.Bus")],
         rpauids: vec![rpauid(&format!("user{number}"))],
     })

@@ -318,6 +318,7 @@ impl KeyWorld {
                     let granted = reservation.commit(&mut self.disk.counters).unwrap();
                     self.pkmf.handle_input(pkmf::Input::Granted { now, granted });
                 }
+                pkmf::Output::Push(request) => panic!("no relay asks here: {request:?}"),
                 pkmf::Output::Event(event) => self.events.push(event),
             }
             any = true;
@@ -379,6 +380,7 @@ impl KeyWorld {
                         phone.client.handle_input(client::Input::StoreFailed { now, ticket });
                     }
                 }
+                client::Output::Pruk(_) => panic!("nobody wants a PRUK here"),
                 client::Output::Event(event) => phone.events.push(event),
             }
             any = true;

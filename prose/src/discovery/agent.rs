@@ -66,7 +66,7 @@ pub struct Agent {
     unfollowable: bool,
     /// With the period of the last announcement; `None` where one was removed: the others keep their index.
     announcers: Vec<Option<(Announcer, Option<u64>)>>,
-    /// As the announcers.
+    /// With the period of the last query; `None` where one was removed.
     discoverers: Vec<Option<(Discoverer, Option<u64>)>>,
     discoveree: Discoveree,
     outbox: Outbox,
@@ -126,7 +126,7 @@ impl Agent {
         self.discoverers.len() - 1
     }
 
-    /// Removes a discoverer: nothing of it is asked any more, and no response is accepted. The others keep their index.
+    /// Removes a discoverer: it asks no more, and takes no answer. The others keep their index.
     pub fn remove_discoverer(&mut self, index: usize) {
         if let Some(place) = self.discoverers.get_mut(index) {
             *place = None;
@@ -253,8 +253,8 @@ impl Agent {
             return self.outbox.event(Event::Silent { origin: Origin::Clock, refusal });
         }
         let policy = &self.config.time;
-        if let Some(answer) = self.discoveree.respond(policy, now) {
-            return self.outbox.message(Origin::Discoveree, answer);
+        if let Some((index, answer)) = self.discoveree.respond(policy, now) {
+            return self.outbox.message(Origin::Discoveree(index), answer);
         }
         for (index, place) in self.discoverers.iter_mut().enumerate() {
             let Some((discoverer, last)) = place else { continue };

@@ -185,7 +185,7 @@ impl Default for DiscovereeConfig {
 /// Discoveree: responds to each authentic query once.
 pub struct Discoveree {
     config: DiscovereeConfig,
-    /// `None` where one was removed: the others keep their index.
+    /// `None` where one was forgotten: the others keep their index.
     answering: Vec<Option<(Answering, UtcCounter)>>,
     cache: AnsweredRequests,
     limit: RateLimit,
@@ -233,12 +233,11 @@ impl Discoveree {
         self.answering.len() - 1
     }
 
-    /// Removes a query: no response to it is sent any more. The others keep their index.
-    pub fn remove(&mut self, index: usize) {
+    /// Forgets a query: it gets no response any more, nor does one that is pending. The others keep their index.
+    pub fn forget(&mut self, index: usize) {
         if let Some(place) = self.answering.get_mut(index) {
             *place = None;
         }
-        self.due.retain(|due| due.index != index);
     }
 
     /// Returns the number of pending responses.
@@ -296,17 +295,25 @@ impl Discoveree {
         Err(refusal)
     }
 
-    /// Returns the next response for the slot of `now`, if one is pending.
+    /// Returns the next response for the slot of `now` and the index of its query, if one is pending.
     // TS 33.303 §6.1.3.4.2.2 step 13b
-    pub fn respond(&mut self, policy: &TimePolicy, now: &AirTime) -> Option<Result<Message, Refusal>> {
+    pub fn respond(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+    ) -> Option<(usize, Result<Message, Refusal>)> {
         let patience = self.config.patience_millis;
         while self.due.front().is_some_and(|due| now.slot > due.since.plus_millis(patience)) {
             self.due.pop_front();
         }
-        let due = self.due.pop_front()?;
+        let (due, answering) = loop {
+            let due = self.due.pop_front()?;
+            if let Some(Some((answering, _))) = self.answering.get(due.index) {
+                break (due, answering);
+            }
+        };
         let freshness = policy.freshness(now);
-        let (answering, _) = self.answering.get(due.index)?.as_ref()?;
-        Some(match (answering, &due.request) {
+        let response = match (answering, &due.request) {
             (Answering::Preshared(session, code), Some(request)) => {
                 session.respond(&freshness, request, code)
             }
@@ -316,7 +323,8 @@ impl Discoveree {
             }),
             // A pre-shared response is always queued with its request.
             (Answering::Preshared(..), None) => Err(Refusal::Type),
-        })
+        };
+        Some((due.index, response))
     }
 }
 

@@ -448,7 +448,7 @@ fn question_is_answered_once_and_the_answer_is_proven() {
         assert_eq!(ask(&mut discoveree, &at(0), &query), Ok(()));
         assert_eq!(ask(&mut discoveree, &at(10), &query), Err(Refusal::Replay), "a copy");
         assert_eq!(discoveree.waiting(), 1);
-        let response = discoveree.respond(&POLICY, &at(320)).unwrap().unwrap();
+        let response = discoveree.respond(&POLICY, &at(320)).unwrap().1.unwrap();
         assert!(discoveree.respond(&POLICY, &at(320)).is_none());
         let Ok(Finding::Verified(found)) = hear(&mut discoverer, &at(320), &response) else { panic!() };
         assert_eq!(found.code, [0x22; 23]);
@@ -474,7 +474,7 @@ fn binding_keeps_an_answer_from_a_later_question() {
         let (mut first, mut discoveree) = preshared(binding);
         let query = first.solicit(&POLICY, &at(0)).unwrap();
         ask(&mut discoveree, &at(0), &query).unwrap();
-        let response = discoveree.respond(&POLICY, &at(2000)).unwrap().unwrap();
+        let response = discoveree.respond(&POLICY, &at(2000)).unwrap().1.unwrap();
         // Another discoverer queries a second later and gets the old response.
         let (mut second, _) = preshared(binding);
         second.solicit(&POLICY, &at(1500)).unwrap();
@@ -545,7 +545,7 @@ fn restricted_question_and_answer() {
     let asked = discoverer.solicit(&POLICY, &at(0)).unwrap();
     assert_eq!(ask(&mut discoveree, &at(100), &asked), Ok(()));
     assert_eq!(ask(&mut discoveree, &at(200), &asked), Err(Refusal::Replay));
-    let answer = discoveree.respond(&POLICY, &at(320)).unwrap().unwrap();
+    let answer = discoveree.respond(&POLICY, &at(320)).unwrap().1.unwrap();
     assert!(matches!(hear(&mut discoverer, &at(320), &answer), Ok(Finding::Verified(_))));
     assert_eq!(hear(&mut discoverer, &at(2500), &answer), Err(Refusal::Unknown), "too late");
     // A response without a slot is dropped.

@@ -4,7 +4,7 @@ use super::fc::{self, Fc};
 use super::{derive, low_128};
 use crate::cipher::Algorithm;
 use crate::counter::UtcCounter;
-use crate::keys::{Duck, Duik, Dusk, Kd, KdSess, Pek, Pgk, Pik, Psdk, Ptk};
+use crate::keys::{Duck, Duik, Dusk, Kd, KdSess, Pek, Pgk, Pik, Pruk, Psdk, Ptk};
 
 /// Octets of the input string of a MIC: FC, three parameters and their lengths.
 pub(crate) const MIC_INPUT: usize = 1 + (1 + 2) + (23 + 2) + (4 + 2);
@@ -115,6 +115,13 @@ pub fn pik(root: &impl TrafficRoot, algorithm: Algorithm) -> Pik {
 // TS 33.303 §A.9
 pub fn kd_sess(kd: &Kd, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KdSess {
     KdSess::from(*derive(kd.as_bytes(), fc::KD_SESS, &[nonce_1, nonce_2]))
+}
+
+/// Computes KD of a UE-to-network relay = KDF(PRUK, 0x48, Relay Service Code, Nonce_1, KD Freshness Parameter), whole 256
+/// bits. TS 33.303 §A.7.
+// TS 33.303 §A.7
+pub fn relay_kd(pruk: &Pruk, service: &[u8; 3], nonce_1: &[u8; 16], freshness: &[u8; 16]) -> Kd {
+    Kd::from(*derive(pruk.as_bytes(), fc::RELAY_KD, &[service, nonce_1, freshness]))
 }
 
 /// P1 of §A.8: the only defined algorithm identity.

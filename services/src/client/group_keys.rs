@@ -175,7 +175,7 @@ impl KeySession {
                     self.refused.entry(why.to_string()).or_insert((why, 0)).1 += 1;
                 }
                 Output::Event(Event::BadResponse(_)) => self.lost = Some(ClientError::Malformed),
-                Output::Event(_) => {}
+                Output::Pruk(_) | Output::Event(_) => {}
                 Output::Timeout(at) => return Ok(at),
             }
         }
@@ -257,6 +257,8 @@ impl KeySession {
         let has_key = |wanted: Wanted| match wanted {
             Wanted::Group(group) => self.machine.group_keys(group).iter().any(|key| now < key.expiry),
             Wanted::Relay(_) | Wanted::GroupMember(_) => self.machine.discovery_key(wanted, now).is_some(),
+            // A PRUK is kept by the machine of a remote UE, not in this file.
+            Wanted::Pruk => true,
         };
         let is_rejected = |wanted: Wanted| self.rejected.iter().any(|(rejected, _)| *rejected == wanted);
         self.wanted.iter().copied().filter(|wanted| !has_key(*wanted) && !is_rejected(*wanted)).collect()

@@ -195,7 +195,7 @@ impl DiscoveryOf {
         match wanted {
             Wanted::Relay(code) => Some(Self::Relay(code.0)),
             Wanted::GroupMember(code) => Some(Self::GroupMember(code.0)),
-            Wanted::Group(_) => None,
+            Wanted::Group(_) | Wanted::Pruk => None,
         }
     }
 
@@ -301,7 +301,10 @@ impl State {
                 self.discoveries.extend(DiscoveryOf::of(wanted).map(row));
             }
             // The machine says neither: terms are of what they were granted for.
-            Change::PutGrant(Wanted::Relay(_) | Wanted::GroupMember(_), Terms::Group { .. }) => {}
+            Change::PutGrant(
+                Wanted::Relay(_) | Wanted::GroupMember(_) | Wanted::Pruk,
+                Terms::Group { .. },
+            ) => {}
             Change::RemoveGrant(Wanted::Group(group)) => self.remove_grant(group),
             Change::RemoveGrant(wanted) => self.remove_discovery(wanted),
             Change::PutKey(KeyRecord { name, key, period }) => {

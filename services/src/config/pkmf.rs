@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use serde::Deserialize;
 use sidelink_network::identity::{Fqdn, Impi, Imsi};
 use sidelink_network::key_delivery::{self, ServiceId, Suite};
-use sidelink_network::pc3::{MaxOffset, Plmn};
-use sidelink_network::pc8::{Code, MemberId, ProtectionProfile};
-use sidelink_network::pkmf::{self, DiscoveryCode, Kind, Service};
+use sidelink_network::pc3::{self, MaxOffset, Plmn};
+use sidelink_network::pc8::{Code, MemberId, OtherId, ProtectionProfile};
+use sidelink_network::pkmf::{self, DiscoveryCode, Kind, Remote, Service, Told};
 use sidelink_security::cipher::Algorithm;
 
 use super::text::{fits, name, octets, rate};
@@ -60,6 +60,29 @@ pub(super) struct PkmfText {
     groups: Vec<GroupText>,
     #[serde(default)]
     discoveries: Vec<DiscoveryText>,
+    pruk_lifetime_s: Option<u64>,
+    #[serde(default)]
+    relays: Vec<RelayText>,
+    #[serde(default)]
+    remotes: Vec<RemoteText>,
+}
+
+/// A UE that may be a relay.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RelayText {
+    imsi: String,
+    codes: Vec<String>,
+}
+
+/// A UE that may use relays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RemoteText {
+    imsi: String,
+    codes: Vec<String>,
+    /// What a relay is told of it: `imsi`, or 32 hexadecimal digits.
+    told: String,
 }
 
 /// PRF and MAC of MIKEY.
@@ -127,6 +150,7 @@ impl PkmfText {
         let fqdn = name(&self.name)?;
         let max_offset = fits(MaxOffset::new(self.max_offset_s.unwrap_or(MAX_OFFSET)), "max-offset-s")?;
         let usual = pkmf::Config::new(fqdn.clone(), services, max_offset);
+        let relays = self.relays(plmn)?;
         let limits = pkmf::Limits {
             ue: rate(usual.limits.ue, self.ue_burst, self.ue_interval_ms),
             all: rate(usual.limits.all, self.burst, self.interval_ms),
@@ -143,6 +167,7 @@ impl PkmfText {
             interval: self.retry_ms.unwrap_or(usual.interval),
             tries: self.tries.unwrap_or(usual.tries),
             limits,
+            relays,
             ..usual
         };
         let mikey = self.mikey_listen.unwrap_or(SocketAddr::new(self.listen.ip(), key_delivery::PORT));
@@ -155,6 +180,51 @@ impl PkmfText {
             ue_port: self.mikey_ue_port.unwrap_or(key_delivery::PORT),
         })
     }
+}
+
+impl PkmfText {
+    fn relays(&self, plmn: Plmn) -> Result<pkmf::Relays, ConfigError> {
+        let usual = pkmf::Relays::default();
+        let relay = |text: &RelayText| {
+            let place = format!("relay {:?}", text.imsi);
+            Ok((impi(&text.imsi, plmn, &place)?, codes(&text.codes, &place)?))
+        };
+        Ok(pkmf::Relays {
+            relays: self.relays.iter().map(relay).collect::<Result<_, ConfigError>>()?,
+            remotes: self.remotes.iter().map(|remote| remote.resolve(plmn)).collect::<Result<_, _>>()?,
+            pruk_lifetime: self.pruk_lifetime_s.map_or(usual.pruk_lifetime, |s| s.saturating_mul(1000)),
+        })
+    }
+}
+
+impl RemoteText {
+    fn resolve(&self, plmn: Plmn) -> Result<Remote, ConfigError> {
+        let place = format!("remote {:?}", self.imsi);
+        let ue = impi(&self.imsi, plmn, &place)?;
+        let msin = self.imsi.get(plmn.mcc().len() + plmn.mnc().len()..).unwrap_or_default();
+        let told = match self.told.as_str() {
+            "imsi" => Told::Imsi,
+            digits => Told::Other(OtherId(octets(digits, &format!("{place} told"))?)),
+        };
+        let imsi = fits(pc3::Imsi::new(plmn, msin), &place)?;
+        Ok(Remote { ue, imsi, codes: codes(&self.codes, &place)?, told })
+    }
+}
+
+/// Relay service codes, six hexadecimal digits each.
+fn codes(digits: &[String], place: &str) -> Result<Vec<Code>, ConfigError> {
+    digits.iter().map(|digits| octets(digits, &format!("{place} code {digits:?}")).map(Code)).collect()
+}
+
+/// The private identity of a subscriber of this PLMN.
+fn impi(imsi: &str, plmn: Plmn, place: &str) -> Result<Impi, ConfigError> {
+    let home = format!("{}{}", plmn.mcc(), plmn.mnc());
+    let imsi = Imsi::new(imsi).map_err(|e| ConfigError::new(e.to_string(), place, "correct it"))?;
+    if !imsi.digits().starts_with(&home) {
+        let remedy = "a key management function serves the subscribers of its PLMN alone";
+        return Err(ConfigError::new("an IMSI of another PLMN", place, remedy));
+    }
+    imsi.impi(plmn.mnc().len()).map_err(|e| ConfigError::new(e.to_string(), place, "correct it"))
 }
 
 impl GroupText {
@@ -206,7 +276,12 @@ impl DiscoveryText {
         let encrypted =
             encrypted.map(|digits| octets(digits, &format!("{place} encrypted-bits"))).transpose()?;
         let id = octets(&self.key_type, &place).map(ServiceId)?;
-        let ues = self.ues.iter().map(|imsi| impi(imsi, plmn)).collect::<Result<_, _>>().map_err(within)?;
+        let ues = self
+            .ues
+            .iter()
+            .map(|imsi| impi(imsi, plmn, &format!("UE {imsi:?}")))
+            .collect::<Result<_, _>>()
+            .map_err(within)?;
         Ok(Service { id, kind: Kind::Discovery { codes, protection, encrypted, ues } })
     }
 }
@@ -214,21 +289,9 @@ impl DiscoveryText {
 impl MemberText {
     fn resolve(&self, plmn: Plmn) -> Result<(Impi, MemberId), ConfigError> {
         let place = format!("member {:?}", self.imsi);
-        let impi = impi(&self.imsi, plmn)?;
+        let impi = impi(&self.imsi, plmn, &place)?;
         Ok((impi, MemberId(octets(&self.id, &format!("{place} id"))?)))
     }
-}
-
-/// A subscriber of the PLMN.
-fn impi(digits: &str, plmn: Plmn) -> Result<Impi, ConfigError> {
-    let place = format!("member {digits:?}");
-    let home = format!("{}{}", plmn.mcc(), plmn.mnc());
-    let imsi = Imsi::new(digits).map_err(|e| ConfigError::new(e.to_string(), &place, "correct it"))?;
-    if !imsi.digits().starts_with(&home) {
-        let remedy = "a key management function serves the subscribers of its PLMN alone";
-        return Err(ConfigError::new("an IMSI of another PLMN", place, remedy));
-    }
-    imsi.impi(plmn.mnc().len()).map_err(|e| ConfigError::new(e.to_string(), &place, "correct it"))
 }
 
 /// A group by its six hexadecimal digits.

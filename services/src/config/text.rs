@@ -153,6 +153,8 @@ pub(super) enum RoleText {
     OpenMonitor,
     RestrictedAnnounce,
     RestrictedMonitor,
+    Discoveree,
+    Discoverer,
 }
 
 impl From<RoleText> for Role {
@@ -162,6 +164,8 @@ impl From<RoleText> for Role {
             RoleText::OpenMonitor => Self::OpenMonitor,
             RoleText::RestrictedAnnounce => Self::RestrictedAnnounce,
             RoleText::RestrictedMonitor => Self::RestrictedMonitor,
+            RoleText::Discoveree => Self::Discoveree,
+            RoleText::Discoverer => Self::Discoverer,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use sidelink_network::gba_push::bsf::Refusal;
 use sidelink_network::identity::Impi;
 use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pkmf::{self, Event, Kind, Output, Pkmf, RequestId, Response, Ticket};
@@ -136,6 +137,12 @@ impl PkmfThread {
                     self.stores.push(ticket);
                     self.writes.extend(changes.into_iter().map(PkmfWrite::Change));
                 }
+                // No BSF answers Zpn here: a relay gets a KD of the PRUK that the remote UE has, or none.
+                Output::Push(request) => self.machine.handle_input(pkmf::Input::Pushed {
+                    now: now(),
+                    ticket: request.ticket,
+                    result: Err(Refusal::Late),
+                }),
                 Output::Reserve(reservation) => self.reservations.push(reservation),
                 Output::Event(event) => self.report(&event),
                 Output::Timeout(at) => return at,

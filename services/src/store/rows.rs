@@ -12,7 +12,7 @@ use sidelink_network::pc3::{
     ApplicationCode, ApplicationId, EntryId, Imsi as Ue, Metadata, OsAppId, OutOfRange, Plmn, RestrictedCode,
     Rpauid,
 };
-use sidelink_network::prose_function::{Application, Content, Keys, Record, Role, Subscription};
+use sidelink_network::prose_function::{Application, Content, Keys, Pair, Record, Role, Subscription};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::discovery::restricted::Material;
 use sidelink_security::keys::{DiscoveryKey, Duck, Duik, Dusk, Ks};
@@ -172,6 +172,8 @@ enum RoleRow {
     OpenMonitor,
     RestrictedAnnounce,
     RestrictedMonitor,
+    Discoveree,
+    Discoverer,
 }
 
 impl From<Role> for RoleRow {
@@ -181,6 +183,8 @@ impl From<Role> for RoleRow {
             Role::OpenMonitor => Self::OpenMonitor,
             Role::RestrictedAnnounce => Self::RestrictedAnnounce,
             Role::RestrictedMonitor => Self::RestrictedMonitor,
+            Role::Discoveree => Self::Discoveree,
+            Role::Discoverer => Self::Discoverer,
         }
     }
 }
@@ -192,6 +196,8 @@ impl From<RoleRow> for Role {
             RoleRow::OpenMonitor => Self::OpenMonitor,
             RoleRow::RestrictedAnnounce => Self::RestrictedAnnounce,
             RoleRow::RestrictedMonitor => Self::RestrictedMonitor,
+            RoleRow::Discoveree => Self::Discoveree,
+            RoleRow::Discoverer => Self::Discoverer,
         }
     }
 }
@@ -240,6 +246,16 @@ enum ContentRow {
     OpenMonitor { application_id: String },
     RestrictedAnnounce { rpauid: String, application: ApplicationRow, code: String, keys: KeysRow },
     RestrictedMonitor { rpauid: String, application: ApplicationRow, targets: Vec<String> },
+    Discoveree { rpauid: String, application: ApplicationRow, query: CodeRow, response: CodeRow },
+    Discoverer { rpauid: String, application: ApplicationRow, targets: Vec<String> },
+}
+
+/// A code and its keys.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CodeRow {
+    code: String,
+    keys: KeysRow,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -302,14 +318,20 @@ pub(super) fn content_text(content: &Content) -> Result<Zeroizing<String>, Store
             rpauid: rpauid.to_string(),
             application: application.into(),
             code: hex::encode(code.0),
-            keys: KeysRow {
-                dusk: keys.0.dusk.as_ref().map(|key| digits(key.as_bytes())),
-                duik: keys.0.duik.as_ref().map(|key| digits(key.as_bytes())),
-                duck: keys.0.duck.as_ref().map(|(key, _)| digits(key.as_bytes())),
-                bitmask: keys.0.duck.as_ref().map(|(_, bitmask)| hex::encode(bitmask)),
-            },
+            keys: keys.into(),
         },
         Content::RestrictedMonitor { rpauid, application, targets } => ContentRow::RestrictedMonitor {
+            rpauid: rpauid.to_string(),
+            application: application.into(),
+            targets: targets.iter().map(ToString::to_string).collect(),
+        },
+        Content::Discoveree { rpauid, application, pair } => ContentRow::Discoveree {
+            rpauid: rpauid.to_string(),
+            application: application.into(),
+            query: CodeRow { code: hex::encode(pair.query.0), keys: (&pair.query_keys).into() },
+            response: CodeRow { code: hex::encode(pair.response.0), keys: (&pair.response_keys).into() },
+        },
+        Content::Discoverer { rpauid, application, targets } => ContentRow::Discoverer {
             rpauid: rpauid.to_string(),
             application: application.into(),
             targets: targets.iter().map(ToString::to_string).collect(),
@@ -346,7 +368,33 @@ impl TryFrom<ContentRow> for Content {
                 application: application.try_into()?,
                 targets: texts(&targets, Rpauid::new)?,
             },
+            ContentRow::Discoveree { rpauid, application, query, response } => Self::Discoveree {
+                rpauid: user(&rpauid)?,
+                application: application.try_into()?,
+                pair: Box::new(Pair {
+                    query: RestrictedCode(code(&query.code)?),
+                    query_keys: query.keys.try_into()?,
+                    response: RestrictedCode(code(&response.code)?),
+                    response_keys: response.keys.try_into()?,
+                }),
+            },
+            ContentRow::Discoverer { rpauid, application, targets } => Self::Discoverer {
+                rpauid: user(&rpauid)?,
+                application: application.try_into()?,
+                targets: texts(&targets, Rpauid::new)?,
+            },
         })
+    }
+}
+
+impl From<&Keys> for KeysRow {
+    fn from(keys: &Keys) -> Self {
+        Self {
+            dusk: keys.0.dusk.as_ref().map(|key| digits(key.as_bytes())),
+            duik: keys.0.duik.as_ref().map(|key| digits(key.as_bytes())),
+            duck: keys.0.duck.as_ref().map(|(key, _)| digits(key.as_bytes())),
+            bitmask: keys.0.duck.as_ref().map(|(_, bitmask)| hex::encode(bitmask)),
+        }
     }
 }
 

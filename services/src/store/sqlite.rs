@@ -25,7 +25,7 @@ use super::{NewSubscriber, Store, StoreError, StoredSubscriber, Write, Written};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Steps from each version of the schema to the next.
-const MIGRATIONS: [&str; 2] = [FIRST, pkmf::TABLES];
+const MIGRATIONS: [&str; 3] = [FIRST, pkmf::TABLES, pkmf::REMOTES];
 
 const FIRST: &str = "
 CREATE TABLE counter (stream BLOB PRIMARY KEY, reserved INTEGER NOT NULL) WITHOUT ROWID;

@@ -54,17 +54,29 @@ impl RenewTerms {
             agent.monitor().unfollow(who);
             names.who.remove(&who);
         }
-        let ended = |(origin, name): (&Origin, &String)| match origin {
-            Origin::Announcer(place) if old.contains(name) && !is_new(name) => Some(*place),
-            _ => None,
+        // An announcer goes on with its new code: the others are made anew.
+        let ended = |(origin, name): &(&Origin, &String)| match origin {
+            Origin::Announcer(_) => old.contains(name) && !is_new(name),
+            _ => gone(name),
         };
-        let announced: Vec<usize> = names.origin.iter().filter_map(ended).collect();
-        for place in announced {
-            agent.remove_announcer(place);
-            names.origin.remove(&Origin::Announcer(place));
+        let ended: Vec<Origin> = names.origin.iter().filter(ended).map(|(origin, _)| *origin).collect();
+        for origin in ended {
+            match origin {
+                Origin::Announcer(place) => agent.remove_announcer(place),
+                Origin::Discoverer(place) => agent.remove_discoverer(place),
+                Origin::Discoveree(place) => agent.discoveree().forget(place),
+                Origin::Clock => continue,
+            }
+            names.origin.remove(&origin);
         }
         let mut registry = Registry { agent, who: &mut names.who, origin: &mut names.origin };
-        for entry in new.iter().filter(|entry| !entry.revoked) {
+        let is_question = |name: &str| new.iter().any(|entry| entry.question.as_deref() == Some(name));
+        for entry in new.iter().filter(|entry| !entry.revoked && !is_question(&entry.name)) {
+            if let Some(name) = &entry.question {
+                let question = new.iter().find(|question| question.name == *name);
+                registry.add_model_b(&self.ue, entry, question)?;
+                continue;
+            }
             if entry.announcer.as_deref() == Some(&self.ue) {
                 registry.announce(entry)?;
             }

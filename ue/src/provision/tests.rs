@@ -84,3 +84,40 @@ fn who_checks_the_mic_stands_in_the_entry() {
     assert!(matches!(received(Some(sidelink_store::MicCheckName::Ue)), Received::Verified(_)));
     assert!(matches!(received(Some(sidelink_store::MicCheckName::ProseFunction)), Received::ToReport(_)));
 }
+
+/// Question and answer of model B are two entries, each under keys of its own; the one without the other is nothing.
+#[test]
+// TS 33.303 §6.1.3.4.2.2
+fn a_question_and_its_answer_belong_together() {
+    let entry = |name: &str, octet: u8| {
+        let mut entry = Discovery::new(name, Protection::Restricted, 2_000_000_000);
+        entry.message_type = Some(Hex(vec![octet]));
+        entry.code = Some(Hex(vec![octet; 23]));
+        entry.duik = Some(random(32).unwrap());
+        entry
+    };
+    let (mut question, mut answer) = (entry("asked", 0x86), entry("bob", 0x82));
+    answer.question = Some("asked".into());
+    (question.monitors, answer.announcer) = (vec!["bob".into()], Some("bob".into()));
+    (question.announcer, answer.monitors) = (Some("alice".into()), vec!["alice".into()]);
+    let provisioned = |ue, entries: &[&Discovery]| {
+        let discovery = entries.iter().map(|entry| (*entry).clone()).collect();
+        provision(&wish(ue), &Keys { discovery, ..Keys::default() }, &mut NoStore::default())
+    };
+    let alice = provisioned("alice", &[&question, &answer]).unwrap();
+    assert_eq!(alice.origin.into_iter().collect::<Vec<_>>(), [(Origin::Discoverer(0), "bob".to_owned())]);
+    assert!(alice.who.is_empty(), "answers are awaited, not monitored");
+    let bob = provisioned("bob", &[&answer, &question]).unwrap();
+    assert_eq!(bob.origin.into_iter().collect::<Vec<_>>(), [(Origin::Discoveree(0), "bob".to_owned())]);
+    assert!(bob.who.is_empty());
+    let why = |entries: &[&Discovery]| provisioned("alice", entries).err().unwrap().to_string();
+    assert!(why(&[&answer]).contains("not in the store"));
+    let mut wrong = question.clone();
+    wrong.message_type = Some(Hex(vec![0x96]));
+    assert!(why(&[&wrong, &answer]).contains("86"));
+    question.revoked = true;
+    question.duik = None;
+    for ue in ["alice", "bob"] {
+        assert!(provisioned(ue, &[&question, &answer]).unwrap().origin.is_empty(), "{ue}");
+    }
+}

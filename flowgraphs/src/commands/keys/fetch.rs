@@ -5,6 +5,8 @@ use crate::network_leg::{NetworkLeg, News, Note};
 use crate::readable::seconds_and_date;
 use crate::terminal;
 use clap::Args;
+use sidelink_store::Discovery;
+use sidelink_wire::pc5_discovery::MessageType;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -28,7 +30,7 @@ pub(super) fn fetch(args: &FetchArgs) -> anyhow::Result<()> {
             News::Discovery { new, .. } => {
                 for entry in &new {
                     let until = seconds_and_date(entry.valid_until.into());
-                    let what = if entry.announcer.is_some() { "announce" } else { "monitor" };
+                    let what = what(entry)?;
                     let protection = entry.protection.as_str();
                     writeln!(text, "{}: {what}, {protection}, valid until {until}", entry.name)?;
                 }
@@ -52,4 +54,16 @@ pub(super) fn fetch(args: &FetchArgs) -> anyhow::Result<()> {
         [] => Ok(()),
         all => anyhow::bail!(all.join("\n")),
     }
+}
+/// Says what the UE does with an entry.
+fn what(entry: &Discovery) -> anyhow::Result<&'static str> {
+    let announces = entry.announcer.is_some();
+    Ok(match (entry.message_type()?, announces) {
+        (MessageType::RestrictedQuery, true) => "ask",
+        (MessageType::RestrictedQuery, false) => "be asked",
+        (MessageType::RestrictedResponse, true) => "answer",
+        (MessageType::RestrictedResponse, false) => "be answered",
+        (_, true) => "announce",
+        (_, false) => "monitor",
+    })
 }

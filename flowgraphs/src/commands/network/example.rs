@@ -60,15 +60,19 @@ pub fn write(args: &ExampleArgs) -> anyhow::Result<()> {
 
 fn prose(name: &str) -> String {
     format!(
-        "prose = {{ roles = [\"open-announce\", \"open-monitor\", \"restricted-announce\", \"restricted-monitor\"], \
+        "prose = {{ roles = [\"open-announce\", \"open-monitor\", \"restricted-announce\", \"restricted-monitor\", \
+         \"discoveree\", \"discoverer\"], \
          application-ids = [\"mcc001.mnc001.ProSeApp.Rescue.Team\"], rpauids = [\"{name}@rescue.example\"] }}\n"
     )
 }
 
 fn ue(name: &str) -> String {
     let wants = match name {
-        "alice" => "announce = [\"mcc001.mnc001.ProSeApp.Rescue.Team\"]\nbe-discovered = \"restricted\"\n",
-        _ => "monitor = [\"mcc001.mnc001.ProSeApp.Rescue.Team\"]\ndiscover = [\"alice@rescue.example\"]\n",
+        "alice" => "announce = [\"mcc001.mnc001.ProSeApp.Rescue.Team\"]\nbe-discovered = \"both\"\n",
+        _ => {
+            "monitor = [\"mcc001.mnc001.ProSeApp.Rescue.Team\"]\ndiscover = [\"alice@rescue.example\"]\n\
+             ask = [\"alice@rescue.example\"]\n"
+        }
     };
     let local = if name == "alice" { "127.0.0.2" } else { "127.0.0.3" };
     let group = "\n[[network.group]]\nname = \"rescue\"\nid = \"00002a\"\n";

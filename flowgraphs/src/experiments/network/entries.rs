@@ -3,7 +3,7 @@
 use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pc3::Bits;
 use sidelink_network::pc3::filters::MatchingFilter;
-use sidelink_network::pc3_client::{Allotment, Filter, Heard, Target};
+use sidelink_network::pc3_client::{Allotment, Filter, Heard, Query, Target};
 use sidelink_network::pkmf_client::{PkmfClient, Terms, Wanted};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::discovery::Announcement;
@@ -11,6 +11,7 @@ use sidelink_security::discovery::restricted::Material;
 use sidelink_store::{
     Discovery, Group, Hex, Member, MicCheckName, PgkEntry, Protection, Right, Secret, Sending,
 };
+use sidelink_wire::pc5_discovery::MessageType;
 
 /// Makes entries of an allotment to the UE `ue`; `name` is for people.
 pub(crate) fn entries(ue: &str, name: &str, allotment: &Allotment, until: UtcTime) -> Vec<Discovery> {
@@ -38,7 +39,65 @@ pub(crate) fn entries(ue: &str, name: &str, allotment: &Allotment, until: UtcTim
         Allotment::MonitorRestricted(filters) => {
             filters.iter().flat_map(|filter| restricted(ue, name, filter)).collect()
         }
+        Allotment::Answer { code, sends, queries, receives } => {
+            let mut made = Vec::new();
+            for bits in queries.iter().flat_map(bits) {
+                let number = made.len() / 2;
+                let mut question =
+                    monitored(ue, &numbered(name, number, ASKED), Protection::Restricted, bits, until);
+                question.message_type = Some(Hex(vec![MessageType::RestrictedQuery.octet()]));
+                keys(&mut question, receives);
+                let mut answer = announced(ue, &numbered(name, number, ""), Protection::Restricted, until);
+                answered(&mut answer, &question);
+                answer.code = Some(Hex(code.on_air().to_vec()));
+                keys(&mut answer, sends);
+                made.extend([question, answer]);
+            }
+            made
+        }
+        Allotment::Ask(queries) => queries.iter().flat_map(|query| asked(ue, name, query)).collect(),
     }
+}
+
+/// What the name of the entry of a question has behind the name of its answer.
+const ASKED: &str = ", asked";
+
+/// Returns the names of entries that are made of one thing: each has its own.
+fn numbered(name: &str, number: usize, what: &str) -> String {
+    match number {
+        0 => format!("{name}{what}"),
+        _ => format!("{name}{what} {}", number + 1),
+    }
+}
+
+/// Makes the entries of a question to one user, and of its answers.
+fn asked(ue: &str, name: &str, query: &Query) -> Vec<Discovery> {
+    let name = query.rpauid.as_ref().map_or(name, |rpauid| rpauid.as_str());
+    let until = query.answers.until;
+    let mut made = Vec::new();
+    for bits in query.answers.filters.iter().flat_map(bits) {
+        let number = made.len() / 2;
+        let mut question = announced(ue, &numbered(name, number, ASKED), Protection::Restricted, until);
+        question.message_type = Some(Hex(vec![MessageType::RestrictedQuery.octet()]));
+        question.code = Some(Hex(query.code.on_air().to_vec()));
+        keys(&mut question, &query.sends);
+        let mut answer = monitored(ue, &numbered(name, number, ""), Protection::Restricted, bits, until);
+        answered(&mut answer, &question);
+        answer.mic_check = query.answers.reports.then_some(MicCheckName::ProseFunction);
+        keys(&mut answer, &query.answers.material);
+        made.extend([question, answer]);
+    }
+    made
+}
+
+fn answered(answer: &mut Discovery, question: &Discovery) {
+    answer.message_type = Some(Hex(vec![MessageType::RestrictedResponse.octet()]));
+    answer.question = Some(question.name.clone());
+}
+
+/// Code and each mask of a filter, 184 bits.
+fn bits(filter: &MatchingFilter) -> Vec<(Vec<u8>, Vec<u8>)> {
+    filter.masks().iter().map(|mask| (whole(filter.code()), whole(mask))).collect()
 }
 
 /// Makes of a message whose MIC the network checks what a match report is about.
@@ -94,17 +153,13 @@ fn monitored(
 
 fn restricted(ue: &str, name: &str, filter: &Filter) -> Vec<Discovery> {
     let name = filter.rpauid.as_ref().map_or(name, |rpauid| rpauid.as_str());
-    let each = |matching: &MatchingFilter| -> Vec<Discovery> {
-        let entry = |mask: &Bits| {
-            let bits = (whole(matching.code()), whole(mask));
-            let mut entry = monitored(ue, name, Protection::Restricted, bits, filter.until);
-            entry.mic_check = filter.reports.then_some(MicCheckName::ProseFunction);
-            keys(&mut entry, &filter.material);
-            entry
-        };
-        matching.masks().iter().map(entry).collect()
+    let entry = |bits| {
+        let mut entry = monitored(ue, name, Protection::Restricted, bits, filter.until);
+        entry.mic_check = filter.reports.then_some(MicCheckName::ProseFunction);
+        keys(&mut entry, &filter.material);
+        entry
     };
-    filter.filters.iter().flat_map(each).collect()
+    filter.filters.iter().flat_map(bits).map(entry).collect()
 }
 
 /// Returns 184 bits: those beyond the filter are 0, and do not matter under its mask.

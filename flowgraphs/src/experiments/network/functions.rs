@@ -297,7 +297,8 @@ impl Functions {
                         self.pkmf.handle_input(pkmf::Input::Granted { now, granted });
                     }
                 }
-                pkmf::Output::Event(_) => {}
+                // No relay asks here.
+                pkmf::Output::Push(_) | pkmf::Output::Event(_) => {}
                 pkmf::Output::Timeout(_) => return messages,
             }
         }

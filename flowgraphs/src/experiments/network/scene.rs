@@ -15,8 +15,14 @@ use sidelink_security::discovery::restricted::MicCheck;
 /// Users, by number from 1.
 pub(crate) const USERS: [&str; 3] = ["alice@rescue.example", "bob@rescue.example", "carol@rescue.example"];
 
-const ROLES: [Role; 4] =
-    [Role::OpenAnnounce, Role::OpenMonitor, Role::RestrictedAnnounce, Role::RestrictedMonitor];
+const ROLES: [Role; 6] = [
+    Role::OpenAnnounce,
+    Role::OpenMonitor,
+    Role::RestrictedAnnounce,
+    Role::RestrictedMonitor,
+    Role::Discoveree,
+    Role::Discoverer,
+];
 
 /// Takes a constant of this file, which is in its range.
 fn constant<T>(value: Result<T, OutOfRange>) -> T {

@@ -216,6 +216,8 @@ impl Subscriber {
                 pkmf_client::Output::Store { ticket, .. } => {
                     self.pkmf.handle_input(pkmf_client::Input::Stored { now, ticket });
                 }
+                // No subscriber here uses relays.
+                pkmf_client::Output::Pruk(_) => {}
                 pkmf_client::Output::Event(event) => told.push(Told::Keys(event)),
                 pkmf_client::Output::Timeout(_) => return,
             }

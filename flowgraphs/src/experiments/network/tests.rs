@@ -7,11 +7,20 @@ use super::meter::ReferencePoint;
 use super::subscriber::Told;
 use super::ways::{Way, Ways};
 use crate::experiments::network::scene;
-use sidelink_network::pc3_client::{Allotment, EndCause, Input, Output, Wanted};
+use sidelink_mac::engine;
+use sidelink_mac::mux::Address;
+use sidelink_network::pc3::Cause;
+use sidelink_network::pc3_client::{Allotment, EndCause, Heard, Input, Name, Output, Target, Wanted};
 use sidelink_network::pkmf_client;
-use sidelink_network::prose_function::{Event, Permission, Revocation};
+use sidelink_network::prose_function::{Event, Permission, Revocation, Role};
+use sidelink_prose::discovery::agent::{self, Agent};
+use sidelink_prose::discovery::{AirTime, Finding};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_store::{Keys, MicCheckName};
+use sidelink_ue::NoStore;
+use sidelink_ue::provision::{Wish, provision};
+use sidelink_wire::ids::Layer2Id;
 
 const START: UtcTime = UtcTime::from_millis(1_800_000_000_000);
 
@@ -142,6 +151,113 @@ fn entries_are_those_of_a_key_store() {
     let monitored = read.discovery.iter().find(|entry| entry.mic_check.is_some()).unwrap();
     assert_eq!(monitored.mic_check, Some(MicCheckName::ProseFunction));
     assert!(monitored.dusk.is_some() && monitored.duik.is_none());
+}
+
+/// The agent of a UE that was given these.
+fn agent(ue: &str, allotment: &Allotment, until: UtcTime) -> Agent {
+    let keys = Keys { discovery: entries(ue, "asked for", allotment, until), ..Keys::default() };
+    let wish = Wish {
+        ue,
+        layer2_id: None,
+        to_group: Address::Group,
+        v2x_priority: 3,
+        reserve: ReserveConfig::default(),
+        layer2: engine::Config::new(Layer2Id::from_octets([0; 3])),
+        discovery: agent::Config::default(),
+    };
+    let read = Keys::from_toml(&keys.to_toml().unwrap(), "test").unwrap();
+    provision(&wish, &read, &mut NoStore::default()).unwrap().agent
+}
+
+fn said(agent: &mut Agent) -> agent::Output {
+    match agent.poll_output() {
+        agent::Output::Event(agent::Event::Announced(_)) => said(agent),
+        output => output,
+    }
+}
+
+fn sends(agent: &mut Agent, now: AirTime) -> [u8; 29] {
+    agent.handle_input(agent::Input::Opportunity { now, period: 0, nonce: [0; 2] });
+    match said(agent) {
+        agent::Output::Message { message, .. } => message,
+        _ => panic!("it is silent"),
+    }
+}
+
+fn hears(agent: &mut Agent, now: AirTime, block: &[u8]) -> agent::Event {
+    agent.handle_input(agent::Input::Message { now, block });
+    loop {
+        match said(agent) {
+            agent::Output::Event(event) => return event,
+            agent::Output::Timeout(_) => panic!("it says nothing"),
+            _ => {}
+        }
+    }
+}
+
+/// Query and answer of model B under codes and keys that came over PC3; the network checks the MIC of the answer.
+#[test]
+// TS 24.334 §6.2.2B.4; TS 24.334 §6.2.3B.4; TS 24.334 §6.2.4B.3; TS 33.303 §6.1.3.4.2.2 step 13a
+fn two_ues_find_each_other_by_question_and_answer() {
+    let (mut fabric, [alice, bob]) = world(40, 0.0, 1);
+    let (config, mut subscription) = scene::subscriber(3);
+    subscription.rights.retain(|(_, role)| *role != Role::Discoverer);
+    let carol = fabric.add(config, subscription).unwrap();
+    want(&mut fabric, alice, Wanted::Answer);
+    fabric.run_until(after(10_000));
+    let [alice, bob] = [alice, bob].map(|ue| {
+        if ue == bob {
+            want(&mut fabric, ue, Wanted::Ask(vec![scene::rpauid(1)]));
+            fabric.run_until(after(20_000));
+        }
+        let (_, _, allotment, until) = allotted(&mut fabric).pop().unwrap();
+        (ue, agent(if ue == bob { "bob" } else { "alice" }, &allotment, until))
+    });
+    let (mut alice, (bob, mut bobs)) = (alice.1, bob);
+    let now = AirTime::at(fabric.now());
+    let question = sends(&mut bobs, now);
+    let mut forged = question;
+    forged[12] ^= 1;
+    assert!(matches!(hears(&mut alice, now, &forged), agent::Event::Dropped(_)), "its MIC is wrong");
+    assert!(matches!(hears(&mut alice, now, &question), agent::Event::Asked));
+    assert!(matches!(hears(&mut alice, now, &question), agent::Event::Dropped(_)), "once each");
+    let answer = sends(&mut alice, now);
+    let agent::Event::Answered { finding: Finding::ToReport(found), .. } = hears(&mut bobs, now, &answer)
+    else {
+        panic!("no answer")
+    };
+    let heard = Heard {
+        target: Target::of_message_type(found.message_type),
+        code: found.code,
+        message_type: found.message_type,
+        mic: found.mic,
+        counter: found.counter,
+    };
+    fabric.told();
+    fabric.pc3(bob, |now| Input::Heard { now, heard });
+    want(&mut fabric, carol, Wanted::Ask(vec![scene::rpauid(1)]));
+    fabric.pc3(carol, |now| Input::Heard { now, heard });
+    fabric.run_until(after(30_000));
+    let mut told = fabric.told();
+    told.retain(|(_, _, told)| !matches!(told, Told::Pc3(Output::Clock { .. }) | Told::Bootstrapped { .. }));
+    told.sort_by_key(|(_, ue, _)| *ue);
+    let [
+        (_, first, Told::Pc3(Output::Verified { name: Name::User(who), .. })),
+        (_, _, Told::Pc3(one)),
+        (_, _, Told::Pc3(other)),
+    ] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
+    assert_eq!((first, who), (&bob, &scene::rpauid(1)));
+    // Who is not authorised gets neither code nor key, and no name for what it heard.
+    let refused = |output: &Output| match output {
+        Output::Ended { why: EndCause::Rejected(cause), .. } | Output::NotVerified { cause, .. } => {
+            *cause == Cause::AuthorisationFailure
+        }
+        _ => false,
+    };
+    assert!(refused(one) && refused(other), "{told:?}");
 }
 
 #[test]

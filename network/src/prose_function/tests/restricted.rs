@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn restricted(ue: Imsi, command: Command, edit: impl Fn(&mut RestrictedRequest)) -> Message {
+pub(super) fn restricted(ue: Imsi, command: Command, edit: impl Fn(&mut RestrictedRequest)) -> Message {
     let number: u32 = ue.msin().parse().unwrap();
     let mut request = RestrictedRequest {
         transaction: TransactionId::new(7).unwrap(),
@@ -55,7 +55,7 @@ fn on_air(world: &World, code: RestrictedCode, sender: &Sender) -> Air {
     air
 }
 
-fn report(ue: Imsi, code: [u8; 23], edit: impl Fn(&mut RestrictedMatch)) -> Message {
+pub(super) fn report(ue: Imsi, code: [u8; 23], edit: impl Fn(&mut RestrictedMatch)) -> Message {
     let number: u32 = ue.msin().parse().unwrap();
     let mut report = RestrictedMatch {
         transaction: TransactionId::new(8).unwrap(),
@@ -74,7 +74,7 @@ fn report(ue: Imsi, code: [u8; 23], edit: impl Fn(&mut RestrictedMatch)) -> Mess
     Message::MatchReport(MatchReports { open: vec![], restricted: vec![report] })
 }
 
-fn acks(world: &mut World, ue: Imsi, message: Message) -> MatchReportAcks {
+pub(super) fn acks(world: &mut World, ue: Imsi, message: Message) -> MatchReportAcks {
     match world.ask(ue, message) {
         Message::MatchReportAck(acks) => acks,
         other => panic!("{other:?}"),
@@ -168,7 +168,7 @@ fn restricted_requests_that_may_not_be() {
         assert_eq!(cause(&|r| r.rpauid = rpauid("user1")), Cause::AuthorisationFailure);
         assert_eq!(cause(&|r| r.discovery_type = DiscoveryType::Open), Cause::InvalidFormat);
         assert_eq!(cause(&|r| r.extension = Some(Extension::Enabled)), Cause::NoExtension);
-        assert_eq!(cause(&|r| r.model = Some(Model::B)), Cause::AuthorisationFailure);
+        assert_eq!(cause(&|r| r.model = Some(Model::B)), Cause::InvalidFormat);
         assert_eq!(cause(&|r| r.ue = anna), Cause::InvalidUe);
     }
     let mut cause =
@@ -181,8 +181,8 @@ fn restricted_requests_that_may_not_be() {
         cause(Command::Announce, &|r| r.announcing_plmn = Some(plmn("02"))),
         Cause::AuthorisationFailure
     );
-    assert_eq!(cause(Command::Query, &|_| ()), Cause::AuthorisationFailure);
-    assert_eq!(cause(Command::Response, &|_| ()), Cause::AuthorisationFailure);
+    assert_eq!(cause(Command::Query, &|_| ()), Cause::InvalidFormat);
+    assert_eq!(cause(Command::Response, &|_| ()), Cause::InvalidFormat);
     assert_eq!(cause(Command::MetadataUpdate, &|_| ()), Cause::InvalidFormat);
     let mut targets =
         |text: &str| cause(Command::Monitor, &|r| r.container = Container::new(text.as_bytes()).ok());
@@ -227,7 +227,7 @@ fn an_entry_goes_on_under_its_name() {
 }
 
 /// The update that was pushed last, read.
-fn pushed(world: &World, ue: Imsi) -> update::Update {
+pub(super) fn pushed(world: &World, ue: Imsi) -> update::Update {
     let (to, body) = world.pushes.last().unwrap();
     assert_eq!(*to, ue);
     match Message::from_xml(body.as_bytes()) {
@@ -241,7 +241,7 @@ fn accept(update: &update::Update) -> Message {
     Message::DiscoveryUpdateResponse(DiscoveryUpdateResponse { updated, rejects: vec![] })
 }
 
-fn withdraw(world: &mut World, target: &str, watcher: &str) {
+pub(super) fn withdraw(world: &mut World, target: &str, watcher: &str) {
     let what = Revocation::Permission(Permission { target: rpauid(target), watcher: rpauid(watcher) });
     world.input(Input::Revoke { now: world.now, what });
 }

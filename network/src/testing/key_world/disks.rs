@@ -18,20 +18,22 @@ pub(crate) struct Disk {
     pub(crate) ues: BTreeMap<Impi, UeRecord>,
     pub(crate) keys: BTreeMap<KeyName, pkmf::KeyRecord>,
     pub(crate) revocations: BTreeSet<(ServiceId, Impi)>,
+    pub(crate) remotes: BTreeMap<Impi, pkmf::RemoteRecord>,
 }
 
 impl Disk {
-    pub(super) fn apply(&mut self, change: Change) {
+    pub(crate) fn apply(&mut self, change: Change) {
         match change {
             Change::PutUe(record) => _ = self.ues.insert(record.ue.clone(), *record),
             Change::PutKey(record) => _ = self.keys.insert(record.name, *record),
             Change::RemoveKey(name) => _ = self.keys.remove(&name),
             Change::PutRevocation(service, ue) => _ = self.revocations.insert((service, ue)),
             Change::RemoveRevocation(service, ue) => _ = self.revocations.remove(&(service, ue)),
+            Change::PutRemote(record) => _ = self.remotes.insert(record.ue.clone(), *record),
         }
     }
 
-    pub(super) fn durable(&self) -> pkmf::Durable {
+    pub(crate) fn durable(&self) -> pkmf::Durable {
         let ue = |record: &UeRecord| {
             let copy = UeRecord {
                 ue: record.ue.clone(),
@@ -49,6 +51,7 @@ impl Disk {
             ues: self.ues.values().map(ue).collect(),
             keys: self.keys.values().map(key).collect(),
             revocations: self.revocations.iter().cloned().collect(),
+            remotes: self.remotes.values().map(pkmf::RemoteRecord::duplicate).collect(),
         }
     }
 }
@@ -57,12 +60,12 @@ impl Disk {
 #[derive(Default)]
 pub(crate) struct Card {
     pub(crate) pmk: Option<PmkRecord>,
-    pub(super) grants: BTreeMap<Wanted, client::Terms>,
+    pub(crate) grants: BTreeMap<Wanted, client::Terms>,
     pub(crate) keys: BTreeMap<KeyName, client::KeyRecord>,
 }
 
 impl Card {
-    pub(super) fn apply(&mut self, change: client::Change) {
+    pub(crate) fn apply(&mut self, change: client::Change) {
         match change {
             client::Change::PutPmk(record) => self.pmk = Some(record),
             client::Change::PutGrant(wanted, terms) => _ = self.grants.insert(wanted, terms),
@@ -72,7 +75,7 @@ impl Card {
         }
     }
 
-    pub(super) fn durable(&self) -> client::Durable {
+    pub(crate) fn durable(&self) -> client::Durable {
         let pmk = |record: &PmkRecord| PmkRecord { pmk: Pmk::from(*record.pmk.as_bytes()), ..*record };
         let key = |record: &client::KeyRecord| client::KeyRecord {
             key: Secret256::from(*record.key.as_bytes()),

@@ -101,8 +101,8 @@ pub enum Origin {
     Announcer(usize),
     /// A discoverer.
     Discoverer(usize),
-    /// The discoveree.
-    Discoveree,
+    /// The discoveree, to a query.
+    Discoveree(usize),
     /// None: the clock is not trusted, see [`Agent::guard_clock`](super::Agent::guard_clock).
     Clock,
 }

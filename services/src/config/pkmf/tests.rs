@@ -25,6 +25,13 @@ ue-burst = 9
 id = "00002a"
 cipher = "zuc"
 members = [{ imsi = "310410000000001", id = "000001" }, { imsi = "310410000000002", id = "0000ff" }]
+[[pkmf.relays]]
+imsi = "310410000000003"
+codes = ["000909", "00090a"]
+[[pkmf.remotes]]
+imsi = "310410000000004"
+codes = ["000909"]
+told = "000102030405060708090a0b0c0d0e0f"
 "#;
 
 fn read(text: &str) -> Result<PkmfConfig, ConfigError> {
@@ -48,6 +55,12 @@ fn a_whole_section_is_what_it_says() {
     let members: Vec<_> = members.iter().map(|(ue, id)| (ue.as_str(), id.0)).collect();
     let impi = |number| format!("31041000000000{number}@ims.mnc410.mcc310.3gppnetwork.org");
     assert_eq!(members, [(impi(1).as_str(), [0, 0, 1]), (impi(2).as_str(), [0, 0, 0xff])]);
+    let relays = &pkmf.relays;
+    assert_eq!(relays.relays[0].1, [Code([0, 9, 9]), Code([0, 9, 10])]);
+    assert_eq!(relays.relays[0].0.as_str(), impi(3));
+    let [Remote { ue, imsi, codes, told: Told::Other(told) }] = &relays.remotes[..] else { panic!() };
+    assert_eq!((ue.as_str(), imsi.to_string().as_str()), (impi(4).as_str(), "310410000000004"));
+    assert_eq!((&codes[..], told.0[15], relays.pruk_lifetime), (&[Code([0, 9, 9])][..], 15, 86_400_000));
     let more = "mikey-listen = \"127.0.0.2:7\"\nmikey-ue-port = 8\n[[pkmf.groups]]";
     let other = read(&TEXT.replace("[[pkmf.groups]]", more)).unwrap();
     assert_eq!((other.mikey.address(), other.ue_port), (([127, 0, 0, 2], 7).into(), 8));
@@ -64,6 +77,10 @@ fn a_fault_says_what_and_where() {
         ("\"310410000000002\"", "\"x\"", "IMSI", "member \"x\""),
         ("\"0000ff\"", "\"ff\"", "hexadecimal", "member \"310410000000002\" id"),
         ("cipher = \"zuc\"", "cipher = \"des\"", "unknown variant", "line"),
+        ("\"00090a\"", "\"90a\"", "hexadecimal", "relay \"310410000000003\" code \"90a\""),
+        ("\"310410000000003\"", "\"001010000000003\"", "another PLMN", "relay \"001010000000003\""),
+        ("\"310410000000004\"", "\"001010000000004\"", "another PLMN", "remote \"001010000000004\""),
+        ("\"000102030405060708090a0b0c0d0e0f\"", "\"me\"", "hexadecimal", "told"),
         ("[bsf]\nname = \"bsf.example.org\"\nlisten = \"127.0.0.1:0\"\n", "", "there is no bsf", "[pkmf]"),
     ] {
         assert!(TEXT.contains(find), "{find}");

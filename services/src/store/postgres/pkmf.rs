@@ -7,7 +7,9 @@ use tokio_postgres::{Client, Statement};
 use super::change::{Rows, Step, key, number, octets, raise, text};
 use super::session::Statements;
 use super::{Address, Postgres, TABLE_PATIENCE};
-use crate::store::rows::pkmf::{UE, key as key_of, revocation, standing_number, ue, wishes_text};
+use crate::store::rows::pkmf::{
+    PrukColumns, UE, key as key_of, remote, revocation, standing_number, ue, wishes_text,
+};
 use crate::store::rows::signed;
 use crate::store::{PkmfStore, PkmfWrite, StoreError, Written};
 
@@ -19,6 +21,14 @@ CREATE TABLE pkmf_key (
     service BIGINT NOT NULL, id BIGINT NOT NULL, key BYTEA NOT NULL, begins BIGINT NOT NULL,
     ends BIGINT NOT NULL, revoked BIGINT NOT NULL, PRIMARY KEY (service, id));
 CREATE TABLE pkmf_revocation (service BIGINT NOT NULL, ue TEXT NOT NULL, PRIMARY KEY (service, ue));
+";
+
+/// Remote UEs of relays. A PRUK that is not there has the time -1.
+pub(super) const REMOTES: &str = "
+CREATE TABLE pkmf_remote (
+    ue TEXT PRIMARY KEY, revoked BIGINT NOT NULL, confirmed_id BYTEA NOT NULL, confirmed BYTEA NOT NULL,
+    confirmed_since BIGINT NOT NULL, candidate_id BYTEA NOT NULL, candidate BYTEA NOT NULL,
+    candidate_since BIGINT NOT NULL);
 ";
 
 /// The store of a PKMF on a server, which may be that of other network functions. It blocks: not to be used in an event loop.
@@ -49,6 +59,10 @@ impl PkmfStore for PostgresPkmf {
         let ues = rows("SELECT ue, pmk_id, pmk, since, address, wanted FROM pkmf_ue ORDER BY ue")?;
         let keys = rows("SELECT service, id, key, begins, ends, revoked FROM pkmf_key ORDER BY service, id")?;
         let revocations = rows("SELECT service, ue FROM pkmf_revocation ORDER BY service, ue")?;
+        let remotes = rows(
+            "SELECT ue, revoked, confirmed_id, confirmed, confirmed_since, candidate_id, candidate, candidate_since
+             FROM pkmf_remote ORDER BY ue",
+        )?;
         let with_number = |row| {
             let ue = ue(row)?;
             let number = numbers.get(&pkmf::stream(ue.pmk_id).0[..]).copied().unwrap_or(0);
@@ -58,6 +72,7 @@ impl PkmfStore for PostgresPkmf {
             ues: ues.iter().map(with_number).collect::<Result<_, StoreError>>()?,
             keys: keys.iter().map(key_of).collect::<Result<_, _>>()?,
             revocations: revocations.iter().map(revocation).collect::<Result<_, _>>()?,
+            remotes: remotes.iter().map(remote).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -69,6 +84,7 @@ pub(super) struct PkmfStatements {
     remove_key: Statement,
     put_revocation: Statement,
     remove_revocation: Statement,
+    put_remote: Statement,
 }
 
 impl PkmfStatements {
@@ -93,6 +109,13 @@ impl PkmfStatements {
                 .await?,
             remove_revocation: client
                 .prepare("DELETE FROM pkmf_revocation WHERE service = $1 AND ue = $2")
+                .await?,
+            put_remote: client
+                .prepare(
+                    "INSERT INTO pkmf_remote VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (ue) DO UPDATE SET
+                     revoked = $2, confirmed_id = $3, confirmed = $4, confirmed_since = $5, candidate_id = $6,
+                     candidate = $7, candidate_since = $8",
+                )
                 .await?,
         })
     }
@@ -133,6 +156,14 @@ fn step<'a>(of: &'a Statements, change: &PkmfWrite) -> Result<Step<'a>, StoreErr
         }
         PkmfWrite::Change(Change::RemoveRevocation(service, ue)) => {
             (&of_pkmf.remove_revocation, vec![number(service.number().into()), text(ue.as_str())])
+        }
+        PkmfWrite::Change(Change::PutRemote(record)) => {
+            let mut values = vec![text(record.ue.as_str()), number(standing_number(record.standing))];
+            for pruk in [&record.confirmed, &record.candidate] {
+                let PrukColumns { id, key: pruk, since } = PrukColumns::of(pruk.as_ref())?;
+                values.extend([octets(&id), key(&pruk), number(since)]);
+            }
+            (&of_pkmf.put_remote, values)
         }
     };
     Ok(Step { statement, values, rows: Rows::Any })

@@ -24,7 +24,7 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET client_min_messages = warning; SET lock_timeout = '2s'";
 
 /// Steps from each version of the schema to the next.
-pub(super) const MIGRATIONS: [&str; 2] = [FIRST, pkmf::TABLES];
+pub(super) const MIGRATIONS: [&str; 3] = [FIRST, pkmf::TABLES, pkmf::REMOTES];
 
 const FIRST: &str = "
 CREATE TABLE counter (stream BYTEA PRIMARY KEY, reserved BIGINT NOT NULL);

@@ -6,17 +6,24 @@ use std::num::NonZeroU8;
 
 use sidelink_network::identity::Impi;
 use sidelink_network::key_delivery::{KeyName, Period, PmkId, ServiceId};
-use sidelink_network::pc8::Code;
-use sidelink_network::pkmf::{DiscoveryCode, KeyRecord, Standing, UeRecord, Wanted};
+use sidelink_network::pc8::{Code, PrukId};
+use sidelink_network::pkmf::{
+    DiscoveryCode, KeyRecord, PrukRecord, RemoteRecord, Standing, UeRecord, Wanted,
+};
 use sidelink_security::counter::UtcCounter;
-use sidelink_security::keys::{Pmk, Secret256};
+use sidelink_security::keys::{Pmk, Pruk, Secret256};
+use zeroize::Zeroizing;
 
-use super::{Columns, damaged, octets, time};
+use super::{Columns, damaged, octets, signed, time};
 use crate::store::StoreError;
 
 pub(in crate::store) const UE: &str = "pkmf_ue";
 pub(in crate::store) const KEY: &str = "pkmf_key";
 pub(in crate::store) const REVOCATION: &str = "pkmf_revocation";
+pub(in crate::store) const REMOTE: &str = "pkmf_remote";
+
+/// The time of a PRUK that is not there; its octets are none.
+const NO_PRUK: i64 = -1;
 
 /// What a UE wants, each `KIND-DIGITS`, with blanks between them.
 pub(in crate::store) fn wishes_text(record: &UeRecord) -> String {
@@ -71,11 +78,54 @@ pub(in crate::store) fn key(row: &impl Columns) -> Result<KeyRecord, StoreError>
         },
         key: Secret256::from(*octets(KEY, row, 2)?),
         period: Period { from: counter(3)?, to: counter(4)? },
-        standing: match row.number(5)? {
-            0 => Standing::Valid,
-            1 => Standing::Revoked,
-            _ => return Err(damaged(KEY, "a standing is neither 0 nor 1")),
-        },
+        standing: standing_of(KEY, row.number(5)?)?,
+    })
+}
+
+fn standing_of(table: &'static str, number: i64) -> Result<Standing, StoreError> {
+    match number {
+        0 => Ok(Standing::Valid),
+        1 => Ok(Standing::Revoked),
+        _ => Err(damaged(table, "a standing is neither 0 nor 1")),
+    }
+}
+
+/// A PRUK as three columns: ID, key and time.
+pub(in crate::store) struct PrukColumns {
+    pub(in crate::store) id: Vec<u8>,
+    pub(in crate::store) key: Zeroizing<Vec<u8>>,
+    pub(in crate::store) since: i64,
+}
+
+impl PrukColumns {
+    pub(in crate::store) fn of(record: Option<&PrukRecord>) -> Result<Self, StoreError> {
+        let Some(record) = record else {
+            return Ok(Self { id: Vec::new(), key: Zeroizing::new(Vec::new()), since: NO_PRUK });
+        };
+        Ok(Self {
+            id: record.id.0.to_vec(),
+            key: Zeroizing::new(record.pruk.as_bytes().to_vec()),
+            since: signed(REMOTE, record.since.millis())?,
+        })
+    }
+}
+
+pub(in crate::store) fn remote(row: &impl Columns) -> Result<RemoteRecord, StoreError> {
+    let pruk = |column: usize| -> Result<Option<PrukRecord>, StoreError> {
+        if row.number(column + 2)? == NO_PRUK {
+            return Ok(None);
+        }
+        Ok(Some(PrukRecord {
+            id: PrukId(*octets(REMOTE, row, column)?),
+            pruk: Pruk::from(*octets(REMOTE, row, column + 1)?),
+            since: time(REMOTE, row, column + 2)?,
+        }))
+    };
+    Ok(RemoteRecord {
+        ue: impi(REMOTE, row, 0)?,
+        standing: standing_of(REMOTE, row.number(1)?)?,
+        confirmed: pruk(2)?,
+        candidate: pruk(5)?,
     })
 }
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use rusqlite::{Transaction, params};
-use sidelink_network::pkmf::{self, Change, Durable, UeRecord};
+use sidelink_network::pkmf::{self, Change, Durable, RemoteRecord, UeRecord};
 use sidelink_security::counter::reserve::StreamId;
 
 use super::{Sqlite, collect, raise};
-use crate::store::rows::pkmf::{UE, key, revocation, standing_number, ue, wishes_text};
+use crate::store::rows::pkmf::{PrukColumns, UE, key, remote, revocation, standing_number, ue, wishes_text};
 use crate::store::rows::signed;
 use crate::store::{PkmfStore, PkmfWrite, StoreError, Written};
 
@@ -20,6 +20,14 @@ CREATE TABLE pkmf_key (
     ends INTEGER NOT NULL, revoked INTEGER NOT NULL, PRIMARY KEY (service, id)) WITHOUT ROWID;
 CREATE TABLE pkmf_revocation (
     service INTEGER NOT NULL, ue TEXT NOT NULL, PRIMARY KEY (service, ue)) WITHOUT ROWID;
+";
+
+/// Remote UEs of relays. A PRUK that is not there has the time -1.
+pub(super) const REMOTES: &str = "
+CREATE TABLE pkmf_remote (
+    ue TEXT PRIMARY KEY, revoked INTEGER NOT NULL, confirmed_id BLOB NOT NULL, confirmed BLOB NOT NULL,
+    confirmed_since INTEGER NOT NULL, candidate_id BLOB NOT NULL, candidate BLOB NOT NULL,
+    candidate_since INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
 /// The store of a PKMF in a file of SQLite, which may be that of other network functions.
@@ -63,6 +71,12 @@ impl PkmfStore for SqlitePkmf {
             revocations: collect(connection, "SELECT service, ue FROM pkmf_revocation", |row| {
                 revocation(row)
             })?,
+            remotes: collect(
+                connection,
+                "SELECT ue, revoked, confirmed_id, confirmed, confirmed_since, candidate_id, candidate,
+                 candidate_since FROM pkmf_remote",
+                |row| remote(row),
+            )?,
         })
     }
 }
@@ -81,6 +95,7 @@ fn apply(to: &Transaction<'_>, change: &PkmfWrite) -> Result<Written, StoreError
 fn put(to: &Transaction<'_>, change: &Change) -> Result<(), StoreError> {
     match change {
         Change::PutUe(record) => put_ue(to, record)?,
+        Change::PutRemote(record) => put_remote(to, record)?,
         Change::PutKey(record) => {
             let mut insert =
                 to.prepare_cached("INSERT OR REPLACE INTO pkmf_key VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
@@ -104,6 +119,23 @@ fn put(to: &Transaction<'_>, change: &Change) -> Result<(), StoreError> {
             .execute(params![service.number(), ue.as_str()])?,
     };
     Ok(())
+}
+
+fn put_remote(to: &Transaction<'_>, record: &RemoteRecord) -> Result<usize, StoreError> {
+    let (confirmed, candidate) =
+        (PrukColumns::of(record.confirmed.as_ref())?, PrukColumns::of(record.candidate.as_ref())?);
+    let mut insert =
+        to.prepare_cached("INSERT OR REPLACE INTO pkmf_remote VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+    Ok(insert.execute(params![
+        record.ue.as_str(),
+        standing_number(record.standing),
+        confirmed.id,
+        &confirmed.key[..],
+        confirmed.since,
+        candidate.id,
+        &candidate.key[..],
+        candidate.since,
+    ])?)
 }
 
 /// A PMK ID that another UE has is an error, not a replacement.

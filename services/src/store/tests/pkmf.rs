@@ -4,10 +4,12 @@ use std::num::NonZeroU8;
 
 use sidelink_network::identity::Impi;
 use sidelink_network::key_delivery::{KeyName, Period, PmkId, ServiceId};
-use sidelink_network::pc8::Code;
-use sidelink_network::pkmf::{self, Change, DiscoveryCode, KeyRecord, Standing, UeRecord, Wanted};
+use sidelink_network::pc8::{Code, PrukId};
+use sidelink_network::pkmf::{
+    self, Change, DiscoveryCode, KeyRecord, PrukRecord, RemoteRecord, Standing, UeRecord, Wanted,
+};
 use sidelink_security::counter::{UtcCounter, UtcTime};
-use sidelink_security::keys::{Pmk, Secret256};
+use sidelink_security::keys::{Pmk, Pruk, Secret256};
 
 use super::*;
 
@@ -45,6 +47,21 @@ fn key(id: u8, octet: u8, standing: Standing) -> Change {
     }))
 }
 
+fn pruk(octet: u8) -> Option<PrukRecord> {
+    let since = UtcTime::from_millis(u64::from(octet));
+    Some(PrukRecord { id: PrukId([octet; 8]), pruk: Pruk::from([octet; 32]), since })
+}
+
+/// Remote UEs with two PRUKs, one, and none.
+fn remotes() -> [RemoteRecord; 3] {
+    let standing = Standing::Valid;
+    [
+        RemoteRecord { ue: impi(1), confirmed: pruk(1), candidate: pruk(2), standing },
+        RemoteRecord { ue: impi(2), confirmed: None, candidate: pruk(3), standing },
+        RemoteRecord { ue: impi(3), confirmed: None, candidate: None, standing: Standing::Revoked },
+    ]
+}
+
 fn put(store: &mut dyn PkmfStore, changes: Vec<Change>) -> Result<Vec<Written>, StoreError> {
     let changes: Vec<_> = changes.into_iter().map(PkmfWrite::Change).collect();
     store.commit(&changes)
@@ -61,6 +78,9 @@ pub(crate) fn what_a_pkmf_keeps_is_there_after_a_restart(open: &dyn Fn() -> Box<
     assert!(first.commit(&raise(16, 15)).is_err(), "a number does not go back");
     assert_eq!(first.reserved(stream).unwrap(), 16);
     put(&mut *first, vec![Change::PutRevocation(ServiceId([1, 2, 3]), impi(2))]).unwrap();
+    let old = RemoteRecord { ue: impi(1), confirmed: pruk(9), candidate: None, standing: Standing::Revoked };
+    put(&mut *first, vec![Change::PutRemote(Box::new(old))]).unwrap();
+    put(&mut *first, remotes().map(|record| Change::PutRemote(Box::new(record))).into()).unwrap();
     drop(first);
     let found = open().durable().unwrap();
     let [(one, 16), (two, 0)] = &found.ues[..] else { panic!("{:?}", found.ues) };
@@ -76,6 +96,7 @@ pub(crate) fn what_a_pkmf_keeps_is_there_after_a_restart(open: &dyn Fn() -> Box<
         .collect();
     assert_eq!(keys, [(name(1), 3, u32::MAX, Standing::Valid), (name(2), 4, u32::MAX, Standing::Revoked)]);
     assert_eq!(found.revocations, [(ServiceId([1, 2, 3]), impi(2))]);
+    assert_eq!(found.remotes, remotes());
 }
 
 pub(crate) fn what_comes_again_replaces_and_what_goes_is_gone(store: &mut dyn PkmfStore) {
@@ -116,14 +137,19 @@ pub(crate) fn a_damaged_row_is_an_error_that_names_its_table_and_no_key<S: PkmfS
         ("UPDATE pkmf_key SET ends = -1", "pkmf_key"),
         ("UPDATE pkmf_key SET service = 16777216", "pkmf_key"),
         ("UPDATE pkmf_revocation SET ue = ''", "pkmf_revocation"),
+        ("UPDATE pkmf_remote SET candidate_since = -1, confirmed_since = -2", "pkmf_remote"),
+        ("UPDATE pkmf_remote SET candidate_since = 7", "pkmf_remote"),
+        ("UPDATE pkmf_remote SET revoked = 2", "pkmf_remote"),
     ] {
         let revoked = Change::PutRevocation(name(1).service, impi(1));
-        put(store, vec![ue(1, 9), key(1, 9, Standing::Valid), revoked]).unwrap();
+        let remote = RemoteRecord { candidate: None, ..remotes().into_iter().next().unwrap() };
+        let remote = Change::PutRemote(Box::new(remote));
+        put(store, vec![ue(1, 9), key(1, 9, Standing::Valid), revoked, remote]).unwrap();
         assert!(store.durable().is_ok());
         execute(store, statement);
         let error = store.durable().err().unwrap_or_else(|| panic!("{statement}")).to_string();
         assert!(error.contains(table) && !error.contains("0909"), "{statement}: {error}");
-        for table in ["pkmf_ue", "pkmf_key", "pkmf_revocation"] {
+        for table in ["pkmf_ue", "pkmf_key", "pkmf_revocation", "pkmf_remote"] {
             execute(store, &format!("DELETE FROM {table}"));
         }
     }

@@ -48,6 +48,8 @@ pub(super) struct Found {
     pub(super) received: u64,
     /// Names that the ProSe Function gave.
     pub(super) verified: BTreeSet<String>,
+    /// Answers that bob heard to his question, and reported.
+    pub(super) answered: u64,
     /// Reports that it refused.
     pub(super) refused: u64,
     /// Codes of carol that were verified.
@@ -176,8 +178,12 @@ impl Application for Reports {
                 found.lines.push((now.utc, Line::Text(NAMES[BOB.0], text)));
             }
         }
-        let Event::Discovery { event: agent::Event::Discovered(discovered), .. } = event else { return };
-        let Finding::ToReport(announcement) = discovered.finding else { return };
+        let finding = match event {
+            Event::Discovery { event: agent::Event::Discovered(discovered), .. } => discovered.finding,
+            Event::Discovery { event: agent::Event::Answered { finding, .. }, .. } => *finding,
+            _ => return,
+        };
+        let Finding::ToReport(announcement) = finding else { return };
         let heard = heard_of(&announcement);
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.run_until(now.utc, self.begin);
@@ -191,6 +197,7 @@ impl Found {
             fabric,
             received: 0,
             verified: BTreeSet::new(),
+            answered: 0,
             refused: 0,
             believed: 0,
             withdrawn_after: None,
@@ -205,8 +212,13 @@ impl Found {
         self.fabric.pc3(BOB, |now| Input::Heard { now, heard });
         if messages(self) > before {
             let code: String = heard.code.iter().take(8).map(|o| format!("{o:02x}")).collect();
-            let kind = if heard.target == Target::Open { "an open" } else { "a restricted" };
-            let text = format!("hears {kind} code {code}.. on the air, and asks the ProSe Function");
+            let kind = match heard.target {
+                Target::Open => "an open code",
+                Target::Restricted => "a restricted code",
+                Target::Answer => "an answer,",
+            };
+            self.answered += u64::from(heard.target == Target::Answer);
+            let text = format!("hears {kind} {code}.. on the air, and asks the ProSe Function");
             self.lines.push((now, Line::Text(NAMES[BOB.0], text)));
         }
     }
@@ -248,6 +260,7 @@ impl Found {
             "seed": seed,
             "received": self.received,
             "verified": self.verified,
+            "answered": self.answered,
             "refused": self.refused,
             "believed": self.believed,
             "withdrawn_after_ms": self.withdrawn_after,
@@ -262,12 +275,14 @@ impl Found {
         }
         if self.received == 0
             || self.verified.len() < 2
+            || self.answered == 0
             || self.refused == 0
             || self.withdrawn_after.is_none()
         {
             anyhow::bail!(
-                "bob did not hear everybody ({} verified, {} refused): try another seed, or fewer losses",
+                "bob did not hear everybody ({} verified, {} answers, {} refused): try another seed, or fewer losses",
                 self.verified.len(),
+                self.answered,
                 self.refused
             );
         }

@@ -44,7 +44,9 @@ pub(super) fn run<W: Write>(
     for (ue, wanted) in [
         (alice, Wanted::AnnounceRestricted),
         (alice, Wanted::Announce(scene::application_id())),
+        (alice, Wanted::Answer),
         (bob, monitor()),
+        (bob, Wanted::Ask(vec![scene::rpauid(1)])),
         (bob, Wanted::Monitor(scene::application_id())),
         (carol, monitor()),
     ] {
@@ -106,6 +108,7 @@ const fn purpose(wanted: &Wanted) -> &'static str {
     match wanted {
         Wanted::Announce(_) | Wanted::Monitor(_) => "the rescue team, open",
         Wanted::AnnounceRestricted | Wanted::MonitorRestricted(_) => "alice, restricted",
+        Wanted::Answer | Wanted::Ask(_) => "alice, asked for",
     }
 }
 

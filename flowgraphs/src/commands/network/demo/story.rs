@@ -118,5 +118,11 @@ fn allotted(allotment: &Allotment) -> String {
         Allotment::MonitorRestricted(filters) => {
             format!("{} filter of restricted codes with DUSK; the network checks the MIC", filters.len())
         }
+        Allotment::Answer { code, .. } => {
+            format!("answer {} when asked, under keys of its own", hex(&code.0))
+        }
+        Allotment::Ask(queries) => {
+            format!("{} question with its keys, and a filter of answers with DUSK", queries.len())
+        }
     }
 }
