@@ -266,3 +266,31 @@ proptest! {
         let _ = Config::parse(&text, Path::new("/no/such/folder"));
     }
 }
+
+#[test]
+fn another_database_may_be_given_with_the_same_checks() {
+    let files = Files::new(WHOLE, SUBSCRIBERS);
+    let path = files.0.path().join("network.toml");
+    let load = |database| Config::load_with(&path, Some(database));
+    let Database::Postgres { address, folder } = load("postgres://a@localhost/n").unwrap().database else {
+        panic!("a server")
+    };
+    assert_eq!((address.name(), folder.as_path()), ("n", files.0.path()));
+    assert_eq!(load("other.db").unwrap().database.file(), Some(Path::new("other.db")));
+    assert_eq!(Config::load(&path).unwrap().database.file(), Some(&*files.0.path().join("network.db")));
+    for (database, what) in [
+        ("postgres://a:s3cr3t@localhost/n", "among the processes"),
+        ("postgres://a@192.0.2.1/n", "not on this machine"),
+        ("mysql://a@localhost/n", "neither a file"),
+        ("postgres://localhost", "names no database"),
+    ] {
+        let fault = load(database).unwrap_err().to_string();
+        assert!(fault.contains(what) && fault.contains("database") && !fault.contains("s3cr3t"), "{fault}");
+    }
+    // It may be the only one.
+    let without = Files::new(&WHOLE.replace("database = \"network.db\"", ""), SUBSCRIBERS);
+    let path = without.0.path().join("network.toml");
+    assert!(Config::load_with(&path, Some("other.db")).is_ok());
+    let fault = Config::load(&path).unwrap_err().to_string();
+    assert!(fault.contains("there is no database") && fault.contains("network.toml"), "{fault}");
+}
