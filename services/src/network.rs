@@ -10,9 +10,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use sidelink_network::hss::Refusal;
-use sidelink_network::identity::{Fqdn, Imsi};
+use sidelink_network::identity::Fqdn;
 use sidelink_network::pc3::{Imsi as Ue, Plmn};
-use sidelink_network::prose_function::{Answer, Revocation, Subscription};
+use sidelink_network::prose_function::Answer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -23,10 +23,10 @@ use crate::pc3::Pc3;
 use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
     AaaCommand, AddError, Address, Asked, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a,
-    PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
+    PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, Zh, queue,
 };
 use crate::status::{Counters, Status};
-use crate::store::{NewSubscriber, Store};
+use crate::store::Store;
 use crate::tls::{PskServer, Zn};
 use crate::ub::Ub;
 use crate::udp::{self, Sink};

@@ -27,7 +27,7 @@ pub enum NetworkCommand {
     Costs(costs::CostsArgs),
     /// Write the configuration of a network with two subscribers, and of their UEs.
     Example(example::ExampleArgs),
-    /// Run HSS, BSF and ProSe Function on sockets until Ctrl-C (a build with --features services).
+    /// Run HSS, BSF, ProSe Function, PKMF and AAA on sockets until Ctrl-C (a build with --features services).
     #[cfg(feature = "services")]
     Run(run::RunArgs),
     /// Show what has happened in the functions that run.
@@ -39,7 +39,7 @@ pub enum NetworkCommand {
     /// Take ProSe from a subscriber: its subscription, codes and keys.
     #[cfg(feature = "services")]
     Revoke(orders::RevokeArgs),
-    /// Run HSS, BSF and ProSe Function on sockets: takes a build with --features services.
+    /// Run HSS, BSF, ProSe Function, PKMF and AAA on sockets: takes a build with --features services.
     #[cfg(not(feature = "services"))]
     #[command(name = "run", aliases = ["status", "add-subscriber", "revoke"])]
     Missing(MissingArgs),
