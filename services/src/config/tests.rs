@@ -166,12 +166,20 @@ fn the_example_is_right() {
         line.strip_prefix("# ").filter(|l| l.contains(" = ") || l.starts_with('[')).unwrap_or(line)
     });
     let whole = lines.collect::<Vec<_>>().join("\n").replace("\"token\"", "\"subscribers.toml\"");
+    let whole = whole.replace("\"nas.secret\"", "\"subscribers.toml\"");
     // The whole has a token in the place of subscribers: all but those can be read.
     let whole = whole.replacen("subscribers = ", "# ", 1);
     let config = Files::new(&whole, &"x".repeat(64)).load().unwrap();
     assert_eq!((config.limits, config.peers.unwrap().bsf.is_some()), (Limits::default(), true));
     assert_eq!(config.hss.unwrap().rate, hss::Config::default().rate);
     assert_eq!(config.bsf.unwrap().bsf.key_lifetime, 86_400_000);
+    let (aaa, usual) = (config.aaa.unwrap(), sidelink_network::aaa::Config::without_pseudonyms("WLAN"));
+    assert_eq!(
+        (aaa.aaa.network_name, aaa.aaa.context_lifetime),
+        (usual.network_name, usual.context_lifetime)
+    );
+    assert_eq!(aaa.aaa.reauthentications, usual.reauthentications);
+    assert_eq!((config.pkmf.unwrap().pkmf.services.len(), config.auc.is_some()), (2, true));
 }
 
 #[test]
