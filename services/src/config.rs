@@ -34,8 +34,9 @@ use crate::http::Limits;
 use crate::peers::Token;
 use crate::store::NewSubscriber;
 
-/// Octets of a configuration, at most: a file that was named by mistake is not read into memory.
-const MAX_OCTETS: u64 = 16 << 20;
+/// Octets of a configuration, at most, or of more than 100 000 subscribers: a file that was named by mistake is not read into
+/// memory.
+const MAX_OCTETS: u64 = 64 << 20;
 
 /// A fault of a configuration: what is wrong, where, and what to do. Displayed as these three parts with semicolons between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +191,15 @@ impl Config {
     /// # Errors
     /// The file, or that of the subscribers, cannot be read, has a fault, or may be read by others though it holds keys.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(path, None)
+    }
+
+    /// From a file, with another database in the place of its own: `postgres://..`, or a file, whose name counts from the
+    /// working folder.
+    ///
+    /// # Errors
+    /// Those of [`Self::load`], and a password in this database: others would see it among the processes.
+    pub fn load_with(path: &Path, database: Option<&str>) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
         let folder = path.parent().unwrap_or(Path::new(""));
         let text = read(path)?;
@@ -197,8 +207,10 @@ impl Config {
         if document.has_shared_secrets() {
             private(path, "shared secrets")?;
         }
-        let config = Self::resolved(document, folder).map_err(|e| e.within(&shown))?;
-        if config.database.has_password() {
+        let given = database.map(|text| Database::given(text, folder)).transpose()?;
+        let is_given = given.is_some();
+        let config = Self::resolved(document, folder, given).map_err(|e| e.within(&shown))?;
+        if config.database.has_password() && !is_given {
             private(path, "a password")?;
         }
         Ok(config)
@@ -206,11 +218,15 @@ impl Config {
 
     /// From a text; names of files in it count from `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
-        Self::resolved(text::Document::read(text)?, folder)
+        Self::resolved(text::Document::read(text)?, folder, None)
     }
 
-    fn resolved(document: text::Document, folder: &Path) -> Result<Self, ConfigError> {
-        let config = document.resolve(folder)?;
+    fn resolved(
+        document: text::Document,
+        folder: &Path,
+        database: Option<Database>,
+    ) -> Result<Self, ConfigError> {
+        let config = document.resolve(folder, database)?;
         config.check()?;
         Ok(config)
     }

@@ -44,11 +44,11 @@
 //!
 //! # What is not there
 //!
-//! Diameter on Zh, Zn and PC4a, functions on different machines without a tunnel, a PKMF over PostgreSQL, TLS to a PostgreSQL on
+//! Diameter on Zh, Zn, SWx and PC4a, functions on different machines without a tunnel, EAP-AKA' of hostapd with our HSS (it would
+//! derive CK' and IK' itself), accounting and RadSec of RADIUS, TLS to a PostgreSQL on
 //! another machine (an SSH tunnel leads there), passwords of
 //! PostgreSQL elsewhere than in its address (`PGPASSWORD`, `.pgpass`), messages that the ProSe Function
-//! begins (OMA Push, long polling), keys of
-//! public-safety discovery in the configuration of the PKMF, UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, certificates,
+//! begins (OMA Push, long polling), UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, certificates,
 //! TLS on Ub, the GBA hint with an address of the BSF.
 
 #![allow(clippy::disallowed_methods)]

@@ -2,6 +2,7 @@
 
 mod aaa;
 mod pkmf;
+mod subscribers;
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -9,9 +10,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use sidelink_network::hss::Refusal;
-use sidelink_network::identity::{Fqdn, Imsi};
+use sidelink_network::identity::Fqdn;
 use sidelink_network::pc3::{Imsi as Ue, Plmn};
-use sidelink_network::prose_function::{Answer, Revocation, Subscription};
+use sidelink_network::prose_function::Answer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -22,10 +23,10 @@ use crate::pc3::Pc3;
 use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
     AaaCommand, AddError, Address, Asked, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a,
-    PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
+    PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, Zh, queue,
 };
 use crate::status::{Counters, Status};
-use crate::store::{NewSubscriber, Store};
+use crate::store::Store;
 use crate::tls::{PskServer, Zn};
 use crate::ub::Ub;
 use crate::udp::{self, Sink};
@@ -63,9 +64,9 @@ impl Network {
             let running = Running::start("hss", address, queue, function);
             handle.hss = Some(running.map_err(StartError::Thread)?);
         }
-        for subscriber in config.subscribers {
-            let imsi = subscriber.imsi.clone();
-            match handle.add_subscriber(subscriber) {
+        let imsis: Vec<_> = config.subscribers.iter().map(|subscriber| subscriber.imsi.clone()).collect();
+        for (imsi, added) in imsis.iter().zip(handle.add_subscribers(config.subscribers)) {
+            match added {
                 Ok(()) => {}
                 Err(AddError::Taken(_)) => tracing::debug!("subscriber {} is there already", imsi.digits()),
                 Err(why) => tracing::error!("subscriber {}: {why}", imsi.digits()),
@@ -166,34 +167,6 @@ impl Handle {
     /// What has happened since the start.
     pub fn status(&self) -> Status {
         self.counters.status()
-    }
-
-    /// Adds a subscriber, durably.
-    pub fn add_subscriber(&self, subscriber: NewSubscriber) -> Result<(), AddError> {
-        let hss = self.hss.as_ref().ok_or(AddError::NoHss)?;
-        let subscriber = Box::new(subscriber);
-        let answer = ask(hss.address(), |reply| HssCommand::Add { subscriber, reply });
-        answer.unwrap_or(Err(AddError::NoHss))
-    }
-
-    /// Changes what a subscriber may do with ProSe, durably. The ProSe Function asks again when what it knows has aged.
-    pub fn subscribe(&self, imsi: &Imsi, subscription: Option<Subscription>) -> Result<(), SubscribeError> {
-        let hss = self.hss.as_ref().ok_or(SubscribeError::NotHere)?;
-        let imsi = imsi.clone();
-        let answer = ask(hss.address(), |reply| HssCommand::Subscribe { imsi, subscription, reply });
-        answer.unwrap_or(Err(SubscribeError::NotHere))
-    }
-
-    /// Takes ProSe from a subscriber: its subscription, then its entries, codes and keys. Its bootstrapped key lives on, and is
-    /// good for nothing here.
-    pub fn revoke(&self, imsi: &Imsi) -> Result<(), SubscribeError> {
-        self.subscribe(imsi, None)?;
-        let (Some(function), Some(plmn)) = (&self.prose_function, self.plmn) else { return Ok(()) };
-        let home = format!("{}{}", plmn.mcc(), plmn.mnc());
-        let msin = imsi.digits().strip_prefix(&home).ok_or(SubscribeError::Unknown)?;
-        let what = Revocation::Ue(Ue::new(plmn, msin).map_err(|_| SubscribeError::Unknown)?);
-        let answer = ask(function.address(), |reply| ProseCommand::Revoke { what, reply });
-        answer.ok_or(SubscribeError::NotHere)
     }
 
     /// Ends: nothing new is accepted, what is on its way is answered, what is answered is durable.

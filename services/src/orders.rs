@@ -22,11 +22,14 @@ use crate::network::Handle;
 use crate::runtime::MemberError;
 use crate::{config, status::Status};
 
-/// Octets of an order, at most.
-const MAX_OCTETS: u64 = 1 << 20;
+/// Octets of an order, at most: that of more than 100 000 subscribers.
+const MAX_OCTETS: u64 = 64 << 20;
 
-/// Time of an order or its answer on the socket.
+/// Time of an order on the socket.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time until its answer: many subscribers take many commits.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Between two looks whether the end has come.
 const LOOK: Duration = Duration::from_millis(50);
@@ -129,7 +132,7 @@ pub fn socket_of(database: &config::Database) -> PathBuf {
 pub fn give(socket: &Path, order: &Order) -> Result<Answer, OrderError> {
     let broken = |why: std::io::Error| OrderError::Connection(socket.to_owned(), why);
     let mut stream = UnixStream::connect(socket).map_err(|_| OrderError::NotRunning(socket.to_owned()))?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
+    stream.set_read_timeout(Some(ANSWER_PATIENCE)).map_err(broken)?;
     stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
     let mut line = Zeroizing::new(serde_json::to_vec(order).map_err(|e| broken(e.into()))?);
     line.push(b'\n');
@@ -218,9 +221,10 @@ fn obey(order: Order, handle: &Handle) -> Answer {
         Order::AddSubscribers { text } => match config::subscribers(&text) {
             Ok(all) => {
                 let subscribers = all.len();
-                for subscriber in all {
-                    let imsi = subscriber.imsi.clone();
-                    if let Err(why) = handle.add_subscriber(subscriber) {
+                let imsis: Vec<_> = all.iter().map(|subscriber| subscriber.imsi.clone()).collect();
+                let answers = handle.add_subscribers(all);
+                for (imsi, answer) in imsis.iter().zip(answers) {
+                    if let Err(why) = answer {
                         return refused(&format!("subscriber {}: {why}", imsi.digits()));
                     }
                 }

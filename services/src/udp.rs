@@ -169,7 +169,9 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(100)).await;
             end.send(true).unwrap();
             serving.await.unwrap();
-            let senders = kept.kept.lock().unwrap().iter().map(Datagram::sender).collect::<Vec<_>>();
+            let kept_ones = kept.kept.lock().unwrap();
+            assert!(kept_ones.iter().all(|datagram| datagram.octets() == [7; 40]), "a long one was taken");
+            let senders = kept_ones.iter().map(Datagram::sender).collect::<Vec<_>>();
             (kept.lost.load(Ordering::Relaxed), senders.len(), senders, own)
         })
     }

@@ -27,7 +27,7 @@ pub enum NetworkCommand {
     Costs(costs::CostsArgs),
     /// Write the configuration of a network with two subscribers, and of their UEs.
     Example(example::ExampleArgs),
-    /// Run HSS, BSF and ProSe Function on sockets until Ctrl-C (a build with --features services).
+    /// Run HSS, BSF, ProSe Function, PKMF and AAA on sockets until Ctrl-C (a build with --features services).
     #[cfg(feature = "services")]
     Run(run::RunArgs),
     /// Show what has happened in the functions that run.
@@ -45,7 +45,7 @@ pub enum NetworkCommand {
     /// Let a member that was revoked have the keys of its group again.
     #[cfg(feature = "services")]
     AdmitMember(orders::MemberArgs),
-    /// Run HSS, BSF and ProSe Function on sockets: takes a build with --features services.
+    /// Run HSS, BSF, ProSe Function, PKMF and AAA on sockets: takes a build with --features services.
     #[cfg(not(feature = "services"))]
     #[command(name = "run", aliases = ["status", "add-subscriber", "revoke", "revoke-member", "admit-member"])]
     Missing(MissingArgs),

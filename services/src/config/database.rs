@@ -40,6 +40,26 @@ impl Database {
         }
     }
 
+    /// As [`Self::parse`] has it, from a command line: the name of a file counts from the working folder, and a password is refused.
+    pub(crate) fn given(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let from = if text.contains("://") { folder } else { Path::new("") };
+        let given = Self::parse(text, from)?;
+        if given.has_password() {
+            return Err(ConfigError::new(
+                "everybody on this machine would see its password among the processes",
+                "--database",
+                "write it as the database of the configuration, with mode 600, or let PostgreSQL know its user by the socket",
+            ));
+        }
+        Ok(given)
+    }
+
+    /// A configuration without one.
+    pub(super) fn missing() -> ConfigError {
+        let remedy = "write database = \"network.db\", or postgres://USER@localhost/NAME";
+        ConfigError::new("there is no database", "database", remedy)
+    }
+
     /// Whether a password stands in its address.
     pub fn has_password(&self) -> bool {
         matches!(self, Self::Postgres { address, .. } if address.has_password())

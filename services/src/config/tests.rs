@@ -166,12 +166,20 @@ fn the_example_is_right() {
         line.strip_prefix("# ").filter(|l| l.contains(" = ") || l.starts_with('[')).unwrap_or(line)
     });
     let whole = lines.collect::<Vec<_>>().join("\n").replace("\"token\"", "\"subscribers.toml\"");
+    let whole = whole.replace("\"nas.secret\"", "\"subscribers.toml\"");
     // The whole has a token in the place of subscribers: all but those can be read.
     let whole = whole.replacen("subscribers = ", "# ", 1);
     let config = Files::new(&whole, &"x".repeat(64)).load().unwrap();
     assert_eq!((config.limits, config.peers.unwrap().bsf.is_some()), (Limits::default(), true));
     assert_eq!(config.hss.unwrap().rate, hss::Config::default().rate);
     assert_eq!(config.bsf.unwrap().bsf.key_lifetime, 86_400_000);
+    let (aaa, usual) = (config.aaa.unwrap(), sidelink_network::aaa::Config::without_pseudonyms("WLAN"));
+    assert_eq!(
+        (aaa.aaa.network_name, aaa.aaa.context_lifetime),
+        (usual.network_name, usual.context_lifetime)
+    );
+    assert_eq!(aaa.aaa.reauthentications, usual.reauthentications);
+    assert_eq!((config.pkmf.unwrap().pkmf.services.len(), config.auc.is_some()), (2, true));
 }
 
 #[test]
@@ -265,4 +273,32 @@ proptest! {
     fn any_text_is_a_configuration_or_a_fault(text: String) {
         let _ = Config::parse(&text, Path::new("/no/such/folder"));
     }
+}
+
+#[test]
+fn another_database_may_be_given_with_the_same_checks() {
+    let files = Files::new(WHOLE, SUBSCRIBERS);
+    let path = files.0.path().join("network.toml");
+    let load = |database| Config::load_with(&path, Some(database));
+    let Database::Postgres { address, folder } = load("postgres://a@localhost/n").unwrap().database else {
+        panic!("a server")
+    };
+    assert_eq!((address.name(), folder.as_path()), ("n", files.0.path()));
+    assert_eq!(load("other.db").unwrap().database.file(), Some(Path::new("other.db")));
+    assert_eq!(Config::load(&path).unwrap().database.file(), Some(&*files.0.path().join("network.db")));
+    for (database, what) in [
+        ("postgres://a:s3cr3t@localhost/n", "among the processes"),
+        ("postgres://a@192.0.2.1/n", "not on this machine"),
+        ("mysql://a@localhost/n", "neither a file"),
+        ("postgres://localhost", "names no database"),
+    ] {
+        let fault = load(database).unwrap_err().to_string();
+        assert!(fault.contains(what) && fault.contains("database") && !fault.contains("s3cr3t"), "{fault}");
+    }
+    // It may be the only one.
+    let without = Files::new(&WHOLE.replace("database = \"network.db\"", ""), SUBSCRIBERS);
+    let path = without.0.path().join("network.toml");
+    assert!(Config::load_with(&path, Some("other.db")).is_ok());
+    let fault = Config::load(&path).unwrap_err().to_string();
+    assert!(fault.contains("there is no database") && fault.contains("network.toml"), "{fault}");
 }

@@ -24,7 +24,7 @@ use crate::peers::{TOKEN_CHARACTERS, Token};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Document {
-    database: String,
+    database: Option<String>,
     #[serde(default)]
     limits: LimitsText,
     hss: Option<HssText>,
@@ -180,13 +180,18 @@ impl Document {
         self.aaa.as_ref().is_some_and(AaaText::has_secrets)
     }
 
-    pub(super) fn resolve(self, folder: &Path) -> Result<Config, ConfigError> {
+    pub(super) fn resolve(self, folder: &Path, given: Option<Database>) -> Result<Config, ConfigError> {
+        let database = match (given, &self.database) {
+            (Some(given), _) => given,
+            (None, Some(text)) => Database::parse(text, folder)?,
+            (None, None) => return Err(Database::missing()),
+        };
         let subscribers = match self.hss.as_ref().and_then(|hss| hss.subscribers.as_ref()) {
             Some(path) => subscribers::load(&folder.join(path))?,
             None => Vec::new(),
         };
         Ok(Config {
-            database: Database::parse(&self.database, folder)?,
+            database,
             limits: self.limits.resolve()?,
             hss: self.hss.map(HssText::resolve),
             subscribers,

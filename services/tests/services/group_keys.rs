@@ -4,12 +4,16 @@ pub(crate) mod lossy;
 pub(crate) mod net;
 mod real;
 
-use sidelink_network::pc8::ErrorCode;
-use sidelink_services::client::{ClientError, KeyFile};
+use sidelink_network::key_delivery::ServiceId;
+use sidelink_network::pc8::{Code, ErrorCode, ProtectionProfile};
+use sidelink_network::pkmf::{DiscoveryCode, Kind, Service};
+use sidelink_network::pkmf_client::Wanted;
+use sidelink_security::counter::UtcTime;
+use sidelink_services::client::{ClientError, Fetched, KeyFile};
 use sidelink_services::tls::{PskSuite, TlsMode};
 use sidelink_services::{MemberError, Network};
 
-use crate::common::imsi;
+use crate::common::{World, imsi};
 use lossy::Lossy;
 use net::{GROUP, Net, OTHER, PATIENCE, SHORT, UE_PORT, fetch, keys, loopback, world};
 
@@ -60,6 +64,58 @@ fn who_may_not_have_keys_is_told_so() {
     assert_eq!((fetched.rejected, fetched.missing), (expected.to_vec(), Vec::new()));
     assert_eq!(world.handle.status().keys_rejected, 2);
     assert_eq!(world.handle.status().group_keys, 0);
+}
+
+/// A relay service code of the first UE, and a group ID of another Key Type.
+#[test]
+fn keys_of_public_safety_discovery_come_to_those_who_may_have_them() {
+    let (net, relay, member) = (Net::new(), Code([0, 0, 0xa1]), Code([0, 0, 0xb1]));
+    let discovery = |id, codes, number| Service {
+        id,
+        kind: Kind::Discovery {
+            codes,
+            protection: ProtectionProfile::NONE.scrambled().with_mic().confidential(),
+            encrypted: Some([0x0f; 23]),
+            ues: vec![imsi(number).impi(2).unwrap()],
+        },
+    };
+    let [first, second] = [ServiceId([0, 1, 1]), ServiceId([0, 1, 2])];
+    let mut config = |config: &mut sidelink_services::Config| {
+        let folder = config.database.file().unwrap().parent().unwrap().to_owned();
+        *config = net::config(&net, &folder, 2);
+        let services = &mut config.pkmf.as_mut().unwrap().pkmf.services;
+        services.push(discovery(first, vec![DiscoveryCode::Relay(relay)], 1));
+        services.push(discovery(second, vec![DiscoveryCode::GroupMember(member)], 2));
+    };
+    let mut world = World::with(2, &mut config);
+    let wanted = [Wanted::Relay(relay), Wanted::GroupMember(member), Wanted::Group(GROUP)];
+    let fetch = |world: &World| {
+        let mut ue = world.client(1, TlsMode::Tls13);
+        let file = KeyFile::new(world.folder.path().join("1.groups"));
+        ue.fetch_keys(&net.pkmf(world, 1), &file, &wanted, PATIENCE).unwrap()
+    };
+    let key = |fetched: &Fetched<Wanted>, wanted| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let now = UtcTime::from_millis(now.as_millis() as u64).counter();
+        fetched.keys.discovery_key(wanted, now)
+    };
+    let fetched = fetch(&world);
+    let found = key(&fetched, wanted[0]).unwrap();
+    assert!(found.scramble && found.integrity && found.confidentiality == Some([0x0f; 23]));
+    assert!(key(&fetched, wanted[1]).is_none());
+    assert_eq!(fetched.rejected, [(wanted[1], ErrorCode::NotAuthorised)]);
+    assert_eq!((fetched.missing, fetched.keys.group_keys(GROUP).len()), (vec![], 1));
+    net.settled(&world, |status| status.group_keys_delivered == 2);
+    // The same key after a restart of both ends, and nobody is asked for what is there.
+    let mut again = crate::common::config(world.folder.path(), 2);
+    config(&mut again);
+    world.handle.shutdown();
+    world.handle = Network::start(again).unwrap();
+    let second = key(&fetch(&world), wanted[0]).unwrap();
+    assert_eq!(second.psdk.as_bytes(), found.psdk.as_bytes());
+    std::fs::remove_file(world.folder.path().join("1.groups")).unwrap();
+    let third = key(&fetch(&world), wanted[0]).unwrap();
+    assert_eq!(third.psdk.as_bytes(), found.psdk.as_bytes());
 }
 
 #[test]

@@ -1,22 +1,22 @@
 //! `sidelink network status`, `add-subscriber`, `revoke`, `revoke-member`, `admit-member`: orders to network functions that run.
 
+use super::run::ConfigArgs;
 use crate::args::{Form, Output};
 use crate::config::ConfigError;
 use crate::outputs::{Existing, Outputs};
 use crate::terminal;
 use clap::Args;
-use sidelink_services::Config;
 use sidelink_services::config::read_secret;
 use sidelink_services::orders::{Answer, Order, give, socket_of};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Arguments of `sidelink network status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// Configuration of what runs.
-    #[arg(short, long, value_name = "FILE")]
-    pub config: PathBuf,
+    /// What runs.
+    #[command(flatten)]
+    pub network: ConfigArgs,
     /// Form of the output: table, or json.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Output,
@@ -25,9 +25,9 @@ pub struct StatusArgs {
 /// Arguments of `sidelink network add-subscriber`.
 #[derive(Debug, Args)]
 pub struct AddSubscriberArgs {
-    /// Configuration of what runs.
-    #[arg(short, long, value_name = "FILE")]
-    pub config: PathBuf,
+    /// What runs.
+    #[command(flatten)]
+    pub network: ConfigArgs,
     /// File of subscribers to add.
     pub subscribers: PathBuf,
 }
@@ -35,9 +35,9 @@ pub struct AddSubscriberArgs {
 /// Arguments of `sidelink network revoke`.
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
-    /// Configuration of what runs.
-    #[arg(short, long, value_name = "FILE")]
-    pub config: PathBuf,
+    /// What runs.
+    #[command(flatten)]
+    pub network: ConfigArgs,
     /// IMSI of the subscriber that loses ProSe.
     pub imsi: String,
 }
@@ -45,9 +45,9 @@ pub struct RevokeArgs {
 /// Arguments of `sidelink network revoke-member` and `admit-member`.
 #[derive(Debug, Args)]
 pub struct MemberArgs {
-    /// Configuration of what runs.
-    #[arg(short, long, value_name = "FILE")]
-    pub config: PathBuf,
+    /// What runs.
+    #[command(flatten)]
+    pub network: ConfigArgs,
     /// IMSI of the member.
     pub imsi: String,
     /// The group, six hexadecimal digits.
@@ -60,7 +60,7 @@ pub struct MemberArgs {
 /// Nothing runs, or the output cannot be written.
 pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
     let mut out = args.output.claim(&mut Outputs::new(Existing::Keep))?.create()?;
-    let Answer::Status(status) = ordered(&args.config, &Order::Status)? else {
+    let Answer::Status(status) = ordered(&args.network, &Order::Status)? else {
         anyhow::bail!("the answer is no status; use the version of sidelink that runs there")
     };
     let status = serde_json::to_value(status)?;
@@ -82,7 +82,7 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
 /// The file, a subscriber that is there already, or nothing runs.
 pub fn add_subscriber(args: &AddSubscriberArgs) -> anyhow::Result<()> {
     let text = read_secret(&args.subscribers)?;
-    done(ordered(&args.config, &Order::AddSubscribers { text })?, "added")
+    done(ordered(&args.network, &Order::AddSubscribers { text })?, "added")
 }
 
 /// Takes ProSe from a subscriber.
@@ -90,7 +90,7 @@ pub fn add_subscriber(args: &AddSubscriberArgs) -> anyhow::Result<()> {
 /// # Errors
 /// There is no such subscriber, or nothing runs.
 pub fn revoke(args: &RevokeArgs) -> anyhow::Result<()> {
-    done(ordered(&args.config, &Order::Revoke { imsi: args.imsi.clone() })?, "revoked")
+    done(ordered(&args.network, &Order::Revoke { imsi: args.imsi.clone() })?, "revoked")
 }
 
 /// Takes the keys of a group from a member: the others get new ones.
@@ -98,9 +98,9 @@ pub fn revoke(args: &RevokeArgs) -> anyhow::Result<()> {
 /// # Errors
 /// There is no such member, or nothing runs.
 pub fn revoke_member(args: &MemberArgs) -> anyhow::Result<()> {
-    let MemberArgs { config, imsi, group } = args;
+    let MemberArgs { network, imsi, group } = args;
     let order = Order::RevokeMember { imsi: imsi.clone(), group: group.clone() };
-    done(ordered(config, &order)?, "revoked")
+    done(ordered(network, &order)?, "revoked")
 }
 
 /// Lets a member that was revoked have the keys of its group again.
@@ -108,13 +108,13 @@ pub fn revoke_member(args: &MemberArgs) -> anyhow::Result<()> {
 /// # Errors
 /// There is no such member, or nothing runs.
 pub fn admit_member(args: &MemberArgs) -> anyhow::Result<()> {
-    let MemberArgs { config, imsi, group } = args;
+    let MemberArgs { network, imsi, group } = args;
     let order = Order::AdmitMember { imsi: imsi.clone(), group: group.clone() };
-    done(ordered(config, &order)?, "admitted")
+    done(ordered(network, &order)?, "admitted")
 }
 
-fn ordered(config: &Path, order: &Order) -> anyhow::Result<Answer> {
-    let config = Config::load(config)?;
+fn ordered(network: &ConfigArgs, order: &Order) -> anyhow::Result<Answer> {
+    let config = network.load()?;
     match give(&socket_of(&config.database), order)? {
         Answer::Refused { why } => anyhow::bail!(why),
         answer => Ok(answer),

@@ -13,9 +13,30 @@ use std::time::Duration;
 /// Arguments of `sidelink network run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Configuration: database, HSS, BSF, ProSe Function, PKMF. `sidelink network example` writes one.
+    /// What runs.
+    #[command(flatten)]
+    pub network: ConfigArgs,
+}
+
+/// Which network, and where it keeps what it keeps.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Configuration: database, HSS, BSF, ProSe Function, PKMF, AAA. `sidelink network example` writes one.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Another database than the configuration's: a file, or postgres://USER@localhost/NAME.
+    #[arg(long, value_name = "DATABASE")]
+    pub database: Option<String>,
+}
+
+impl ConfigArgs {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// Its fault, or that of the database.
+    pub(super) fn load(&self) -> Result<Config, sidelink_services::config::ConfigError> {
+        Config::load_with(&self.config, self.database.as_deref())
+    }
 }
 
 /// Runs them.
@@ -23,8 +44,9 @@ pub struct RunArgs {
 /// # Errors
 /// The configuration, the database, or an address that is taken.
 pub fn run(args: &RunArgs) -> anyhow::Result<()> {
-    let config = Config::load(&args.config)?;
+    let config = args.network.load()?;
     let socket = socket_of(&config.database);
+    let auc = config.auc.clone();
     let stop = stop_on_signals()?;
     let handle = Arc::new(Network::start(config)?);
     let orders = Orders::take(&socket, Arc::clone(&handle))
@@ -41,6 +63,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
     if let Some(address) = handle.mikey_address() {
         text += &format!("PKMF: MIKEY at {address}, UDP\n");
+    }
+    if let Some(address) = handle.radius_address() {
+        text += &format!("AAA: RADIUS at {address}, UDP\n");
+    }
+    if let Some(path) = auc {
+        text += &format!("HSS: vectors for hostapd at unix:{}\n", path.display());
     }
     text += "ready; Ctrl-C ends it\n";
     terminal::print(&text)?;
