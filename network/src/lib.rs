@@ -33,6 +33,7 @@
 //! - [`radius`], RADIUS around the AAA server
 //! - [`eap_peer`], the UE's end of EAP-AKA'
 //! - [`ota`], packets to a card over the air, and a card
+//! - [`configuration`], where a UE may use ProSe and with which radio parameters: transfer, seal, check
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
 //! - [`pc3_client`], the UE's end of PC3
 //! - [`pc8`], messages between UE and ProSe Key Management Function, XML: TS 33.303 Annex E
@@ -53,6 +54,7 @@ pub mod aaa;
 pub mod aka;
 pub mod bootstrapping_info;
 pub mod bsf;
+pub mod configuration;
 pub mod digest;
 pub mod eap_aka;
 pub mod eap_peer;
