@@ -3,11 +3,13 @@
 //! ```text
 //! example.toml    a configuration to start from; subscribers.toml beside it
 //! text.rs         what stands in the TOML
+//! configuration.rs [prose-function.configuration], and its files
 //! database.rs     a file, or a server
 //! pkmf.rs         [pkmf], its groups and members
 //! subscribers.rs  the file of subscribers, which holds their keys
 //! ```
 
+mod configuration;
 mod database;
 mod pkmf;
 mod subscribers;
@@ -19,9 +21,10 @@ use std::fmt;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sidelink_network::identity::Fqdn;
+use sidelink_network::limit::RateLimit;
 use sidelink_network::{bsf, hss, prose_function};
 use zeroize::Zeroizing;
 
@@ -30,6 +33,7 @@ pub use database::Database;
 use crate::http::Limits;
 use crate::peers::Token;
 use crate::store::NewSubscriber;
+use crate::tls::Credentials;
 
 /// Octets of a configuration, at most: a file that was named by mistake is not read into memory.
 const MAX_OCTETS: u64 = 16 << 20;
@@ -141,6 +145,30 @@ pub struct ProseFunctionConfig {
     pub name: Fqdn,
     /// Where it listens.
     pub listen: Listen,
+    /// What it configures UEs with.
+    pub configuration: Option<ConfigurationConfig>,
+}
+
+/// What a ProSe Function configures UEs with, and how those of public safety reach it.
+#[derive(Clone, Debug)]
+pub struct ConfigurationConfig {
+    /// The document that counts is kept here.
+    pub state: PathBuf,
+    /// What the operator says at the start: a document of [`Provision`](sidelink_network::configuration::Provision).
+    pub document: Option<Vec<u8>>,
+    /// Requests of one UE.
+    pub rate: RateLimit,
+    /// A server for UEs with certificates.
+    pub certificates: Option<CertificatesConfig>,
+}
+
+/// A server for UEs with certificates.
+#[derive(Clone, Debug)]
+pub struct CertificatesConfig {
+    /// Where it listens.
+    pub listen: Listen,
+    /// Its own, and who issues those of UEs.
+    pub credentials: Credentials,
 }
 
 /// Where a server listens.

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod common;
+mod configuration;
 mod crash;
 mod group_keys;
 mod load;
