@@ -1,6 +1,7 @@
 //! `sidelink ue`: a UE on a radio, in real time.
 
 mod example;
+pub(in crate::commands) mod permit;
 
 use crate::args::{Form as OutputForm, Output};
 use crate::commands::record::{Annotations, RecordArgs};
@@ -15,6 +16,7 @@ use clap::Args;
 pub use example::Example;
 use sidelink_radio::{self as radio, Anchor, HOST_UNCERTAINTY_NS, RadioSettings};
 use sidelink_recordings::UtcMicros;
+use sidelink_security::counter::UtcTime;
 use sidelink_store::{self as keystore, Keys};
 use sidelink_ue::clock::Clock;
 use sidelink_ue::{Application, Listener, NoStore, Observer, Running, Stage, ThreadOptions, Ue};
@@ -113,6 +115,7 @@ pub(super) fn run_config(
     args: &UeArgs,
     console: Option<Console>,
 ) -> anyhow::Result<()> {
+    permit::check(config, UtcTime::from_millis(u64::from(keystore::utc_now()) * 1000))?;
     let places = Places::claim(config, args)?;
     let stop = stop_on_signals()?;
     let radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;

@@ -52,6 +52,12 @@ pub struct NetworkConfig {
     /// User names to discover.
     #[serde(default)]
     pub discover: Vec<String>,
+    /// File of the operator's configuration: fetched with the keys, and without it the UE does not start.
+    #[serde(default)]
+    pub configuration: Option<PathBuf>,
+    /// Where the UE is: degrees north and east.
+    #[serde(default)]
+    pub at: Option<[f64; 2]>,
 }
 
 /// Whether a UE announces its own user name.
@@ -101,6 +107,7 @@ impl NetworkConfig {
     /// Names of files count from this folder.
     pub(super) fn within(&mut self, folder: &Path) {
         self.usim = folder.join(&self.usim);
+        self.configuration = self.configuration.take().map(|path| folder.join(path));
     }
 
     /// Reads the file of the USIM, which its owner alone may read.

@@ -1,5 +1,6 @@
 //! `sidelink keys fetch`: a UE gets codes, filters and keys from the ProSe Function into its key store.
 
+use crate::commands::ue::permit::sealing_key;
 use crate::config::ConfigError;
 use crate::config::network_toml::{NetworkConfig, TlsVersion};
 use crate::config::ue_toml::UeConfig;
@@ -8,11 +9,12 @@ use crate::outputs::{Existing, Outputs};
 use crate::readable::seconds_and_date;
 use crate::terminal;
 use clap::Args;
+use sidelink_network::configuration::Trust;
 use sidelink_network::pc3::EntryId;
 use sidelink_network::pc3_client::{Input, NoAnswer, Output, Pc3Client, Wanted, WantedId};
 use sidelink_network::prose_function::RequestId;
 use sidelink_security::counter::UtcTime;
-use sidelink_services::client::{ClientConfig, ClientError, SqnFile, UeClient};
+use sidelink_services::client::{ClientConfig, ClientError, ConfigurationFile, SqnFile, UeClient};
 use sidelink_services::tls::{PskSuite, TlsMode};
 use sidelink_store::{Discovery, KeyStore, Keys};
 use std::collections::BTreeMap;
@@ -60,7 +62,7 @@ pub(super) fn fetch(args: &FetchArgs) -> anyhow::Result<()> {
         refused: Vec::new(),
     };
     wanted.into_iter().try_for_each(|wanted| fetching.want(wanted))?;
-    let Fetching { entries, refused, places, .. } = fetching;
+    let Fetching { entries, refused, places, mut client, .. } = fetching;
     let mut text = String::new();
     for entry in &entries {
         let until = seconds_and_date(entry.valid_until.into());
@@ -69,6 +71,12 @@ pub(super) fn fetch(args: &FetchArgs) -> anyhow::Result<()> {
     }
     KeyStore::open_or_create(path)?.put(&Keys { discovery: entries, ..Keys::default() })?;
     places.store()?;
+    if let Some(path) = &network.configuration {
+        let trust = Trust { operators: vec![network.names(&usim)?[1].clone()] };
+        let version =
+            client.fetch_configuration(&ConfigurationFile::new(path), sealing_key(network)?, trust)?;
+        writeln!(text, "configuration: version {version}")?;
+    }
     terminal::print(&text)?;
     match &refused[..] {
         [] => Ok(()),
