@@ -11,8 +11,8 @@ use std::time::Duration;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use sidelink_network::configuration::{
-    Certified, ConfigurationFunction, FunctionConfig, FunctionInput, FunctionOutput, MEDIA_TYPE, Refused,
-    Response, Role, Source, Trust, Version,
+    Certified, ConfigurationFunction, FunctionConfig, FunctionInput, FunctionOutput, MEDIA_TYPE, Provision,
+    Refused, Response, Role, Source, Trust, Version,
 };
 use sidelink_network::identity::Fqdn;
 use sidelink_network::pc3::{self, Imsi, MAX_OCTETS};
@@ -99,11 +99,12 @@ impl Desk {
         let settings = FunctionConfig { trust, rate: config.rate };
         let machine = ConfigurationFunction::new(settings, stored.as_deref())
             .map_err(|why| ProvisionError::Damaged(path.clone(), why))?;
-        let held = machine.version();
+        let said = config.document.as_deref().and_then(|document| Provision::from_xml(document).ok());
+        let is_held = said.is_some_and(|said| Some(said.0.version) == machine.version());
         let desk = Self { state: path.clone(), machine: Mutex::new(machine) };
         let operator = Source::Certificate(Certified { name: name.clone(), role: Role::Operator });
         match config.document.as_deref().map(|document| desk.provision(&operator, document)) {
-            Some(Err(ProvisionError::Refused(Refused::NotNewer(version)))) if Some(version) == held => {}
+            Some(Err(ProvisionError::Refused(Refused::NotNewer(_)))) if is_held => {}
             Some(Err(why)) => return Err(why),
             Some(Ok(_)) | None => {}
         }

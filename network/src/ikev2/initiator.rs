@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::keys::{IkeKeys, Signed, nat_detection};
 use super::wire::{
-    Exchange, HEADER, Header, Kind, Payloads, Protocol, chain, choose, notification, notify, proposal,
-    selector_of, selectors,
+    Exchange, HEADER, Header, Kind, Payloads, Protocol, chain, choose, nonce, notification, notify, proposal,
+    public_value, selector_of, selectors,
 };
 use super::{Child, Error, ResponderProof, Selector};
 use sidelink_wire::rng::Rng;
@@ -250,14 +250,8 @@ impl Initiator {
             return Err(why);
         }
         choose(Protocol::Ike, payloads.need(Kind::Sa, "SA")?)?;
-        let nonce = payloads.need(Kind::Nonce, "Nr")?;
-        if !(16..=256).contains(&nonce.len()) {
-            return Err(Error::Length("Nr"));
-        }
-        let [0, 31, _, _, public @ ..] = payloads.need(Kind::Ke, "KE")? else {
-            return Err(Error::Value("KE"));
-        };
-        let public = <[u8; 32]>::try_from(public).map_err(|_| Error::Length("KE"))?;
+        let nonce = nonce(payloads.need(Kind::Nonce, "Nr")?)?;
+        let public = public_value(payloads.need(Kind::Ke, "KE")?)?;
         let secret = begun.secret.diffie_hellman(&PublicKey::from(public));
         if !secret.was_contributory() {
             return Err(Error::Dh);

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::initiator::{is_failure, is_success, random};
 use super::keys::{IkeKeys, Signed, nat_detection};
 use super::wire::{
-    Exchange, HEADER, Header, Kind, Payloads, Protocol, chain, choose, notification, notify, proposal,
-    selector_of, selectors,
+    Exchange, HEADER, Header, Kind, Payloads, Protocol, chain, choose, nonce, notification, notify, proposal,
+    public_value, selector_of, selectors,
 };
 use super::{Child, Error, ResponderKey, Selector};
 use sidelink_wire::rng::Rng;
@@ -228,21 +228,12 @@ impl Responder {
         }
         let payloads = Payloads::parse(header.next, &octets[HEADER..])?;
         let chosen = choose(Protocol::Ike, payloads.need(Kind::Sa, "SA")?);
-        let Ok((number, _)) = chosen else {
-            let body = notification(notify::NO_PROPOSAL_CHOSEN, &[]);
-            let (next, chain) = chain(&[(Kind::Notify, body)])?;
-            let header = Header { next, from_initiator: false, is_response: true, ..*header };
-            self.outputs.push_back(Output::Send(header.emit(&chain)?));
-            return chosen.map(|_| ());
+        let number = match chosen {
+            Ok((number, _)) => number,
+            Err(why) => return self.refuse(header, why),
         };
-        let nonce = payloads.need(Kind::Nonce, "Ni")?;
-        if !(16..=256).contains(&nonce.len()) {
-            return Err(Error::Length("Ni"));
-        }
-        let [0, 31, _, _, public @ ..] = payloads.need(Kind::Ke, "KE")? else {
-            return Err(Error::Value("KE"));
-        };
-        let public = <[u8; 32]>::try_from(public).map_err(|_| Error::Length("KE"))?;
+        let nonce = nonce(payloads.need(Kind::Nonce, "Ni")?)?;
+        let public = public_value(payloads.need(Kind::Ke, "KE")?)?;
         let own = StaticSecret::from(random::<32>(rng));
         let secret = own.diffie_hellman(&PublicKey::from(public));
         if !secret.was_contributory() {
@@ -279,6 +270,15 @@ impl Responder {
         self.sessions.insert(spi, session);
         self.outputs.push_back(Output::Send(message));
         Ok(())
+    }
+
+    /// Says that no suite is spoken here; nothing is remembered of it.
+    fn refuse(&mut self, header: &Header, why: Error) -> Result<(), Error> {
+        let body = notification(notify::NO_PROPOSAL_CHOSEN, &[]);
+        let (next, chain) = chain(&[(Kind::Notify, body)])?;
+        let header = Header { next, from_initiator: false, is_response: true, ..*header };
+        self.outputs.push_back(Output::Send(header.emit(&chain)?));
+        Err(why)
     }
 
     fn make_room(&mut self) {

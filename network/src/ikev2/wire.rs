@@ -365,6 +365,23 @@ pub fn choose(protocol: Protocol, body: &[u8]) -> Result<(u8, &[u8]), Error> {
     chosen.ok_or(Error::NoProposal)
 }
 
+/// Public value of a KE payload of X25519. RFC 7296 §3.4, RFC 8031.
+///
+/// # Errors
+/// Another group, or another length.
+pub fn public_value(body: &[u8]) -> Result<[u8; 32], Error> {
+    let [0, 31, _, _, public @ ..] = body else { return Err(Error::Value("KE")) };
+    public.try_into().map_err(|_| Error::Length("KE"))
+}
+
+/// A nonce: 16 to 256 octets. RFC 7296 §3.9.
+///
+/// # Errors
+/// Another length.
+pub fn nonce(body: &[u8]) -> Result<&[u8], Error> {
+    if (16..=256).contains(&body.len()) { Ok(body) } else { Err(Error::Length("a nonce")) }
+}
+
 /// Body of a traffic selector payload. RFC 7296 §3.13.
 pub fn selectors(selector: Selector) -> Vec<u8> {
     let ports = [0, 0, 0xff, 0xff];
