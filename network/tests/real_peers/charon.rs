@@ -69,7 +69,7 @@ impl Charon {
         let conf = format!(
             "charon {{\n load = random nonce openssl aes sha2 sha1 hmac kdf gmp curve25519 pem pkcs1 pkcs8 x509 constraints \
              pubkey socket-default kernel-libipsec kernel-netlink vici eap-identity eap-radius\n port = {}\n port_nat_t = {}\n \
-             install_routes = no\n install_virtual_ip = no\n filelog {{\n log {{\n path = {}\n default = 1\n ike = 2\n }}\n }}\n \
+             install_routes = no\n install_virtual_ip = no\n filelog {{\n log {{\n path = {}\n default = 1\n ike = 2\n flush_line = yes\n }}\n }}\n \
              plugins {{\n eap-radius {{\n servers {{\n as {{\n address = 127.0.0.1\n auth_port = {radius}\n secret = {SECRET}\n \
              }}\n }}\n }}\n vici {{\n socket = unix://{}\n }}\n }}\n}}\n",
             ports[0],
@@ -111,6 +111,17 @@ impl Charon {
             std::thread::sleep(Duration::from_millis(100));
         }
         panic!("swanctl cannot load: {}", self.log());
+    }
+
+    /// The log once it has this line, or after two seconds without it.
+    fn log_with(&self, line: &str) -> String {
+        for _ in 0..20 {
+            if self.log().contains(line) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        self.log()
     }
 
     fn log(&self) -> String {
@@ -219,7 +230,7 @@ fn a_real_daemon_and_our_ue_are_each_authenticated() {
     assert_eq!(result, Ok(()), "{}", charon.log());
     let total: usize = octets.iter().sum();
     eprintln!("IKEv2 with charon: {} messages, {total} octets: {octets:?}", octets.len());
-    let log = charon.log();
+    let log = charon.log_with("IKE_SA gw[1] established");
     assert!(log.contains("authentication of") && log.contains("with EAP successful"), "{log}");
     assert!(log.contains("IKE_SA gw[1] established"), "{log}");
     // A UE that expects another key goes no further than the answer with AUTH, and no vector is spent on it.

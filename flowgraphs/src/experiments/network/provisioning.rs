@@ -237,3 +237,6 @@ pub(crate) fn measure(ways: &Ways, seed: u64) -> anyhow::Result<Vec<Measured>> {
         over_the_air("configuration to the card (OTA)", ways, seed)?,
     ])
 }
+
+#[cfg(test)]
+mod tests;
