@@ -21,14 +21,16 @@ use crate::config::ue_toml::UeConfig;
 use codes::Codes;
 use groups::Groups;
 use places::beside;
+use sidelink_network::configuration::{Trust, Version};
 use sidelink_network::pc3::{ApplicationId, Metadata};
 use sidelink_network::pc3_client::{Heard, Name};
 use sidelink_security::counter::UtcTime;
-use sidelink_services::client::{ClientConfig, SqnFile, UeClient};
+use sidelink_services::client::{ClientConfig, ConfigurationFile, SqnFile, UeClient};
 use sidelink_services::tls::{PskSuite, TlsMode};
 use sidelink_store::{Discovery, KeyStore, SharedStore};
 use sidelink_ue::provision::GroupNews;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Time of one request, with its connection.
@@ -40,6 +42,13 @@ pub(crate) struct NetworkLeg {
     client: UeClient,
     codes: Codes,
     groups: Option<Groups>,
+    configuration: Option<Operators>,
+}
+
+/// The configuration that the operator gives: where it is kept, its seal, and whom it may come from.
+struct Operators {
+    file: PathBuf,
+    network: NetworkConfig,
 }
 
 /// What came from the network. The key store has it already.
@@ -53,6 +62,8 @@ pub(crate) enum News {
     },
     /// A group and its PGKs.
     Group(GroupNews),
+    /// The operator's configuration, with this version, is in its file.
+    Configuration(Version),
     /// For the operator.
     Note(Note),
 }
@@ -119,7 +130,9 @@ impl NetworkLeg {
         let codes = Codes::new(network, &config.name)?;
         let groups = (!network.group.is_empty()).then(|| Groups::new(network, &config.name)).transpose()?;
         let store = SharedStore::new(KeyStore::open_or_create(keys)?);
-        Ok(Self { store, client: client(network)?, codes, groups })
+        let configuration =
+            network.configuration.clone().map(|file| Operators { file, network: network.clone() });
+        Ok(Self { store, client: client(network)?, codes, groups, configuration })
     }
 
     /// Asks for everything once, and waits for it.
@@ -128,6 +141,7 @@ impl NetworkLeg {
     /// The network, or the key store. What came before is in the store.
     pub(crate) fn fetch(&mut self) -> anyhow::Result<Vec<News>> {
         let mut news = self.codes.fetch(&mut self.client, &self.store)?;
+        news.extend(self.fetch_configuration()?);
         if let Some(groups) = &mut self.groups {
             news.extend(groups.fetch(&mut self.client, &self.store)?);
         }
@@ -137,10 +151,25 @@ impl NetworkLeg {
     /// Asks for everything once, for a UE that goes on without what does not come: the notes say what that is.
     pub(crate) fn begin(&mut self) -> Vec<News> {
         let mut news = self.codes.go_on(&mut self.client, &self.store);
+        news.extend(match self.fetch_configuration() {
+            Ok(news) => news,
+            // What was fetched before counts until it ends.
+            Err(why) => Some(News::Note(Note::Trouble(format!("configuration: {why}")))),
+        });
         if let Some(groups) = &mut self.groups {
             news.extend(groups.begin(&mut self.client, &self.store));
         }
         news
+    }
+
+    /// TS 24.333 §5; TR 33.833 §6.1.1.
+    fn fetch_configuration(&mut self) -> anyhow::Result<Option<News>> {
+        let Some(Operators { file, network }) = &self.configuration else { return Ok(None) };
+        let [_, prose_function] = network.names(&network.usim()?)?;
+        let trust = Trust { operators: vec![prose_function] };
+        let file = ConfigurationFile::new(file);
+        let version = self.client.fetch_configuration(&file, network.sealing_key()?, trust)?;
+        Ok(Some(News::Configuration(version)))
     }
 
     /// Does what is due, and waits for datagrams for at most `longest`.

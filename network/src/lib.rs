@@ -32,7 +32,9 @@
 //! - [`aaa`], the AAA server: EAP-AKA'
 //! - [`radius`], RADIUS around the AAA server
 //! - [`eap_peer`], the UE's end of EAP-AKA'
+//! - [`ikev2`], IKEv2 with EAP, and ESP: to be compared with TLS
 //! - [`ota`], packets to a card over the air, and a card
+//! - [`configuration`], where a UE may use ProSe and with which radio parameters: transfer, seal, check
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
 //! - [`pc3_client`], the UE's end of PC3
 //! - [`pc8`], messages between UE and ProSe Key Management Function, XML: TS 33.303 Annex E
@@ -55,12 +57,14 @@ pub mod aaa;
 pub mod aka;
 pub mod bootstrapping_info;
 pub mod bsf;
+pub mod configuration;
 pub mod digest;
 pub mod eap_aka;
 pub mod eap_peer;
 pub mod gba_push;
 pub mod hss;
 pub mod identity;
+pub mod ikev2;
 pub mod key_delivery;
 pub mod limit;
 pub mod ota;

@@ -13,8 +13,12 @@
 //!
 //! - this file, packets and their protection
 //! - [`card`], a card that is none of plastic: keys, counters, when it answers
+//! - [`sms`], packets in short messages of 140 octets
+//! - [`prose`], files of DF_ProSe, and how a terminal reads them
+//! - [`uicc`], the card as a whole: packets, commands, a memory that may lose its power
+//! - `files`, that memory
 //!
-//! Not there: DES and 3DES (a packet that says them is refused), RC, digital signatures, concatenated SMS, SMS itself, HTTPS to cards.
+//! Not there: DES and 3DES (a packet that says them is refused), RC, digital signatures, SMS itself, HTTPS to cards.
 
 use std::fmt;
 
@@ -25,8 +29,13 @@ use subtle::ConstantTimeEq;
 use zeroize::ZeroizeOnDrop;
 
 pub mod card;
+mod files;
+pub mod prose;
+pub mod sms;
 mod spi;
+pub mod uicc;
 
+pub use files::Write;
 pub use spi::{Ciphering, CounterRule, Integrity, Por, Response, Spi};
 
 /// One past the highest counter: 40 bits.

@@ -2,6 +2,7 @@
 //! its groups over PC8 and MIKEY.
 //!
 //! ```text
+//! configuration.rs where the UE may transmit, and its sealed file
 //! group_keys.rs   KEY_REQUEST over TLS, then MIKEY until all keys are there
 //! key_file.rs     what is durable of them
 //! sqn_file.rs     what is durable of the USIM
@@ -9,12 +10,14 @@
 //!
 //! Calls block. Each runs in a thread of its own with a deadline.
 
+mod configuration;
 mod error;
 mod group_keys;
 mod http_client;
 mod key_file;
 mod sqn_file;
 
+pub use configuration::{CertifiedClient, ConfigurationError, ConfigurationFile};
 pub use error::ClientError;
 pub use group_keys::{Fetched, KeySession, PkmfAddress};
 pub use key_file::{KeyFile, KeyFileError};
@@ -23,7 +26,7 @@ pub use sqn_file::{SqnFile, SqnFileError};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use sidelink_network::digest::Algorithm;
 use sidelink_network::identity::{BTid, Fqdn, Impi};
 use sidelink_network::pc3::{MEDIA_TYPE, Message};
@@ -184,16 +187,20 @@ impl UeClient {
             .map_err(|_| ClientError::Malformed)?;
         let Target { name, address, local, .. } = *to;
         let naf = http_client::Naf { address, local, name, tls: *tls, b_tid: &key.b_tid };
-        let response = ask_over_tls(&naf, ks_naf, request, *patience)?;
-        match response.status() {
-            StatusCode::OK => Ok(Some(Zeroizing::new(response.into_body()))),
-            StatusCode::NO_CONTENT => Ok(None),
-            status => Err(ClientError::Refused {
-                status,
-                why: text_of(response.body()),
-                retry_after: retry_after(response.headers()),
-            }),
-        }
+        body_of(ask_over_tls(&naf, ks_naf, request, *patience)?)
+    }
+}
+
+/// The body of an answer; none where nothing is to say.
+fn body_of(response: Response<Vec<u8>>) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
+    match response.status() {
+        StatusCode::OK => Ok(Some(Zeroizing::new(response.into_body()))),
+        StatusCode::NO_CONTENT => Ok(None),
+        status => Err(ClientError::Refused {
+            status,
+            why: text_of(response.body()),
+            retry_after: retry_after(response.headers()),
+        }),
     }
 }
 

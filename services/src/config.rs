@@ -3,6 +3,7 @@
 //! ```text
 //! example.toml    a configuration to start from; subscribers.toml beside it
 //! text.rs         what stands in the TOML
+//! configuration.rs [prose-function.configuration], and its files
 //! database.rs     a file, or a server
 //! aaa.rs          [aaa], its clients and keys
 //! pkmf.rs         [pkmf], its groups and members
@@ -10,6 +11,7 @@
 //! ```
 
 mod aaa;
+mod configuration;
 mod database;
 mod pkmf;
 mod subscribers;
@@ -25,6 +27,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sidelink_network::identity::Fqdn;
+use sidelink_network::limit::RateLimit;
 use sidelink_network::{bsf, hss, prose_function};
 use zeroize::Zeroizing;
 
@@ -33,6 +36,7 @@ pub use database::Database;
 use crate::http::Limits;
 use crate::peers::Token;
 use crate::store::NewSubscriber;
+use crate::tls::Credentials;
 
 /// Octets of a configuration, at most, or of more than 100 000 subscribers: a file that was named by mistake is not read into
 /// memory.
@@ -149,6 +153,30 @@ pub struct ProseFunctionConfig {
     pub name: Fqdn,
     /// Where it listens.
     pub listen: Listen,
+    /// What it configures UEs with.
+    pub configuration: Option<ConfigurationConfig>,
+}
+
+/// What a ProSe Function configures UEs with, and how those of public safety reach it.
+#[derive(Clone, Debug)]
+pub struct ConfigurationConfig {
+    /// The document that counts is kept here.
+    pub state: PathBuf,
+    /// What the operator says at the start: a document of [`Provision`](sidelink_network::configuration::Provision).
+    pub document: Option<Vec<u8>>,
+    /// Requests of one UE.
+    pub rate: RateLimit,
+    /// A server for UEs with certificates.
+    pub certificates: Option<CertificatesConfig>,
+}
+
+/// A server for UEs with certificates.
+#[derive(Clone, Debug)]
+pub struct CertificatesConfig {
+    /// Where it listens.
+    pub listen: Listen,
+    /// Its own, and who issues those of UEs.
+    pub credentials: Credentials,
 }
 
 /// Where a server listens.

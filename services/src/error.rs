@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use sidelink_network::{pkmf, prose_function};
 
 use crate::config::ConfigError;
+use crate::configuration::ProvisionError;
 use crate::store::StoreError;
 
 /// Why the services do not start.
@@ -35,6 +36,10 @@ pub enum StartError {
         /// Why.
         why: std::io::Error,
     },
+    /// The configuration for UEs.
+    Configuration(ProvisionError),
+    /// OpenSSL does not take the certificate, key or roots of the server for UEs with certificates.
+    Certificate(openssl::error::ErrorStack),
     /// TLS cannot be set up with the OpenSSL of this system.
     Tls(openssl::error::ErrorStack),
     /// The system gives no thread.
@@ -56,6 +61,12 @@ impl fmt::Display for StartError {
             Self::Socket { path, why } => {
                 write!(f, "cannot make the socket: {why}; {}; choose another path", path.display())
             }
+            Self::Configuration(error) => write!(f, "the configuration for UEs: {error}"),
+            Self::Certificate(error) => write!(
+                f,
+                "certificate, key or roots of [prose-function.configuration.certificates] cannot be used: {error}; \
+                 they are to be PEM, of one P-256 key"
+            ),
             Self::Tls(error) => {
                 write!(f, "OpenSSL cannot do TLS with pre-shared keys: {error}; install OpenSSL 3")
             }
@@ -69,6 +80,8 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Config(error) => Some(error),
+            Self::Configuration(error) => Some(error),
+            Self::Certificate(error) => Some(error),
             Self::ProseFunction(error) => Some(error),
             Self::Pkmf(error) => Some(error),
             Self::Store(error) => Some(error),
@@ -76,6 +89,12 @@ impl std::error::Error for StartError {
             Self::Tls(error) => Some(error),
             Self::NoRandomness => None,
         }
+    }
+}
+
+impl From<ProvisionError> for StartError {
+    fn from(error: ProvisionError) -> Self {
+        Self::Configuration(error)
     }
 }
 

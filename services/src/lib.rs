@@ -19,7 +19,8 @@
 //! - `http`, servers whose connections are bounded; `ub`, `pc3` and `pc8`, what they serve
 //! - `udp`, datagrams that are bounded; `mikey` and `radius`, whose they are; `auc`, vectors for hostapd
 //! - [`peers`], functions in different processes of one machine
-//! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA
+//! - `configuration`, what a UE may send on, over PC3 with GBA or with certificates
+//! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA, TLS 1.3 with certificates
 //! - [`orders`], what an operator says to functions that run, over a socket of this machine
 //! - [`client`], a UE that bootstraps and asks
 //! - [`status`], what has happened, in numbers
@@ -48,7 +49,7 @@
 //! derive CK' and IK' itself), accounting and RadSec of RADIUS, TLS to a PostgreSQL on
 //! another machine (an SSH tunnel leads there), passwords of
 //! PostgreSQL elsewhere than in its address (`PGPASSWORD`, `.pgpass`), messages that the ProSe Function
-//! begins (OMA Push, long polling), UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, certificates,
+//! begins (OMA Push, long polling), UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, lists of revoked certificates,
 //! TLS on Ub, the GBA hint with an address of the BSF.
 
 #![allow(clippy::disallowed_methods)]
@@ -58,6 +59,7 @@
 mod auc;
 pub mod client;
 pub mod config;
+mod configuration;
 pub mod error;
 mod http;
 mod mikey;

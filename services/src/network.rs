@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use sidelink_network::configuration::{Source, Version};
 use sidelink_network::hss::Refusal;
 use sidelink_network::identity::Fqdn;
 use sidelink_network::pc3::{Imsi as Ue, Plmn};
@@ -16,7 +17,10 @@ use sidelink_network::prose_function::Answer;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{BsfConfig, Config, Neighbour, PeersConfig, ProseFunctionConfig};
+use crate::config::{
+    BsfConfig, CertificatesConfig, Config, ConfigurationConfig, Neighbour, PeersConfig, ProseFunctionConfig,
+};
+use crate::configuration::{CertificateSite, Desk, ProvisionError};
 use crate::error::StartError;
 use crate::http::{self, Limits, Site};
 use crate::pc3::Pc3;
@@ -27,7 +31,7 @@ use crate::runtime::{
 };
 use crate::status::{Counters, Status};
 use crate::store::Store;
-use crate::tls::{PskServer, Zn};
+use crate::tls::{CertificateServer, PskServer, Zn};
 use crate::ub::Ub;
 use crate::udp::{self, Sink};
 
@@ -109,6 +113,8 @@ pub struct Handle {
     servers: Vec<JoinHandle<()>>,
     ub: Option<SocketAddr>,
     pc3: Option<SocketAddr>,
+    certificates: Option<SocketAddr>,
+    configuration: Option<Arc<Desk>>,
     pc8: Option<SocketAddr>,
     mikey: Option<SocketAddr>,
     radius: Option<SocketAddr>,
@@ -135,6 +141,8 @@ impl Handle {
             servers: Vec::new(),
             ub: None,
             pc3: None,
+            certificates: None,
+            configuration: None,
             pc8: None,
             mikey: None,
             radius: None,
@@ -157,6 +165,19 @@ impl Handle {
     /// Where the ProSe Function listens.
     pub const fn pc3_address(&self) -> Option<SocketAddr> {
         self.pc3
+    }
+
+    /// Where the ProSe Function listens for UEs with certificates.
+    pub const fn certificates_address(&self) -> Option<SocketAddr> {
+        self.certificates
+    }
+
+    /// Says what UEs are configured with from now on, as whoever TLS has proven.
+    ///
+    /// # Errors
+    /// Who says it is no operator, what is said is not newer, or is not understood; or there is no such ProSe Function here.
+    pub fn provision(&self, source: &Source, document: &[u8]) -> Result<Version, ProvisionError> {
+        self.configuration.as_ref().ok_or(ProvisionError::NotHere)?.provision(source, document)
     }
 
     /// Where functions of other processes ask those of this one.
@@ -241,10 +262,32 @@ impl Handle {
             Running::start("prose-function", address.clone(), queue, function).map_err(StartError::Thread)?;
         self.prose_function = Some(running);
         self.plmn = Some(plmn);
+        let configuration = match config.configuration {
+            Some(settings) => Some(self.start_configuration(settings, &config.name, plmn, limits)?),
+            None => None,
+        };
         let tls = PskServer::new(config.name, plmn, zn, Arc::clone(&self.counters))?;
-        let site = Pc3 { tls, prose_function: address, limits };
+        let site = Pc3 { tls, prose_function: address, configuration, limits };
         self.pc3 = Some(self.serve(config.listen.address(), site, limits)?);
         Ok(())
+    }
+
+    fn start_configuration(
+        &mut self,
+        config: ConfigurationConfig,
+        name: &Fqdn,
+        plmn: Plmn,
+        limits: Limits,
+    ) -> Result<Arc<Desk>, StartError> {
+        let desk = Arc::new(Desk::open(&config, name)?);
+        if let Some(CertificatesConfig { listen, credentials }) = config.certificates {
+            let tls = CertificateServer::new(&credentials, plmn, Arc::clone(&self.counters))
+                .map_err(StartError::Certificate)?;
+            let site = CertificateSite { tls, desk: Arc::clone(&desk), limits };
+            self.certificates = Some(self.serve(listen.address(), site, limits)?);
+        }
+        self.configuration = Some(Arc::clone(&desk));
+        Ok(desk)
     }
 
     /// How a NAF asks the BSF, here or in another process.

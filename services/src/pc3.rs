@@ -1,19 +1,23 @@
-//! PC3 over HTTPS: a POST of a message, the ProSe Function's answer. TS 24.334 §6.1, §11.2.2.
+//! PC3 over HTTPS: a POST of a message, the ProSe Function's answer. TS 24.334 §6.1, §11.2.2. Configurations too, by their own
+//! media type, where the ProSe Function has one.
 //!
 //! The request URI is ours, `/`: the clauses that were read name none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HeaderMap;
 use http::{Method, Request, Response as HttpResponse, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use sidelink_network::configuration;
 use sidelink_network::pc3::{MAX_OCTETS, MEDIA_TYPE};
 use sidelink_network::prose_function::{Refused, Response};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_openssl::SslStream;
 
+use crate::configuration::Desk;
 use crate::http::{Limits, Reply, Site, body_of, check_target, document, media_type, plain, refuse};
 use crate::runtime::{Address, ProseCommand, now};
 use crate::tls::{Peer, PskServer};
@@ -28,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Pc3 {
     pub(crate) tls: PskServer,
     pub(crate) prose_function: Address<ProseCommand>,
+    pub(crate) configuration: Option<Arc<Desk>>,
     pub(crate) limits: Limits,
 }
 
@@ -45,6 +50,10 @@ impl Site for Pc3 {
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
+        let desk = self.configuration.as_ref().filter(|_| is_of_configurations(request.headers()));
+        if let Some(desk) = desk {
+            return desk.answer(peer.ue, request, self.limits.body).await;
+        }
         if let Err(reply) = check(request.method(), request.uri().path(), request.headers()) {
             return *reply;
         }
@@ -62,6 +71,10 @@ impl Site for Pc3 {
             _ => refuse(StatusCode::SERVICE_UNAVAILABLE, "the ProSe Function does not answer", 1),
         }
     }
+}
+
+fn is_of_configurations(headers: &HeaderMap) -> bool {
+    media_type(headers) == configuration::MEDIA_TYPE
 }
 
 /// What can be said before the body.

@@ -1,20 +1,24 @@
-//! TLS with pre-shared keys of GBA, on both ends. TS 33.222 §5.4, TS 24.109 §5.3.3, TS 33.210 §6.2.
+//! TLS with pre-shared keys of GBA, on both ends, and with certificates. TS 33.222 §5.4, TS 24.109 §5.3.3, TS 33.210 §6.2.
 //!
 //! ```text
 //! server.rs  the NAF: key by B-TID over Zn
 //! client.rs  the UE
 //! suites.rs  cipher suites, and the Ua security protocol identifier of each
 //! hint.rs    the PSK identity hint, which the `openssl` crate does not set
+//! certificates.rs  both ends with certificates, for UEs of public safety
 //! ```
 //!
 //! By the OpenSSL of the system: TLS 1.3 needs an external PSK whose key comes from elsewhere while the handshake waits, and TLS 1.2
 //! needs suites of PSK; rustls has neither. No session is resumed: a key that has expired, or was taken back, would go on.
 
+mod certificates;
 mod client;
 mod hint;
 mod server;
 mod suites;
 
+pub(crate) use certificates::{CertificateServer, connect_certified};
+pub use certificates::{Credentials, imsi_uri, role_uri};
 pub(crate) use client::connect;
 pub use client::{TlsClientError, TlsMode};
 pub(crate) use server::{Peer, PskServer, Zn};

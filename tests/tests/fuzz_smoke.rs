@@ -151,6 +151,8 @@ targets!(
     network_digest,
     network_eap,
     network_radius,
+    network_ike,
+    network_card,
     sci,
     control_llrs,
     transport_llrs,

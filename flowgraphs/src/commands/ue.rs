@@ -2,6 +2,7 @@
 
 mod example;
 mod key_source;
+mod permit;
 
 use crate::args::{Form as OutputForm, Output};
 use crate::commands::record::{Annotations, RecordArgs};
@@ -16,6 +17,7 @@ pub use example::Example;
 use key_source::{Built, KeySource};
 use sidelink_radio::{self as radio, Anchor, HOST_UNCERTAINTY_NS, RadioSettings};
 use sidelink_recordings::UtcMicros;
+use sidelink_security::counter::UtcTime;
 use sidelink_store::{self as keystore, Keys};
 use sidelink_ue::clock::Clock;
 use sidelink_ue::{Listener, Observer, Running, Stage, ThreadOptions, Ue};
@@ -119,6 +121,7 @@ pub(super) fn run_config(
     let radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;
     let place = args.config.as_ref().map_or_else(String::new, |path| path.display().to_string());
     let source = KeySource::open(config, keys, radio.description().real_time, &place)?;
+    permit::check(config, UtcTime::from_millis(u64::from(keystore::utc_now()) * 1000))?;
     let (radio, annotations) = args.record.open(radio, &config.radio, config.numerology()?)?;
     let description = radio.description().clone();
     let token = args.control_token_file.as_deref().map(read_token).transpose()?;

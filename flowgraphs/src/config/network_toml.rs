@@ -2,6 +2,7 @@
 
 use super::ConfigError;
 use serde::Deserialize;
+use sidelink_network::configuration::SealingKey;
 use sidelink_network::identity::{Fqdn, Imsi};
 use sidelink_network::key_delivery::{PORT, ServiceId};
 use sidelink_network::pc3::{self, ApplicationId, OsAppId, OutOfRange, Plmn, Rpauid};
@@ -77,6 +78,12 @@ pub struct NetworkConfig {
     /// Whether a UE that runs fetches by itself.
     #[serde(default)]
     pub refresh: Refresh,
+    /// File of the operator's configuration: fetched with the keys, and without it the UE does not start.
+    #[serde(default)]
+    pub configuration: Option<PathBuf>,
+    /// Where the UE is: degrees north and east.
+    #[serde(default)]
+    pub at: Option<[f64; 2]>,
 }
 
 /// A group whose PGKs the PKMF gives.
@@ -155,6 +162,7 @@ impl NetworkConfig {
     /// Names of files count from this folder.
     pub(super) fn within(&mut self, folder: &Path) {
         self.usim = folder.join(&self.usim);
+        self.configuration = self.configuration.take().map(|path| folder.join(path));
     }
 
     /// Reads the file of the USIM, which its owner alone may read.
@@ -176,6 +184,16 @@ impl NetworkConfig {
         let k = octets(&text.k, "k is not 32 hexadecimal digits")?;
         let opc = octets(&text.opc, "opc is not 32 hexadecimal digits")?;
         Ok(UsimFile { imsi, mnc_digits: text.mnc_digits, keys: Subscriber::with_opc(k, opc) })
+    }
+
+    /// Returns the key of the seal of the operator's configuration, from the test USIM.
+    ///
+    /// # Errors
+    /// The file of the USIM.
+    pub fn sealing_key(&self) -> Result<SealingKey, ConfigError> {
+        let usim = self.usim()?;
+        let ue = self.pc3(&usim)?.ue;
+        Ok(SealingKey::of_usim(&usim.keys, ue))
     }
 
     /// Returns the settings of the UE's end of PC3.

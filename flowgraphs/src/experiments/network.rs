@@ -10,6 +10,8 @@
 //! fabric.rs      all of them and their clock
 //! scene.rs       the network of the demo
 //! entries.rs     what is allotted, as entries of a key store
+//! provisioning.rs ways to bring a configuration to a UE
+//! relay.rs       transport blocks of a message that goes over a relay
 //! ```
 //!
 //! The machines are those of `sidelink-network`. What is simulated are the ways: HTTP over TCP as messages that arrive late, or
@@ -21,6 +23,8 @@ pub(crate) mod functions;
 pub(crate) mod messages;
 pub(crate) mod meter;
 pub(crate) mod naf;
+pub(crate) mod provisioning;
+pub(crate) mod relay;
 pub(crate) mod scene;
 pub(crate) mod subscriber;
 pub(crate) mod ways;

@@ -5,6 +5,8 @@ use sidelink_wire::hex;
 use super::card::{Card, Input, Output, Refusal};
 use super::*;
 
+mod memory;
+
 const TAR: [u8; 3] = [0xb0, 0, 0x11];
 
 fn keys() -> KeySet {

@@ -4,6 +4,7 @@
 
 mod auc;
 mod capture;
+mod charon;
 mod eapol;
 mod hostapd;
 mod server;

@@ -42,6 +42,13 @@ pub fn stream_id(key: &[u8], context: &[u8; 6]) -> [u8; 16] {
     low_128(&derive(key, fc::OWN_STREAM_ID, &[context]))
 }
 
+/// Computes the key under which a UE seals its configuration, from a secret of its own. An identity of more than 65535 octets is
+/// cut off there.
+pub fn configuration_seal(secret: &[u8], ue: &[u8]) -> Secret256 {
+    let ue = &ue[..ue.len().min(usize::from(u16::MAX))];
+    Secret256::from(*derive(secret, fc::OWN_CONFIGURATION_SEAL, &[ue]))
+}
+
 /// Computes the public name of a session key.
 pub(crate) fn fingerprint(key: &[u8]) -> [u8; 16] {
     low_128(&derive(key, fc::OWN_FINGERPRINT, &[]))

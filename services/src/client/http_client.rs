@@ -52,7 +52,7 @@ pub(super) fn ask_over_tls(
 }
 
 /// Runs in a thread of its own: the caller may be in an event loop itself.
-fn block_on<T: Send>(
+pub(super) fn block_on<T: Send>(
     address: SocketAddr,
     patience: Duration,
     future: impl Future<Output = Result<T, ClientError>> + Send,

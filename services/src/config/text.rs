@@ -14,6 +14,7 @@ use sidelink_network::{bsf, hss};
 use sidelink_security::discovery::restricted::MicCheck;
 
 use super::aaa::AaaText;
+use super::configuration::ConfigurationText;
 use super::pkmf::PkmfText;
 use super::{
     BsfConfig, Config, ConfigError, Database, Limits, Listen, Neighbour, PeersConfig, ProseFunctionConfig,
@@ -120,6 +121,7 @@ struct ProseFunctionText {
     ue_interval_ms: Option<u64>,
     burst: Option<u32>,
     interval_ms: Option<u64>,
+    configuration: Option<ConfigurationText>,
 }
 
 #[derive(Deserialize)]
@@ -198,7 +200,7 @@ impl Document {
             bsf: self.bsf.map(BsfText::resolve).transpose().map_err(|e| e.within("[bsf]"))?,
             prose_function: self
                 .prose_function
-                .map(ProseFunctionText::resolve)
+                .map(|text| text.resolve(folder))
                 .transpose()
                 .map_err(|e| e.within("[prose-function]"))?,
             pkmf: self.pkmf.map(PkmfText::resolve).transpose().map_err(|e| e.within("[pkmf]"))?,
@@ -286,7 +288,8 @@ pub(super) fn octets<const N: usize>(digits: &str, place: &str) -> Result<[u8; N
 }
 
 impl ProseFunctionText {
-    fn resolve(self) -> Result<ProseFunctionConfig, ConfigError> {
+    fn resolve(mut self, folder: &Path) -> Result<ProseFunctionConfig, ConfigError> {
+        let configuration = self.configuration.take().map(|text| text.resolve(folder)).transpose()?;
         let mut applications = Vec::new();
         for text in &self.applications {
             let os_app_id = fits(OsAppId::new(&text.os_app_id), "os-app-id")?;
@@ -315,7 +318,7 @@ impl ProseFunctionText {
             limits: self.limits(),
         };
         let listen = Listen::new(self.listen, self.reach)?;
-        Ok(ProseFunctionConfig { prose_function, name: name(&self.name)?, listen })
+        Ok(ProseFunctionConfig { prose_function, name: name(&self.name)?, listen, configuration })
     }
 
     fn policy(&self) -> Result<RestrictedPolicy, ConfigError> {

@@ -47,7 +47,9 @@ pub enum TlsClientError {
     NoHint,
     /// The handshake failed: an unknown or expired key, or no common suite.
     Handshake(openssl::ssl::Error),
-    /// OpenSSL cannot be set up.
+    /// The certificate of the server is whole, and names no role.
+    NoRole,
+    /// OpenSSL cannot be set up, or does not take the certificate or key.
     Setup(ErrorStack),
 }
 
@@ -56,6 +58,9 @@ impl fmt::Display for TlsClientError {
         match self {
             Self::NoHint => write!(f, "the server does not ask for a bootstrapped key (hint {PREFIX})"),
             Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
+            Self::NoRole => f.write_str(
+                "the certificate of the server names neither host nor role; ask its issuer for another",
+            ),
             Self::Setup(error) => write!(f, "OpenSSL cannot be set up: {error}"),
         }
     }
@@ -66,7 +71,7 @@ impl std::error::Error for TlsClientError {
         match self {
             Self::Handshake(error) => Some(error),
             Self::Setup(error) => Some(error),
-            Self::NoHint => None,
+            Self::NoHint | Self::NoRole => None,
         }
     }
 }

@@ -109,7 +109,12 @@ pub(crate) fn config(folder: &Path, subscribers: u32) -> Config {
             bsf: bsf::Config { rate, ..bsf::Config::new(Fqdn::new(BSF).unwrap()) },
             listen: loopback(),
         }),
-        prose_function: Some(ProseFunctionConfig { prose_function, name: naf(), listen: loopback() }),
+        prose_function: Some(ProseFunctionConfig {
+            prose_function,
+            name: naf(),
+            listen: loopback(),
+            configuration: None,
+        }),
         pkmf: None,
         aaa: None,
         auc: None,

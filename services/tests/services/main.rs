@@ -5,6 +5,7 @@ mod aaa;
 mod capture;
 mod cluster;
 mod common;
+mod configuration;
 mod crash;
 mod group_keys;
 mod load;

@@ -11,7 +11,7 @@
 //! | [`config`] | TOML of radio configurations and scenarios |
 //! | [`keys`] | key stores |
 //! | [`links`] | two UEs with a link, and what the air does to it |
-//! | [`network`] | messages of the network side: XML, HTTP Digest, EAP, RADIUS |
+//! | [`network`] | messages of the network side: XML, HTTP Digest, EAP, RADIUS, IKEv2, short messages |
 //! | [`coding`] | SCI, channel decoders on soft values and grids |
 //! | [`stream`] | the whole receiver on samples |
 
@@ -55,6 +55,8 @@ pub const TARGETS: &[Target] = &[
     network::DIGEST,
     network::EAP,
     network::RADIUS,
+    network::IKE,
+    network::CARD,
     coding::SCI,
     coding::CONTROL_LLRS,
     coding::TRANSPORT_LLRS,

@@ -6,12 +6,17 @@ use sidelink_network::digest::{Authorization, Challenge};
 use sidelink_network::eap_aka::message::{IdentityRequest, Request, Response};
 use sidelink_network::eap_aka::{Method, Packet};
 use sidelink_network::identity::BTid;
+use sidelink_network::ikev2::wire::{
+    Exchange, HEADER, Header, Kind, Payloads, Protocol, chain, choose, proposal,
+};
+use sidelink_network::ota::sms::{Direction, segments};
+use sidelink_network::ota::uicc::{self, Uicc};
 use sidelink_network::pc3::TransactionId;
 use sidelink_network::pc8::request::{GroupRequest, KeyRequest};
 use sidelink_network::pc8::{Algorithms, HeldId};
 use sidelink_network::radius::packet::Attributes;
 use sidelink_network::radius::{self, Attribute, Secret};
-use sidelink_network::{pc3, pc8};
+use sidelink_network::{configuration, pc3, pc8};
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcTime;
 
@@ -23,6 +28,10 @@ pub const DIGEST: Target = Target { name: "network_digest", run: digest, seeds: 
 pub const EAP: Target = Target { name: "network_eap", run: eap, seeds: eap_seeds };
 /// Packets of RADIUS.
 pub const RADIUS: Target = Target { name: "network_radius", run: radius, seeds: radius_seeds };
+/// Messages of IKEv2.
+pub const IKE: Target = Target { name: "network_ike", run: ike, seeds: ike_seeds };
+/// Short messages to a card, and the commands in them.
+pub const CARD: Target = Target { name: "network_card", run: card, seeds: card_seeds };
 
 fn xml(data: &[u8]) -> bool {
     let mut understood = false;
@@ -35,6 +44,12 @@ fn xml(data: &[u8]) -> bool {
     if let Ok(message) = pc8::Message::from_xml(data) {
         let text = message.to_xml();
         let again = pc8::Message::from_xml(text.as_bytes()).expect("what was written is read");
+        assert_eq!(*again.to_xml(), *text);
+        understood = true;
+    }
+    if let Ok(message) = configuration::Message::from_xml(data) {
+        let text = message.to_xml();
+        let again = configuration::Message::from_xml(text.as_bytes()).expect("what was written is read");
         assert_eq!(*again.to_xml(), *text);
         understood = true;
     }
@@ -56,10 +71,17 @@ fn xml_seeds() -> Vec<Vec<u8>> {
         b_tid: BTid::new("AAAAAAAAAAAAAAAAAAAAAA==@bsf.example.org").expect("a B-TID"),
         expires: UtcTime::from_millis(1_800_000_000_000),
     };
+    let plmn = pc3::Plmn::new("001", "01").expect("a PLMN");
+    let request = configuration::ConfigurationRequest {
+        ue: pc3::Imsi::new(plmn, "0000000001").expect("an IMSI"),
+        nonce: [7; 16],
+        held: configuration::Version::new(3),
+    };
     let report = pc3::match_report::MatchReports { open: Vec::new(), restricted: Vec::new() };
     vec![
         pc3::Message::MatchReport(report).to_xml().as_bytes().to_vec(),
         pc8::Message::KeyRequest(keys).to_xml().as_bytes().to_vec(),
+        configuration::Message::Request(request).to_xml().as_bytes().to_vec(),
         info.emit().into_bytes(),
     ]
 }
@@ -113,4 +135,48 @@ fn radius_seeds() -> Vec<Vec<u8>> {
     attributes.push(Attribute::State, &[7; 16]).expect("fits");
     attributes.push_eap(&[1; 600]).expect("fits");
     vec![secret.request(1, [9; 16], &attributes).expect("fits")]
+}
+
+fn ike(data: &[u8]) -> bool {
+    let Ok(header) = Header::parse(data) else { return false };
+    let again = header.emit(&data[HEADER..]).and_then(|octets| Header::parse(&octets));
+    assert_eq!(again, Ok(header));
+    let Ok(payloads) = Payloads::parse(header.next, &data[HEADER..]) else { return false };
+    let _ = payloads.find(Kind::Sa).map(|body| choose(Protocol::Ike, body).is_ok());
+    let selectors = [Kind::TsInitiator, Kind::TsResponder].map(|kind| payloads.find(kind));
+    let _ = selectors.map(|body| body.map(sidelink_network::ikev2::wire::selector_of));
+    true
+}
+
+fn ike_seeds() -> Vec<Vec<u8>> {
+    let payloads = [(Kind::Sa, proposal(Protocol::Ike, 1, &[])), (Kind::Nonce, vec![7; 32])];
+    let (next, octets) = chain(&payloads).expect("fits");
+    let header = Header {
+        spi_initiator: [1; 8],
+        spi_responder: [0; 8],
+        next,
+        exchange: Exchange::SaInit,
+        from_initiator: true,
+        is_response: false,
+        message_id: 0,
+    };
+    vec![header.emit(&octets).expect("fits")]
+}
+
+/// The first octet says whether it is a short message or a command of the terminal.
+fn card(data: &[u8]) -> bool {
+    let Some((first, rest)) = data.split_first() else { return false };
+    let mut card = Uicc::new([], &[]);
+    card.handle_input(if *first == 0 { uicc::Input::Segment(rest) } else { uicc::Input::Apdu(rest) });
+    let mut said = false;
+    while let Some(output) = card.poll_output() {
+        assert!(!matches!(output, uicc::Output::Write(_)), "without keys nothing is written");
+        said = true;
+    }
+    said
+}
+
+fn card_seeds() -> Vec<Vec<u8>> {
+    let packet = segments(&[0; 40], 1, Direction::Command).expect("fits").remove(0);
+    vec![[&[0], &packet[..]].concat(), vec![1, 0, 0xa4, 0, 4, 2, 0x5f, 0x90], vec![1, 0, 0xb0, 0, 0, 0]]
 }

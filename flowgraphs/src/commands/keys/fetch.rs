@@ -45,6 +45,7 @@ pub(super) fn fetch(args: &FetchArgs) -> anyhow::Result<()> {
                     writeln!(text, "{name}: PGK {}, {what}, valid from {from} until {until}", pgk.id)?;
                 }
             }
+            News::Configuration(version) => writeln!(text, "configuration: version {version}")?,
             News::Note(Note::Refused { name, why }) => refused.push(format!("{name}: {why}")),
             News::Note(note) => writeln!(text, "{note}")?,
         }

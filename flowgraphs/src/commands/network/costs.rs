@@ -1,10 +1,13 @@
-//! `sidelink network costs`: what each way of provisioning costs, on the simulated clock.
+//! `sidelink network costs`: what each way of provisioning costs, on the simulated clock, and what it would cost on the air if the
+//! UE reached the network through a relay.
 
 use crate::args::{Form, Output};
 use crate::config::ConfigError;
 use crate::experiments::network::fabric::Fabric;
 use crate::experiments::network::messages::UeId;
 use crate::experiments::network::meter::Cost;
+use crate::experiments::network::provisioning::{self, Measured};
+use crate::experiments::network::relay;
 use crate::experiments::network::scene;
 use crate::experiments::network::subscriber::Told;
 use crate::experiments::network::ways::{MOST_LOSS, NamedWay, Way, Ways};
@@ -70,8 +73,8 @@ pub fn run(args: &CostsArgs) -> anyhow::Result<()> {
     if args.output.form == Form::Table {
         writeln!(
             out,
-            "{:<34} {:>9} {:>8} {:>12} {:>9} {:>7} {:>8}",
-            "", "messages", "octets", "round trips", "median ms", "p95 ms", "CPU us"
+            "{:<34} {:>9} {:>8} {:>12} {:>5} {:>9} {:>7} {:>8}",
+            "", "messages", "octets", "round trips", "TBs", "median ms", "p95 ms", "CPU us"
         )?;
     }
     for step in 0..runs[0].len() {
@@ -84,11 +87,12 @@ pub fn run(args: &CostsArgs) -> anyhow::Result<()> {
         let number = |key: &str| line[key].as_f64().unwrap_or(0.0);
         writeln!(
             out,
-            "{:<34} {:>9.1} {:>8.0} {:>12.1} {:>9.0} {:>7.0} {:>8.1}",
+            "{:<34} {:>9.1} {:>8.0} {:>12.1} {:>5.0} {:>9.0} {:>7.0} {:>8.1}",
             all[0].name,
             number("net_msgs"),
             number("net_octets"),
             number("net_rtts"),
+            number("relay_tbs"),
             number("median_ms"),
             number("p95_ms"),
             number("cpu_us")
@@ -111,6 +115,8 @@ fn summary(all: &[&Step]) -> serde_json::Value {
         "net_msgs": mean(|step| step.cost.messages as f64),
         "net_octets": mean(|step| step.cost.octets as f64),
         "net_rtts": mean(|step| step.cost.round_trips as f64),
+        "relay_tbs": mean(|step| step.cost.blocks as f64),
+        "relay_tb_octets": relay::block_octets(),
         "median_ms": millis[millis.len() / 2],
         "p95_ms": millis[(millis.len() * 95).div_ceil(100).saturating_sub(1)],
         "cpu_us": took[took.len() / 2].as_secs_f64() * 1e6,
@@ -120,7 +126,7 @@ fn summary(all: &[&Step]) -> serde_json::Value {
 /// One run: each step once, in the order in which a UE needs them.
 fn measure(ways: Ways, seed: u64) -> anyhow::Result<Vec<Step>> {
     let start = UtcTime::from_millis(1_800_000_000_000);
-    let mut fabric = Fabric::new(start, (scene::config(), scene::groups()?), ways, seed)?;
+    let mut fabric = Fabric::new(start, (scene::config(), scene::groups()?), ways.clone(), seed)?;
     let mut ues = Vec::new();
     for number in [1, 2] {
         let (config, subscription) = scene::subscriber(number);
@@ -138,6 +144,13 @@ fn measure(ways: Ways, seed: u64) -> anyhow::Result<Vec<Step>> {
     run.want("a response code, its keys and the query's", alice, Wanted::Answer)?;
     run.want("a query code, its keys and the response's", bob, Wanted::Ask(vec![scene::rpauid(1)]))?;
     run.group_key("PMK and PGK over PC8 and MIKEY", alice)?;
+    let configurations = provisioning::measure(&ways, seed)?.into_iter();
+    run.steps.extend(configurations.map(|Measured { name, cost, millis, took }| Step {
+        name,
+        cost,
+        millis,
+        took,
+    }));
     Ok(run.steps)
 }
 

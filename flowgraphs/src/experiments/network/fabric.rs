@@ -251,8 +251,7 @@ impl Fabric {
             Message::SubscriptionAnswer(..) => (ReferencePoint::Pc4a, 0, 0, Ends::Answer),
             Message::TlsRequest(_, request) => {
                 let at = of(request.to);
-                self.meter.message(at, HANDSHAKE.octets);
-                (1..HANDSHAKE.messages).for_each(|_| self.meter.message(at, 0));
+                HANDSHAKE.flights.iter().for_each(|flight| self.meter.message(at, *flight));
                 let octets = post_octets(naf::naf_id(request.to).fqdn.as_str(), &request.body) + RECORD;
                 (at, octets, HANDSHAKE.round_trips, Ends::Request)
             }

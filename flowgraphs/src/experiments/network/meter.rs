@@ -25,6 +25,11 @@ pub(crate) enum ReferencePoint {
 impl ReferencePoint {
     pub(crate) const ALL: [Self; 7] =
         [Self::Ub, Self::Zh, Self::Zn, Self::Pc3, Self::Pc4a, Self::Pc8, Self::Mikey];
+
+    /// Whether a UE is one of its ends.
+    const fn is_of_ues(self) -> bool {
+        matches!(self, Self::Ub | Self::Pc3 | Self::Pc8 | Self::Mikey)
+    }
 }
 
 impl fmt::Display for ReferencePoint {
@@ -50,6 +55,8 @@ pub(crate) struct Cost {
     pub(crate) octets: u64,
     /// Round trips that were waited for one after another.
     pub(crate) round_trips: u64,
+    /// Transport blocks, where the UE reaches the network through a relay ([`super::relay`]).
+    pub(crate) blocks: u64,
 }
 
 /// Costs by reference point.
@@ -62,6 +69,7 @@ impl Meter {
         let cost = self.0.entry(at).or_default();
         cost.messages += 1;
         cost.octets += octets as u64;
+        cost.blocks += if at.is_of_ues() { super::relay::blocks(octets) } else { 0 };
     }
 
     /// Counts a round trip.
@@ -77,6 +85,7 @@ impl Meter {
             sum.messages += now.messages - then.messages;
             sum.octets += now.octets - then.octets;
             sum.round_trips += now.round_trips - then.round_trips;
+            sum.blocks += now.blocks - then.blocks;
         }
         sum
     }
