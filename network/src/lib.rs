@@ -39,12 +39,15 @@
 //! - [`key_delivery`], keys of groups and discovery by MIKEY: TS 33.303 §6.2.3.3.2.3
 //! - [`pkmf`], the ProSe Key Management Function: keys of groups and of public-safety discovery
 //! - [`pkmf_client`], the UE's end of it
+//! - [`nas`], messages between UE and MME and their protection, modelled on NAS
+//! - [`mme`], the MME's part in direct keying: each network gives half of a KD (TR 33.833 §6.4.1)
+//! - [`mme_client`], the UE's end of it
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
 //!
 //! GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; EAP-AKA (only its packets), the derivation of RFC 9678; 3DES over
-//! the air; keys of which two MMEs give a half each; K of 256 bits; the age limit L of a USIM; PRUKs and KDs of relays.
+//! the air; NAS beyond what direct keying needs; K of 256 bits; the age limit L of a USIM; PRUKs and KDs of relays.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -61,6 +64,9 @@ pub mod hss;
 pub mod identity;
 pub mod key_delivery;
 pub mod limit;
+pub mod mme;
+pub mod mme_client;
+pub mod nas;
 pub mod ota;
 pub mod pc3;
 pub mod pc3_client;
