@@ -28,6 +28,8 @@
 //! - [`bsf`], the bootstrapping server function: Ub and Zn
 //! - [`ub_client`], the UE's end of Ub
 //! - [`gba_push`], keys that a NAF pushes: GPI, at BSF and UE
+//! - [`group_naf`], a NAF for group keys: create, join, refresh (TR 33.833 §6.3.2)
+//! - [`group_naf_client`], the UE's end of it: owner and member
 //! - [`eap_aka`], packets of EAP, EAP-AKA and EAP-AKA'
 //! - [`aaa`], the AAA server: EAP-AKA'
 //! - [`radius`], RADIUS around the AAA server
@@ -60,6 +62,8 @@ pub mod digest;
 pub mod eap_aka;
 pub mod eap_peer;
 pub mod gba_push;
+pub mod group_naf;
+pub mod group_naf_client;
 pub mod hss;
 pub mod identity;
 pub mod key_delivery;

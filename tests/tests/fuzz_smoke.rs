@@ -151,6 +151,7 @@ targets!(
     network_digest,
     network_eap,
     network_radius,
+    network_keying,
     sci,
     control_llrs,
     transport_llrs,

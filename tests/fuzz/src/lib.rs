@@ -11,6 +11,7 @@
 //! | [`config`] | TOML of radio configurations and scenarios |
 //! | [`keys`] | key stores |
 //! | [`links`] | two UEs with a link, and what the air does to it |
+//! | [`keying`] | messages of direct keying and of group keys |
 //! | [`network`] | messages of the network side: XML, HTTP Digest, EAP, RADIUS |
 //! | [`coding`] | SCI, channel decoders on soft values and grids |
 //! | [`stream`] | the whole receiver on samples |
@@ -18,6 +19,7 @@
 pub mod coding;
 pub mod config;
 pub mod files;
+pub mod keying;
 pub mod keys;
 pub mod links;
 pub mod network;
@@ -55,6 +57,7 @@ pub const TARGETS: &[Target] = &[
     network::DIGEST,
     network::EAP,
     network::RADIUS,
+    keying::KEYING,
     coding::SCI,
     coding::CONTROL_LLRS,
     coding::TRANSPORT_LLRS,
