@@ -408,6 +408,8 @@ fn a_join_does_not_cross_a_refresh() {
     assert_eq!(world.send(&refresh), None);
     assert_eq!(world.send(&join), Some(Cause::Busy));
     assert_eq!(world.send(&second), Some(Cause::Busy));
+    let elsewhere = world.request_of(FIRE, 0, Body::Create(Policy::Invitation));
+    assert_eq!(world.send(&elsewhere), Some(Cause::Busy), "one thing at a time");
     world.store_hangs = false;
     world.finish_store();
     assert_eq!(world.send(&join), None);

@@ -99,10 +99,12 @@ fn a_connection_id_is_given_once_even_after_a_crash() {
     let mut world = World::new(Kind::HalfKeys);
     world.attach_all();
     world.agree(MARY, JOHN, 7).unwrap();
+    world.traffic.clear();
     assert_eq!(world.refused(MARY, JOHN, 7), Cause::ConnectionUsed);
     world.restart(0);
     world.attach(MARY);
     assert_eq!(world.refused(MARY, JOHN, 7), Cause::ConnectionUsed);
+    assert!(!world.took(Leg::Mme(0, 1)), "nobody else is told");
     world.agree(MARY, JOHN, 8).unwrap();
     // The other MME knows the caller's too: a first one that lost its store gains nothing.
     world.disks[0].clear();
@@ -122,10 +124,12 @@ fn a_connection_id_names_its_peer_once() {
     world.agree(MARY, JOHN, 8).unwrap();
     let messages = world.between_mmes();
     let Message::Call(Call { peer: Peer::Connection(named), .. }) = messages[0] else { panic!("by its id") };
+    world.traffic.clear();
     for at_mme_2 in [false, true] {
         let call = world.call(11 + u32::from(at_mme_2), Peer::Connection(named));
         let cause = if at_mme_2 { world.inject_mme(call) } else { world.inject_ue(call) };
         assert_eq!(cause, Some(Cause::ConnectionUsed), "{at_mme_2}");
+        assert!(!world.took(Leg::Mme(0, 1)) && !world.took(Leg::Down(JOHN)));
     }
     // Both MMEs know that after a crash.
     for index in 0..2 {
@@ -161,13 +165,21 @@ fn who_may_not_call_is_refused() {
     let nobody = Peer::Expression(expression("nobody"));
     let call = world.call(20, nobody.clone());
     assert_eq!(world.inject_ue(call), Some(Cause::UnknownPeer));
+    world.traffic.clear();
     let call = Call { caller: expression("john"), ..world.call(21, Peer::Expression(expression("john"))) };
     assert_eq!(world.inject_ue(call), Some(Cause::NotAllowed), "in another's name");
+    assert!(!world.took(Leg::Mme(0, 1)));
     // An MME that speaks for subscribers that are not its own.
-    let call = Call { caller: expression("john"), ..world.call(22, Peer::Expression(expression("john"))) };
-    assert_eq!(world.inject_mme(call), Some(Cause::NotAllowed));
+    let (step, shares) = (CallStep::KeyingRequest, vec![[5; 32].into()]);
+    let call = Call { step, shares, lifetime: 9, ..world.call(22, Peer::Expression(expression("john"))) };
+    let octets = Message::Call(call).emit().unwrap();
+    assert_eq!(world.from_mme(9, 1, &octets), Some(Cause::NotAllowed));
     let call = world.call(23, nobody);
     assert_eq!(world.inject_mme(call), Some(Cause::UnknownPeer));
+    world.agree(MARY, JOHN, 30).unwrap();
+    let given = *world.disks[1].keys().next().unwrap();
+    let by_peter = Call { caller: expression("peter"), ..world.call(31, Peer::Connection(given)) };
+    assert_eq!(world.inject_mme(by_peter), Some(Cause::UnknownPeer), "that was for Mary");
     let of_nobody = world.call(24, Peer::Connection(connection(0xabcd)));
     assert_eq!(world.inject_mme(of_nobody), Some(Cause::UnknownPeer));
     // John takes calls of Mary alone: Peter is at MME_1 too.
@@ -217,12 +229,58 @@ fn a_repeated_message_between_mmes_is_refused() {
     let traffic = std::mem::take(&mut world.traffic);
     world.deliver(Leg::Mme(0, 1), &traffic[1].1);
     assert_eq!(world.run_causes(), [Cause::ConnectionUsed]);
+    assert!(!world.took(Leg::Down(JOHN)), "the UE is not troubled");
     world.traffic.clear();
     for at in [0, 2, 3, 4, 5] {
         world.deliver(traffic[at].0, &traffic[at].1);
         world.run();
     }
     assert!(world.traffic.is_empty(), "each is passed over");
+}
+
+/// While a run waits for its answer nobody else ends it: neither another MME, nor another UE, nor with another kind.
+#[test]
+fn a_run_is_answered_by_whom_it_asked() {
+    let mut world = World::new(Kind::HalfKeys);
+    world.attach_all();
+    world.loses = Some(Leg::Mme(1, 0));
+    world.ask(MARY, JOHN, 7, Side::Initiating);
+    world.run();
+    let answer = world.lost.take().unwrap();
+    world.traffic.clear();
+    let reject = Message::Reject { connection: connection(7), cause: Cause::Late }.emit().unwrap();
+    for octets in [&answer[..], &reject] {
+        assert_eq!(world.from_mme(9, 0, octets), None, "a stranger");
+    }
+    let Ok(Message::Answer(other)) = Message::parse(&answer) else { panic!() };
+    let other = Message::Answer(Answer { kind: Kind::PublicValues, ..other }).emit().unwrap();
+    assert_eq!(world.from_mme(1, 0, &other), None);
+    assert!(world.traffic.is_empty() && world.answers[MARY].is_empty());
+    world.deliver(Leg::Mme(1, 0), &answer);
+    world.run();
+    assert!(matches!(world.answers[MARY][..], [(_, Some(_))]));
+
+    let mut world = World::new(Kind::HalfKeys);
+    world.attach_all();
+    world.agree(MARY, JOHN, 7).unwrap();
+    let used = *world.disks[1].keys().next().unwrap();
+    world.loses = Some(Leg::Up(JOHN));
+    world.ask(MARY, JOHN, 8, Side::Initiating);
+    world.run();
+    let (step, kind) = (AnswerStep::NotificationAnswer, Kind::HalfKeys);
+    let (connection, dksi, shares) = (connection(8), [1; 4], Vec::new());
+    let answer = Answer { step, kind, connection, target: used, dksi, shares, lifetime: 0 };
+    let imsi = world::imsi;
+    let by_another = Answer { shares: Vec::new(), target: world::connection(99), ..answer };
+    assert_eq!(
+        world.mmes[1].of_ue(imsi(world::PETER), Message::Answer(by_another)),
+        Err(Dropped::Unexpected)
+    );
+    world.mme_events.clear();
+    let answer = Answer { step, kind, connection, target: used, dksi, shares: Vec::new(), lifetime: 0 };
+    world.mmes[1].of_ue(imsi(JOHN), Message::Answer(answer)).unwrap();
+    world.run();
+    assert_eq!(world.cause(), Some(Cause::ConnectionUsed), "an id that John gave before");
 }
 
 /// A8: a subscriber that calls without end is stopped before anything is stored or sent.
@@ -278,7 +336,12 @@ fn the_target_is_answered_whenever_it_asks() {
     let (kd, _) = world.agree(MARY, JOHN, 7).unwrap();
     assert!(world.answers[JOHN].iter().all(|(_, answer)| answer.unwrap().0 == kd));
     assert_eq!(world.answers[JOHN].len(), 2);
-    // In the name of another UE: it gets nothing.
+    // In the name of another UE: it gets nothing, neither before nor after.
+    world.ask(JOHN, world::PETER, 9, Side::Target);
+    world.agree(MARY, JOHN, 9).unwrap();
+    let all = std::mem::take(&mut world.answers[JOHN]);
+    assert!(all[2].1.is_none() && all[3].1.is_some());
+    world.answers[JOHN] = all[..2].to_vec();
     world.ask(JOHN, world::PETER, 7, Side::Target);
     assert!(world.answers[JOHN][2].1.is_none());
     world.pass(client::HELD);

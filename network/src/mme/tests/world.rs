@@ -42,7 +42,7 @@ pub(super) fn imsi(ue: usize) -> Imsi {
     Imsi::new(&format!("0010{}000000000{ue}", 1 + HOMES[ue])).unwrap()
 }
 
-fn name(mme: usize) -> Fqdn {
+pub(super) fn name(mme: usize) -> Fqdn {
     Fqdn::new(&format!("mme{mme}.example.org")).unwrap()
 }
 
@@ -221,6 +221,20 @@ impl World {
         }
     }
 
+    /// Whether a message took this leg.
+    pub(super) fn took(&self, leg: Leg) -> bool {
+        self.traffic.iter().any(|(taken, _)| *taken == leg)
+    }
+
+    /// What an MME reports of a message of an MME of this number.
+    pub(super) fn from_mme(&mut self, from: usize, to: usize, octets: &[u8]) -> Option<Cause> {
+        self.mme_events.clear();
+        let (now, from) = (self.now, name(from));
+        self.mmes[to].handle_input(mme::Input::FromMme { now, from: &from, octets });
+        self.run();
+        self.cause()
+    }
+
     /// What MME_1 reports of a service request of Mary's.
     pub(super) fn inject_ue(&mut self, call: Call) -> Option<Cause> {
         self.mme_events.clear();
@@ -240,7 +254,7 @@ impl World {
         self.cause()
     }
 
-    fn cause(&self) -> Option<Cause> {
+    pub(super) fn cause(&self) -> Option<Cause> {
         self.mme_events.iter().find_map(|event| match event {
             mme::Event::Refused { cause, .. } => Some(*cause),
             _ => None,
@@ -331,8 +345,10 @@ impl World {
         match output {
             mme::Output::Downlink { to, octets } => self.carry(Leg::Down(to.0 as usize), octets),
             mme::Output::ToMme { to, octets } => {
-                let to = (0..2).find(|index| name(*index) == to).unwrap();
-                self.carry(Leg::Mme(index, to), octets.to_vec());
+                // What is answered to a stranger goes nowhere.
+                if let Some(to) = (0..2).find(|index| name(*index) == to) {
+                    self.carry(Leg::Mme(index, to), octets.to_vec());
+                }
             }
             mme::Output::Fetch { ticket, imsi, serving_network, resynchronisation } => {
                 self.asked += 1;
