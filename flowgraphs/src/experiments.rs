@@ -7,7 +7,8 @@
 //! metrics.rs     what it cost: a run as numbers                           metrics/
 //! diagram.rs     its messages as a drawing
 //! output.rs      tables, CSV and JSON of metrics
-//! credentials.rs certificates for its UEs
+//! credentials.rs certificates for its UEs, and operators that agree on their KDs
+//! operators.rs   two MMEs and their HSS
 //! network.rs     the network side on a simulated clock                     network/
 //! ```
 
@@ -17,5 +18,6 @@ pub(crate) mod diagram;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod network;
+pub(crate) mod operators;
 pub(crate) mod output;
 pub(crate) mod setup;

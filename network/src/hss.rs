@@ -29,6 +29,7 @@ mod io;
 mod vector;
 
 pub use io::{Error, Input, Node, Output, Purpose, Refusal, Request, Resynchronisation, Subject, Ticket};
+pub(crate) use vector::k_asme;
 pub use vector::{EapAkaPrimeVector, EpsVector, Vector};
 
 /// Requests of one subscriber that wait for the store, at most.

@@ -28,6 +28,8 @@
 //! - [`bsf`], the bootstrapping server function: Ub and Zn
 //! - [`ub_client`], the UE's end of Ub
 //! - [`gba_push`], keys that a NAF pushes: GPI, at BSF and UE
+//! - [`group_naf`], a NAF for group keys: create, join, refresh (TR 33.833 §6.3.2)
+//! - [`group_naf_client`], the UE's end of it: owner and member
 //! - [`eap_aka`], packets of EAP, EAP-AKA and EAP-AKA'
 //! - [`aaa`], the AAA server: EAP-AKA'
 //! - [`radius`], RADIUS around the AAA server
@@ -43,12 +45,15 @@
 //! - [`pkmf_client`], the UE's end of it
 //! - [`remote_ue`], PRUKs of a remote UE, and the KD of its links to relays
 //! - [`relay_client`], the relay's end of PC8
+//! - [`nas`], messages between UE and MME and their protection, modelled on NAS
+//! - [`mme`], the MME's part in direct keying: each network gives half of a KD (TR 33.833 §6.4.1)
+//! - [`mme_client`], the UE's end of it
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
 //!
 //! GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; EAP-AKA (only its packets), the derivation of RFC 9678; 3DES over
-//! the air; keys of which two MMEs give a half each; K of 256 bits; the age limit L of a USIM.
+//! the air; NAS beyond what direct keying needs; K of 256 bits; the age limit L of a USIM.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -62,11 +67,16 @@ pub mod digest;
 pub mod eap_aka;
 pub mod eap_peer;
 pub mod gba_push;
+pub mod group_naf;
+pub mod group_naf_client;
 pub mod hss;
 pub mod identity;
 pub mod ikev2;
 pub mod key_delivery;
 pub mod limit;
+pub mod mme;
+pub mod mme_client;
+pub mod nas;
 pub mod ota;
 pub mod pc3;
 pub mod pc3_client;

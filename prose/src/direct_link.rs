@@ -28,7 +28,7 @@
 //! half_open, target           set-up, UE_2     target: the common states of set-up and re-keying
 //! session, timers             a link in use
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
-//! key_establishment, signed   how a KD comes to be                       connection: one-time names
+//! key_establishment, signed, from_network   how a KD comes to be          connection: one-time names
 //! config, io, note, cause, kd, ports, frame
 //! ```
 //!
@@ -101,6 +101,7 @@ mod cause;
 mod config;
 mod connection;
 mod frame;
+mod from_network;
 mod half_open;
 mod identifier_update;
 mod initiating;
@@ -123,6 +124,7 @@ mod timers;
 
 pub use cause::{Cause, CauseOf};
 pub use config::{Config, FailedRekeying, NewKd};
+pub use from_network::FromNetwork;
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};

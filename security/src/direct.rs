@@ -31,13 +31,14 @@
 //! application, and a forged SN moves the window of that channel, though not further than 4096 beyond the SN that a
 //! MAC-I covered. `up_integrity` of [`Terms`] (the 5G twin) changes both.
 //!
-//! [`signed`] establishes a KD where none is shared.
+//! [`signed`] establishes a KD where none is shared; [`keying`] computes one of what two networks carried.
 //!
 //! No part of a context is durable: after a crash the link is lost, and fresh nonces make a new one.
 
 mod context;
 mod entropy;
 mod identity;
+pub mod keying;
 mod policy;
 mod session;
 pub mod signed;

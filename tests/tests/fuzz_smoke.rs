@@ -153,6 +153,7 @@ targets!(
     network_radius,
     network_ike,
     network_card,
+    network_keying,
     sci,
     control_llrs,
     transport_llrs,

@@ -73,6 +73,23 @@ fn every_message_has_its_account() {
     }
 }
 
+/// A KD of two networks costs what a shared one costs on the air, and six messages beside it.
+#[test]
+fn a_kd_of_the_networks_costs_nothing_on_the_air() {
+    for (name, octets) in [("direct-network", 333), ("direct-network-x25519", 365)] {
+        for costs in play(&[name, "--period", "40,160"]) {
+            assert_eq!((setup(&costs, "msgs"), setup(&costs, "n_tb")), (4, 4), "{costs}");
+            assert_eq!((setup(&costs, "sf_pscch"), setup(&costs, "sf_pssch")), (8, 16), "{costs}");
+            assert_eq!(setup(&costs, "durable_writes"), 2, "{costs}");
+            let network = &costs["network"];
+            assert_eq!((network["messages"].as_u64(), network["octets"].as_u64()), (Some(6), Some(octets)));
+            // Each UE attaches by four messages; an MME stores its UE's connection id, and the first the other's too.
+            assert_eq!(network["attach_messages"].as_u64(), Some(8), "{costs}");
+            assert_eq!(network["durable_writes"].as_u64(), Some(3), "{costs}");
+        }
+    }
+}
+
 #[test]
 fn signatures_cost_six_messages_and_two_durable_writes() {
     let costs = &play(&["direct-certificate"])[0];

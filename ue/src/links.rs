@@ -6,7 +6,7 @@ use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Config, Error, Event, Identity, Input, KdRecord, LinkId, LinkManager, Output, State,
+    Config, Error, Event, FromNetwork, Identity, Input, KdRecord, LinkId, LinkManager, Output, State, Ticket,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::CounterStore;
@@ -17,10 +17,35 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
+
+/// The way from the links of a UE to its network, where KDs come from one.
+pub trait KeyNetwork: Send {
+    /// Answers a question of a link ([`sidelink_wire::direct_keying`]).
+    fn ask(&mut self, now: UtcTime, question: &[u8]) -> NetworkAnswer;
+}
+
+/// The answer of a network.
+pub struct NetworkAnswer {
+    /// The answer, which holds a key; `None` for a refusal.
+    pub octets: Option<Zeroizing<Vec<u8>>>,
+    /// Milliseconds until the UE has it.
+    pub delay: u64,
+}
+
+/// An answer that is on its way.
+struct Coming {
+    due: UtcTime,
+    ticket: Ticket,
+    octets: Option<Zeroizing<Vec<u8>>>,
+}
 
 /// The links of one UE.
 pub struct Links {
     manager: LinkManager,
+    network: Option<Box<dyn KeyNetwork>>,
+    /// Answers of the network.
+    coming: Vec<Coming>,
     plans: Vec<Plan>,
     /// Links that are up, with their peers.
     up: Vec<(LinkId, Layer2Id)>,
@@ -91,6 +116,8 @@ impl Links {
             .map_err(|e| BuildError::Counters { place, why: e.to_string() })?;
         let mut links = Self {
             manager,
+            network: None,
+            coming: Vec::new(),
             plans: Vec::new(),
             up: Vec::new(),
             began: None,
@@ -117,6 +144,31 @@ impl Links {
     /// Enables authentication by signatures where no KD is shared (method 2).
     pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
         self.manager.authenticate_with(credential, trust);
+    }
+
+    /// Lets the network agree on KDs where none is shared (method 4).
+    pub fn establish_by_network(&mut self, network: Box<dyn KeyNetwork>) {
+        self.manager.establish_by(Box::new(FromNetwork));
+        self.network = Some(network);
+    }
+
+    /// Asks the network. Returns false when there is none.
+    pub(super) fn ask(&mut self, now: UtcTime, ticket: Ticket, question: &[u8]) -> bool {
+        let Some(network) = &mut self.network else { return false };
+        let NetworkAnswer { octets, delay } = network.ask(now, question);
+        self.coming.push(Coming { due: now.plus_millis(delay), ticket, octets });
+        true
+    }
+
+    /// Hands on the answers of the network that are there.
+    fn answered(&mut self, now: UtcTime, refused: &mut dyn FnMut(Error)) {
+        while let Some(at) = self.coming.iter().position(|coming| coming.due <= now) {
+            let Coming { ticket, octets, .. } = self.coming.remove(at);
+            let answer = octets.as_ref().map(|octets| octets.as_slice());
+            if let Err(error) = self.handle_input(Input::Answered { now, ticket, answer }) {
+                refused(error);
+            }
+        }
     }
 
     /// Returns the configured peers with their names.
@@ -162,6 +214,7 @@ impl Links {
     /// of those that are not possible now.
     pub(super) fn begin(&mut self, t: u64, now: UtcTime, refused: &mut dyn FnMut(Error)) {
         self.now = now;
+        self.answered(now, refused);
         let age = t - *self.began.get_or_insert(t);
         for index in 0..self.plans.len() {
             let plan = &mut self.plans[index];

@@ -403,9 +403,10 @@ impl<J: Jobs> Stack<J> {
                     let refused = self.jobs.begin(self.t, Owner::Links, Job::Reserve(reservation));
                     refused.map(|_| direct_link::Input::ReservationFailed { now, stream })
                 }
-                // No method of this UE needs a query to a network.
-                direct_link::Output::Ask { ticket, .. } => {
-                    Some(direct_link::Input::Answered { now: self.now.slot, ticket, answer: None })
+                direct_link::Output::Ask { ticket, question, .. } => {
+                    let now = self.now.slot;
+                    let is_asked = self.links.as_mut()?.ask(now, ticket, &question);
+                    (!is_asked).then_some(direct_link::Input::Answered { now, ticket, answer: None })
                 }
             };
             quiet = false;

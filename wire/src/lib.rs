@@ -20,6 +20,7 @@
 
 use core::fmt;
 
+pub mod direct_keying;
 pub mod hex;
 pub mod ids;
 pub mod mib_sl;

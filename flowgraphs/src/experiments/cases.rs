@@ -1,13 +1,14 @@
 //! Which cases there are.
 
 use crate::attacks::link::{Alter, Kind};
+use sidelink_network::mme::message::Kind as Material;
 
 /// A case.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    /// Method 2 instead of a shared KD.
-    pub(crate) certificates: bool,
+    /// Where the KD comes from.
+    pub(crate) kd: KdSource,
     /// Milliseconds between re-keyings; at least twelve SC periods, where the command line does not say it.
     pub(crate) rekey: Option<u64>,
     pub(crate) reauthenticate: bool,
@@ -16,6 +17,17 @@ pub(crate) struct Scenario {
     /// On a carrier of 50 PRBs instead of 15.
     pub(crate) wide: bool,
     pub(crate) attack: Option<AttackCase>,
+}
+
+/// Where the KD of a link comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KdSource {
+    /// Both have it.
+    Shared,
+    /// Signed ephemeral keys (method 2).
+    Certificates,
+    /// The networks of the UEs (flow N).
+    Networks(Material),
 }
 
 /// Data, every so often.
@@ -76,7 +88,7 @@ impl AttackCase {
 const PLAIN: Scenario = Scenario {
     name: "",
     what: "",
-    certificates: false,
+    kd: KdSource::Shared,
     rekey: None,
     reauthenticate: false,
     talk: None,
@@ -99,7 +111,19 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario {
         name: "direct-certificate",
         what: "a link by signed ephemeral keys and X.509 certificates (S4.1 method 2)",
-        certificates: true,
+        kd: KdSource::Certificates,
+        ..PLAIN
+    },
+    Scenario {
+        name: "direct-network",
+        what: "a link whose KD two MMEs make of half keys (S4.1 flow N)",
+        kd: KdSource::Networks(Material::HalfKeys),
+        ..PLAIN
+    },
+    Scenario {
+        name: "direct-network-x25519",
+        what: "the same with X25519 values that the MMEs only carry (S4.1 flow N, T4.1-11)",
+        kd: KdSource::Networks(Material::PublicValues),
         ..PLAIN
     },
     Scenario {
@@ -112,7 +136,7 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario {
         name: "rekey-reauth",
         what: "the same with a new KD each time (Re-auth)",
-        certificates: true,
+        kd: KdSource::Certificates,
         rekey: Some(1000),
         talk: TALK,
         reauthenticate: true,

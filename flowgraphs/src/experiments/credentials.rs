@@ -1,5 +1,6 @@
-//! Credentials of the UEs of an exercise.
+//! Credentials of the UEs of an exercise, and operators that vouch for them.
 
+use crate::experiments::operators::Shared;
 use sidelink_radio::Anchor;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::issue::{Issuer, Validity};
@@ -23,5 +24,16 @@ pub(crate) fn certify(ue: &mut Ue, name: &str, anchor: Anchor) -> anyhow::Result
     let trust = Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 };
     let Some(links) = ue.stack().links() else { anyhow::bail!("{name} has no links") };
     links.authenticate_with(Credential::certified(&seed, certificate), trust);
+    Ok(())
+}
+
+/// Lets the networks of an exercise agree on a UE's KDs.
+///
+/// # Errors
+/// A UE without links, or one that is no subscriber.
+pub(crate) fn subscribe(ue: &mut Ue, name: &str, operators: &Shared) -> anyhow::Result<()> {
+    let subscriber = operators.subscriber(name)?;
+    let Some(links) = ue.stack().links() else { anyhow::bail!("{name} has no links") };
+    links.establish_by_network(Box::new(subscriber));
     Ok(())
 }

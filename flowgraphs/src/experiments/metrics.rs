@@ -38,6 +38,19 @@ pub(crate) struct Run {
     pub(crate) attacks: u64,
     /// What they found and did.
     pub(crate) findings: BTreeMap<String, u64>,
+    /// What the KD took between UEs and networks, if it came from there.
+    pub(crate) network: Option<NetworkSpent>,
+}
+
+/// Messages beside the air: those that make a context with an MME, and those of the agreements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NetworkSpent {
+    pub(crate) attach_messages: u64,
+    pub(crate) attach_octets: u64,
+    pub(crate) messages: u64,
+    pub(crate) octets: u64,
+    /// Records that MMEs made durable.
+    pub(crate) durable_writes: u64,
 }
 
 /// A line of the table.
@@ -80,6 +93,8 @@ pub(crate) struct Costs {
     pub(crate) adversary: Option<String>,
     pub(crate) findings: BTreeMap<String, u64>,
     pub(crate) outcome: Option<String>,
+    #[serde(default)]
+    pub(crate) network: Option<NetworkSpent>,
     /// Links that came about other than the one that was asked for.
     pub(crate) foreign_links: usize,
     /// Why the link ended, at each end, if it did.
@@ -216,23 +231,29 @@ impl Costs {
             adversary: case.scenario.attack.map(|attack| attack.adversary().to_owned()),
             findings: played.findings.clone(),
             outcome: None,
+            network: played.network,
             foreign_links: [0, 1].map(|ue| count(ue, is_up).saturating_sub(1)).iter().sum(),
             closed: [0, 1].map(|ue| played.events(ue).find_map(|(_, e)| closed(e))),
             failure: None,
         };
         costs.outcome = case.scenario.attack.map(|_| costs.outcome().to_owned());
-        costs.failure = if !ordered {
-            Some("a message came twice, or out of its order".to_owned())
-        } else if costs.foreign_links > 0 {
-            Some("a second link came about".to_owned())
-        } else if costs.counts_repeated > 0 {
-            Some("a COUNT was used twice under one key".to_owned())
-        } else if costs.altered > 0 && case.scenario.attack.is_none_or(|a| a.expect != Expect::Passes) {
-            Some("altered data was believed".to_owned())
+        costs.failure = costs.failure(case, ordered).map(str::to_owned);
+        costs
+    }
+
+    /// What was and must never be.
+    fn failure(&self, case: &Case<'_>, ordered: bool) -> Option<&'static str> {
+        if !ordered {
+            Some("a message came twice, or out of its order")
+        } else if self.foreign_links > 0 {
+            Some("a second link came about")
+        } else if self.counts_repeated > 0 {
+            Some("a COUNT was used twice under one key")
+        } else if self.altered > 0 && case.scenario.attack.is_none_or(|a| a.expect != Expect::Passes) {
+            Some("altered data was believed")
         } else {
             None
-        };
-        costs
+        }
     }
 
     /// What an attack came to, in words.

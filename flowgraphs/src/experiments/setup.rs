@@ -4,11 +4,11 @@ use crate::attacks::link::{Kind, LinkAttack};
 use crate::attacks::{Attacker, Replayer};
 use crate::config::ConfigError;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
-use crate::experiments::cases::By;
-use crate::experiments::cases::Scenario;
-use crate::experiments::credentials::certify;
+use crate::experiments::cases::{By, KdSource, Scenario};
+use crate::experiments::credentials::{certify, subscribe};
 use crate::experiments::log::{Log, TEXT};
 use crate::experiments::metrics::{Case, Run};
+use crate::experiments::operators::{Operators, Shared};
 use sidelink_phy::units::Decibel;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
@@ -84,9 +84,13 @@ pub(crate) fn play(case: &Case<'_>) -> anyhow::Result<Run> {
     let logs = [Log::default(), Log::default()];
     let radios = [air.attach_named("mary")?, air.attach_named("john")?];
     let radio = has_other.then(|| air.attach(PortConfig::named("mallory"))).transpose()?;
+    let operators = match scenario.kd {
+        KdSource::Networks(material) => Some(Shared::new(Operators::new(material, case.seed)?)),
+        KdSource::Shared | KdSource::Certificates => None,
+    };
     let mut running = Vec::new();
     for ((config, radio), log) in parties(case, rekey)?.into_iter().zip(radios).zip(&logs) {
-        running.push(begin(&config, scenario.certificates, radio, log, duration)?);
+        running.push(begin(&config, (scenario.kd, operators.as_ref()), radio, log, duration)?);
     }
     let other = match (by, radio) {
         (Some(by), Some(radio)) => Other::begin(case, by, radio, duration)?,
@@ -96,7 +100,8 @@ pub(crate) fn play(case: &Case<'_>) -> anyhow::Result<Run> {
         ended(one)?;
     }
     let (attacks, findings) = other.map_or(Ok((0, BTreeMap::new())), Other::end)?;
-    Ok(Run { entries: logs.each_ref().map(Log::take), connect: CONNECT, attacks, findings })
+    let network = operators.map(|operators| operators.metered());
+    Ok(Run { entries: logs.each_ref().map(Log::take), connect: CONNECT, attacks, findings, network })
 }
 
 /// The air of a case, which begins once `ports` radios are there.
@@ -168,7 +173,7 @@ impl Other {
                 let connect = format!("connect = {}\n", CONNECT / 2);
                 let text = link(scenario, "john", PAIR[1], &connect, kd_id, OTHER);
                 let config = config(case, "mary", PAIR[0], 77, 0.0, &text)?;
-                Some(Self::Ue(begin(&config, false, radio, &Log::default(), duration)?))
+                Some(Self::Ue(begin(&config, (KdSource::Shared, None), radio, &Log::default(), duration)?))
             }
             By::Attacker(kind) => {
                 let streams = radio.start()?;
@@ -216,7 +221,7 @@ fn duration(case: &Case<'_>, rekey: Option<u64>) -> u64 {
     if let Some(seconds) = case.seconds {
         return 1000 * seconds;
     }
-    let turns = if case.scenario.certificates { 14 } else { 10 };
+    let turns = if case.scenario.kd == KdSource::Shared { 10 } else { 14 };
     match (rekey, case.scenario.attack.map(|attack| attack.by)) {
         (_, Some(By::Attacker(Kind::Flood { .. }))) => 90 * case.period,
         // all three tries, each longer by what the one in the middle takes
@@ -234,7 +239,10 @@ fn carrier(scenario: &Scenario) -> &'static Carrier {
 /// `[[link]]` of a UE.
 fn link(scenario: &Scenario, peer: &str, id: u32, more: &str, kd_id: u32, kd: &str) -> String {
     let kd = kd.repeat(32);
-    let key = if scenario.certificates { String::new() } else { format!("kd = \"{kd}\"\nkd-id = {kd_id}\n") };
+    let key = match scenario.kd {
+        KdSource::Shared => format!("kd = \"{kd}\"\nkd-id = {kd_id}\n"),
+        KdSource::Certificates | KdSource::Networks(_) => String::new(),
+    };
     format!("[[link]]\npeer = \"{peer}\"\nid = \"{id:06x}\"\n{key}{more}")
 }
 
@@ -257,7 +265,7 @@ fn config(
 
 fn begin(
     config: &UeConfig,
-    certificates: bool,
+    (kd, operators): (KdSource, Option<&Shared>),
     radio: Box<dyn Radio>,
     log: &Log,
     duration: u64,
@@ -268,8 +276,10 @@ fn begin(
     let ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
     let mut ue = config.build_with(&Keys::default(), NoStore::default(), facts, ears)?;
     ue.set_on_air(log.on_air());
-    if certificates {
-        certify(&mut ue, &config.name, anchor)?;
+    match (kd, operators) {
+        (KdSource::Certificates, _) => certify(&mut ue, &config.name, anchor)?,
+        (KdSource::Networks(_), Some(operators)) => subscribe(&mut ue, &config.name, operators)?,
+        _ => {}
     }
     ue.set_duration(duration);
     Ok(Running::start(ue, streams, false, ThreadOptions::default(), None)?)

@@ -75,7 +75,7 @@ impl Vector {
 }
 
 /// K_ASME = KDF(CK || IK, 0x10, serving network, SQN xor AK). TS 33.401 Annex A.2.
-fn k_asme(quintet: &Quintet, serving_network: &[u8; 3]) -> Zeroizing<[u8; 32]> {
+pub(crate) fn k_asme(quintet: &Quintet, serving_network: &[u8; 3]) -> Zeroizing<[u8; 32]> {
     let sqn = quintet.autn.concealed_sqn();
     kdf(quintet.ks().as_bytes(), fc::K_ASME, &[serving_network, &sqn])
         .expect("parameters of 3 and 6 octets fit 16 bits of length")

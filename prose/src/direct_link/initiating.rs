@@ -1,5 +1,7 @@
 //! The initiating UE in set-up: request, command, complete, accept.
 
+use core::mem;
+
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdId};
 use sidelink_security::pdu::Assurance;
@@ -9,7 +11,7 @@ use super::frame;
 use super::io::{Closed, Output, Role};
 use super::kd::{Change, Identity, Ticket};
 use super::key_establishment::{Heard, Step};
-use super::link::{Common, Message, Next};
+use super::link::{Common, Message, Next, State};
 use super::local::Local;
 use super::note::Note;
 use super::request::{
@@ -28,6 +30,9 @@ pub(super) struct Setup {
     pub(super) hint: Option<Cause>,
 }
 
+/// Number of PDUs that wait for the answer to a query, at most: anybody can send one.
+const EARLY: usize = 4;
+
 /// The request is sent.
 #[derive(Debug)]
 pub(super) struct AwaitingSecurityMode {
@@ -35,6 +40,8 @@ pub(super) struct AwaitingSecurityMode {
     pub(super) request: Request,
     /// A pending query.
     question: Option<Ticket>,
+    /// PDUs that may be the command, under the key that the query is about.
+    early: Vec<(OneToOneRepr, Vec<u8>)>,
     pub(super) deadline: UtcTime,
 }
 
@@ -61,7 +68,7 @@ pub(super) struct AwaitingAccept {
     pub(super) deadline: UtcTime,
 }
 
-impl super::link::State {
+impl State {
     /// Returns the common part of the tries of the set-up.
     pub(super) const fn setup(&mut self) -> Option<&mut Setup> {
         match self {
@@ -99,7 +106,9 @@ pub(super) fn request(
     // TS 24.334 §10.4.2.2 (10)
     local.send_plain([link.local, link.remote], kind, &message);
     request.sent(message);
-    Ok(AwaitingSecurityMode { setup, request, question: None, deadline })
+    let mut state = AwaitingSecurityMode { setup, request, question: None, early: Vec::new(), deadline };
+    state.step(link, local, Heard::Begin);
+    Ok(state)
 }
 
 fn request_message(
@@ -169,8 +178,15 @@ impl AwaitingSecurityMode {
         header: OneToOneRepr,
         octets: &mut [u8],
     ) -> (Next, Result<(), super::note::PduError>) {
+        // The key can be the one that is asked for.
+        let early = self.question.is_some().then(|| octets.to_vec());
         let next = match self.request.on_command(link, local, header, octets, false) {
-            Err(CommandError::Pdu(error)) => return (self.into(), Err(error)),
+            Err(CommandError::Pdu(error)) => {
+                let waits = early.filter(|_| self.early.len() < EARLY);
+                let result = if waits.is_some() { Ok(()) } else { Err(error) };
+                self.early.extend(waits.map(|octets| (header, octets)));
+                return (self.into(), result);
+            }
             Err(CommandError::Disagrees(disagreement, assurance)) => {
                 let cause = Cause::from(&disagreement);
                 local.note(Note::Disagreed { peer: link.remote, disagreement });
@@ -208,6 +224,12 @@ impl AwaitingSecurityMode {
         let Some(answer) = answer else { return Next::Close(Closed::NotEstablished) };
         self.question = None;
         self.step(link, local, Heard::Answer(answer));
+        for (header, mut octets) in mem::take(&mut self.early) {
+            match self.on_command(link, local, header, &mut octets) {
+                (Next::To(State::AwaitingSecurityMode(still)), _) => self = still,
+                (next, _) => return next,
+            }
+        }
         self.into()
     }
 

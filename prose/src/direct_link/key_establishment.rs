@@ -10,7 +10,8 @@
 //!
 //! A step may need knowledge from outside, such as that of a network function: it returns [`Step::Ask`], the machine
 //! puts out [`super::Output::Ask`] with a ticket, and passes [`super::Input::Answered`] on as [`Heard::Answer`]. A
-//! refusal ends the exchange; without an answer the timer of the exchange does.
+//! refusal ends the exchange; without an answer the timer of the exchange does. The initiating UE may ask as soon as its
+//! request is sent ([`Heard::Begin`]): a command that comes before the answer waits for it.
 
 use core::fmt;
 
@@ -51,7 +52,7 @@ pub struct Party<'a> {
 /// Input of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard<'a> {
-    /// The request: first step of the target UE.
+    /// The request: first step of the target UE, and of the initiating UE once it is sent.
     Begin,
     /// A container of the peer, unproven.
     Container(&'a [u8]),
@@ -83,11 +84,14 @@ pub struct AgreedKd {
     pub vouched: Option<Vouched>,
     /// Algorithms that the peer provably accepts, if the method shows them: its command must keep to them.
     pub capabilities: Option<Capabilities>,
+    /// Milliseconds that the key lives, if the method says so: never longer than the configuration says. Much less than
+    /// that is not wanted: a new key is asked for when a quarter of the configured life is left.
+    pub lifetime: Option<u64>,
 }
 
 impl From<Kd> for AgreedKd {
     fn from(kd: Kd) -> Self {
-        Self { kd, vouched: None, capabilities: None }
+        Self { kd, vouched: None, capabilities: None, lifetime: None }
     }
 }
 

@@ -320,7 +320,9 @@ fn begin(
     let message = request_message(link, local, &request);
     request.sent(message.clone());
     let rekeying = Rekeying { request, message, tries, question: None, deadline: local.now };
-    Exchange::Rekeying(rekeying.send(session, link, local))
+    let mut rekeying = rekeying.send(session, link, local);
+    rekeying.step(session, link, local, Heard::Begin);
+    Exchange::Rekeying(rekeying)
 }
 
 fn request_message(link: &mut Common, local: &Local, request: &Request) -> Vec<u8> {

@@ -206,7 +206,7 @@ impl Request {
     ) -> Result<Step, Refusal> {
         let running = |agreement: &&mut Agreement| agreement.agreed.is_none();
         let Some(agreement) = self.agreement.as_mut().filter(running) else { return Ok(Step::Wait) };
-        agreement.stepped = true;
+        agreement.stepped |= heard != Heard::Begin;
         agreement.steps.step(&local.party(remote, &agreement.message), heard)
     }
 

@@ -58,7 +58,7 @@ impl Steps for Initiating {
         let Response { content: answer, kd, capabilities } =
             respond(&self.0, credential, trust, party.clock, remote, party.request, content)?;
         let vouched = Vouched::of_challenge(content);
-        Ok(Step::SendAgreed(answer, AgreedKd { kd, vouched, capabilities: Some(capabilities) }))
+        Ok(Step::SendAgreed(answer, AgreedKd { vouched, capabilities: Some(capabilities), ..kd.into() }))
     }
 }
 
@@ -90,7 +90,7 @@ impl Steps for Target {
             (Heard::Container(content), Self::Challenged(challenged)) => {
                 let (remote, local) = (subject(party.remote), subject(party.local));
                 let kd = challenged.finish(trust, party.clock, remote, local, content)?;
-                Ok(Step::Agreed(AgreedKd { kd, vouched: Vouched::of_response(content), capabilities: None }))
+                Ok(Step::Agreed(AgreedKd { vouched: Vouched::of_response(content), ..kd.into() }))
             }
             _ => Ok(Step::Wait),
         }

@@ -4,6 +4,7 @@ mod chaos;
 mod ends;
 mod establishment;
 mod floods;
+mod from_network;
 mod identifiers;
 mod lifecycle;
 mod nr;

@@ -22,7 +22,7 @@ use std::fmt;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
-use x25519_dalek::{PublicKey, StaticSecret};
+use x25519_dalek::{PublicKey, SharedSecret, StaticSecret};
 
 use super::Capabilities;
 use crate::counter::UtcTime;
@@ -142,11 +142,14 @@ impl Ephemeral {
         PublicKey::from(&self.0).to_bytes()
     }
 
-    fn agree(&self, peer: [u8; 32], transcript: &[u8; 32], ue_2: Subject<'_>) -> Result<Kd, Failure> {
+    /// Returns the secret that is shared with the owner of a public key; `None` for a point of small order.
+    pub(super) fn shared(&self, peer: [u8; 32]) -> Option<SharedSecret> {
         let shared = self.0.diffie_hellman(&PublicKey::from(peer));
-        if !shared.was_contributory() {
-            return Err(Failure::WeakKey);
-        }
+        shared.was_contributory().then_some(shared)
+    }
+
+    fn agree(&self, peer: [u8; 32], transcript: &[u8; 32], ue_2: Subject<'_>) -> Result<Kd, Failure> {
+        let shared = self.shared(peer).ok_or(Failure::WeakKey)?;
         // An identity is one octet of type and at most 255 of value; the length of a parameter has 16 bits.
         let value = &ue_2.value[..ue_2.value.len().min(0xfffe)];
         let identity = [&[ue_2.kind], value].concat();

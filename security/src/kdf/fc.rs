@@ -110,6 +110,8 @@ table! {
 
     /// KD from the half keys of the network-authorised link.
     OWN_KD_FROM_HALF_KEYS = Own("KD from half keys"), "TR 33.833 §6.4.1", Own;
+    /// KD from public values that the network carried.
+    OWN_KD_FROM_PUBLIC_VALUES = Own("KD from public values"), "TR 33.833 §6.4.1", Own;
     /// KD from SDES keys.
     OWN_KD_FROM_SDES = Own("KD from SDES"), "TR 33.833 §6.4.2", Own;
     /// Session key of request and response discovery by a pre-shared secret.

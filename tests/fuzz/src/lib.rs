@@ -12,12 +12,14 @@
 //! | [`keys`] | key stores |
 //! | [`links`] | two UEs with a link, and what the air does to it |
 //! | [`network`] | messages of the network side: XML, HTTP Digest, EAP, RADIUS, IKEv2, short messages |
+//! | [`keying`] | messages of direct keying and of group keys |
 //! | [`coding`] | SCI, channel decoders on soft values and grids |
 //! | [`stream`] | the whole receiver on samples |
 
 pub mod coding;
 pub mod config;
 pub mod files;
+pub mod keying;
 pub mod keys;
 pub mod links;
 pub mod network;
@@ -57,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     network::RADIUS,
     network::IKE,
     network::CARD,
+    keying::KEYING,
     coding::SCI,
     coding::CONTROL_LLRS,
     coding::TRANSPORT_LLRS,

@@ -12,11 +12,11 @@ use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body};
 
 /// Both ends query a network for the key of their pair; containers confirm that they have it.
 #[derive(Debug)]
-struct FromNetwork;
+struct Queried;
 
 const METHOD: u8 = 9;
 
-impl KeyEstablishment for FromNetwork {
+impl KeyEstablishment for Queried {
     fn method(&self) -> u8 {
         METHOD
     }
@@ -63,6 +63,7 @@ impl Steps for End {
             JUDGED.set(JUDGED.get() + 1);
         }
         match (heard, self.target) {
+            (Heard::Begin, false) => Ok(Step::Wait),
             (Heard::Begin, true) => Ok(Step::Ask(party.remote.value.clone())),
             (Heard::Container(b"ready"), false) => Ok(Step::Ask(party.remote.value.clone())),
             (Heard::Answer(key), true) => {
@@ -81,7 +82,7 @@ impl Steps for End {
 }
 
 fn air(outside: [Outside; 2]) -> Air {
-    let mut air = Air::without_keys(2, |_, _| {}, |_, manager| manager.establish_by(Box::new(FromNetwork)));
+    let mut air = Air::without_keys(2, |_, _| {}, |_, manager| manager.establish_by(Box::new(Queried)));
     for (ue, outside) in air.ues.iter_mut().zip(outside) {
         ue.outside = outside;
     }

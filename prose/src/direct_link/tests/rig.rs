@@ -49,6 +49,8 @@ pub(super) struct Ue {
     pub(super) outside: Outside,
     /// Queries without an answer.
     pub(super) asked: Vec<Ticket>,
+    /// What they ask.
+    pub(super) questions: Vec<Vec<u8>>,
     pub(super) manager: LinkManager,
     pub(super) disk: Disk,
     pub(super) config: Config,
@@ -119,6 +121,20 @@ pub(super) fn name(index: usize) -> Identity {
     Identity::user(["mary", "john", "peter", "anna", "paul"][index])
 }
 
+/// Seconds that a KD of the network lives.
+pub(super) const NETWORK_LIFETIME: u32 = 20 * 3600;
+
+/// Returns what the network answers to a question of method 4: a KD of its connection.
+pub(super) fn network_answer(question: &[u8]) -> Vec<u8> {
+    use sidelink_wire::direct_keying::{ANSWER, Answer, Question};
+    let question = Question::parse(question).unwrap();
+    let mut kd = [0x77; 32];
+    kd[..4].copy_from_slice(&question.connection.octets());
+    let mut octets = [0; ANSWER];
+    Answer { kd: &kd, lifetime: NETWORK_LIFETIME }.emit(&mut octets);
+    octets.to_vec()
+}
+
 /// Returns a KD that the operator gave to two UEs.
 pub(super) fn shared(a: usize, b: usize) -> KdRecord {
     let (low, high) = (a.min(b) as u8, a.max(b) as u8);
@@ -169,6 +185,7 @@ impl Air {
             Ue {
                 outside: Outside::Refuses,
                 asked: Vec::new(),
+                questions: Vec::new(),
                 manager,
                 disk,
                 config,
@@ -274,9 +291,16 @@ impl Air {
                 let ue = &mut self.ues[index];
                 ue.manager.handle_input(Input::Granted { now, granted }).unwrap();
             }
-            Output::Ask { ticket, .. } if ue.outside == Outside::Silent => ue.asked.push(ticket),
-            Output::Ask { ticket, .. } => {
-                let answer = (ue.outside == Outside::Answers).then_some(&[0x55; 32][..]);
+            Output::Ask { ticket, question, .. } if ue.outside == Outside::Silent => {
+                ue.asked.push(ticket);
+                ue.questions.push(question);
+            }
+            Output::Ask { ticket, method, question, .. } => {
+                let answer = match method {
+                    FromNetwork::METHOD => network_answer(&question),
+                    _ => vec![0x55; 32],
+                };
+                let answer = (ue.outside == Outside::Answers).then_some(&answer[..]);
                 ue.manager.handle_input(Input::Answered { now, ticket, answer }).unwrap();
             }
             Output::Timeout(_) => return false,
