@@ -23,6 +23,7 @@
 //! - [`usim`], a USIM for tests: it judges challenges and keeps its array of SQN
 //! - [`hss`], subscribers and authentication vectors
 //! - [`limit`], how often something is done
+//! - [`puzzle`], work that a client does first, where too many ask
 //! - [`digest`], the header fields of HTTP Digest AKA
 //! - [`bootstrapping_info`], the XML document of Ub
 //! - [`bsf`], the bootstrapping server function: Ub and Zn
@@ -68,6 +69,7 @@ pub mod pc8;
 pub mod pkmf;
 pub mod pkmf_client;
 pub mod prose_function;
+pub mod puzzle;
 pub mod radius;
 pub mod ub_client;
 pub mod usim;
