@@ -40,6 +40,8 @@
 //! - [`key_delivery`], keys of groups and discovery by MIKEY: TS 33.303 §6.2.3.3.2.3
 //! - [`pkmf`], the ProSe Key Management Function: keys of groups and of public-safety discovery
 //! - [`pkmf_client`], the UE's end of it
+//! - [`epc_discovery`], its EPC-level discovery, as far as registration, with the UE's end
+//! - [`app_server`], a ProSe application server: proves which user a UE is
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
@@ -52,11 +54,13 @@
 
 pub mod aaa;
 pub mod aka;
+pub mod app_server;
 pub mod bootstrapping_info;
 pub mod bsf;
 pub mod digest;
 pub mod eap_aka;
 pub mod eap_peer;
+pub mod epc_discovery;
 pub mod gba_push;
 pub mod hss;
 pub mod identity;

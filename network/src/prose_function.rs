@@ -234,6 +234,11 @@ impl ProseFunction {
                 self.match_report(request, reports, &work);
                 Ok(())
             }
+            Message::UeRegistrationRequest(_) | Message::ApplicationRegistrationRequest(_) => {
+                let (message, subscription) = (Box::new(message), work.subscription);
+                self.outbox.push_back(Output::EpcLevel { request, ue, message, subscription });
+                Ok(())
+            }
             _ => Err(Refused::Unexpected),
         }
     }

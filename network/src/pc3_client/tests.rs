@@ -184,7 +184,7 @@ impl World {
                     self.client(number).handle_input(Input::Push { now, body: body.as_bytes() });
                 }
                 function::Output::Event(event) => self.events.push(event),
-                function::Output::RememberRefusal { .. } => {}
+                function::Output::EpcLevel { .. } | function::Output::RememberRefusal { .. } => {}
                 function::Output::Timeout(_) => return answer,
             }
         }

@@ -19,6 +19,8 @@ pub enum Role {
     RestrictedAnnounce,
     /// Restricted discovery, model A: monitor, and report matches.
     RestrictedMonitor,
+    /// EPC-level discovery. TS 24.334 §7.2.2.3.
+    EpcLevel,
 }
 
 /// An application of an operating system. TS 24.334 §12.2.2.5.

@@ -42,7 +42,10 @@ impl ProseFunction {
         self.admit(ue, solution)?;
         let message = Message::from_xml(body).map_err(Refused::Malformed)?;
         match message {
-            Message::DiscoveryRequest(_) | Message::MatchReport(_) => {}
+            Message::DiscoveryRequest(_)
+            | Message::MatchReport(_)
+            | Message::UeRegistrationRequest(_)
+            | Message::ApplicationRegistrationRequest(_) => {}
             Message::DiscoveryUpdateResponse(response) => {
                 self.updated(ue, response);
                 self.respond(request, Response::Accepted);

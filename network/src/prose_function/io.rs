@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::config::{Permission, Subscription};
 use super::table::{Change, Record};
-use crate::pc3::{Cause, EntryId, Error, Imsi};
+use crate::pc3::{Cause, EntryId, Error, Imsi, Message};
 use crate::puzzle::Challenge;
 
 /// Names a request of the transport, for its answer.
@@ -131,6 +131,8 @@ pub enum Refused {
     Malformed(Error),
     /// A message that goes the other way (HTTP 400).
     Unexpected,
+    /// EPC-level discovery is not served here (HTTP 501).
+    NoEpcLevel,
     /// The HSS said lately that the UE has no subscription (HTTP 403).
     NoSubscription,
     /// So many ask that each has to do some work first (HTTP 503, with the challenge in a header field).
@@ -151,6 +153,7 @@ impl fmt::Display for Refused {
             Self::Unexpected => {
                 f.write_str("a message that a ProSe Function sends, not one that it receives")
             }
+            Self::NoEpcLevel => f.write_str("EPC-level discovery is not served here"),
             Self::NoSubscription => f.write_str("the subscriber has no ProSe subscription"),
             Self::Puzzle(_) => f.write_str("too many requests: solve the puzzle, or come again later"),
             Self::TooMany { wait } => write!(f, "too many requests: wait {wait} ms"),
@@ -267,6 +270,17 @@ pub enum Output {
     AskSubscription {
         /// Of whom.
         ue: Imsi,
+    },
+    /// Hand a message of EPC-level discovery that was admitted to [`crate::epc_discovery::EpcDiscovery`], which answers it.
+    EpcLevel {
+        /// For the answer.
+        request: RequestId,
+        /// Who sent it.
+        ue: Imsi,
+        /// What.
+        message: Box<Message>,
+        /// What the HSS says of the UE; nothing may be done where it knows no subscription.
+        subscription: Subscription,
     },
     /// Write down that the HSS knows no subscription of a UE, with the next commit: a hint for the next start. Nothing waits
     /// for it.

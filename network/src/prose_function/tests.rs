@@ -185,6 +185,9 @@ impl World {
                         self.function.handle_input(Input::Subscription { now, ue, answer });
                     }
                 }
+                Output::EpcLevel { request, .. } => {
+                    self.responses.push((request, Response::Refused(Refused::NoEpcLevel)));
+                }
                 Output::RememberRefusal { ue, until } => self.disk.refused.push((ue, until)),
                 Output::Store { ticket, changes } => self.store(ticket, changes),
                 Output::Reserve(reservation) => {

@@ -175,7 +175,10 @@ impl Simulation {
                     self.function.handle_input(Input::Granted { now: self.now(), granted });
                 }
                 Output::Event(Event::Flood(alarm)) => self.outcome.alarms.push((self.now(), alarm)),
-                Output::Event(_) | Output::Push { .. } | Output::RememberRefusal { .. } => {}
+                Output::Event(_)
+                | Output::EpcLevel { .. }
+                | Output::Push { .. }
+                | Output::RememberRefusal { .. } => {}
                 Output::Timeout(_) => return,
             }
         }
@@ -337,7 +340,6 @@ fn an_honest_ue_registers_during_a_flood() {
     for (flood, outcome) in floods.iter().enumerate() {
         assert_eq!(outcome.latencies.len(), 150, "flood {flood}: all are served");
         let (p95, quiet) = (outcome.p95(), quiet.p95());
-        println!("flood {flood}: honest p95 {p95} ms, quiet {quiet} ms, {} questions", outcome.questions);
         assert!(p95 <= 3 * quiet, "flood {flood}: {p95} ms against {quiet} ms");
         assert!(detected_after(outcome) < 5_000, "flood {flood}");
     }
@@ -424,6 +426,7 @@ fn a_refusal_is_written_down() {
 /// What an attack message costs: `cargo test --release -p sidelink-network --lib flood -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
+#[allow(clippy::print_stdout, clippy::disallowed_methods)]
 fn what_a_message_of_an_attack_costs() {
     let mut config = config();
     config.limits = Limits { puzzle_above: 0, ..Limits::default() };
