@@ -15,6 +15,7 @@ use crate::pc3::update::{DiscoveryUpdateResponse, UpdateInfo, Updated};
 use crate::pc3::*;
 
 mod flood;
+mod hostile_reports;
 mod restricted;
 mod robust;
 
