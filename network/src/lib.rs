@@ -42,6 +42,7 @@
 //! - [`pkmf_client`], the UE's end of it
 //! - [`epc_discovery`], its EPC-level discovery, as far as registration, with the UE's end
 //! - [`app_server`], a ProSe application server: proves which user a UE is
+//! - [`usage`], usage logs with a chain of MACs, their upload, both ends compared: TS 24.334 §10.3
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
@@ -76,6 +77,7 @@ pub mod prose_function;
 pub mod puzzle;
 pub mod radius;
 pub mod ub_client;
+pub mod usage;
 pub mod usim;
 
 #[cfg(test)]
