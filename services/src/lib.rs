@@ -45,7 +45,7 @@
 //! Diameter on Zh, Zn and PC4a, functions on different machines without a tunnel, a PKMF over PostgreSQL, TLS to a PostgreSQL on
 //! another machine (an SSH tunnel leads there), passwords of
 //! PostgreSQL elsewhere than in its address (`PGPASSWORD`, `.pgpass`), messages that the ProSe Function
-//! begins (OMA Push, long polling), keys of
+//! begins (OMA Push, long polling), EPC-level discovery and usage reports (PC2, PC3ch; the machines are there), keys of
 //! public-safety discovery in the configuration of the PKMF, UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, certificates,
 //! TLS on Ub, the GBA hint with an address of the BSF.
 

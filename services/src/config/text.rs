@@ -110,6 +110,7 @@ struct ProseFunctionText {
     ue_interval_ms: Option<u64>,
     burst: Option<u32>,
     interval_ms: Option<u64>,
+    puzzle_above_percent: Option<u8>,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +144,7 @@ pub(super) enum RoleText {
     OpenMonitor,
     RestrictedAnnounce,
     RestrictedMonitor,
+    EpcLevel,
 }
 
 impl From<RoleText> for Role {
@@ -152,6 +154,7 @@ impl From<RoleText> for Role {
             RoleText::OpenMonitor => Self::OpenMonitor,
             RoleText::RestrictedAnnounce => Self::RestrictedAnnounce,
             RoleText::RestrictedMonitor => Self::RestrictedMonitor,
+            RoleText::EpcLevel => Self::EpcLevel,
         }
     }
 }
@@ -308,6 +311,7 @@ impl ProseFunctionText {
             ue_interval: self.ue_interval_ms.unwrap_or(usual.ue_interval),
             burst: self.burst.unwrap_or(usual.burst),
             interval: self.interval_ms.unwrap_or(usual.interval),
+            puzzle_above: self.puzzle_above_percent.unwrap_or(usual.puzzle_above),
             ..usual
         }
     }

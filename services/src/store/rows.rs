@@ -134,6 +134,11 @@ pub(super) fn entry(row: &impl Columns) -> Result<Record, StoreError> {
     })
 }
 
+pub(super) fn refusal(row: &impl Columns) -> Result<(Ue, UtcTime), StoreError> {
+    let ue = ue_of(&row.text(0)?).ok_or_else(|| damaged("refusal", "no IMSI"))?;
+    Ok((ue, time("refusal", row, 1)?))
+}
+
 /// `MCC-MNC-MSIN`: the digits alone do not say where the MNC ends.
 pub(crate) fn ue_text(ue: Ue) -> String {
     format!("{}-{}-{}", ue.plmn().mcc(), ue.plmn().mnc(), ue.msin())
@@ -170,6 +175,7 @@ enum RoleRow {
     OpenMonitor,
     RestrictedAnnounce,
     RestrictedMonitor,
+    EpcLevel,
 }
 
 impl From<Role> for RoleRow {
@@ -179,6 +185,7 @@ impl From<Role> for RoleRow {
             Role::OpenMonitor => Self::OpenMonitor,
             Role::RestrictedAnnounce => Self::RestrictedAnnounce,
             Role::RestrictedMonitor => Self::RestrictedMonitor,
+            Role::EpcLevel => Self::EpcLevel,
         }
     }
 }
@@ -190,6 +197,7 @@ impl From<RoleRow> for Role {
             RoleRow::OpenMonitor => Self::OpenMonitor,
             RoleRow::RestrictedAnnounce => Self::RestrictedAnnounce,
             RoleRow::RestrictedMonitor => Self::RestrictedMonitor,
+            RoleRow::EpcLevel => Self::EpcLevel,
         }
     }
 }

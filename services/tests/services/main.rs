@@ -4,6 +4,7 @@
 mod cluster;
 mod common;
 mod crash;
+mod flood;
 mod group_keys;
 mod load;
 mod orders;

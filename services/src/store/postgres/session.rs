@@ -23,7 +23,9 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET client_min_messages = warning; SET lock_timeout = '2s'";
 
 /// Steps from each version of the schema to the next.
-pub(super) const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = [FIRST, REFUSAL];
+
+const FIRST: &str = "
 CREATE TABLE counter (stream BYTEA PRIMARY KEY, reserved BIGINT NOT NULL);
 CREATE TABLE subscriber (
     imsi TEXT PRIMARY KEY, impi TEXT NOT NULL UNIQUE, k BYTEA NOT NULL, opc BYTEA NOT NULL, prose TEXT);
@@ -34,7 +36,9 @@ CREATE TABLE entry (
     ue TEXT NOT NULL, entry BIGINT NOT NULL, valid_until BIGINT NOT NULL, kept_until BIGINT NOT NULL,
     content TEXT NOT NULL, PRIMARY KEY (ue, entry));
 CREATE TABLE holder (id SERIAL PRIMARY KEY, function TEXT NOT NULL UNIQUE, life BYTEA NOT NULL);
-"];
+";
+
+const REFUSAL: &str = "CREATE TABLE refusal (ue TEXT PRIMARY KEY, until BIGINT NOT NULL)";
 
 /// Which connection of a store it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -182,6 +186,7 @@ pub(super) struct Statements {
     pub(super) forget_key: Statement,
     pub(super) put_entry: Statement,
     pub(super) remove_entry: Statement,
+    pub(super) refuse: Statement,
 }
 
 impl Statements {
@@ -215,6 +220,12 @@ impl Statements {
                 )
                 .await?,
             remove_entry: client.prepare("DELETE FROM entry WHERE ue = $1 AND entry = $2").await?,
+            refuse: client
+                .prepare(
+                    "WITH ended AS (DELETE FROM refusal WHERE until <= $3 AND ue <> $1)
+                     INSERT INTO refusal VALUES ($1, $2) ON CONFLICT (ue) DO UPDATE SET until = $2",
+                )
+                .await?,
         })
     }
 }

@@ -24,6 +24,7 @@ fn postgresql_does_what_sqlite_does() {
     let address = cluster.database("start");
     cases::a_new_start_reads_all_back(&|| Box::new(open(&address).unwrap()));
     cases::a_number_is_raised_from_where_it_is_alone(&mut open(&cluster.database("number")).unwrap());
+    cases::a_refusal_counts_until_it_ends(&mut open(&cluster.database("refusal")).unwrap());
     cases::a_subscriber_is_added_once(&mut open(&cluster.database("subscriber")).unwrap());
     cases::a_batch_is_made_whole_or_not_at_all(&mut open(&cluster.database("batch")).unwrap());
     let address = cluster.database("texts");
@@ -79,8 +80,8 @@ fn one_process_a_function_on_a_server_that_is_durable() {
     assert!(matches!(third.commit(&raise(20, 30)), Err(StoreError::Superseded(_))));
     // A later version; a user without rights; a server that forgets.
     drop(open(&address).unwrap());
-    cluster.psql("one", "UPDATE schema_version SET version = 2").unwrap();
-    assert!(matches!(open(&address), Err(StoreError::Newer { version: 2, .. })));
+    cluster.psql("one", "UPDATE schema_version SET version = 3").unwrap();
+    assert!(matches!(open(&address), Err(StoreError::Newer { version: 3, .. })));
     cluster.psql("one", "CREATE USER locked PASSWORD 'right'").unwrap();
     let locked = format!("postgres:///one?user=locked&password=s3cr3t&host={}", cluster.socket().display());
     let refused = open(&locked).err().unwrap();
