@@ -23,6 +23,7 @@
 //! - [`usim`], a USIM for tests: it judges challenges and keeps its array of SQN
 //! - [`hss`], subscribers and authentication vectors
 //! - [`limit`], how often something is done
+//! - [`puzzle`], work that a client does first, where too many ask
 //! - [`digest`], the header fields of HTTP Digest AKA
 //! - [`bootstrapping_info`], the XML document of Ub
 //! - [`bsf`], the bootstrapping server function: Ub and Zn
@@ -48,6 +49,9 @@
 //! - [`nas`], messages between UE and MME and their protection, modelled on NAS
 //! - [`mme`], the MME's part in direct keying: each network gives half of a KD (TR 33.833 §6.4.1)
 //! - [`mme_client`], the UE's end of it
+//! - [`epc_discovery`], its EPC-level discovery, as far as registration, with the UE's end
+//! - [`app_server`], a ProSe application server: proves which user a UE is
+//! - [`usage`], usage logs with a chain of MACs, their upload, both ends compared: TS 24.334 §10.3
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
@@ -60,12 +64,14 @@
 
 pub mod aaa;
 pub mod aka;
+pub mod app_server;
 pub mod bootstrapping_info;
 pub mod bsf;
 pub mod configuration;
 pub mod digest;
 pub mod eap_aka;
 pub mod eap_peer;
+pub mod epc_discovery;
 pub mod gba_push;
 pub mod group_naf;
 pub mod group_naf_client;
@@ -84,10 +90,12 @@ pub mod pc8;
 pub mod pkmf;
 pub mod pkmf_client;
 pub mod prose_function;
+pub mod puzzle;
 pub mod radius;
 pub mod relay_client;
 pub mod remote_ue;
 pub mod ub_client;
+pub mod usage;
 pub mod usim;
 
 #[cfg(test)]

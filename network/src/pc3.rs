@@ -10,13 +10,14 @@
 //! response.rs     DISCOVERY_RESPONSE
 //! match_report.rs MATCH_REPORT, MATCH_REPORT_ACK
 //! update.rs       DISCOVERY_UPDATE_REQUEST, DISCOVERY_UPDATE_RESPONSE
+//! registration.rs UE_REGISTRATION and APPLICATION_REGISTRATION of EPC-level discovery, with the proof of our own
 //! error.rs        what is wrong with a document
 //! ```
 //!
 //! Names are those of the schema; where its semantics (§11.2.4) spell one differently, and where it is misspelt
 //! (`ProSe-Rquery-Code`), the schema counts. What it does not know is passed over, elements and attributes; what it knows must
-//! stand where it says, once. A reserved or unused value refuses the message (§12.1A). Not here: EPC-level discovery, and
-//! alerts of announcing on demand.
+//! stand where it says, once. A reserved or unused value refuses the message (§12.1A). Not here: EPC-level
+//! discovery beyond registration, and alerts of announcing on demand.
 //!
 //! Keys are types of [`sidelink_security::keys`], wiped as they are; so is the text of a message that holds them.
 
@@ -26,12 +27,13 @@ pub(crate) mod fields;
 pub mod filters;
 mod identity;
 pub mod match_report;
+pub mod registration;
 pub mod request;
 pub mod response;
 pub mod update;
 pub(crate) mod values;
 
-pub use element::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS, NAMESPACE};
+pub use element::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_OCTETS, NAMESPACE, OWN_NAMESPACE};
 pub use error::Error;
 pub use fields::MAX_LIST;
 pub use identity::{Imsi, Plmn};
@@ -46,6 +48,10 @@ use zeroize::Zeroizing;
 use element::Element;
 use fields::{Fields, Value};
 use match_report::{MatchReportAcks, MatchReports};
+use registration::{
+    ApplicationRegistrationRequest, ApplicationRegistrationResponse, UeRegistrationRequest,
+    UeRegistrationResponse,
+};
 use request::DiscoveryRequest;
 use response::DiscoveryResponse;
 use update::{DiscoveryUpdateRequest, DiscoveryUpdateResponse};
@@ -68,16 +74,20 @@ pub enum Message {
     DiscoveryUpdateRequest(DiscoveryUpdateRequest),
     /// The answer.
     DiscoveryUpdateResponse(DiscoveryUpdateResponse),
+    /// UE to ProSe Function.
+    UeRegistrationRequest(UeRegistrationRequest),
+    /// The answer.
+    UeRegistrationResponse(UeRegistrationResponse),
+    /// UE to ProSe Function.
+    ApplicationRegistrationRequest(ApplicationRegistrationRequest),
+    /// The answer.
+    ApplicationRegistrationResponse(ApplicationRegistrationResponse),
 }
 
 /// Messages of the schema that have no type here.
-const UNSUPPORTED: [&str; 16] = [
+const UNSUPPORTED: [&str; 12] = [
     "ANNOUNCING_ALERT_REQUEST",
     "ANNOUNCING_ALERT_RESPONSE",
-    "UE_REGISTRATION_REQUEST",
-    "UE_REGISTRATION_RESPONSE",
-    "APPLICATION_REGISTRATION_REQUEST",
-    "APPLICATION_REGISTRATION_RESPONSE",
     "PROXIMITY_REQUEST",
     "PROXIMITY_REQUEST_RESPONSE",
     "PROXIMITY_ALERT",
@@ -110,6 +120,18 @@ impl Message {
             "DISCOVERY_UPDATE_RESPONSE" => {
                 DiscoveryUpdateResponse::read(message).map(Self::DiscoveryUpdateResponse)
             }
+            "UE_REGISTRATION_REQUEST" => {
+                UeRegistrationRequest::read(message).map(Self::UeRegistrationRequest)
+            }
+            "UE_REGISTRATION_RESPONSE" => {
+                UeRegistrationResponse::read(message).map(Self::UeRegistrationResponse)
+            }
+            "APPLICATION_REGISTRATION_REQUEST" => {
+                ApplicationRegistrationRequest::read(message).map(Self::ApplicationRegistrationRequest)
+            }
+            "APPLICATION_REGISTRATION_RESPONSE" => {
+                ApplicationRegistrationResponse::read(message).map(Self::ApplicationRegistrationResponse)
+            }
             _ if UNSUPPORTED.contains(&name) => return Err(Error::Unsupported { message: name.to_owned() }),
             _ => return Err(Error::Root),
         };
@@ -126,6 +148,14 @@ impl Message {
             Self::MatchReportAck(message) => root.one("MATCH_REPORT_ACK", message),
             Self::DiscoveryUpdateRequest(message) => root.one("DISCOVERY_UPDATE_REQUEST", message),
             Self::DiscoveryUpdateResponse(message) => root.one("DISCOVERY_UPDATE_RESPONSE", message),
+            Self::UeRegistrationRequest(message) => root.one("UE_REGISTRATION_REQUEST", message),
+            Self::UeRegistrationResponse(message) => root.one("UE_REGISTRATION_RESPONSE", message),
+            Self::ApplicationRegistrationRequest(message) => {
+                root.one("APPLICATION_REGISTRATION_REQUEST", message);
+            }
+            Self::ApplicationRegistrationResponse(message) => {
+                root.one("APPLICATION_REGISTRATION_RESPONSE", message);
+            }
         }
         root.emit(NAMESPACE)
     }

@@ -12,7 +12,9 @@
 //! table.rs    entries, which are what is durable
 //! codes.rs    what a ProSe Application Code is made of
 //! ues.rs      what is remembered of a UE
+//! front.rs    which requests are looked at: refusals that are remembered, rates, puzzles
 //! limits.rs   token buckets
+//! alarms.rs   floods, for reports
 //! work.rs     a request on its way
 //! ```
 //!
@@ -21,7 +23,8 @@
 //!
 //! - **Who asks** is proven by the transport; a transaction that names another UE is refused.
 //! - **A flood** costs little: the refusal of a UE without subscription is remembered, each UE has a rate and all together have
-//!   one, and what waits is bounded. The HSS is asked once a UE, then not for a while.
+//!   one, above some load a request needs a solved puzzle, and what waits is bounded. The HSS is asked once a UE, then not
+//!   for a while; never for a peer that has not proven who it is.
 //! - **Durable**: an entry is stored before the answer that tells its code and key. What is withdrawn stops to count at once and
 //!   is stored as withdrawn until the store has taken it. Codes and keys are bound to numbers that are reserved ahead: after a
 //!   restart none comes again, not even from a source of chance that repeats itself.
@@ -29,8 +32,10 @@
 //! Not here: application-controlled extension, announcing on demand, other PLMNs (PC6, PC7), service authorisation (OMA
 //! DM, with the range of announcements). The application server (PC2) is the list of permissions.
 
+mod alarms;
 mod codes;
 mod config;
+mod front;
 mod io;
 mod limits;
 mod model_b;
@@ -46,7 +51,7 @@ pub use config::{
     Application, Config, ConfigError, Limits, Permission, RestrictedPolicy, Role, Subscription,
 };
 pub use io::{
-    Answer, Durable, Event, Flood, Input, Output, Refused, RequestId, Response, Revocation, Ticket,
+    Alarm, Answer, Durable, Event, Flood, Input, Output, Refused, RequestId, Response, Revocation, Ticket,
 };
 pub use requests::MAX_TARGETS;
 pub(crate) use table::copy_material;
@@ -62,10 +67,12 @@ use crate::pc3::match_report::{MatchReportAcks, MatchReports};
 use crate::pc3::request::DiscoveryRequest;
 use crate::pc3::response::{DiscoveryResponse, Reject};
 use crate::pc3::{Cause, Imsi, Message};
+use crate::puzzle::Puzzles;
+use alarms::Alarms;
 use limits::Bucket;
 use revoke::Pushed;
 use table::{Key, Table};
-use ues::{Full, Said, Ues};
+use ues::{Said, Ues};
 use work::{Puts, Stop, Storing, Then, Waiting, Work};
 
 /// T4001, T4003, T4008, T4010, T4012 and T4014 are longer than T4000, T4002, T4007, T4009, T4011 and T4013 by 4 minutes, in
@@ -90,7 +97,8 @@ pub struct ProseFunction {
     table: Table,
     ues: Ues,
     bucket: Bucket,
-    alarmed: Option<UtcTime>,
+    alarms: Alarms,
+    puzzles: Puzzles,
     waiting: VecDeque<Waiting>,
     storing: Vec<Storing>,
     next_ticket: u64,
@@ -111,15 +119,18 @@ impl ProseFunction {
         config.check()?;
         let mut table = Table::default();
         durable.records.into_iter().for_each(|record| table.put(record));
+        let mut ues = Ues::default();
+        ues.recall(durable.refused, &config.limits);
         Ok(Self {
             bucket: Bucket::new(config.limits.burst, config.limits.interval),
+            puzzles: Puzzles::new(seed, config.limits.puzzle),
             config,
             now: UtcTime::from_millis(0),
             numbers,
             entropy: Entropy::new(seed),
             table,
-            ues: Ues::default(),
-            alarmed: None,
+            ues,
+            alarms: Alarms::default(),
             waiting: VecDeque::new(),
             storing: Vec::new(),
             next_ticket: 0,
@@ -137,8 +148,8 @@ impl ProseFunction {
         }
         match input {
             Input::Tick { .. } => {}
-            Input::Message { request, ue, body, .. } => {
-                if let Err(why) = self.message(request, ue, body) {
+            Input::Message { request, ue, solution, body, .. } => {
+                if let Err(why) = self.message(request, ue, solution, body) {
                     self.respond(request, Response::Refused(why));
                 }
             }
@@ -178,61 +189,6 @@ impl ProseFunction {
         waiting.chain(answers).chain(pushes).chain(retries).chain(self.table.next_end()).min()
     }
 
-    fn message(&mut self, request: RequestId, ue: Imsi, body: &[u8]) -> Result<(), Refused> {
-        if matches!(self.ues.said(ue, self.now), Some(Said::Unknown)) {
-            return Err(Refused::NoSubscription);
-        }
-        self.admit(ue)?;
-        let message = Message::from_xml(body).map_err(Refused::Malformed)?;
-        match message {
-            Message::DiscoveryRequest(_) | Message::MatchReport(_) => {}
-            Message::DiscoveryUpdateResponse(response) => {
-                self.updated(ue, response);
-                self.respond(request, Response::Accepted);
-                return Ok(());
-            }
-            _ => return Err(Refused::Unexpected),
-        }
-        if let Some(Said::Known(subscription)) = self.ues.said(ue, self.now).cloned() {
-            return self.serve(request, ue, message, subscription);
-        }
-        if self.waiting.len() >= self.config.limits.waiting {
-            return Err(Refused::Busy);
-        }
-        if !self.waiting.iter().any(|waiting| waiting.ue == ue) {
-            self.outbox.push_back(Output::AskSubscription { ue });
-        }
-        let deadline = self.now.plus_millis(self.config.limits.patience);
-        self.waiting.push_back(Waiting { request, ue, message, deadline });
-        Ok(())
-    }
-
-    /// The UE's own rate first, so that one that floods takes nothing from the others.
-    fn admit(&mut self, ue: Imsi) -> Result<(), Refused> {
-        match self.ues.take(ue, &self.config.limits, self.now) {
-            Ok(()) if self.bucket.take(self.now) => Ok(()),
-            Ok(()) => {
-                self.alarm(Flood::All);
-                Err(Refused::TooMany { wait: self.bucket.wait(self.now) })
-            }
-            Err(Full::Ue(wait)) => {
-                self.alarm(Flood::Ue(ue));
-                Err(Refused::TooMany { wait })
-            }
-            Err(Full::Memory) => {
-                self.alarm(Flood::All);
-                Err(Refused::Busy)
-            }
-        }
-    }
-
-    fn alarm(&mut self, flood: Flood) {
-        if self.alarmed.is_none_or(|at| self.now >= at.plus_millis(ALARM_INTERVAL)) {
-            self.alarmed = Some(self.now);
-            self.report(Event::Flood(flood));
-        }
-    }
-
     /// What waits for this UE is served: without subscription with no rights, so that it is told why.
     fn subscription(&mut self, ue: Imsi, answer: Answer) {
         let limits = &self.config.limits;
@@ -242,7 +198,11 @@ impl ProseFunction {
             }
             Answer::Unknown => (Said::Unknown, Subscription::default(), limits.negative),
         };
-        self.ues.remember(ue, said, self.now.plus_millis(lasts));
+        let until = self.now.plus_millis(lasts);
+        if matches!(said, Said::Unknown) {
+            self.outbox.push_back(Output::RememberRefusal { ue, until });
+        }
+        self.ues.remember(ue, said, until);
         let (served, waiting) = self.waiting.drain(..).partition(|waiting| waiting.ue == ue);
         self.waiting = waiting;
         for waiting in Vec::from_iter::<VecDeque<Waiting>>(served) {
@@ -276,6 +236,11 @@ impl ProseFunction {
             Message::DiscoveryRequest(message) => self.discovery_request(request, message, work),
             Message::MatchReport(reports) => {
                 self.match_report(request, reports, &work);
+                Ok(())
+            }
+            Message::UeRegistrationRequest(_) | Message::ApplicationRegistrationRequest(_) => {
+                let (message, subscription) = (Box::new(message), work.subscription);
+                self.outbox.push_back(Output::EpcLevel { request, ue, message, subscription });
                 Ok(())
             }
             _ => Err(Refused::Unexpected),

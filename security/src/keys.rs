@@ -187,6 +187,8 @@ keys! {
     Ks: 32;
     /// Ks_NAF, Ks_ext_NAF or Ks_int_NAF. TS 33.220 §B.3.
     KsNaf: 32;
+    /// Accounting key of a UE and its ProSe Function: the MAC of a usage log. Own.
+    AccountingKey: 32;
     /// Any other 256-bit secret that is the input or the output of one of our own derivations. Its doc says which.
     Secret256: 32;
 }

@@ -30,6 +30,7 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use sidelink_network::digest::Algorithm;
 use sidelink_network::identity::{BTid, Fqdn, Impi};
 use sidelink_network::pc3::{MEDIA_TYPE, Message};
+use sidelink_network::puzzle::{CHALLENGE_FIELD, Challenge, MOST_WORK, SOLUTION_FIELD, Solution};
 use sidelink_network::ub_client::{self, Bootstrapped, Input, Output, UbClient};
 use sidelink_network::usim::Usim;
 use sidelink_security::cipher::milenage::Subscriber;
@@ -136,7 +137,7 @@ impl UeClient {
         Err(ClientError::Bootstrap(ub_client::Failure::Lost))
     }
 
-    /// Sends a message and returns the answer. Bootstraps first where there is no key, and once again where the ProSe Function
+    /// Sends a message and returns the answer. Does the work where the ProSe Function asks for a solved puzzle. Bootstraps first where there is no key, and once again where the ProSe Function
     /// does not take it.
     pub fn send(&mut self, message: &Message) -> Result<Answered, ClientError> {
         match self.send_xml(&message.to_xml())? {
@@ -177,18 +178,44 @@ impl UeClient {
         to: &Target<'_>,
         body: &Zeroizing<String>,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
+        let mut response = self.ask(to, body, None)?;
+        if let Some(challenge) = puzzle_of(&response) {
+            // The work, then the same request once more.
+            let (solution, _) = challenge.solve().ok_or(ClientError::Malformed)?;
+            response = self.ask(to, body, Some(&solution))?;
+        }
+        body_of(response)
+    }
+
+    fn ask(
+        &self,
+        to: &Target<'_>,
+        body: &Zeroizing<String>,
+        solution: Option<&Solution>,
+    ) -> Result<Response<Vec<u8>>, ClientError> {
         let ClientConfig { tls, patience, .. } = &self.config;
         let key = self.key.as_ref().ok_or(ClientError::NoKey)?;
         let ks_naf = key.ks_naf(now(), &tls.naf_id(to.name)).ok_or(ClientError::NoKey)?;
-        let request = Request::post("/")
+        let mut request = Request::post("/")
             .header(header::HOST, to.name.as_str())
-            .header(header::CONTENT_TYPE, to.media_type)
-            .body(body.as_bytes().to_vec())
-            .map_err(|_| ClientError::Malformed)?;
+            .header(header::CONTENT_TYPE, to.media_type);
+        if let Some(solution) = solution {
+            request = request.header(SOLUTION_FIELD, solution.to_string());
+        }
+        let request = request.body(body.as_bytes().to_vec()).map_err(|_| ClientError::Malformed)?;
         let Target { name, address, local, .. } = *to;
         let naf = http_client::Naf { address, local, name, tls: *tls, b_tid: &key.b_tid };
-        body_of(ask_over_tls(&naf, ks_naf, request, *patience)?)
+        ask_over_tls(&naf, ks_naf, request, *patience)
     }
+}
+
+/// The puzzle of an answer, if it is not too much work.
+fn puzzle_of(response: &Response<Vec<u8>>) -> Option<Challenge> {
+    let field = response
+        .headers()
+        .get(CHALLENGE_FIELD)
+        .filter(|_| response.status() == StatusCode::SERVICE_UNAVAILABLE)?;
+    field.to_str().ok()?.parse().ok().filter(|challenge: &Challenge| challenge.work() <= MOST_WORK)
 }
 
 /// The body of an answer; none where nothing is to say.

@@ -49,7 +49,7 @@
 //! derive CK' and IK' itself), accounting and RadSec of RADIUS, TLS to a PostgreSQL on
 //! another machine (an SSH tunnel leads there), passwords of
 //! PostgreSQL elsewhere than in its address (`PGPASSWORD`, `.pgpass`), messages that the ProSe Function
-//! begins (OMA Push, long polling), UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, lists of revoked certificates,
+//! begins (OMA Push, long polling), EPC-level discovery and usage reports (PC2, PC3ch; the machines are there), UEs of another PLMN than the ProSe Function's, an IMSI of less than 15 digits, lists of revoked certificates,
 //! TLS on Ub, the GBA hint with an address of the BSF.
 
 #![allow(clippy::disallowed_methods)]

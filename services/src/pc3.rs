@@ -2,17 +2,22 @@
 //! media type, where the ProSe Function has one.
 //!
 //! The request URI is ours, `/`: the clauses that were read name none.
+//!
+//! Nobody reaches the ProSe Function, and with it the HSS over PC4a, who has not proven by TLS that it has a key of the BSF
+//! ([`Pc3::admit`]); the handshake itself asks the BSF alone. Above some load a UE is asked for work first
+//! ([`sidelink_network::puzzle`]): challenge and solution are header fields, our own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Request, Response as HttpResponse, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use sidelink_network::configuration;
 use sidelink_network::pc3::{MAX_OCTETS, MEDIA_TYPE};
 use sidelink_network::prose_function::{Refused, Response};
+use sidelink_network::puzzle::{CHALLENGE_FIELD, Challenge, SOLUTION_FIELD};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_openssl::SslStream;
@@ -57,13 +62,14 @@ impl Site for Pc3 {
         if let Err(reply) = check(request.method(), request.uri().path(), request.headers()) {
             return *reply;
         }
+        let solution = solution(request.headers());
         let body = match body_of(request.into_body(), MAX_OCTETS, self.limits.body).await {
             Ok(body) => body,
             Err(reply) => return reply,
         };
         let (sender, receiver) = oneshot::channel();
         let reply = Box::new(move |response: Response| _ = sender.send(response));
-        if self.prose_function.send(ProseCommand::Message { ue: peer.ue, body, reply }).is_err() {
+        if self.prose_function.send(ProseCommand::Message { ue: peer.ue, solution, body, reply }).is_err() {
             return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests wait", 1);
         }
         match tokio::time::timeout(PATIENCE, receiver).await {
@@ -88,6 +94,20 @@ fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Box<Rep
     Ok(())
 }
 
+/// The solution of a puzzle; one that cannot be read is none.
+fn solution(headers: &HeaderMap) -> Option<String> {
+    headers.get(SOLUTION_FIELD)?.to_str().ok().map(str::to_owned)
+}
+
+/// 503 and a moment: who does not know puzzles comes again later.
+fn puzzle(challenge: &Challenge, text: String) -> Reply {
+    let mut reply = refuse(StatusCode::SERVICE_UNAVAILABLE, text, 10);
+    if let Ok(field) = HeaderValue::from_str(&challenge.to_string()) {
+        reply.headers_mut().insert(CHALLENGE_FIELD, field);
+    }
+    reply
+}
+
 fn reply_of(response: Response) -> Reply {
     match response {
         Response::Message(body) => document(body, MEDIA_TYPE),
@@ -100,7 +120,9 @@ fn reply_of(response: Response) -> Reply {
             let text = why.to_string();
             match why {
                 Refused::Malformed(_) | Refused::Unexpected => plain(StatusCode::BAD_REQUEST, text),
+                Refused::NoEpcLevel => plain(StatusCode::NOT_IMPLEMENTED, text),
                 Refused::NoSubscription => plain(StatusCode::FORBIDDEN, text),
+                Refused::Puzzle(challenge) => puzzle(&challenge, text),
                 Refused::TooMany { wait } => {
                     refuse(StatusCode::TOO_MANY_REQUESTS, text, wait.div_ceil(1000).max(1))
                 }

@@ -69,6 +69,10 @@ numbers! {
     pc3_answered;
     /// Requests over PC3 that the ProSe Function refused.
     pc3_refused;
+    /// Questions to the HSS what a UE may do.
+    subscriptions_asked;
+    /// Requests over PC3 that were answered with a puzzle; they count as refused, too.
+    puzzles_asked;
     /// Discovery entries now.
     entries;
     /// Messages to UEs that could not be sent: there is neither OMA Push nor long polling.

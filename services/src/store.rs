@@ -20,8 +20,10 @@ use std::fmt;
 
 use sidelink_network::bsf;
 use sidelink_network::identity::{Impi, Imsi};
+use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::{Change, Record, Subscription};
 use sidelink_security::cipher::milenage::Subscriber;
+use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
 use zeroize::Zeroizing;
 
@@ -44,6 +46,9 @@ pub trait Store: Send {
 
     /// All discovery entries of the ProSe Function.
     fn entries(&mut self) -> Result<Vec<Record>, StoreError>;
+
+    /// UEs without subscription, as far as that counts after `now`, and until when.
+    fn refusals(&mut self, now: UtcTime) -> Result<Vec<(Ue, UtcTime)>, StoreError>;
 }
 
 /// A change.
@@ -68,6 +73,15 @@ pub enum Write {
     ForgetKey(Impi),
     /// Changes a discovery entry.
     Entry(Change),
+    /// Writes down that the HSS knows no subscription of a UE, and forgets what has ended.
+    Refusal {
+        /// Whose.
+        ue: Ue,
+        /// Until then it counts.
+        until: UtcTime,
+        /// What has ended by now is forgotten.
+        now: UtcTime,
+    },
 }
 
 /// What became of a change in a batch that is durable.

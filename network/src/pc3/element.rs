@@ -1,5 +1,6 @@
 //! XML as a tree of few, small elements: what the schema needs and no more. No document type, no entities but the five
-//! predefined ones; elements of other namespaces are passed over with all that is in them.
+//! predefined ones; elements of other namespaces are passed over with all that is in them, but for those of [`OWN_NAMESPACE`],
+//! whose names begin with `own:` here.
 
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesRef, BytesStart, Event};
@@ -11,6 +12,12 @@ use super::Error;
 
 /// Target namespace of the schema. TS 24.334 §11.2.3.
 pub const NAMESPACE: &str = "urn:3GPP:ns:ProSe:Discovery:2014";
+
+/// Namespace of our own extensions: what stands in it is no standard's, and others pass it over (TS 24.334 §11.2.3).
+pub const OWN_NAMESPACE: &str = "urn:sidelink:prose:extension:1";
+
+/// How the name of an element of [`OWN_NAMESPACE`] begins in the tree, and its prefix in a document.
+const OWN_PREFIX: &str = "own:";
 
 /// Most octets of a document: some 60 transactions. Ours.
 pub const MAX_OCTETS: usize = 64 * 1024;
@@ -42,11 +49,15 @@ impl Element {
     pub(crate) fn emit(&self, namespace: &str) -> Zeroizing<String> {
         const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
         // Room for all of it: a text that grew would leave copies of keys behind.
-        let room = DECLARATION.len() + namespace.len() + 16 + self.room();
+        let room = DECLARATION.len() + namespace.len() + OWN_NAMESPACE.len() + 32 + self.room();
         let mut to = Zeroizing::new(String::with_capacity(room));
         to.push_str(DECLARATION);
         self.emit_into(&mut to, Some(namespace));
         to
+    }
+
+    fn has_own(&self) -> bool {
+        self.name.starts_with(OWN_PREFIX) || self.children.iter().any(Self::has_own)
     }
 
     /// At most so many octets: each octet of a text may become six.
@@ -61,8 +72,9 @@ impl Element {
         to.push('<');
         to.push_str(&self.name);
         let namespace = namespace.map(|namespace| ("xmlns", namespace));
+        let own = (namespace.is_some() && self.has_own()).then_some(("xmlns:own", OWN_NAMESPACE));
         let attributes = self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in namespace.into_iter().chain(attributes) {
+        for (name, value) in namespace.into_iter().chain(own).chain(attributes) {
             to.push(' ');
             to.push_str(name);
             to.push_str("=\"");
@@ -89,7 +101,11 @@ impl Element {
         loop {
             let at = reader.buffer_position();
             let (found, event) = reader.read_resolved_event().map_err(|_| Error::Malformed { at })?;
-            let ours = matches!(found, ResolveResult::Bound(Namespace(name)) if name == namespace);
+            let ours = match found {
+                ResolveResult::Bound(Namespace(name)) if name == namespace => Whose::Schema,
+                ResolveResult::Bound(Namespace(OWN_NAMESPACE)) => Whose::Own,
+                _ => Whose::Others,
+            };
             match event {
                 Event::Eof => {
                     return tree.root.ok_or(Error::Malformed { at });
@@ -98,6 +114,14 @@ impl Element {
             }
         }
     }
+}
+
+/// Whose an element is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Schema,
+    Own,
+    Others,
 }
 
 /// What is wrong with an event, before its place is known.
@@ -133,9 +157,9 @@ struct Tree {
 }
 
 impl Tree {
-    fn take(&mut self, event: Event<'_>, ours: bool) -> Result<(), Fault> {
+    fn take(&mut self, event: Event<'_>, whose: Whose) -> Result<(), Fault> {
         match event {
-            Event::Start(start) => self.start(&start, ours),
+            Event::Start(start) => self.start(&start, whose),
             Event::End(_) => {
                 self.end();
                 Ok(())
@@ -155,7 +179,7 @@ impl Tree {
         }
     }
 
-    fn start(&mut self, start: &BytesStart<'_>, ours: bool) -> Result<(), Fault> {
+    fn start(&mut self, start: &BytesStart<'_>, whose: Whose) -> Result<(), Fault> {
         self.elements += 1;
         if self.elements > MAX_ELEMENTS {
             return Err(Fault::TooMany);
@@ -163,14 +187,17 @@ impl Tree {
         if self.open.len() + self.foreign >= MAX_DEPTH {
             return Err(Fault::TooDeep);
         }
-        if self.foreign > 0 || !ours && !self.open.is_empty() {
+        if self.foreign > 0 || whose == Whose::Others && !self.open.is_empty() {
             self.foreign += 1;
             return Ok(());
         }
-        if !ours || self.root.is_some() {
+        if self.root.is_some() || whose != Whose::Schema && self.open.is_empty() {
             return Err(Fault::Malformed);
         }
         let mut element = Element::new(start.local_name().into_inner());
+        if whose == Whose::Own {
+            element.name.insert_str(0, OWN_PREFIX);
+        }
         for (i, attribute) in start.attributes().enumerate() {
             if i >= MAX_ATTRIBUTES {
                 return Err(Fault::TooMany);

@@ -145,7 +145,13 @@ impl World {
         body: &[u8],
     ) -> Option<Result<Zeroizing<String>, NoAnswer>> {
         let now = self.now;
-        self.function.handle_input(function::Input::Message { now, request, ue: imsi(ue), body });
+        self.function.handle_input(function::Input::Message {
+            now,
+            request,
+            ue: imsi(ue),
+            solution: None,
+            body,
+        });
         self.serve()
     }
 
@@ -184,6 +190,7 @@ impl World {
                     self.client(number).handle_input(Input::Push { now, body: body.as_bytes() });
                 }
                 function::Output::Event(event) => self.events.push(event),
+                function::Output::EpcLevel { .. } | function::Output::RememberRefusal { .. } => {}
                 function::Output::Timeout(_) => return answer,
             }
         }

@@ -6,6 +6,7 @@ use sidelink_security::discovery::restricted::{EncryptedBitmask, MicCheck};
 
 use super::codes::Scope;
 use crate::pc3::{ApplicationId, MaxOffset, Minutes, OsAppId, Plmn, Rpauid};
+use crate::puzzle::Difficulty;
 
 /// What a UE may do in a PLMN, and what an application may. TS 24.334 §5.1.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +23,8 @@ pub enum Role {
     Discoveree,
     /// Restricted discovery, model B: ask, and report matches.
     Discoverer,
+    /// EPC-level discovery. TS 24.334 §7.2.2.3.
+    EpcLevel,
 }
 
 /// An application of an operating system. TS 24.334 §12.2.2.5.
@@ -86,6 +89,11 @@ pub struct Limits {
     pub waiting: usize,
     /// UEs that are remembered, each with its subscription or refusal and its rate.
     pub ues: usize,
+    /// Load above which a request needs the solution of a puzzle, of a hundred: how much of `burst` is taken, or of `waiting`,
+    /// whichever is more. 100 for no puzzles.
+    pub puzzle_above: u8,
+    /// How hard the puzzle is.
+    pub puzzle: Difficulty,
     /// Discovery entries of one UE.
     pub entries_per_ue: usize,
     /// Discovery entries of all UEs.
@@ -104,6 +112,8 @@ impl Default for Limits {
             patience: 5_000,
             waiting: 256,
             ues: 100_000,
+            puzzle_above: 80,
+            puzzle: Difficulty::DEFAULT,
             entries_per_ue: 16,
             entries: 200_000,
         }

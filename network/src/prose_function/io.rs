@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use super::config::{Permission, Subscription};
 use super::table::{Change, Record};
-use crate::pc3::{Cause, EntryId, Error, Imsi};
+use crate::pc3::{Cause, EntryId, Error, Imsi, Message};
+use crate::puzzle::Challenge;
 
 /// Names a request of the transport, for its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +53,8 @@ pub enum Input<'a> {
         request: RequestId,
         /// Who sent it, as the transport has proven (TLS with a key of GBA).
         ue: Imsi,
+        /// The header field [`crate::puzzle::SOLUTION_FIELD`], where there is one.
+        solution: Option<&'a str>,
         /// The body.
         body: &'a [u8],
     },
@@ -128,8 +131,12 @@ pub enum Refused {
     Malformed(Error),
     /// A message that goes the other way (HTTP 400).
     Unexpected,
+    /// EPC-level discovery is not served here (HTTP 501).
+    NoEpcLevel,
     /// The HSS said lately that the UE has no subscription (HTTP 403).
     NoSubscription,
+    /// So many ask that each has to do some work first (HTTP 503, with the challenge in a header field).
+    Puzzle(Challenge),
     /// More than the UE, or all together, may ask for (HTTP 429).
     TooMany {
         /// Milliseconds until another request has a chance.
@@ -146,7 +153,9 @@ impl fmt::Display for Refused {
             Self::Unexpected => {
                 f.write_str("a message that a ProSe Function sends, not one that it receives")
             }
+            Self::NoEpcLevel => f.write_str("EPC-level discovery is not served here"),
             Self::NoSubscription => f.write_str("the subscriber has no ProSe subscription"),
+            Self::Puzzle(_) => f.write_str("too many requests: solve the puzzle, or come again later"),
             Self::TooMany { wait } => write!(f, "too many requests: wait {wait} ms"),
             Self::Busy => f.write_str("too much waits for HSS or store: try again"),
         }
@@ -183,6 +192,17 @@ pub enum Flood {
     All,
 }
 
+/// A flood that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alarm {
+    /// Whose bucket ran dry; of the UEs, the last one.
+    pub whose: Flood,
+    /// Requests since it began that were refused for their number, or for want of a solved puzzle.
+    pub refused: u64,
+    /// When it began.
+    pub since: UtcTime,
+}
+
 /// For reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -207,8 +227,8 @@ pub enum Event {
         /// Whom.
         announcer: Imsi,
     },
-    /// Requests were refused for their number; said at most once in [`super::ALARM_INTERVAL`].
-    Flood(Flood),
+    /// Requests were refused for their number; reported at most once in [`super::ALARM_INTERVAL`], for UEs and for all.
+    Flood(Alarm),
     /// A UE has done what was pushed, or says why not.
     UpdateAnswered {
         /// Who.
@@ -251,6 +271,25 @@ pub enum Output {
         /// Of whom.
         ue: Imsi,
     },
+    /// Hand a message of EPC-level discovery that was admitted to [`crate::epc_discovery::EpcDiscovery`], which answers it.
+    EpcLevel {
+        /// For the answer.
+        request: RequestId,
+        /// Who sent it.
+        ue: Imsi,
+        /// What.
+        message: Box<Message>,
+        /// What the HSS says of the UE; nothing may be done where it knows no subscription.
+        subscription: Subscription,
+    },
+    /// Write down that the HSS knows no subscription of a UE, with the next commit: a hint for the next start. Nothing waits
+    /// for it.
+    RememberRefusal {
+        /// Whose.
+        ue: Imsi,
+        /// Until then the HSS is not asked again.
+        until: UtcTime,
+    },
     /// Make these changes durable, all or none, and hand back [`Input::Stored`] or [`Input::StoreFailed`]. What depends on
     /// them is sent afterwards.
     Store {
@@ -272,4 +311,6 @@ pub enum Output {
 pub struct Durable {
     /// Everything that was stored and not removed.
     pub records: Vec<Record>,
+    /// What was written down of refusals; those that have ended do not count.
+    pub refused: Vec<(Imsi, UtcTime)>,
 }

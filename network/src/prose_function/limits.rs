@@ -28,6 +28,12 @@ impl Bucket {
         fits
     }
 
+    /// Tokens that are taken, of a hundred.
+    pub(super) fn load(&self, now: UtcTime) -> u64 {
+        let missing = self.full_at.millis().saturating_sub(now.millis()).div_ceil(self.interval.max(1));
+        missing.saturating_mul(100) / u64::from(self.burst.max(1))
+    }
+
     /// Whether it is as it was in the beginning, so that it need not be remembered.
     pub(super) fn is_full(&self, now: UtcTime) -> bool {
         self.full_at <= now
@@ -55,6 +61,7 @@ mod tests {
         assert_eq!(taken(&mut bucket, 5100), 1);
         assert!(!bucket.is_full(at(5299)));
         assert_eq!(taken(&mut bucket, 5300), 2);
+        assert_eq!([5300, 5301, 5400, 5600].map(|now| bucket.load(at(now))), [100, 100, 66, 0]);
         assert!(bucket.is_full(at(5600)));
         assert_eq!(taken(&mut bucket, 9000), 3);
     }

@@ -14,6 +14,8 @@ use crate::pc3::request::{ApplicationIdentity, OpenRequest, RestrictedRequest};
 use crate::pc3::update::{DiscoveryUpdateResponse, UpdateInfo, Updated};
 use crate::pc3::*;
 
+mod flood;
+mod hostile_reports;
 mod model_b;
 mod restricted;
 mod robust;
@@ -95,6 +97,7 @@ fn subscription(ue: Imsi) -> Answer {
 struct Disk {
     counters: BTreeMap<StreamId, u64>,
     records: BTreeMap<(Imsi, EntryId), Record>,
+    refused: Vec<(Imsi, UtcTime)>,
 }
 
 impl CounterStore for Disk {
@@ -158,7 +161,9 @@ impl World {
             Lease::open(StreamId([9; 16]), 0, u64::MAX, ReserveConfig { block: 8, low_water: 4 }, &mut disk)
                 .unwrap();
         let records = disk.records.values().map(Record::copy).collect();
-        let function = ProseFunction::new(config, lease, &seed, Durable { records }).unwrap();
+        let function =
+            ProseFunction::new(config, lease, &seed, Durable { records, refused: disk.refused.clone() })
+                .unwrap();
         Self {
             function,
             disk,
@@ -189,6 +194,10 @@ impl World {
                         self.function.handle_input(Input::Subscription { now, ue, answer });
                     }
                 }
+                Output::EpcLevel { request, .. } => {
+                    self.responses.push((request, Response::Refused(Refused::NoEpcLevel)));
+                }
+                Output::RememberRefusal { ue, until } => self.disk.refused.push((ue, until)),
                 Output::Store { ticket, changes } => self.store(ticket, changes),
                 Output::Reserve(reservation) => {
                     let granted = reservation.commit(&mut self.disk).unwrap();
@@ -231,7 +240,7 @@ impl World {
     fn send(&mut self, ue: Imsi, body: &[u8]) -> RequestId {
         let request = RequestId(self.next);
         self.next += 1;
-        self.input(Input::Message { now: self.now, request, ue, body });
+        self.input(Input::Message { now: self.now, request, ue, solution: None, body });
         request
     }
 

@@ -14,6 +14,15 @@ const SWEEP: u64 = 1_000;
 struct Ue {
     bucket: Bucket,
     said: Option<(Said, UtcTime)>,
+    /// When the challenge was made whose solution counted last.
+    solved: UtcTime,
+}
+
+impl Ue {
+    fn new(limits: &Limits) -> Self {
+        let bucket = Bucket::new(limits.ue_burst, limits.ue_interval);
+        Self { bucket, said: None, solved: UtcTime::from_millis(0) }
+    }
 }
 
 /// What the HSS said, until it is asked again.
@@ -51,6 +60,28 @@ impl Ues {
         }
     }
 
+    /// How many are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.ues.len()
+    }
+
+    /// Takes over what an earlier start has written down, as far as there is room.
+    pub(super) fn recall(&mut self, refused: Vec<(Imsi, UtcTime)>, limits: &Limits) {
+        for (ue, until) in refused.into_iter().take(limits.ues) {
+            self.ues.entry(ue).or_insert_with(|| Ue::new(limits)).said = Some((Said::Unknown, until));
+        }
+    }
+
+    /// Whether a solution counts: its challenge is younger than that of the last one.
+    pub(super) fn spend(&mut self, ue: Imsi, challenged: UtcTime) -> bool {
+        self.ues.get_mut(&ue).is_some_and(|ue| {
+            let counts = challenged > ue.solved;
+            ue.solved = ue.solved.max(challenged);
+            counts
+        })
+    }
+
     /// The HSS is asked again.
     pub(super) fn forget(&mut self, ue: Imsi) {
         if let Some(ue) = self.ues.get_mut(&ue) {
@@ -66,8 +97,7 @@ impl Ues {
                 return Err(Full::Memory);
             }
         }
-        let fresh = || Ue { bucket: Bucket::new(limits.ue_burst, limits.ue_interval), said: None };
-        let ue = self.ues.entry(ue).or_insert_with(fresh);
+        let ue = self.ues.entry(ue).or_insert_with(|| Ue::new(limits));
         if ue.bucket.take(now) { Ok(()) } else { Err(Full::Ue(ue.bucket.wait(now))) }
     }
 

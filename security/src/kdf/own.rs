@@ -4,7 +4,7 @@
 
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{Duik, PresharedSecret, Psdk, Secret256};
+use crate::keys::{AccountingKey, Duik, KsNaf, PresharedSecret, Psdk, Secret256};
 
 /// The role in request and response discovery that a key serves. TR 33.833 §6.2.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,11 @@ pub fn psdk_of_identity(psdk: &Psdk, identity: [u8; 3]) -> Psdk {
 pub fn dcr_keystream(key: &Secret256, counter: UtcCounter, relay_service_code: [u8; 3]) -> Secret256 {
     let parameters: [&[u8]; 2] = [&counter.on_air().to_be_bytes(), &relay_service_code];
     Secret256::from(*derive(key.as_bytes(), fc::OWN_DCR_KEYSTREAM, &parameters))
+}
+
+/// Computes the key of a usage log, of the key that UE and ProSe Function share. TR 33.833 §5.5.2.
+pub fn accounting_key(ks_naf: &KsNaf) -> AccountingKey {
+    AccountingKey::from(*derive(ks_naf.as_bytes(), fc::OWN_ACCOUNTING, &[]))
 }
 
 /// Computes the name of the counters of a key in a store: it depends on the key itself, not on the operator's name for

@@ -122,6 +122,7 @@ struct ProseFunctionText {
     burst: Option<u32>,
     interval_ms: Option<u64>,
     configuration: Option<ConfigurationText>,
+    puzzle_above_percent: Option<u8>,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +158,7 @@ pub(super) enum RoleText {
     RestrictedMonitor,
     Discoveree,
     Discoverer,
+    EpcLevel,
 }
 
 impl From<RoleText> for Role {
@@ -168,6 +170,7 @@ impl From<RoleText> for Role {
             RoleText::RestrictedMonitor => Self::RestrictedMonitor,
             RoleText::Discoveree => Self::Discoveree,
             RoleText::Discoverer => Self::Discoverer,
+            RoleText::EpcLevel => Self::EpcLevel,
         }
     }
 }
@@ -341,6 +344,7 @@ impl ProseFunctionText {
             ue_interval: self.ue_interval_ms.unwrap_or(usual.ue_interval),
             burst: self.burst.unwrap_or(usual.burst),
             interval: self.interval_ms.unwrap_or(usual.interval),
+            puzzle_above: self.puzzle_above_percent.unwrap_or(usual.puzzle_above),
             ..usual
         }
     }

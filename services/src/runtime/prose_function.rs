@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sidelink_network::pc3::Imsi;
 use sidelink_network::prose_function::{
-    self, Answer, Durable, Event, ProseFunction, RequestId, Response, Revocation, Ticket,
+    self, Alarm, Answer, Durable, Event, ProseFunction, Refused, RequestId, Response, Revocation, Ticket,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Lease, Reservation, ReserveConfig, StreamId};
@@ -23,13 +23,16 @@ pub(crate) const NUMBERS: StreamId = StreamId(*b"ProSe Function 1");
 /// Between two tries of a database that fails, in milliseconds.
 const RETRY: u64 = 200;
 
+/// Refusals that are worth a commit of their own; fewer wait for the next one, or for a quiet moment.
+const HINTS: usize = 32;
+
 /// Asks an HSS what a UE may do.
 pub(crate) type Pc4a = Box<dyn Fn(Imsi, Reply<Answer>) + Send>;
 
 /// What a ProSe Function is asked.
 pub(crate) enum ProseCommand {
     /// The body of a request over PC3, of a UE that TLS has proven.
-    Message { ue: Imsi, body: Vec<u8>, reply: Reply<Response> },
+    Message { ue: Imsi, solution: Option<String>, body: Vec<u8>, reply: Reply<Response> },
     /// The HSS answered.
     Subscription { ue: Imsi, answer: Answer },
     /// The operator withdraws something.
@@ -47,6 +50,10 @@ pub(crate) struct ProseFunctionThread {
     requests: HashMap<u64, Reply<Response>>,
     stores: Vec<Ticket>,
     writes: Vec<Write>,
+    /// Refusals to write down with the next commit; lost where it fails.
+    hints: Vec<Write>,
+    /// Whether they are written though nothing else is.
+    writes_hints: bool,
     reservations: Vec<Reservation>,
     seeds: Seeds,
 }
@@ -60,7 +67,7 @@ impl ProseFunctionThread {
         pc4a: Pc4a,
         own: Address<ProseCommand>,
     ) -> Result<Self, StartError> {
-        let durable = Durable { records: store.entries()? };
+        let durable = Durable { records: store.entries()?, refused: store.refusals(now())? };
         let numbers = Lease::at(NUMBERS, store.reserved(NUMBERS)?, 1, u64::MAX, ReserveConfig::default());
         let (seeds, seed) = Seeds::first()?;
         let machine = ProseFunction::new(config, numbers, &seed, durable)?;
@@ -75,6 +82,8 @@ impl ProseFunctionThread {
             requests: HashMap::new(),
             stores: Vec::new(),
             writes: Vec::new(),
+            hints: Vec::new(),
+            writes_hints: false,
             reservations: Vec::new(),
             seeds,
         })
@@ -87,6 +96,10 @@ impl ProseFunctionThread {
             match self.machine.poll_output() {
                 Output::Respond { request, response } => {
                     match response {
+                        Response::Refused(Refused::Puzzle(_)) => {
+                            self.counters.puzzles_asked.add();
+                            self.counters.pc3_refused.add();
+                        }
                         Response::Refused(_) => self.counters.pc3_refused.add(),
                         Response::Message(_) | Response::Accepted => self.counters.pc3_answered.add(),
                     }
@@ -99,17 +112,32 @@ impl ProseFunctionThread {
                     tracing::info!("ProSe Function: {ue} is not told: there is neither OMA Push nor polling");
                 }
                 Output::AskSubscription { ue } => {
+                    self.counters.subscriptions_asked.add();
                     let own = self.own.clone();
                     // A queue that is full: the machine refuses what waits by its own time.
                     let answer = move |answer| _ = own.send(ProseCommand::Subscription { ue, answer });
                     (self.pc4a)(ue, Box::new(answer));
+                }
+                Output::EpcLevel { request, .. } => {
+                    self.counters.pc3_refused.add();
+                    if let Some(reply) = self.requests.remove(&request.0) {
+                        reply(Response::Refused(Refused::NoEpcLevel));
+                    }
+                }
+                Output::RememberRefusal { ue, until } => {
+                    self.hints.push(Write::Refusal { ue, until, now: now() });
                 }
                 Output::Store { ticket, changes } => {
                     self.stores.push(ticket);
                     self.writes.extend(changes.into_iter().map(Write::Entry));
                 }
                 Output::Reserve(reservation) => self.reservations.push(reservation),
-                Output::Event(Event::Flood(flood)) => tracing::warn!("ProSe Function: a flood: {flood:?}"),
+                Output::Event(Event::Flood(Alarm { whose, refused, since })) => {
+                    let seconds = now().millis().saturating_sub(since.millis()) / 1000;
+                    tracing::warn!(
+                        "ProSe Function: a flood, {whose:?}: {refused} requests refused in {seconds} s"
+                    );
+                }
                 Output::Event(event) => tracing::debug!("ProSe Function: {event:?}"),
                 Output::Timeout(at) => return at,
             }
@@ -122,6 +150,7 @@ impl ProseFunctionThread {
         let mut writes = std::mem::take(&mut self.writes);
         let entries = writes.len();
         writes.extend(reservations.iter().map(raise::<Write>));
+        writes.append(&mut self.hints);
         let written = self.ledger.commit(&writes);
         let now = now();
         for ticket in stores {
@@ -154,11 +183,18 @@ impl Function for ProseFunctionThread {
         let now = now();
         self.reseed(now);
         match command {
-            ProseCommand::Message { ue, body, reply } => {
+            ProseCommand::Message { ue, solution, body, reply } => {
                 self.names += 1;
                 self.requests.insert(self.names, reply);
                 let request = RequestId(self.names);
-                self.machine.handle_input(prose_function::Input::Message { now, request, ue, body: &body });
+                let (solution, body) = (solution.as_deref(), &body[..]);
+                self.machine.handle_input(prose_function::Input::Message {
+                    now,
+                    request,
+                    ue,
+                    solution,
+                    body,
+                });
             }
             ProseCommand::Subscription { ue, answer } => {
                 self.machine.handle_input(prose_function::Input::Subscription { now, ue, answer });
@@ -171,13 +207,15 @@ impl Function for ProseFunctionThread {
     }
 
     fn tick(&mut self, now: UtcTime) {
+        self.writes_hints = !self.hints.is_empty();
         self.machine.handle_input(prose_function::Input::Tick { now });
     }
 
     fn settle(&mut self) -> Option<UtcTime> {
         loop {
             let at = self.drain();
-            if self.stores.is_empty() && self.reservations.is_empty() {
+            let hints = std::mem::take(&mut self.writes_hints) || self.hints.len() >= HINTS;
+            if self.stores.is_empty() && self.reservations.is_empty() && !hints {
                 return at;
             }
             self.commit();

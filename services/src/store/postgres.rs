@@ -30,7 +30,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sidelink_network::bsf;
+use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::Record;
+use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
 use tokio::runtime::Runtime;
 use tokio_postgres::Row;
@@ -246,6 +248,12 @@ impl Store for Postgres {
     fn entries(&mut self) -> Result<Vec<Record>, StoreError> {
         let query = "SELECT ue, entry, valid_until, kept_until, content FROM entry ORDER BY ue, entry";
         self.query(TABLE_PATIENCE, query, &[])?.iter().map(rows::entry).collect()
+    }
+
+    fn refusals(&mut self, now: UtcTime) -> Result<Vec<(Ue, UtcTime)>, StoreError> {
+        let found = self.query(TABLE_PATIENCE, "SELECT ue, until FROM refusal ORDER BY ue", &[])?;
+        let found: Vec<_> = found.iter().map(rows::refusal).collect::<Result<_, _>>()?;
+        Ok(found.into_iter().filter(|(_, until)| *until > now).collect())
     }
 }
 

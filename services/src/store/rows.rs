@@ -136,6 +136,11 @@ pub(super) fn entry(row: &impl Columns) -> Result<Record, StoreError> {
     })
 }
 
+pub(super) fn refusal(row: &impl Columns) -> Result<(Ue, UtcTime), StoreError> {
+    let ue = ue_of(&row.text(0)?).ok_or_else(|| damaged("refusal", "no IMSI"))?;
+    Ok((ue, time("refusal", row, 1)?))
+}
+
 /// `MCC-MNC-MSIN`: the digits alone do not say where the MNC ends.
 pub(crate) fn ue_text(ue: Ue) -> String {
     format!("{}-{}-{}", ue.plmn().mcc(), ue.plmn().mnc(), ue.msin())
@@ -174,6 +179,7 @@ enum RoleRow {
     RestrictedMonitor,
     Discoveree,
     Discoverer,
+    EpcLevel,
 }
 
 impl From<Role> for RoleRow {
@@ -185,6 +191,7 @@ impl From<Role> for RoleRow {
             Role::RestrictedMonitor => Self::RestrictedMonitor,
             Role::Discoveree => Self::Discoveree,
             Role::Discoverer => Self::Discoverer,
+            Role::EpcLevel => Self::EpcLevel,
         }
     }
 }
@@ -198,6 +205,7 @@ impl From<RoleRow> for Role {
             RoleRow::RestrictedMonitor => Self::RestrictedMonitor,
             RoleRow::Discoveree => Self::Discoveree,
             RoleRow::Discoverer => Self::Discoverer,
+            RoleRow::EpcLevel => Self::EpcLevel,
         }
     }
 }

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use sidelink_network::bsf;
+use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::{Change, Record};
+use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
 
 use super::rows::{self, damaged, signed};
@@ -25,7 +27,7 @@ use super::{NewSubscriber, Store, StoreError, StoredSubscriber, Write, Written};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Steps from each version of the schema to the next.
-const MIGRATIONS: [&str; 3] = [FIRST, pkmf::TABLES, pkmf::REMOTES];
+const MIGRATIONS: [&str; 4] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL];
 
 const FIRST: &str = "
 CREATE TABLE counter (stream BLOB PRIMARY KEY, reserved INTEGER NOT NULL) WITHOUT ROWID;
@@ -38,6 +40,8 @@ CREATE TABLE entry (
     ue TEXT NOT NULL, entry INTEGER NOT NULL, valid_until INTEGER NOT NULL, kept_until INTEGER NOT NULL,
     content TEXT NOT NULL, PRIMARY KEY (ue, entry)) WITHOUT ROWID;
 ";
+
+const REFUSAL: &str = "CREATE TABLE refusal (ue TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;";
 
 /// A store in a file.
 #[derive(Debug)]
@@ -167,6 +171,11 @@ impl Store for Sqlite {
         let query = "SELECT ue, entry, valid_until, kept_until, content FROM entry";
         collect(&self.connection, query, |row| rows::entry(row))
     }
+
+    fn refusals(&mut self, now: UtcTime) -> Result<Vec<(Ue, UtcTime)>, StoreError> {
+        let found = collect(&self.connection, "SELECT ue, until FROM refusal", |row| rows::refusal(row))?;
+        Ok(found.into_iter().filter(|(_, until)| *until > now).collect())
+    }
 }
 
 impl rows::Columns for rusqlite::Row<'_> {
@@ -219,6 +228,7 @@ fn apply(to: &Transaction<'_>, change: &Write) -> Result<Written, StoreError> {
                 .execute(params![rows::ue_text(*ue), entry.value()])?;
             1
         }
+        Write::Refusal { ue, until, now } => refuse(to, *ue, *until, *now)?,
     };
     Ok(if changed == 1 { Written::Done } else { Written::Conflict })
 }
@@ -261,6 +271,13 @@ fn put_key(to: &Transaction<'_>, record: &bsf::Record) -> Result<usize, StoreErr
         signed("bootstrapped", record.created.millis())?,
         signed("bootstrapped", record.expires.millis())?,
     ])?)
+}
+
+fn refuse(to: &Transaction<'_>, ue: Ue, until: UtcTime, now: UtcTime) -> Result<usize, StoreError> {
+    to.prepare_cached("DELETE FROM refusal WHERE until <= ?1")?
+        .execute([signed("refusal", now.millis())?])?;
+    let mut insert = to.prepare_cached("INSERT OR REPLACE INTO refusal VALUES (?1, ?2)")?;
+    Ok(insert.execute(params![rows::ue_text(ue), signed("refusal", until.millis())?])?)
 }
 
 fn put_entry(to: &Transaction<'_>, record: &Record) -> Result<usize, StoreError> {

@@ -121,6 +121,12 @@ fn a_number_is_raised_from_where_it_is_alone() {
 }
 
 #[test]
+fn a_refusal_counts_until_it_ends() {
+    let folder = folder();
+    cases::a_refusal_counts_until_it_ends(&mut store(&folder));
+}
+
+#[test]
 fn a_subscriber_is_added_once() {
     let folder = folder();
     cases::a_subscriber_is_added_once(&mut store(&folder));
@@ -185,8 +191,8 @@ fn a_database_of_a_later_version_or_of_others_is_refused() {
     let folder = folder();
     drop(store(&folder));
     let raw = rusqlite::Connection::open(path(&folder)).unwrap();
-    raw.pragma_update(None, "user_version", 3).unwrap();
-    assert!(matches!(Sqlite::open(&path(&folder), "test"), Err(StoreError::Newer { version: 3, .. })));
+    raw.pragma_update(None, "user_version", 4).unwrap();
+    assert!(matches!(Sqlite::open(&path(&folder), "test"), Err(StoreError::Newer { version: 4, .. })));
     raw.pragma_update(None, "user_version", -1).unwrap();
     assert!(matches!(Sqlite::open(&path(&folder), "test"), Err(StoreError::Newer { .. })));
     drop(raw);

@@ -7,6 +7,7 @@ mod cluster;
 mod common;
 mod configuration;
 mod crash;
+mod flood;
 mod group_keys;
 mod load;
 mod orders;

@@ -32,7 +32,7 @@ fn raw(world: &World, ue: &UeClient) -> SslStream<TcpStream> {
 }
 
 /// Status of the answer to octets, and the whole answer.
-fn ask(world: &World, ue: &UeClient, request: &[u8]) -> (u16, String) {
+pub(crate) fn ask(world: &World, ue: &UeClient, request: &[u8]) -> (u16, String) {
     let mut stream = raw(world, ue);
     // A server that has answered already may have closed.
     let _ = stream.write_all(request);
@@ -43,7 +43,7 @@ fn ask(world: &World, ue: &UeClient, request: &[u8]) -> (u16, String) {
     (status, answer)
 }
 
-fn post(content_type: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn post(content_type: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "POST / HTTP/1.1\r\nHost: {NAF}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()

@@ -16,13 +16,14 @@ use sidelink_network::pc8::request::{GroupRequest, KeyRequest};
 use sidelink_network::pc8::{Algorithms, HeldId};
 use sidelink_network::radius::packet::Attributes;
 use sidelink_network::radius::{self, Attribute, Secret};
-use sidelink_network::{configuration, pc3, pc8};
+use sidelink_network::usage::messages as pc3ch;
+use sidelink_network::{configuration, pc3, pc8, puzzle};
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcTime;
 
-/// Documents of PC3, PC8 and Ub.
+/// Documents of PC3, PC3ch, PC8 and Ub.
 pub const XML: Target = Target { name: "network_xml", run: xml, seeds: xml_seeds };
-/// Header fields of HTTP Digest AKA.
+/// Header fields of HTTP Digest AKA, and of puzzles.
 pub const DIGEST: Target = Target { name: "network_digest", run: digest, seeds: digest_seeds };
 /// Packets of EAP-AKA and EAP-AKA'.
 pub const EAP: Target = Target { name: "network_eap", run: eap, seeds: eap_seeds };
@@ -50,6 +51,12 @@ fn xml(data: &[u8]) -> bool {
     if let Ok(message) = configuration::Message::from_xml(data) {
         let text = message.to_xml();
         let again = configuration::Message::from_xml(text.as_bytes()).expect("what was written is read");
+        assert_eq!(*again.to_xml(), *text);
+        understood = true;
+    }
+    if let Ok(message) = pc3ch::Message::from_xml(data) {
+        let text = message.to_xml();
+        let again = pc3ch::Message::from_xml(text.as_bytes()).expect("what was written is read");
         assert_eq!(*again.to_xml(), *text);
         understood = true;
     }
@@ -82,12 +89,29 @@ fn xml_seeds() -> Vec<Vec<u8>> {
         pc3::Message::MatchReport(report).to_xml().as_bytes().to_vec(),
         pc8::Message::KeyRequest(keys).to_xml().as_bytes().to_vec(),
         configuration::Message::Request(request).to_xml().as_bytes().to_vec(),
+        EPC_REGISTRATION.as_bytes().to_vec(),
+        USAGE.as_bytes().to_vec(),
         info.emit().into_bytes(),
     ]
 }
 
+/// Answer to a UE that registers for EPC-level discovery, with the extension of our own.
+const EPC_REGISTRATION: &str = r#"<prose-discovery-message xmlns="urn:3GPP:ns:ProSe:Discovery:2014" xmlns:own="urn:sidelink:prose:extension:1"><UE_REGISTRATION_RESPONSE><response-register><transaction-ID>1</transaction-ID><EPC-ProSe-User-ID>00010203</EPC-ProSe-User-ID><server-initiated-method-config>0</server-initiated-method-config><own:binding-nonce>000102030405060708090A0B0C0D0E0F</own:binding-nonce></response-register></UE_REGISTRATION_RESPONSE></prose-discovery-message>"#;
+
+/// A usage report with a group and a link.
+const USAGE: &str = r#"<prose-pc3ch-message xmlns="urn:3GPP:ns:ProSe:PC3ch:2014" xmlns:own="urn:sidelink:prose:extension:1"><USAGE_INFORMATION_REPORT_LIST><transaction-ID>1</transaction-ID><UE-identity><MCC>001</MCC><MNC>01</MNC><MSIN>0000000001</MSIN></UE-identity><usage-information-report sequence-number="1"><coverage in-coverage="false"/><group prose-layer2-group-ID="0000FF" prose-group-IP-multicast-address="224.0.0.7"><UE-source-IP-address>10.0.0.1</UE-source-IP-address><prose-UE-id>000001</prose-UE-id><transmission in-coverage="false" amount="300" timestamp="2026-07-25T17:20:00Z"><own:sn first="1" last="3"/></transmission></group><own:link peer="000002"><own:reception in-coverage="false" amount="5"><own:from prose-UE-id="000002" amount="5" timestamp="2026-07-25T17:20:00Z"><own:sn first="1" last="1"/></own:from></own:reception></own:link><own:record seq="1" local="000001" from="2026-07-25T17:20:00Z" to="2026-07-25T17:25:00Z" kind="0"/></usage-information-report></USAGE_INFORMATION_REPORT_LIST></prose-pc3ch-message>"#;
+
 fn digest(data: &[u8]) -> bool {
     let mut understood = false;
+    let text = core::str::from_utf8(data).unwrap_or_default();
+    if let Ok(challenge) = text.parse::<puzzle::Challenge>() {
+        assert_eq!(challenge.to_string().parse(), Ok(challenge));
+        understood = true;
+    }
+    if let Ok(solution) = text.parse::<puzzle::Solution>() {
+        assert_eq!(solution.to_string().parse(), Ok(solution));
+        understood = true;
+    }
     if let Ok(challenge) = Challenge::parse(data) {
         assert_eq!(Challenge::parse(challenge.emit().as_bytes()).as_ref(), Ok(&challenge));
         understood = true;
@@ -102,7 +126,9 @@ fn digest(data: &[u8]) -> bool {
 fn digest_seeds() -> Vec<Vec<u8>> {
     let asked = "Digest username=\"001010000000001@ims.mnc001.mcc001.3gppnetwork.org\", \
                  realm=\"bsf.mnc001.mcc001.pub.3gppnetwork.org\", nonce=\"\", uri=\"/\", response=\"\"";
-    vec![asked.as_bytes().to_vec()]
+    let puzzle = "sha256-1 1785000000000 16 16 00112233445566778899aabbccddeeff";
+    let solution = "sha256-1 1785000000000 0011223344556677";
+    [asked, puzzle, solution].map(|text| text.as_bytes().to_vec()).to_vec()
 }
 
 fn eap(data: &[u8]) -> bool {

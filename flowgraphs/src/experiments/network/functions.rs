@@ -173,7 +173,9 @@ impl Functions {
                     match to {
                         Service::ProseFunction => {
                             let ue = known.imsi;
-                            self.function.handle_input(Input::Message { now, request: own, ue, body });
+                            let solution = None;
+                            let request = own;
+                            self.function.handle_input(Input::Message { now, request, ue, solution, body });
                             self.work_function(now)
                         }
                         Service::Pkmf => {
@@ -269,6 +271,8 @@ impl Functions {
                     Err(_) => self.function.handle_input(Input::ReservationFailed { now }),
                 },
                 Output::Event(event) => self.events.push(event),
+                // This run has no second start to hint at, and no UE that asks for EPC-level discovery.
+                Output::RememberRefusal { .. } | Output::EpcLevel { .. } => {}
                 Output::Timeout(_) => return messages,
             }
         }

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use sidelink_network::bsf;
+use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::Record;
+use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Lease, ReserveConfig};
 
 use super::*;
@@ -45,6 +47,10 @@ impl Store for Faulty {
 
     fn entries(&mut self) -> Result<Vec<Record>, StoreError> {
         self.0.entries()
+    }
+
+    fn refusals(&mut self, now: UtcTime) -> Result<Vec<(Ue, UtcTime)>, StoreError> {
+        self.0.refusals(now)
     }
 }
 

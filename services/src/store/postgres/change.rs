@@ -140,6 +140,11 @@ pub(super) fn step<'a>(of: &'a Statements, change: &Write) -> Result<Step<'a>, S
             let values = vec![text(&rows::ue_text(*ue)), number(i64::from(entry.value()))];
             (&of.remove_entry, values, Rows::Any)
         }
+        Write::Refusal { ue, until, now } => {
+            let times = [until, now].map(|time| signed("refusal", time.millis()));
+            let [until, now] = times;
+            (&of.refuse, vec![text(&rows::ue_text(*ue)), number(until?), number(now?)], Rows::One)
+        }
     };
     Ok(Step { statement, values, rows })
 }

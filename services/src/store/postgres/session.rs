@@ -24,7 +24,7 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET client_min_messages = warning; SET lock_timeout = '2s'";
 
 /// Steps from each version of the schema to the next.
-pub(super) const MIGRATIONS: [&str; 3] = [FIRST, pkmf::TABLES, pkmf::REMOTES];
+pub(super) const MIGRATIONS: [&str; 4] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL];
 
 const FIRST: &str = "
 CREATE TABLE counter (stream BYTEA PRIMARY KEY, reserved BIGINT NOT NULL);
@@ -38,6 +38,8 @@ CREATE TABLE entry (
     content TEXT NOT NULL, PRIMARY KEY (ue, entry));
 CREATE TABLE holder (id SERIAL PRIMARY KEY, function TEXT NOT NULL UNIQUE, life BYTEA NOT NULL);
 ";
+
+const REFUSAL: &str = "CREATE TABLE refusal (ue TEXT PRIMARY KEY, until BIGINT NOT NULL)";
 
 /// Which connection of a store it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -186,6 +188,7 @@ pub(super) struct Statements {
     pub(super) put_entry: Statement,
     pub(super) remove_entry: Statement,
     pub(super) pkmf: PkmfStatements,
+    pub(super) refuse: Statement,
 }
 
 impl Statements {
@@ -220,6 +223,12 @@ impl Statements {
                 .await?,
             remove_entry: client.prepare("DELETE FROM entry WHERE ue = $1 AND entry = $2").await?,
             pkmf: PkmfStatements::prepare(client).await?,
+            refuse: client
+                .prepare(
+                    "WITH ended AS (DELETE FROM refusal WHERE until <= $3 AND ue <> $1)
+                     INSERT INTO refusal VALUES ($1, $2) ON CONFLICT (ue) DO UPDATE SET until = $2",
+                )
+                .await?,
         })
     }
 }

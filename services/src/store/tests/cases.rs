@@ -46,6 +46,18 @@ pub(super) fn a_number_is_raised_from_where_it_is_alone(store: &mut dyn Store) {
     assert_eq!(store.commit(&raise(10, 11)).unwrap(), [Written::Done]);
 }
 
+pub(super) fn a_refusal_counts_until_it_ends(store: &mut dyn Store) {
+    let at = UtcTime::from_millis;
+    let ue = |number: u32| Ue::new(Plmn::new("001", "01").unwrap(), &format!("{number:010}")).unwrap();
+    let refusal = |number, until, now| Write::Refusal { ue: ue(number), until: at(until), now: at(now) };
+    store.commit(&[refusal(1, 100, 0), refusal(2, 200, 0), refusal(1, 150, 50)]).unwrap();
+    assert_eq!(store.refusals(at(0)).unwrap(), [(ue(1), at(150)), (ue(2), at(200))]);
+    assert_eq!(store.refusals(at(150)).unwrap(), [(ue(2), at(200))]);
+    // The next one forgets what has ended, and takes the place of its own.
+    assert_eq!(store.commit(&[refusal(2, 400, 300)]).unwrap(), [Written::Done]);
+    assert_eq!(store.refusals(at(0)).unwrap(), [(ue(2), at(400))]);
+}
+
 pub(super) fn a_subscriber_is_added_once(store: &mut dyn Store) {
     let add = |s| [Write::AddSubscriber(s)];
     assert_eq!(store.commit(&add(subscriber(1, None))).unwrap(), [Written::Done]);

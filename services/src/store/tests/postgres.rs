@@ -24,6 +24,7 @@ fn postgresql_does_what_sqlite_does() {
     let address = cluster.database("start");
     cases::a_new_start_reads_all_back(&|| Box::new(open(&address).unwrap()));
     cases::a_number_is_raised_from_where_it_is_alone(&mut open(&cluster.database("number")).unwrap());
+    cases::a_refusal_counts_until_it_ends(&mut open(&cluster.database("refusal")).unwrap());
     cases::a_subscriber_is_added_once(&mut open(&cluster.database("subscriber")).unwrap());
     cases::a_batch_is_made_whole_or_not_at_all(&mut open(&cluster.database("batch")).unwrap());
     let address = cluster.database("texts");
