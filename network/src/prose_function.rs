@@ -12,6 +12,7 @@
 //! codes.rs    what a ProSe Application Code is made of
 //! ues.rs      what is remembered of a UE
 //! limits.rs   token buckets
+//! other_networks.rs  what the functions of other networks ask
 //! work.rs     a request on its way
 //! ```
 //!
@@ -25,13 +26,14 @@
 //!   is stored as withdrawn until the store has taken it. Codes and keys are bound to numbers that are reserved ahead: after a
 //!   restart none comes again, not even from a source of chance that repeats itself.
 //!
-//! Not here: model B, application-controlled extension, announcing on demand, other PLMNs (PC6, PC7), service authorisation (OMA
+//! Not here: model B, application-controlled extension, announcing on demand, what PC6 and PC7 have beyond the queries of [`Query`], service authorisation (OMA
 //! DM, with the range of announcements). The application server (PC2) is the list of permissions.
 
 mod codes;
 mod config;
 mod io;
 mod limits;
+mod other_networks;
 mod reports;
 mod requests;
 mod revoke;
@@ -46,6 +48,7 @@ pub use config::{
 pub use io::{
     Answer, Durable, Event, Flood, Input, Output, Refused, RequestId, Response, Revocation, Ticket,
 };
+pub use other_networks::{NotTold, Query, Told};
 pub use requests::MAX_TARGETS;
 pub use table::{Change, Content, Keys, Record};
 
@@ -140,6 +143,7 @@ impl ProseFunction {
             }
             Input::Subscription { ue, answer, .. } => self.subscription(ue, answer),
             Input::Revoke { what, .. } => self.revoke(what),
+            Input::OtherNetwork { request, query, .. } => self.other_network(request, &query),
             Input::Stored { ticket, .. } => self.stored(ticket),
             Input::StoreFailed { ticket, .. } => self.store_failed(ticket),
             Input::Granted { granted, .. } => self.numbers.grant(granted),

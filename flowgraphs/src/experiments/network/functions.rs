@@ -268,6 +268,8 @@ impl Functions {
                     Ok(granted) => self.function.handle_input(Input::Granted { now, granted }),
                     Err(_) => self.function.handle_input(Input::ReservationFailed { now }),
                 },
+                // No other network asks.
+                Output::Tell { .. } => {}
                 Output::Event(event) => self.events.push(event),
                 Output::Timeout(_) => return messages,
             }
