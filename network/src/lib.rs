@@ -2,7 +2,7 @@
 //! `handle_input` and says what is to be done by `poll_output`; time and random octets are arguments. What must survive a
 //! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
 //!
-//! Pinned: TS 33.102, TS 33.220, TS 33.223, TS 24.109, TS 33.401, TS 24.334, TS 33.303 and TS 33.246 of release 16. RFC 3310 and RFC 7616, which the
+//! Pinned (the interfaces of [`sbi`] are those of release 18): TS 33.102, TS 33.220, TS 33.223, TS 24.109, TS 33.401, TS 24.334, TS 33.303 and TS 33.246 of release 16. RFC 3310 and RFC 7616, which the
 //! digest follows, RFC 3748, RFC 4187 and RFC 9048 of EAP, RFC 2865 and RFC 3579 of RADIUS, TS 102 225, and the names of TS 23.003 are
 //! from memory.
 //!
@@ -39,12 +39,15 @@
 //! - [`key_delivery`], keys of groups and discovery by MIKEY: TS 33.303 §6.2.3.3.2.3
 //! - [`pkmf`], the ProSe Key Management Function: keys of groups and of public-safety discovery
 //! - [`pkmf_client`], the UE's end of it
+//! - [`panf`], the ProSe anchor function of 5G: names of CP-PRUKs
+//! - [`sbi`], the HTTP and JSON of the 5G core in front of these machines: TS 29.500
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
 //!
 //! GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; EAP-AKA (only its packets), the derivation of RFC 9678; 3DES over
-//! the air; keys of which two MMEs give a half each; K of 256 bits; the age limit L of a USIM; PRUKs and KDs of relays.
+//! the air; keys of which two MMEs give a half each; K of 256 bits; the age limit L of a USIM; PRUKs and KDs of relays; of the
+//! 5G core Npkmf_Discovery, model B, SUCIs under a protection scheme, OAuth 2.0 (see [`sbi`]).
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -62,6 +65,7 @@ pub mod identity;
 pub mod key_delivery;
 pub mod limit;
 pub mod ota;
+pub mod panf;
 pub mod pc3;
 pub mod pc3_client;
 pub mod pc8;
@@ -69,6 +73,7 @@ pub mod pkmf;
 pub mod pkmf_client;
 pub mod prose_function;
 pub mod radius;
+pub mod sbi;
 pub mod ub_client;
 pub mod usim;
 
