@@ -20,7 +20,9 @@ use std::fmt;
 
 use sidelink_network::bsf;
 use sidelink_network::identity::{Impi, Imsi};
+use sidelink_network::panf;
 use sidelink_network::prose_function::{Change, Record, Subscription};
+use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::cipher::milenage::Subscriber;
 use sidelink_security::counter::reserve::StreamId;
 use zeroize::Zeroizing;
@@ -44,6 +46,12 @@ pub trait Store: Send {
 
     /// All discovery entries of the ProSe Function.
     fn entries(&mut self) -> Result<Vec<Record>, StoreError>;
+
+    /// All keys of the ProSe anchor function.
+    fn cp_pruks(&mut self) -> Result<Vec<panf::Record>, StoreError>;
+
+    /// All keys of remote UEs over the user plane.
+    fn up_pruks(&mut self) -> Result<Vec<remote_keys::Record>, StoreError>;
 }
 
 /// A change.
@@ -68,6 +76,10 @@ pub enum Write {
     ForgetKey(Impi),
     /// Changes a discovery entry.
     Entry(Change),
+    /// Keeps a CP-PRUK in the place of the one before of its subscriber and relay service.
+    PutCpPruk(panf::Record),
+    /// Keeps a UP-PRUK in the place of the one before of its subscriber and slot.
+    PutUpPruk(remote_keys::Record),
 }
 
 /// What became of a change in a batch that is durable.

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use sidelink_network::aka::{Quintet, Rand};
-use sidelink_network::hss::{self, Hss, Node, Purpose, Refusal, Resynchronisation, Subject, Ticket, Vector};
+use sidelink_network::hss::{
+    self, EapAkaPrimeVector, Hss, Node, Purpose, Refusal, Resynchronisation, Subject, Ticket, Vector,
+};
 use sidelink_network::identity::{Impi, Imsi};
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::{Answer, Subscription};
@@ -41,6 +43,39 @@ impl fmt::Display for AddError {
 
 impl std::error::Error for AddError {}
 
+/// Who waits for a vector.
+enum Waiting {
+    Gba(Reply<Result<Quintet, Refusal>>),
+    EapAkaPrime(Reply<Result<EapAkaPrimeVector, Refusal>>),
+}
+
+impl Waiting {
+    fn answer(self, result: Result<Vector, Refusal>) {
+        match (self, result) {
+            (Self::Gba(reply), Ok(Vector::Gba(quintet))) => reply(Ok(quintet)),
+            (Self::EapAkaPrime(reply), Ok(Vector::EapAkaPrime(vector))) => reply(Ok(vector)),
+            (waiting, Ok(_)) => waiting.refuse(Refusal::NotForThisNode),
+            (waiting, Err(why)) => waiting.refuse(why),
+        }
+    }
+
+    fn refuse(self, why: Refusal) {
+        match self {
+            Self::Gba(reply) => reply(Err(why)),
+            Self::EapAkaPrime(reply) => reply(Err(why)),
+        }
+    }
+}
+
+/// A request for a vector.
+struct Asked {
+    subject: Subject,
+    node: Node,
+    purpose: Purpose,
+    resynchronisation: Option<Resynchronisation>,
+    waiting: Waiting,
+}
+
 /// Why a subscription was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -73,6 +108,13 @@ pub(crate) enum HssCommand {
         resynchronisation: Option<Resynchronisation>,
         reply: Reply<Result<Quintet, Refusal>>,
     },
+    /// A vector of EAP-AKA', for an AAA server or AUSF.
+    EapAkaPrime {
+        imsi: Imsi,
+        network_name: String,
+        resynchronisation: Option<Resynchronisation>,
+        reply: Reply<Result<EapAkaPrimeVector, Refusal>>,
+    },
     /// What a UE may do with ProSe, over PC4a.
     Subscription { ue: Ue, reply: Reply<Answer> },
     /// Adds a subscriber.
@@ -94,7 +136,7 @@ pub(crate) struct HssFunction {
     counters: Arc<Counters>,
     subscriptions: BTreeMap<String, Subscription>,
     tickets: u64,
-    waiting: HashMap<Ticket, Reply<Result<Quintet, Refusal>>>,
+    waiting: HashMap<Ticket, Waiting>,
     reservations: Vec<Reservation>,
     changes: Vec<(Write, Then)>,
 }
@@ -129,29 +171,25 @@ impl HssFunction {
         })
     }
 
-    fn vector(
-        &mut self,
-        impi: Impi,
-        resynchronisation: Option<Resynchronisation>,
-        reply: Reply<Result<Quintet, Refusal>>,
-    ) {
+    fn vector(&mut self, asked: Asked) {
         let mut rand = [0; 16];
         if getrandom::fill(&mut rand).is_err() {
             tracing::error!("HSS: the system gives no random octets");
-            return reply(Err(Refusal::RepeatedRand));
+            return asked.waiting.refuse(Refusal::RepeatedRand);
         }
+        let Asked { subject, node, purpose, resynchronisation, waiting } = asked;
         if resynchronisation.is_some() {
             self.counters.resynchronisations.add();
         }
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.waiting.insert(ticket, reply);
+        self.waiting.insert(ticket, waiting);
         self.hss.handle_input(hss::Input::Request(hss::Request {
             now: now(),
             ticket,
-            subject: Subject::Impi(impi),
-            node: Node::Bsf,
-            purpose: Purpose::Gba,
+            subject,
+            node,
+            purpose,
             rand: Rand(rand),
             resynchronisation,
         }));
@@ -162,15 +200,11 @@ impl HssFunction {
             match self.hss.poll_output() {
                 hss::Output::Reserve(reservation) => self.reservations.push(reservation),
                 hss::Output::Answer { ticket, result } => {
-                    let Some(reply) = self.waiting.remove(&ticket) else { continue };
-                    reply(match result {
-                        Ok(Vector::Gba(quintet)) => {
-                            self.counters.vectors.add();
-                            Ok(quintet)
-                        }
-                        Ok(_) => Err(Refusal::NotForThisNode),
-                        Err(why) => Err(why),
-                    });
+                    let Some(waiting) = self.waiting.remove(&ticket) else { continue };
+                    if result.is_ok() {
+                        self.counters.vectors.add();
+                    }
+                    waiting.answer(result);
                 }
                 hss::Output::Timeout(_) => break,
             }
@@ -256,9 +290,20 @@ impl Function for HssFunction {
 
     fn take(&mut self, command: HssCommand) {
         match command {
-            HssCommand::Vector { impi, resynchronisation, reply } => {
-                self.vector(impi, resynchronisation, reply);
-            }
+            HssCommand::Vector { impi, resynchronisation, reply } => self.vector(Asked {
+                subject: Subject::Impi(impi),
+                node: Node::Bsf,
+                purpose: Purpose::Gba,
+                resynchronisation,
+                waiting: Waiting::Gba(reply),
+            }),
+            HssCommand::EapAkaPrime { imsi, network_name, resynchronisation, reply } => self.vector(Asked {
+                subject: Subject::Imsi(imsi),
+                node: Node::Aaa,
+                purpose: Purpose::EapAkaPrime { network_name },
+                resynchronisation,
+                waiting: Waiting::EapAkaPrime(reply),
+            }),
             HssCommand::Subscription { ue, reply } => {
                 let subscription = self.subscriptions.get(&ue.to_string());
                 reply(subscription.map_or(Answer::Unknown, |found| Answer::Known(found.clone())));

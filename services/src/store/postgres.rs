@@ -28,7 +28,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sidelink_network::bsf;
+use sidelink_network::panf;
 use sidelink_network::prose_function::Record;
+use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::counter::reserve::StreamId;
 use tokio::runtime::Runtime;
 use tokio_postgres::Row;
@@ -225,6 +227,16 @@ impl Store for Postgres {
     fn entries(&mut self) -> Result<Vec<Record>, StoreError> {
         let query = "SELECT ue, entry, valid_until, kept_until, content FROM entry ORDER BY ue, entry";
         self.query(TABLE_PATIENCE, query, &[])?.iter().map(rows::entry).collect()
+    }
+
+    fn cp_pruks(&mut self) -> Result<Vec<panf::Record>, StoreError> {
+        let query = "SELECT imsi, service, id, key FROM cp_pruk ORDER BY imsi, service";
+        self.query(TABLE_PATIENCE, query, &[])?.iter().map(rows::cp_pruk).collect()
+    }
+
+    fn up_pruks(&mut self) -> Result<Vec<remote_keys::Record>, StoreError> {
+        let query = "SELECT imsi, slot, id, key, expires FROM up_pruk ORDER BY imsi, slot";
+        self.query(TABLE_PATIENCE, query, &[])?.iter().map(rows::up_pruk).collect()
     }
 }
 

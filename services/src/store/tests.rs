@@ -184,8 +184,8 @@ fn a_database_of_a_later_version_or_of_others_is_refused() {
     let folder = folder();
     drop(store(&folder));
     let raw = rusqlite::Connection::open(path(&folder)).unwrap();
-    raw.pragma_update(None, "user_version", 3).unwrap();
-    assert!(matches!(Sqlite::open(&path(&folder), "test"), Err(StoreError::Newer { version: 3, .. })));
+    raw.pragma_update(None, "user_version", 4).unwrap();
+    assert!(matches!(Sqlite::open(&path(&folder), "test"), Err(StoreError::Newer { version: 4, .. })));
     raw.pragma_update(None, "user_version", -1).unwrap();
     assert!(matches!(Sqlite::open(&path(&folder), "test"), Err(StoreError::Newer { .. })));
     drop(raw);

@@ -46,6 +46,14 @@ impl Store for Faulty {
     fn entries(&mut self) -> Result<Vec<Record>, StoreError> {
         self.0.entries()
     }
+
+    fn cp_pruks(&mut self) -> Result<Vec<sidelink_network::panf::Record>, StoreError> {
+        self.0.cp_pruks()
+    }
+
+    fn up_pruks(&mut self) -> Result<Vec<sidelink_network::sbi::pkmf::Record>, StoreError> {
+        self.0.up_pruks()
+    }
 }
 
 struct World {

@@ -23,7 +23,8 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET client_min_messages = warning; SET lock_timeout = '2s'";
 
 /// Steps from each version of the schema to the next.
-pub(super) const MIGRATIONS: [&str; 1] = ["
+pub(super) const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE counter (stream BYTEA PRIMARY KEY, reserved BIGINT NOT NULL);
 CREATE TABLE subscriber (
     imsi TEXT PRIMARY KEY, impi TEXT NOT NULL UNIQUE, k BYTEA NOT NULL, opc BYTEA NOT NULL, prose TEXT);
@@ -34,7 +35,16 @@ CREATE TABLE entry (
     ue TEXT NOT NULL, entry BIGINT NOT NULL, valid_until BIGINT NOT NULL, kept_until BIGINT NOT NULL,
     content TEXT NOT NULL, PRIMARY KEY (ue, entry));
 CREATE TABLE holder (id SERIAL PRIMARY KEY, function TEXT NOT NULL UNIQUE, life BYTEA NOT NULL);
-"];
+",
+    "
+CREATE TABLE cp_pruk (
+    imsi TEXT NOT NULL, service BIGINT NOT NULL, id TEXT NOT NULL UNIQUE, key BYTEA NOT NULL,
+    PRIMARY KEY (imsi, service));
+CREATE TABLE up_pruk (
+    imsi TEXT NOT NULL, slot BIGINT NOT NULL, id TEXT NOT NULL, key BYTEA NOT NULL, expires BIGINT NOT NULL,
+    PRIMARY KEY (imsi, slot));
+",
+];
 
 /// Which connection of a store it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -182,6 +192,8 @@ pub(super) struct Statements {
     pub(super) forget_key: Statement,
     pub(super) put_entry: Statement,
     pub(super) remove_entry: Statement,
+    pub(super) put_cp_pruk: Statement,
+    pub(super) put_up_pruk: Statement,
 }
 
 impl Statements {
@@ -215,6 +227,19 @@ impl Statements {
                 )
                 .await?,
             remove_entry: client.prepare("DELETE FROM entry WHERE ue = $1 AND entry = $2").await?,
+            // A name that another subscriber or service has is an error, not a replacement.
+            put_cp_pruk: client
+                .prepare(
+                    "INSERT INTO cp_pruk VALUES ($1, $2, $3, $4) ON CONFLICT (imsi, service) DO UPDATE SET
+                     id = $3, key = $4",
+                )
+                .await?,
+            put_up_pruk: client
+                .prepare(
+                    "INSERT INTO up_pruk VALUES ($1, $2, $3, $4, $5) ON CONFLICT (imsi, slot) DO UPDATE SET
+                     id = $3, key = $4, expires = $5",
+                )
+                .await?,
         })
     }
 }
