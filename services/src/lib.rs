@@ -15,7 +15,7 @@
 //! - [`config`], settings from TOML; faults say what, where and what to do
 //! - [`store`], what is durable: SQLite or PostgreSQL, each commit synchronised before anybody is answered
 //! - `runtime`, the threads of the functions, and the commits that they share
-//! - `http`, servers whose connections are bounded; `ub`, `pc3` and `pc8`, what they serve; `mikey`, datagrams
+//! - `http`, servers whose connections are bounded; `ub`, `pc3`, `pc8` and `sbi`, what they serve; `mikey`, datagrams
 //! - [`peers`], functions in different processes of one machine
 //! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA
 //! - [`orders`], what an operator says to functions that run, over a socket of this machine
@@ -42,6 +42,8 @@
 //!
 //! # What is not there
 //!
+//! OAuth 2.0 and TLS on the service-based interfaces (a token on loopback is there), interfaces that ask functions of other processes
+//! but the HSS for bootstrapping,
 //! Diameter on Zh, Zn and PC4a, functions on different machines without a tunnel, a PKMF over PostgreSQL, TLS to a PostgreSQL on
 //! another machine (an SSH tunnel leads there), passwords of
 //! PostgreSQL elsewhere than in its address (`PGPASSWORD`, `.pgpass`), messages that the ProSe Function
@@ -64,6 +66,7 @@ mod pc3;
 mod pc8;
 pub mod peers;
 mod runtime;
+mod sbi;
 pub mod status;
 pub mod store;
 pub mod tls;

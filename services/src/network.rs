@@ -1,6 +1,7 @@
 //! The network functions of a process, from start to end.
 
 mod pkmf;
+mod sbi;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::pc3::Pc3;
 use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
     AddError, Address, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a, PkmfCommand, ProseCommand,
-    ProseFunctionThread, Reply, Running, SubscribeError, Zh, queue,
+    ProseFunctionThread, Reply, Running, SbiCommand, SubscribeError, Zh, queue,
 };
 use crate::status::{Counters, Status};
 use crate::store::{NewSubscriber, SqlitePkmf, Store};
@@ -80,6 +81,9 @@ impl Network {
             let file = config.database.file().ok_or_else(PkmfConfig::without_file)?;
             handle.start_pkmf(pkmf, Box::new(SqlitePkmf::open(file)?), config.limits, &others)?;
         }
+        if let Some(sbi) = config.sbi {
+            handle.start_sbi(sbi, store, config.limits, &others)?;
+        }
         if let Some(peers) = config.peers {
             handle.start_peers(peers, config.limits)?;
         }
@@ -104,9 +108,11 @@ pub struct Handle {
     pc8: Option<SocketAddr>,
     mikey: Option<SocketAddr>,
     peers: Option<SocketAddr>,
+    sbi: Option<SocketAddr>,
     plmn: Option<Plmn>,
     pkmf_mnc_digits: Option<usize>,
     // In the order in which they end: each after those that ask it.
+    interfaces: Option<Running<SbiCommand>>,
     prose_function: Option<Running<ProseCommand>>,
     pkmf: Option<Running<PkmfCommand>>,
     bsf: Option<Running<BsfCommand>>,
@@ -128,8 +134,10 @@ impl Handle {
             pc8: None,
             mikey: None,
             peers: None,
+            sbi: None,
             plmn: None,
             pkmf_mnc_digits: None,
+            interfaces: None,
             prose_function: None,
             pkmf: None,
             bsf: None,

@@ -68,7 +68,7 @@ pub enum Order {
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Answer {
     /// What has happened.
-    Status(Status),
+    Status(Box<Status>),
     /// It is done, durably.
     Done {
         /// Of how many subscribers.
@@ -214,7 +214,7 @@ fn serve(stream: UnixStream, handle: &Handle) -> std::io::Result<()> {
 fn obey(order: Order, handle: &Handle) -> Answer {
     let refused = |why: &dyn fmt::Display| Answer::Refused { why: why.to_string() };
     match order {
-        Order::Status => Answer::Status(handle.status()),
+        Order::Status => Answer::Status(Box::new(handle.status())),
         Order::AddSubscribers { text } => match config::subscribers(&text) {
             Ok(all) => {
                 let subscribers = all.len();

@@ -15,6 +15,7 @@ mod hss;
 mod ledger;
 mod pkmf;
 mod prose_function;
+mod sbi;
 mod seeds;
 
 pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
@@ -23,6 +24,7 @@ pub(crate) use hss::{HssCommand, HssFunction};
 pub use pkmf::MemberError;
 pub(crate) use pkmf::{Membership, PkmfCommand, PkmfThread};
 pub(crate) use prose_function::{Pc4a, ProseCommand, ProseFunctionThread};
+pub(crate) use sbi::{AusfPart, DdnmfPart, GbaPart, Parts, PkmfPart, SbiCommand, SbiThread, Swx};
 
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -95,6 +95,10 @@ numbers! {
     mikey_refused;
     /// Datagrams that were too long, or too many at once.
     mikey_dropped;
+    /// Requests over the service-based interfaces that were served.
+    sbi_served;
+    /// Requests over the service-based interfaces that were refused.
+    sbi_refused;
     /// Connections ended because others came.
     connections_displaced;
     /// Commits that failed.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sidelink_network::pc3::Imsi;
 use sidelink_network::prose_function::{
-    self, Answer, Durable, Event, ProseFunction, RequestId, Response, Revocation, Ticket,
+    self, Answer, Durable, Event, NotTold, ProseFunction, Query, RequestId, Response, Revocation, Ticket,
+    Told,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Lease, Reservation, ReserveConfig, StreamId};
@@ -32,6 +33,8 @@ pub(crate) enum ProseCommand {
     Message { ue: Imsi, body: Vec<u8>, reply: Reply<Response> },
     /// The HSS answered.
     Subscription { ue: Imsi, answer: Answer },
+    /// The function of another network asks.
+    Ask { query: Query, reply: Reply<Result<Told, NotTold>> },
     /// The operator withdraws something.
     Revoke { what: Revocation, reply: Reply<()> },
 }
@@ -45,6 +48,7 @@ pub(crate) struct ProseFunctionThread {
     own: Address<ProseCommand>,
     names: u64,
     requests: HashMap<u64, Reply<Response>>,
+    queries: HashMap<u64, Reply<Result<Told, NotTold>>>,
     stores: Vec<Ticket>,
     writes: Vec<Write>,
     reservations: Vec<Reservation>,
@@ -73,6 +77,7 @@ impl ProseFunctionThread {
             own,
             names: 0,
             requests: HashMap::new(),
+            queries: HashMap::new(),
             stores: Vec::new(),
             writes: Vec::new(),
             reservations: Vec::new(),
@@ -92,6 +97,11 @@ impl ProseFunctionThread {
                     }
                     if let Some(reply) = self.requests.remove(&request.0) {
                         reply(response);
+                    }
+                }
+                Output::Tell { request, told } => {
+                    if let Some(reply) = self.queries.remove(&request.0) {
+                        reply(told);
                     }
                 }
                 Output::Push { ue, .. } => {
@@ -162,6 +172,12 @@ impl Function for ProseFunctionThread {
             }
             ProseCommand::Subscription { ue, answer } => {
                 self.machine.handle_input(prose_function::Input::Subscription { now, ue, answer });
+            }
+            ProseCommand::Ask { query, reply } => {
+                self.names += 1;
+                self.queries.insert(self.names, reply);
+                let request = RequestId(self.names);
+                self.machine.handle_input(prose_function::Input::OtherNetwork { now, request, query });
             }
             ProseCommand::Revoke { what, reply } => {
                 self.machine.handle_input(prose_function::Input::Revoke { now, what });

@@ -38,7 +38,7 @@ fn an_operator_adds_revokes_and_looks() {
     let added = give(&socket, &add(NEW));
     assert!(matches!(added, Ok(Answer::Done { subscribers: 1 })), "{added:?}");
     let Ok(Answer::Status(status)) = give(&socket, &Order::Status) else { panic!("no status") };
-    assert_eq!((status.subscribers, status), (2, handle.status()));
+    assert_eq!((status.subscribers, *status), (2, handle.status()));
     let Ok(Answer::Refused { why }) = give(&socket, &add(NEW)) else { panic!("added twice") };
     assert!(why.contains("001010000000077") && !why.contains("465b5ce8"), "{why}");
     let revoke = |imsi: &str| give(&socket, &Order::Revoke { imsi: imsi.to_owned() });
