@@ -17,6 +17,7 @@ use sidelink_network::sbi::pkmf;
 use sidelink_network::usim::{SqnArray, Usim};
 use sidelink_security::cipher::milenage::Subscriber;
 use sidelink_security::keys::UpPruk;
+use sidelink_services::client::Answered;
 use sidelink_services::config::{AusfConfig, Neighbour, SbiConfig};
 use sidelink_services::peers::Token;
 use sidelink_services::tls::TlsMode;
@@ -259,7 +260,10 @@ fn another_network_asks_the_prose_function() {
     let world = world();
     let address = world.handle.sbi_address().unwrap();
     let mut ue = world.client(1, TlsMode::Tls13);
-    let (_, code, _) = announced(&ue.send(&open_request(1, Pc3Command::Announce)).unwrap());
+    let Answered::Message(message) = ue.send(&open_request(1, Pc3Command::Announce)).unwrap() else {
+        panic!("no message")
+    };
+    let (_, code, _) = announced(&message);
     let root = "/n5g-ddnmf-disc/v1/imsi-002010000000001";
     let monitor = json!({ "discType": "OPEN", "openDiscData": { "proseAppIdNames": [FOOD] } });
     let answer = http2(address, "PUT", &format!("{root}/monitor-authorize/1"), &monitor);
