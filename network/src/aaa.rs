@@ -149,6 +149,9 @@ impl Aaa {
                     self.outputs.push_back(Output::Discard { session, why });
                 }
             }
+            Input::Begin { now, session, imsi, network_name } => {
+                self.begin_known(now, session, imsi, network_name, rng);
+            }
             Input::Vector { now, ticket, result } => self.vector(now, ticket, result, rng),
             Input::Tick { now } => self.expire(now),
         }
@@ -216,6 +219,7 @@ impl Aaa {
             until: now,
             identity,
             transcript: Transcript::default(),
+            begun_for: None,
             state: State::Failed(Rejection::Unexpected),
         };
         let step = match self.sessions.len() < self.config.sessions {
@@ -224,6 +228,29 @@ impl Aaa {
         };
         self.go(now, id, session, step, rng);
         Ok(())
+    }
+
+    fn begin_known(
+        &mut self,
+        now: UtcTime,
+        id: SessionId,
+        imsi: Imsi,
+        network_name: String,
+        rng: &mut dyn Rng,
+    ) {
+        let session = Session {
+            identifier: 0,
+            until: now,
+            identity: imsi.digits().to_owned(),
+            transcript: Transcript::default(),
+            begun_for: Some(network_name),
+            state: State::Failed(Rejection::Unexpected),
+        };
+        let step = match self.sessions.len() < self.config.sessions && !self.sessions.contains_key(&id) {
+            true => Step::Fetch { imsi, resynchronisation: None },
+            false => Step::Reject(Rejection::Busy),
+        };
+        self.go(now, id, session, step, rng);
     }
 
     /// What an identity leads to, after the request that it answers. RFC 4187 §4.1.4, §4.1.5.
@@ -355,7 +382,9 @@ impl Aaa {
             counter: counter.map_or(1, |counter| counter.saturating_add(1)),
             until: now.plus_millis(self.config.context_lifetime),
         };
-        self.contexts.keep(next_name, context, self.config.contexts);
+        if let Some(next_name) = next_name {
+            self.contexts.keep(next_name, context, self.config.contexts);
+        }
         self.outputs.push_back(Output::Accept { session, packet: success(identifier), grant });
     }
 
@@ -369,15 +398,16 @@ impl Aaa {
     ) {
         let bucket = self.bucket.get_or_insert_with(|| Bucket::new(self.config.rate, now));
         if !bucket.take(self.config.rate, now) {
-            return self.go(now, id, session, Step::Fail(Rejection::TooOften), rng);
+            let step = failed(&session, resynchronisation.is_some(), Rejection::TooOften);
+            return self.go(now, id, session, step, rng);
         }
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let resynchronised = resynchronisation.is_some();
         session.state = State::Vector { imsi: imsi.clone(), ticket, resynchronised };
+        let network_name = self.network_name(&session);
         self.fetches.insert(ticket, id);
         self.sessions.insert(id, session);
-        let network_name = self.config.network_name.clone();
         self.outputs.push_back(Output::Fetch { ticket, imsi, network_name, resynchronisation });
     }
 
@@ -394,9 +424,12 @@ impl Aaa {
         let state = std::mem::replace(&mut session.state, State::Failed(Rejection::Late));
         let State::Vector { imsi, resynchronised, .. } = state else { return };
         let made = match result {
-            Err(refusal) => return self.go(now, id, session, Step::Fail(Rejection::Hss(refusal)), rng),
+            Err(refusal) => {
+                let step = failed(&session, resynchronised, Rejection::Hss(refusal));
+                return self.go(now, id, session, step, rng);
+            }
             Ok(vector) => {
-                let extras = self.extras(&imsi, resynchronised, rng);
+                let extras = self.extras(&session, &imsi, resynchronised, rng);
                 Challenged::new(&session, session.identifier.wrapping_add(1), imsi, &vector, extras)
             }
         };
@@ -423,17 +456,23 @@ impl Aaa {
             let code = Notification::GENERAL_FAILURE;
             return Request::Notification(Notification::Before { code }).emit(Method::AkaPrime, next, None);
         };
-        let extras = (random(rng), self.extras(&context.imsi, false, rng));
+        let extras = (random(rng), self.extras(session, &context.imsi, false, rng));
         let (under_way, packet) = Reauthenticating::new(session, next, name, context, extras)?;
         session.state = State::Reauthentication(Box::new(under_way));
         Ok(packet)
     }
 
-    fn extras(&self, imsi: &Imsi, resynchronised: bool, rng: &mut dyn Rng) -> Extras {
+    fn network_name(&self, session: &Session) -> String {
+        session.begun_for.as_ref().unwrap_or(&self.config.network_name).clone()
+    }
+
+    fn extras(&self, session: &Session, imsi: &Imsi, resynchronised: bool, rng: &mut dyn Rng) -> Extras {
+        let is_named = session.begun_for.is_none();
+        let key = self.config.pseudonym_keys.first().filter(|_| is_named);
         Extras {
-            network_name: self.config.network_name.clone(),
-            pseudonym: self.config.pseudonym_keys.first().map(|key| key.seal(imsi, random(rng))),
-            next_name: identity::reauthentication(random(rng)),
+            network_name: self.network_name(session),
+            pseudonym: key.map(|key| key.seal(imsi, random(rng))),
+            next_name: is_named.then(|| identity::reauthentication(random(rng))),
             realm: self.config.realm.clone(),
             iv: random(rng),
             result_ind: self.config.result_indications == ResultIndications::Offered,
@@ -453,6 +492,11 @@ impl Aaa {
         }
         self.contexts.expire(now);
     }
+}
+
+/// A peer that was sent nothing yet need not be told a failure.
+const fn failed(session: &Session, resynchronised: bool, why: Rejection) -> Step {
+    if session.begun_for.is_some() && !resynchronised { Step::Reject(why) } else { Step::Fail(why) }
 }
 
 #[cfg(test)]

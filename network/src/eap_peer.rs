@@ -328,7 +328,11 @@ impl EapPeer {
         let Derivation::AkaPrime { network_name, .. } = &challenge.derivation else {
             return Err(Failure::Kdf);
         };
-        let identity = self.conversation.identity.as_ref().ok_or(Failure::Unexpected)?;
+        // TS 33.501 §F.3: in 5G it is the IMSI, whatever was said before.
+        let identity = match network_name.starts_with("5G:") {
+            true => self.config.imsi.digits(),
+            false => self.conversation.identity.as_deref().ok_or(Failure::Unexpected)?,
+        };
         let sqn = quintet.autn.concealed_sqn();
         let primes = kdf::ck_ik_prime(&quintet.ck, &quintet.ik, network_name, &sqn)
             .map_err(|_| Failure::NetworkName)?;

@@ -2,7 +2,7 @@
 //! `handle_input` and says what is to be done by `poll_output`; time and random octets are arguments. What must survive a
 //! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
 //!
-//! Pinned: TS 33.102, TS 33.220, TS 33.223, TS 24.109, TS 33.401, TS 24.334, TS 33.303 and TS 33.246 of release 16. RFC 3310 and RFC 7616, which the
+//! Pinned (the interfaces of [`sbi`] are those of release 18): TS 33.102, TS 33.220, TS 33.223, TS 24.109, TS 33.401, TS 24.334, TS 33.303 and TS 33.246 of release 16. RFC 3310 and RFC 7616, which the
 //! digest follows, RFC 3748, RFC 4187 and RFC 9048 of EAP, RFC 2865 and RFC 3579 of RADIUS, TS 102 225, and the names of TS 23.003 are
 //! from memory.
 //!
@@ -52,12 +52,15 @@
 //! - [`epc_discovery`], its EPC-level discovery, as far as registration, with the UE's end
 //! - [`app_server`], a ProSe application server: proves which user a UE is
 //! - [`usage`], usage logs with a chain of MACs, their upload, both ends compared: TS 24.334 §10.3
+//! - [`panf`], the ProSe anchor function of 5G: names of CP-PRUKs
+//! - [`sbi`], the HTTP and JSON of the 5G core in front of these machines: TS 29.500
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
 //!
 //! GBA_U, 2G GBA, GBA_Digest, TMPI, user security settings, Diameter; EAP-AKA (only its packets), the derivation of RFC 9678; 3DES over
-//! the air; NAS beyond what direct keying needs; K of 256 bits; the age limit L of a USIM.
+//! the air; NAS beyond what direct keying needs; K of 256 bits; the age limit L of a USIM; of the
+//! 5G core Npkmf_Discovery, model B, SUCIs under a protection scheme, OAuth 2.0 (see [`sbi`]).
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -84,6 +87,7 @@ pub mod mme;
 pub mod mme_client;
 pub mod nas;
 pub mod ota;
+pub mod panf;
 pub mod pc3;
 pub mod pc3_client;
 pub mod pc8;
@@ -94,6 +98,7 @@ pub mod puzzle;
 pub mod radius;
 pub mod relay_client;
 pub mod remote_ue;
+pub mod sbi;
 pub mod ub_client;
 pub mod usage;
 pub mod usim;

@@ -15,6 +15,7 @@
 //! front.rs    which requests are looked at: refusals that are remembered, rates, puzzles
 //! limits.rs   token buckets
 //! alarms.rs   floods, for reports
+//! other_networks.rs  what the functions of other networks ask
 //! work.rs     a request on its way
 //! ```
 //!
@@ -29,7 +30,7 @@
 //!   is stored as withdrawn until the store has taken it. Codes and keys are bound to numbers that are reserved ahead: after a
 //!   restart none comes again, not even from a source of chance that repeats itself.
 //!
-//! Not here: application-controlled extension, announcing on demand, other PLMNs (PC6, PC7), service authorisation (OMA
+//! Not here: application-controlled extension, announcing on demand, what PC6 and PC7 have beyond the queries of [`Query`], service authorisation (OMA
 //! DM, with the range of announcements). The application server (PC2) is the list of permissions.
 
 mod alarms;
@@ -39,6 +40,7 @@ mod front;
 mod io;
 mod limits;
 mod model_b;
+mod other_networks;
 mod reports;
 mod requests;
 mod revoke;
@@ -53,6 +55,7 @@ pub use config::{
 pub use io::{
     Alarm, Answer, Durable, Event, Flood, Input, Output, Refused, RequestId, Response, Revocation, Ticket,
 };
+pub use other_networks::{NotTold, Query, Told};
 pub use requests::MAX_TARGETS;
 pub(crate) use table::copy_material;
 pub use table::{Change, Content, Keys, Pair, Record};
@@ -155,6 +158,7 @@ impl ProseFunction {
             }
             Input::Subscription { ue, answer, .. } => self.subscription(ue, answer),
             Input::Revoke { what, .. } => self.revoke(what),
+            Input::OtherNetwork { request, query, .. } => self.other_network(request, &query),
             Input::Stored { ticket, .. } => self.stored(ticket),
             Input::StoreFailed { ticket, .. } => self.store_failed(ticket),
             Input::Granted { granted, .. } => self.numbers.grant(granted),

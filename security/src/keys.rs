@@ -183,6 +183,8 @@ keys! {
     KausfP: 32;
     /// CP-PRUK. TS 33.503 §A.2.
     CpPruk: 32;
+    /// Key of a link to a 5G relay, control plane. TS 33.503 §A.4.
+    KnrProse: 32;
     /// Ks of the generic bootstrapping architecture, CK || IK. TS 33.220 §B.3.
     Ks: 32;
     /// Ks_NAF, Ks_ext_NAF or Ks_int_NAF. TS 33.220 §B.3.

@@ -7,6 +7,7 @@
 //! database.rs     a file, or a server
 //! aaa.rs          [aaa], its clients and keys
 //! pkmf.rs         [pkmf], its groups and members
+//! sbi.rs          [sbi], interfaces of the 5G core
 //! subscribers.rs  the file of subscribers, which holds their keys
 //! ```
 
@@ -14,11 +15,13 @@ mod aaa;
 mod configuration;
 mod database;
 mod pkmf;
+mod sbi;
 mod subscribers;
 mod text;
 
 pub use aaa::AaaConfig;
 pub use pkmf::{PkmfConfig, group_id};
+pub use sbi::{AusfConfig, SbiConfig};
 
 use std::fmt;
 use std::io::Read;
@@ -97,6 +100,8 @@ pub struct Config {
     pub auc: Option<PathBuf>,
     /// How functions in different processes reach each other.
     pub peers: Option<PeersConfig>,
+    /// Interfaces of the 5G core in front of the functions of this process.
+    pub sbi: Option<SbiConfig>,
 }
 
 /// How functions in different processes reach each other.
@@ -282,6 +287,13 @@ impl Config {
         let peers = self.peers.as_ref();
         let has_hss = self.hss.is_some() || peers.is_some_and(|peers| peers.hss.is_some());
         let has_bsf = self.bsf.is_some() || peers.is_some_and(|peers| peers.bsf.is_some());
+        if self.hss.is_none() && self.sbi.as_ref().is_some_and(|sbi| sbi.ausf.is_some()) {
+            let remedy = "add a section [hss], or take the AUSF out";
+            return Err(ConfigError::new("there is no hss in this process", "[sbi] ausf", remedy));
+        }
+        if !has_hss && self.sbi.as_ref().is_some_and(|sbi| sbi.pkmf.is_some()) {
+            return missing("hss", "sbi.pkmf");
+        }
         match (&self.bsf, &self.prose_function) {
             (Some(_), _) if !has_hss => missing("hss", "bsf"),
             (_, Some(_)) if !has_hss => missing("hss", "prose-function"),

@@ -10,15 +10,16 @@ pub(crate) use reply::{Reply, Secret, body_of, check_target, document, media_typ
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -60,6 +61,18 @@ impl Default for Limits {
     }
 }
 
+/// Requests of one connection of HTTP/2 at once.
+const STREAMS: u32 = 64;
+
+/// Which HTTP a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, which both ends knew before.
+    Http2,
+}
+
 /// What a server serves.
 pub(crate) trait Site: Send + Sync + 'static {
     /// A connection after its handshake.
@@ -72,6 +85,11 @@ pub(crate) trait Site: Send + Sync + 'static {
 
     /// How long the peer is who it is.
     fn lasts(&self, peer: &Self::Peer) -> Duration;
+
+    /// Which HTTP the peer speaks.
+    fn version(&self, _: &Self::Peer) -> Version {
+        Version::Http1
+    }
 
     /// Answers a request.
     fn answer(&self, peer: Self::Peer, request: Request<Incoming>) -> impl Future<Output = Reply> + Send;
@@ -144,32 +162,52 @@ async fn connection<S: Site>(
     let Ok(Some((stream, peer))) = admitted else { return };
     is_admitted.store(true, Ordering::Relaxed);
     let life = limits.life.min(site.lasts(&peer));
+    let version = site.version(&peer);
     let service = service_fn(move |request| {
         let (site, peer) = (Arc::clone(&site), peer.clone());
         async move { Ok::<_, Infallible>(site.answer(peer, request).await) }
     });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD_OCTETS);
-    let serving = http.serve_connection(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
     let end = async {
         tokio::select! {
             () = over(&mut ended) => {}
             () = tokio::time::sleep(life) => {}
         }
     };
-    let result = tokio::select! {
-        result = &mut serving => result,
-        () = end => {
-            // An answer on its way is finished, if its reader is quick.
-            serving.as_mut().graceful_shutdown();
-            match tokio::time::timeout(FAREWELL, serving).await {
-                Ok(result) => result,
-                Err(_) => return,
-            }
+    let result = match version {
+        Version::Http1 => {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(HEAD_OCTETS);
+            let serving = http.serve_connection(TokioIo::new(stream), service);
+            until(serving, end, |serving| serving.graceful_shutdown()).await
+        }
+        Version::Http2 => {
+            let mut http = http2::Builder::new(TokioExecutor::new());
+            http.timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS)
+                .max_header_list_size(HEAD_OCTETS as u32);
+            // A peer that is gone is noticed; one that is silent lives until its life is over.
+            http.keep_alive_interval(limits.head).keep_alive_timeout(limits.head);
+            let serving = http.serve_connection(TokioIo::new(stream), service);
+            until(serving, end, |serving| serving.graceful_shutdown()).await
         }
     };
     if let Err(e) = result {
         tracing::debug!("a connection: {e}");
+    }
+}
+
+/// Serves a connection until `end`; an answer on its way is finished then, if its reader is quick.
+async fn until<C: Future<Output = hyper::Result<()>>>(
+    serving: C,
+    end: impl Future<Output = ()>,
+    finish: impl FnOnce(Pin<&mut C>),
+) -> hyper::Result<()> {
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        result = &mut serving => result,
+        () = end => {
+            finish(serving.as_mut());
+            tokio::time::timeout(FAREWELL, serving).await.unwrap_or(Ok(()))
+        }
     }
 }

@@ -16,7 +16,7 @@
 //! - [`config`], settings from TOML; faults say what, where and what to do
 //! - [`store`], what is durable: SQLite or PostgreSQL, each commit synchronised before anybody is answered
 //! - `runtime`, the threads of the functions, and the commits that they share
-//! - `http`, servers whose connections are bounded; `ub`, `pc3` and `pc8`, what they serve
+//! - `http`, servers whose connections are bounded; `ub`, `pc3`, `pc8` and `sbi`, what they serve
 //! - `udp`, datagrams that are bounded; `mikey` and `radius`, whose they are; `auc`, vectors for hostapd
 //! - [`peers`], functions in different processes of one machine
 //! - `configuration`, what a UE may send on, over PC3 with GBA or with certificates
@@ -45,6 +45,8 @@
 //!
 //! # What is not there
 //!
+//! OAuth 2.0 and TLS on the service-based interfaces (a token on loopback is there), interfaces that ask functions of other processes
+//! but the HSS for bootstrapping,
 //! Diameter on Zh, Zn, SWx and PC4a, functions on different machines without a tunnel, EAP-AKA' of hostapd with our HSS (it would
 //! derive CK' and IK' itself), accounting and RadSec of RADIUS, TLS to a PostgreSQL on
 //! another machine (an SSH tunnel leads there), passwords of
@@ -70,6 +72,7 @@ mod pc8;
 pub mod peers;
 mod radius;
 mod runtime;
+mod sbi;
 pub mod status;
 pub mod store;
 pub mod tls;

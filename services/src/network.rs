@@ -2,6 +2,7 @@
 
 mod aaa;
 mod pkmf;
+mod sbi;
 mod subscribers;
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -27,7 +28,7 @@ use crate::pc3::Pc3;
 use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
     AaaCommand, AddError, Address, Asked, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a,
-    PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, Zh, queue,
+    PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SbiCommand, Zh, queue,
 };
 use crate::status::{Counters, Status};
 use crate::store::Store;
@@ -92,6 +93,9 @@ impl Network {
         if let Some(path) = config.auc {
             handle.start_auc(&path)?;
         }
+        if let Some(sbi) = config.sbi {
+            handle.start_sbi(sbi, store, config.limits, &others)?;
+        }
         if let Some(peers) = config.peers {
             handle.start_peers(peers, config.limits)?;
         }
@@ -119,9 +123,11 @@ pub struct Handle {
     mikey: Option<SocketAddr>,
     radius: Option<SocketAddr>,
     peers: Option<SocketAddr>,
+    sbi: Option<SocketAddr>,
     plmn: Option<Plmn>,
     pkmf_mnc_digits: Option<usize>,
     // In the order in which they end: each after those that ask it.
+    interfaces: Option<Running<SbiCommand>>,
     prose_function: Option<Running<ProseCommand>>,
     pkmf: Option<Running<PkmfCommand>>,
     aaa: Option<Running<AaaCommand>>,
@@ -147,8 +153,10 @@ impl Handle {
             mikey: None,
             radius: None,
             peers: None,
+            sbi: None,
             plmn: None,
             pkmf_mnc_digits: None,
+            interfaces: None,
             prose_function: None,
             pkmf: None,
             aaa: None,

@@ -36,7 +36,7 @@ impl Token {
     }
 
     /// Whether a header field shows it.
-    fn is_shown_by(&self, field: &[u8]) -> bool {
+    pub(crate) fn is_shown_by(&self, field: &[u8]) -> bool {
         field.strip_prefix(b"Bearer ").is_some_and(|shown| self.0.as_bytes().ct_eq(shown).into())
     }
 }

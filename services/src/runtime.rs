@@ -16,6 +16,7 @@ mod hss;
 mod ledger;
 mod pkmf;
 mod prose_function;
+mod sbi;
 mod seeds;
 
 pub(crate) use aaa::{AaaCommand, AaaFunction, Swx};
@@ -25,6 +26,7 @@ pub(crate) use hss::{Asked, HssCommand, HssFunction};
 pub use pkmf::MemberError;
 pub(crate) use pkmf::{Membership, PkmfCommand, PkmfThread};
 pub(crate) use prose_function::{Pc4a, ProseCommand, ProseFunctionThread};
+pub(crate) use sbi::{AusfPart, DdnmfPart, GbaPart, Parts, PkmfPart, SbiCommand, SbiThread};
 
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -109,6 +109,10 @@ numbers! {
     eap_fast;
     /// Peers that it has rejected.
     eap_rejected;
+    /// Requests over the service-based interfaces that were served.
+    sbi_served;
+    /// Requests over the service-based interfaces that were refused.
+    sbi_refused;
     /// Connections ended because others came.
     connections_displaced;
     /// Commits that failed.

@@ -20,8 +20,10 @@ use std::fmt;
 
 use sidelink_network::bsf;
 use sidelink_network::identity::{Impi, Imsi};
+use sidelink_network::panf;
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::{Change, Record, Subscription};
+use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::cipher::milenage::Subscriber;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
@@ -49,6 +51,12 @@ pub trait Store: Send {
 
     /// UEs without subscription, as far as that counts after `now`, and until when.
     fn refusals(&mut self, now: UtcTime) -> Result<Vec<(Ue, UtcTime)>, StoreError>;
+
+    /// All keys of the ProSe anchor function.
+    fn cp_pruks(&mut self) -> Result<Vec<panf::Record>, StoreError>;
+
+    /// All keys of remote UEs over the user plane.
+    fn up_pruks(&mut self) -> Result<Vec<remote_keys::Record>, StoreError>;
 }
 
 /// A change.
@@ -82,6 +90,10 @@ pub enum Write {
         /// What has ended by now is forgotten.
         now: UtcTime,
     },
+    /// Keeps a CP-PRUK in the place of the one before of its subscriber and relay service.
+    PutCpPruk(panf::Record),
+    /// Keeps a UP-PRUK in the place of the one before of its subscriber and slot.
+    PutUpPruk(remote_keys::Record),
 }
 
 /// What became of a change in a batch that is durable.

@@ -147,6 +147,7 @@ targets!(
     config_scenario,
     keystore,
     links,
+    network_sbi,
     network_xml,
     network_digest,
     network_eap,

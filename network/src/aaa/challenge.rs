@@ -21,8 +21,8 @@ pub(super) const KDF: u16 = 1;
 pub(super) struct Extras {
     pub(super) network_name: String,
     pub(super) pseudonym: Option<String>,
-    /// User name of the next re-authentication.
-    pub(super) next_name: String,
+    /// User name of the next re-authentication, if there is to be one.
+    pub(super) next_name: Option<String>,
     pub(super) realm: Option<String>,
     pub(super) iv: [u8; 16],
     pub(super) result_ind: bool,
@@ -32,11 +32,12 @@ pub(super) struct Extras {
 
 impl Extras {
     /// The identity of the next re-authentication: a user name, and the realm where there is one.
-    pub(super) fn next_identity(&self) -> String {
-        match &self.realm {
-            Some(realm) => format!("{}@{realm}", self.next_name),
-            None => self.next_name.clone(),
-        }
+    pub(super) fn next_identity(&self) -> Option<String> {
+        let name = self.next_name.as_ref()?;
+        Some(match &self.realm {
+            Some(realm) => format!("{name}@{realm}"),
+            None => name.clone(),
+        })
     }
 }
 
@@ -49,7 +50,7 @@ pub(super) struct Challenged {
     exported: ExportedKeys,
     session_id: [u8; 33],
     checkcode: Checkcode,
-    next_name: String,
+    next_name: Option<String>,
     result_ind: bool,
     resynchronised: bool,
 }
@@ -63,16 +64,18 @@ impl Challenged {
         vector: &EapAkaPrimeVector,
         extras: Extras,
     ) -> Result<(Self, Vec<u8>), Error> {
-        let next_reauth_id = Some(extras.next_identity());
+        let next_reauth_id = extras.next_identity();
         let Extras { network_name, pseudonym, next_name, iv, result_ind, resynchronised, .. } = extras;
         let (keys, exported) = Keys::split(&eap_aka::master_keys(&vector.keys, &session.identity));
+        let names = pseudonym.is_some() || next_reauth_id.is_some();
         let inner = Inner { next_pseudonym: pseudonym, next_reauth_id, ..Inner::default() };
+        let sealed = if names { Some(Sealed::seal(&keys.k_encr, iv, &inner)?) } else { None };
         let checkcode = session.transcript.checkcode();
         let challenge = Challenge {
             rand: vector.rand.0,
             autn: vector.autn.0,
             derivation: Derivation::AkaPrime { kdfs: vec![KDF], network_name },
-            sealed: Some(Sealed::seal(&keys.k_encr, iv, &inner)?),
+            sealed,
             checkcode: Some(checkcode),
             result_ind,
         };

@@ -25,6 +25,18 @@ pub enum Input<'a> {
         /// Its octets.
         packet: &'a [u8],
     },
+    /// A peer is to be authenticated in full whose identity is known already, without a request for it. TS 33.501 §6.1.3.1: so 5G does
+    /// it. The peer gets neither a pseudonym nor a name for a re-authentication.
+    Begin {
+        /// The time.
+        now: UtcTime,
+        /// With whom: a new one.
+        session: SessionId,
+        /// Who it should be. Its digits are the identity that keys are derived from (TS 33.501 §F.3).
+        imsi: Imsi,
+        /// Name of the access network: `5G:..`.
+        network_name: String,
+    },
     /// The HSS answered [`Output::Fetch`].
     Vector {
         /// The time.

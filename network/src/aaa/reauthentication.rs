@@ -19,7 +19,7 @@ pub(super) struct Reauthenticating {
     exported: ExportedKeys,
     session_id: [u8; 33],
     checkcode: Checkcode,
-    next_name: String,
+    next_name: Option<String>,
     result_ind: bool,
 }
 
@@ -43,7 +43,7 @@ impl Reauthenticating {
         context: &Context,
         (nonce_s, extras): ([u8; 16], Extras),
     ) -> Result<(Self, Vec<u8>), Error> {
-        let next_reauth_id = Some(extras.next_identity());
+        let next_reauth_id = extras.next_identity();
         let Extras { next_name, iv, result_ind, .. } = extras;
         let counter = context.counter;
         let keys = &context.keys;

@@ -22,6 +22,8 @@ pub(super) struct Session {
     /// The last that the peer said.
     pub(super) identity: String,
     pub(super) transcript: Transcript,
+    /// Access network of a session that somebody began who knew the identity: it gets no names for a next time.
+    pub(super) begun_for: Option<String>,
     pub(super) state: State,
 }
 
@@ -46,8 +48,8 @@ pub(super) struct Proven {
     pub(super) keys: Keys,
     /// AT_COUNTER of this re-authentication; none of a full authentication.
     pub(super) counter: Option<u16>,
-    /// What the next one is asked for under.
-    pub(super) next_name: String,
+    /// What the next one is asked for under, if there is to be one.
+    pub(super) next_name: Option<String>,
 }
 
 /// What a session does next.

@@ -189,6 +189,7 @@ impl World {
                     let number: u32 = ue.msin().parse().unwrap();
                     self.client(number).handle_input(Input::Push { now, body: body.as_bytes() });
                 }
+                function::Output::Tell { .. } => panic!("no other network asks"),
                 function::Output::Event(event) => self.events.push(event),
                 function::Output::EpcLevel { .. } | function::Output::RememberRefusal { .. } => {}
                 function::Output::Timeout(_) => return answer,

@@ -7,6 +7,7 @@ use sidelink_security::counter::reserve::{Granted, Reservation};
 use zeroize::Zeroizing;
 
 use super::config::{Permission, Subscription};
+use super::other_networks::{NotTold, Query, Told};
 use super::table::{Change, Record};
 use crate::pc3::{Cause, EntryId, Error, Imsi, Message};
 use crate::puzzle::Challenge;
@@ -74,6 +75,15 @@ pub enum Input<'a> {
         /// What.
         what: Revocation,
     },
+    /// The function of another network asks.
+    OtherNetwork {
+        /// The time.
+        now: UtcTime,
+        /// For the answer.
+        request: RequestId,
+        /// What; the caller has authenticated who asks.
+        query: Query,
+    },
     /// The changes of [`Output::Store`] are durable.
     Stored {
         /// The time.
@@ -114,6 +124,7 @@ impl Input<'_> {
             | Self::Message { now, .. }
             | Self::Subscription { now, .. }
             | Self::Revoke { now, .. }
+            | Self::OtherNetwork { now, .. }
             | Self::Stored { now, .. }
             | Self::StoreFailed { now, .. }
             | Self::Granted { now, .. }
@@ -258,6 +269,13 @@ pub enum Output {
         request: RequestId,
         /// With what.
         response: Response,
+    },
+    /// Answer the function of another network.
+    Tell {
+        /// Which request.
+        request: RequestId,
+        /// With what.
+        told: Result<Told, NotTold>,
     },
     /// Send a message that this function begins, by OMA Push or long polling (TS 24.334 §6.1.3).
     Push {

@@ -344,7 +344,7 @@ impl ProseFunction {
 
     /// The scope of an ID that is known here. Another country's is a violation; another PLMN's is unknown, since there is no
     /// PC6 to ask over.
-    fn scope(&self, id: &ApplicationId) -> Result<Scope, Cause> {
+    pub(super) fn scope(&self, id: &ApplicationId) -> Result<Scope, Cause> {
         let scope = Scope::of(id).ok_or(Cause::UnknownApplicationId)?;
         if matches!(scope, Scope::Country(_)) && !scope.is_served_by(self.config.plmn) {
             return Err(Cause::ScopeViolation);

@@ -203,6 +203,7 @@ impl World {
                     let granted = reservation.commit(&mut self.disk).unwrap();
                     self.function.handle_input(Input::Granted { now: self.now, granted });
                 }
+                Output::Tell { .. } => panic!("no other network asks"),
                 Output::Timeout(at) => {
                     self.timeout = at;
                     return;

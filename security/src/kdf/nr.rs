@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::{ParameterTooLong, derive, fc, kdf, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{CpPruk, KausfP, Knrp, KnrpSess, Nrpek, Nrpik, UpPruk};
+use crate::keys::{CpPruk, KausfP, KnrProse, Knrp, KnrpSess, Nrpek, Nrpik, UpPruk};
 
 /// Computes K_NRP-sess = KDF(K_NRP, 0x7F, Nonce_1, Nonce_2). TS 33.536 §A.4.
 pub fn knrp_sess(knrp: &Knrp, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KnrpSess {
@@ -29,6 +29,22 @@ pub fn cp_pruk(
 ) -> Result<CpPruk, ParameterTooLong> {
     let derived = kdf(kausf_p.as_bytes(), fc::CP_PRUK, &[supi.as_bytes(), &relay_service_code])?;
     Ok(CpPruk::from(*derived))
+}
+
+/// Computes CP-PRUK ID* = KDF(K_AUSF_P, 0x86, "PRUK-ID", relay service code, SUPI), which names CP-PRUK and is no secret.
+/// TS 33.503 §A.3. `supi` is P0 of TS 33.501 §A.7.0.
+pub fn cp_pruk_id(
+    kausf_p: &KausfP,
+    supi: &str,
+    relay_service_code: [u8; 3],
+) -> Result<[u8; 32], ParameterTooLong> {
+    let parameters: [&[u8]; 3] = [b"PRUK-ID", &relay_service_code, supi.as_bytes()];
+    Ok(*kdf(kausf_p.as_bytes(), fc::CP_PRUK_ID, &parameters)?)
+}
+
+/// Computes K_NR_ProSe = KDF(CP-PRUK, 0x87, Nonce_2, Nonce_1). TS 33.503 §A.4.
+pub fn knr_prose(cp_pruk: &CpPruk, nonce_1: &[u8; 16], nonce_2: &[u8; 16]) -> KnrProse {
+    KnrProse::from(*derive(cp_pruk.as_bytes(), fc::KNR_PROSE, &[nonce_2, nonce_1]))
 }
 
 /// Computes the keystream that hides RSC and UP-PRUK ID in a direct communication request: the `N` last octets of

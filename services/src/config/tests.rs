@@ -123,6 +123,54 @@ fn a_configuration_with_a_password_is_for_its_owner_alone() {
     assert!(!format!("{config:?}").contains("s3cr3t"));
 }
 
+const SBI: &str = r#"
+[sbi]
+listen = "127.0.0.1:0"
+token-file = "token"
+
+[sbi.ausf]
+mcc = "001"
+mnc = "01"
+serving-networks = [{ mcc = "002", mnc = "001" }]
+
+[sbi.pkmf]
+name = "pkmf.mnc001.mcc001.pub.3gppnetwork.org"
+ua-protocol = "0100000007"
+mcc = "001"
+mnc = "01"
+"#;
+
+#[test]
+fn interfaces_are_for_this_machine_and_for_who_has_the_token() {
+    let files = Files::new(&format!("{WHOLE}{SBI}"), SUBSCRIBERS);
+    let token = files.0.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef\n").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let config = files.load().unwrap();
+    let sbi = config.sbi.as_ref().unwrap();
+    let ausf = sbi.ausf.as_ref().unwrap();
+    assert_eq!((ausf.serving_networks.len(), ausf.routing_indicator.as_str()), (2, "0"));
+    assert_eq!(sbi.pkmf.as_ref().unwrap().naf_id.protocol, [1, 0, 0, 0, 7]);
+    assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    let fault = |from: &str, to: &str| {
+        let changed = format!("{WHOLE}{SBI}").replace(from, to);
+        std::fs::write(files.0.path().join("network.toml"), changed).unwrap();
+        files.load().unwrap_err().to_string()
+    };
+    for (from, to, says) in [
+        ("[sbi]\nlisten = \"127.0.0.1:0\"", "[sbi]\nlisten = \"192.0.2.1:0\"", "not on this machine"),
+        ("\"token\"", "\"none\"", "cannot read it"),
+        ("mnc = \"01\"\nserving", "mnc = \"01\"\nrouting-indicator = \"12345\"\nserving", "1 to 4 digits"),
+        ("\"0100000007\"", "\"01\"", "10 digits"),
+        ("[hss]\nsubscribers = \"subscribers.toml\"\nburst = 100\n", "", "hss"),
+    ] {
+        let fault = fault(from, to);
+        assert!(fault.contains(says), "{to}: {fault}");
+    }
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(fault("x", "x").contains("chmod 600"));
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_a_database_or_a_fault(text: String) {

@@ -16,6 +16,7 @@ use sidelink_security::discovery::restricted::MicCheck;
 use super::aaa::AaaText;
 use super::configuration::ConfigurationText;
 use super::pkmf::PkmfText;
+use super::sbi::SbiText;
 use super::{
     BsfConfig, Config, ConfigError, Database, Limits, Listen, Neighbour, PeersConfig, ProseFunctionConfig,
     Reach, of_toml, read_secret, subscribers,
@@ -35,6 +36,7 @@ pub(super) struct Document {
     aaa: Option<AaaText>,
     auc: Option<AucText>,
     peers: Option<PeersText>,
+    sbi: Option<SbiText>,
 }
 
 /// Where EAP servers of other makers ask the HSS.
@@ -210,18 +212,25 @@ impl Document {
             aaa: self.aaa.map(|aaa| aaa.resolve(folder)).transpose().map_err(|e| e.within("[aaa]"))?,
             auc: self.auc.map(|auc| folder.join(auc.socket)),
             peers: self.peers.map(|peers| peers.resolve(folder)).transpose()?,
+            sbi: self.sbi.map(|sbi| sbi.resolve(folder)).transpose().map_err(|e| e.within("[sbi]"))?,
         })
     }
 }
 
+/// The token in a file.
+pub(super) fn token(path: &Path) -> Result<Token, ConfigError> {
+    let text = read_secret(path)?;
+    Token::new(text.trim()).ok_or_else(|| {
+        let remedy = format!(
+            "write {TOKEN_CHARACTERS} or more random characters without blanks, say of openssl rand -hex 32"
+        );
+        ConfigError::new("it holds no token", path.display().to_string(), remedy)
+    })
+}
+
 impl PeersText {
     fn resolve(self, folder: &Path) -> Result<PeersConfig, ConfigError> {
-        let path = folder.join(&self.token_file);
-        let text = read_secret(&path)?;
-        let token = Token::new(text.trim()).ok_or_else(|| {
-            let remedy = format!("write {TOKEN_CHARACTERS} or more random characters without blanks, say of openssl rand -hex 32");
-            ConfigError::new("it holds no token", path.display().to_string(), remedy)
-        })?;
+        let token = token(&folder.join(&self.token_file))?;
         let at = |address: Option<SocketAddr>| address.map(Neighbour::new).transpose();
         Ok(PeersConfig { token, listen: at(self.listen)?, hss: at(self.hss)?, bsf: at(self.bsf)? })
     }

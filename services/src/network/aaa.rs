@@ -56,7 +56,7 @@ impl Handle {
 }
 
 /// An HSS in this process.
-fn swx_to(hss: Address<HssCommand>) -> Swx {
+pub(super) fn swx_to(hss: Address<HssCommand>) -> Swx {
     Box::new(move |imsi, network_name, resynchronisation, reply| {
         let asked = Asked::EapAkaPrime { imsi, network_name, reply };
         let command = HssCommand::Vector { asked, resynchronisation };

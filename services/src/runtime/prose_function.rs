@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sidelink_network::pc3::Imsi;
 use sidelink_network::prose_function::{
-    self, Alarm, Answer, Durable, Event, ProseFunction, Refused, RequestId, Response, Revocation, Ticket,
+    self, Alarm, Answer, Durable, Event, NotTold, ProseFunction, Query, Refused, RequestId, Response,
+    Revocation, Ticket, Told,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Lease, Reservation, ReserveConfig, StreamId};
@@ -35,6 +36,8 @@ pub(crate) enum ProseCommand {
     Message { ue: Imsi, solution: Option<String>, body: Vec<u8>, reply: Reply<Response> },
     /// The HSS answered.
     Subscription { ue: Imsi, answer: Answer },
+    /// The function of another network asks.
+    Ask { query: Query, reply: Reply<Result<Told, NotTold>> },
     /// The operator withdraws something.
     Revoke { what: Revocation, reply: Reply<()> },
 }
@@ -48,6 +51,7 @@ pub(crate) struct ProseFunctionThread {
     own: Address<ProseCommand>,
     names: u64,
     requests: HashMap<u64, Reply<Response>>,
+    queries: HashMap<u64, Reply<Result<Told, NotTold>>>,
     stores: Vec<Ticket>,
     writes: Vec<Write>,
     /// Refusals to write down with the next commit; lost where it fails.
@@ -80,6 +84,7 @@ impl ProseFunctionThread {
             own,
             names: 0,
             requests: HashMap::new(),
+            queries: HashMap::new(),
             stores: Vec::new(),
             writes: Vec::new(),
             hints: Vec::new(),
@@ -105,6 +110,11 @@ impl ProseFunctionThread {
                     }
                     if let Some(reply) = self.requests.remove(&request.0) {
                         reply(response);
+                    }
+                }
+                Output::Tell { request, told } => {
+                    if let Some(reply) = self.queries.remove(&request.0) {
+                        reply(told);
                     }
                 }
                 Output::Push { ue, .. } => {
@@ -198,6 +208,12 @@ impl Function for ProseFunctionThread {
             }
             ProseCommand::Subscription { ue, answer } => {
                 self.machine.handle_input(prose_function::Input::Subscription { now, ue, answer });
+            }
+            ProseCommand::Ask { query, reply } => {
+                self.names += 1;
+                self.queries.insert(self.names, reply);
+                let request = RequestId(self.names);
+                self.machine.handle_input(prose_function::Input::OtherNetwork { now, request, query });
             }
             ProseCommand::Revoke { what, reply } => {
                 self.machine.handle_input(prose_function::Input::Revoke { now, what });

@@ -30,8 +30,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use sidelink_network::bsf;
+use sidelink_network::panf;
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::Record;
+use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
 use tokio::runtime::Runtime;
@@ -254,6 +256,16 @@ impl Store for Postgres {
         let found = self.query(TABLE_PATIENCE, "SELECT ue, until FROM refusal ORDER BY ue", &[])?;
         let found: Vec<_> = found.iter().map(rows::refusal).collect::<Result<_, _>>()?;
         Ok(found.into_iter().filter(|(_, until)| *until > now).collect())
+    }
+
+    fn cp_pruks(&mut self) -> Result<Vec<panf::Record>, StoreError> {
+        let query = "SELECT imsi, service, id, key FROM cp_pruk ORDER BY imsi, service";
+        self.query(TABLE_PATIENCE, query, &[])?.iter().map(rows::cp_pruk).collect()
+    }
+
+    fn up_pruks(&mut self) -> Result<Vec<remote_keys::Record>, StoreError> {
+        let query = "SELECT imsi, slot, id, key, expires FROM up_pruk ORDER BY imsi, slot";
+        self.query(TABLE_PATIENCE, query, &[])?.iter().map(rows::up_pruk).collect()
     }
 }
 

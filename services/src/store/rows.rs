@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 use sidelink_network::aka::Rand;
 use sidelink_network::bsf;
 use sidelink_network::identity::{BTid, Impi, Imsi};
+use sidelink_network::panf;
 use sidelink_network::pc3::{
     ApplicationCode, ApplicationId, EntryId, Imsi as Ue, Metadata, OsAppId, OutOfRange, Plmn, RestrictedCode,
     Rpauid,
 };
 use sidelink_network::prose_function::{Application, Content, Keys, Pair, Record, Role, Subscription};
+use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::discovery::restricted::Material;
-use sidelink_security::keys::{DiscoveryKey, Duck, Duik, Dusk, Ks};
+use sidelink_security::keys::{CpPruk, DiscoveryKey, Duck, Duik, Dusk, Ks, UpPruk};
 use zeroize::Zeroizing;
 
 use super::{Credentials, NewSubscriber, StoreError, StoredSubscriber};
@@ -118,6 +120,52 @@ pub(super) fn key(row: &impl Columns) -> Result<bsf::Record, StoreError> {
         created: time("bootstrapped", row, 4)?,
         expires: time("bootstrapped", row, 5)?,
     })
+}
+
+pub(super) fn cp_pruk(row: &impl Columns) -> Result<panf::Record, StoreError> {
+    let of = |error: &dyn ToString| damaged("cp_pruk", error.to_string());
+    let service = u32::try_from(row.number(1)?).map_err(|_| of(&"a relay service code is out of range"))?;
+    let [0, a, b, c] = service.to_be_bytes() else {
+        return Err(of(&"a relay service code has more than 24 bits"));
+    };
+    Ok(panf::Record {
+        imsi: Imsi::new(&row.text(0)?).map_err(|e| of(&e))?,
+        relay_service_code: [a, b, c],
+        id: row.text(2)?,
+        cp_pruk: CpPruk::from(*octets("cp_pruk", row, 3)?),
+    })
+}
+
+pub(super) fn up_pruk(row: &impl Columns) -> Result<remote_keys::Record, StoreError> {
+    let of = |error: &dyn ToString| damaged("up_pruk", error.to_string());
+    Ok(remote_keys::Record {
+        imsi: Imsi::new(&row.text(0)?).map_err(|e| of(&e))?,
+        slot: match row.number(1)? {
+            CONFIRMED => remote_keys::Slot::Confirmed,
+            CANDIDATE => remote_keys::Slot::Candidate,
+            _ => return Err(of(&"a slot is neither 0 nor 1")),
+        },
+        id: row.text(2)?,
+        up_pruk: UpPruk::from(*octets("up_pruk", row, 3)?),
+        expires: time("up_pruk", row, 4)?,
+    })
+}
+
+const CONFIRMED: i64 = 0;
+const CANDIDATE: i64 = 1;
+
+/// A slot as a number.
+pub(super) const fn slot(slot: remote_keys::Slot) -> i64 {
+    match slot {
+        remote_keys::Slot::Confirmed => CONFIRMED,
+        remote_keys::Slot::Candidate => CANDIDATE,
+    }
+}
+
+/// A relay service code as a number.
+pub(super) fn service(code: [u8; 3]) -> i64 {
+    let [a, b, c] = code;
+    i64::from(u32::from_be_bytes([0, a, b, c]))
 }
 
 pub(super) fn entry(row: &impl Columns) -> Result<Record, StoreError> {

@@ -15,8 +15,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use sidelink_network::bsf;
+use sidelink_network::panf;
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::{Change, Record};
+use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
 
@@ -27,7 +29,16 @@ use super::{NewSubscriber, Store, StoreError, StoredSubscriber, Write, Written};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Steps from each version of the schema to the next.
-const MIGRATIONS: [&str; 4] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL];
+const MIGRATIONS: [&str; 5] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, REMOTE_UES];
+
+const REMOTE_UES: &str = "
+CREATE TABLE cp_pruk (
+    imsi TEXT NOT NULL, service INTEGER NOT NULL, id TEXT NOT NULL UNIQUE, key BLOB NOT NULL,
+    PRIMARY KEY (imsi, service)) WITHOUT ROWID;
+CREATE TABLE up_pruk (
+    imsi TEXT NOT NULL, slot INTEGER NOT NULL, id TEXT NOT NULL, key BLOB NOT NULL, expires INTEGER NOT NULL,
+    PRIMARY KEY (imsi, slot)) WITHOUT ROWID;
+";
 
 const FIRST: &str = "
 CREATE TABLE counter (stream BLOB PRIMARY KEY, reserved INTEGER NOT NULL) WITHOUT ROWID;
@@ -176,6 +187,16 @@ impl Store for Sqlite {
         let found = collect(&self.connection, "SELECT ue, until FROM refusal", |row| rows::refusal(row))?;
         Ok(found.into_iter().filter(|(_, until)| *until > now).collect())
     }
+
+    fn cp_pruks(&mut self) -> Result<Vec<panf::Record>, StoreError> {
+        let query = "SELECT imsi, service, id, key FROM cp_pruk";
+        collect(&self.connection, query, |row| rows::cp_pruk(row))
+    }
+
+    fn up_pruks(&mut self) -> Result<Vec<remote_keys::Record>, StoreError> {
+        let query = "SELECT imsi, slot, id, key, expires FROM up_pruk";
+        collect(&self.connection, query, |row| rows::up_pruk(row))
+    }
 }
 
 impl rows::Columns for rusqlite::Row<'_> {
@@ -222,6 +243,8 @@ fn apply(to: &Transaction<'_>, change: &Write) -> Result<Written, StoreError> {
             to.prepare_cached("DELETE FROM bootstrapped WHERE impi = ?1")?.execute([impi.as_str()])?;
             1
         }
+        Write::PutCpPruk(record) => put_cp_pruk(to, record)?,
+        Write::PutUpPruk(record) => put_up_pruk(to, record)?,
         Write::Entry(Change::Put(record)) => put_entry(to, record)?,
         Write::Entry(Change::Remove(ue, entry)) => {
             to.prepare_cached("DELETE FROM entry WHERE ue = ?1 AND entry = ?2")?
@@ -278,6 +301,30 @@ fn refuse(to: &Transaction<'_>, ue: Ue, until: UtcTime, now: UtcTime) -> Result<
         .execute([signed("refusal", now.millis())?])?;
     let mut insert = to.prepare_cached("INSERT OR REPLACE INTO refusal VALUES (?1, ?2)")?;
     Ok(insert.execute(params![rows::ue_text(ue), signed("refusal", until.millis())?])?)
+}
+
+fn put_cp_pruk(to: &Transaction<'_>, record: &panf::Record) -> Result<usize, StoreError> {
+    // A name that another subscriber or service has is an error, not a replacement.
+    let mut insert = to.prepare_cached(
+        "INSERT INTO cp_pruk VALUES (?1, ?2, ?3, ?4) ON CONFLICT (imsi, service) DO UPDATE SET id = ?3, key = ?4",
+    )?;
+    Ok(insert.execute(params![
+        record.imsi.digits(),
+        rows::service(record.relay_service_code),
+        record.id,
+        &record.cp_pruk.as_bytes()[..],
+    ])?)
+}
+
+fn put_up_pruk(to: &Transaction<'_>, record: &remote_keys::Record) -> Result<usize, StoreError> {
+    let mut insert = to.prepare_cached("INSERT OR REPLACE INTO up_pruk VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    Ok(insert.execute(params![
+        record.imsi.digits(),
+        rows::slot(record.slot),
+        record.id,
+        &record.up_pruk.as_bytes()[..],
+        signed("up_pruk", record.expires.millis())?,
+    ])?)
 }
 
 fn put_entry(to: &Transaction<'_>, record: &Record) -> Result<usize, StoreError> {

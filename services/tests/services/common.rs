@@ -25,9 +25,9 @@ pub(crate) const NAF: &str = "prosefunction.mnc001.mcc001.pub.3gppnetwork.org";
 pub(crate) const FOOD: &str = "mcc001.mnc001.ProSeApp.Food";
 
 /// K and OPc of test set 1 of TS 35.208.
-const K: [u8; 16] =
+pub(crate) const K: [u8; 16] =
     [0x46, 0x5b, 0x5c, 0xe8, 0xb1, 0x99, 0xb4, 0x9f, 0xaa, 0x5f, 0x0a, 0x2e, 0xe2, 0x38, 0xa6, 0xbc];
-const OPC: [u8; 16] =
+pub(crate) const OPC: [u8; 16] =
     [0xcd, 0x63, 0xcb, 0x71, 0x95, 0x4a, 0x9f, 0x4e, 0x48, 0xa5, 0x99, 0x4e, 0x37, 0xa0, 0x2b, 0xaf];
 
 /// The card of each subscriber.
@@ -119,6 +119,7 @@ pub(crate) fn config(folder: &Path, subscribers: u32) -> Config {
         aaa: None,
         auc: None,
         peers: None,
+        sbi: None,
     }
 }
 

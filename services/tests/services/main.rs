@@ -14,4 +14,5 @@ mod orders;
 mod peers;
 mod postgres;
 mod robust;
+mod sbi;
 mod whole_path;

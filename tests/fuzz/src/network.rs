@@ -11,11 +11,13 @@ use sidelink_network::ikev2::wire::{
 };
 use sidelink_network::ota::sms::{Direction, segments};
 use sidelink_network::ota::uicc::{self, Uicc};
+use sidelink_network::panf::Panf;
 use sidelink_network::pc3::TransactionId;
 use sidelink_network::pc8::request::{GroupRequest, KeyRequest};
 use sidelink_network::pc8::{Algorithms, HeldId};
 use sidelink_network::radius::packet::Attributes;
 use sidelink_network::radius::{self, Attribute, Secret};
+use sidelink_network::sbi::{JSON, MERGE_PATCH_JSON, RequestId, ddnmf, gba, panf};
 use sidelink_network::usage::messages as pc3ch;
 use sidelink_network::{configuration, pc3, pc8, puzzle};
 use sidelink_security::cipher::Algorithm;
@@ -33,6 +35,48 @@ pub const RADIUS: Target = Target { name: "network_radius", run: radius, seeds: 
 pub const IKE: Target = Target { name: "network_ike", run: ike, seeds: ike_seeds };
 /// Short messages to a card, and the commands in them.
 pub const CARD: Target = Target { name: "network_card", run: card, seeds: card_seeds };
+
+/// Requests over the service-based interfaces: a line with method and path, then a body.
+pub const SBI: Target = Target { name: "network_sbi", run: sbi, seeds: sbi_seeds };
+
+fn sbi(data: &[u8]) -> bool {
+    let line = data.iter().position(|octet| *octet == b'\n').unwrap_or(data.len());
+    let (line, body) = data.split_at(line);
+    let Some((method, target)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(' ')) else {
+        return false;
+    };
+    let body = body.get(1..).unwrap_or_default();
+    let asks = |media_type| {
+        let Some(http) = sidelink_network::sbi::request(method, target, media_type, body) else {
+            return false;
+        };
+        let (now, request) = (UtcTime::from_millis(1_700_000_000_000), RequestId(1));
+        let mut gba = gba::Gba::default();
+        gba.handle_input(gba::Input::Request { now, request, http: &http });
+        let mut anchor = panf::AnchorFunction::new(Panf::new(1, []));
+        anchor.handle_input(panf::Input::Request { now, request, http: &http });
+        let mut discovery = ddnmf::Ddnmf::new(String::new());
+        discovery.handle_input(ddnmf::Input::Request { now, request, http: &http });
+        !matches!(gba.poll_output(), gba::Output::Respond { .. })
+            || !matches!(anchor.poll_output(), panf::Output::Respond { .. })
+            || !matches!(discovery.poll_output(), ddnmf::Output::Respond { .. })
+    };
+    let (one, other) = (asks(JSON), asks(MERGE_PATCH_JSON));
+    one || other
+}
+
+fn sbi_seeds() -> Vec<Vec<u8>> {
+    [
+        r#"POST /nbsp-gba/v1/bootstrapping-info-retrieval
+{"btId":"a@b","nafId":{"nafFqdn":"naf.example.org","uaSecProtId":"0100010002"}}"#,
+        r#"POST /nbsp-gba/v1/push-info-retrieval
+{"ueId":"a@b","ueIdType":"PRIVATE","uiccAppLabel":"","nafId":{"nafFqdn":"naf.example.org","uaSecProtId":"0100010002"},"ptId":"p","uiccOrMe":"GBA_ME","requestedLifeTime":"2023-11-15T00:00:00Z"}"#,
+        r#"PUT /n5g-ddnmf-disc/v1/imsi-001010000000001/monitor-authorize/1
+{"discType":"OPEN","openDiscData":{"proseAppIdNames":["mcc001.mnc001.ProSeApp.Food"]}}"#,
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
 
 fn xml(data: &[u8]) -> bool {
     let mut understood = false;

@@ -270,6 +270,8 @@ impl Functions {
                     Ok(granted) => self.function.handle_input(Input::Granted { now, granted }),
                     Err(_) => self.function.handle_input(Input::ReservationFailed { now }),
                 },
+                // No other network asks.
+                Output::Tell { .. } => {}
                 Output::Event(event) => self.events.push(event),
                 // This run has no second start to hint at, and no UE that asks for EPC-level discovery.
                 Output::RememberRefusal { .. } | Output::EpcLevel { .. } => {}

@@ -52,6 +52,14 @@ impl Store for Faulty {
     fn refusals(&mut self, now: UtcTime) -> Result<Vec<(Ue, UtcTime)>, StoreError> {
         self.0.refusals(now)
     }
+
+    fn cp_pruks(&mut self) -> Result<Vec<sidelink_network::panf::Record>, StoreError> {
+        self.0.cp_pruks()
+    }
+
+    fn up_pruks(&mut self) -> Result<Vec<sidelink_network::sbi::pkmf::Record>, StoreError> {
+        self.0.up_pruks()
+    }
 }
 
 struct World {

@@ -126,6 +126,25 @@ pub(super) fn step<'a>(of: &'a Statements, change: &Write) -> Result<Step<'a>, S
             (&of.put_key, values, Rows::One)
         }
         Write::ForgetKey(impi) => (&of.forget_key, vec![text(impi.as_str())], Rows::Any),
+        Write::PutCpPruk(record) => {
+            let values = vec![
+                text(record.imsi.digits()),
+                number(rows::service(record.relay_service_code)),
+                text(&record.id),
+                key(&record.cp_pruk.as_bytes()[..]),
+            ];
+            (&of.put_cp_pruk, values, Rows::One)
+        }
+        Write::PutUpPruk(record) => {
+            let values = vec![
+                text(record.imsi.digits()),
+                number(rows::slot(record.slot)),
+                text(&record.id),
+                key(&record.up_pruk.as_bytes()[..]),
+                number(signed("up_pruk", record.expires.millis())?),
+            ];
+            (&of.put_up_pruk, values, Rows::One)
+        }
         Write::Entry(Change::Put(record)) => {
             let values = vec![
                 text(&rows::ue_text(record.ue)),

@@ -24,7 +24,7 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET client_min_messages = warning; SET lock_timeout = '2s'";
 
 /// Steps from each version of the schema to the next.
-pub(super) const MIGRATIONS: [&str; 4] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL];
+pub(super) const MIGRATIONS: [&str; 5] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, PRUKS];
 
 const FIRST: &str = "
 CREATE TABLE counter (stream BYTEA PRIMARY KEY, reserved BIGINT NOT NULL);
@@ -40,6 +40,15 @@ CREATE TABLE holder (id SERIAL PRIMARY KEY, function TEXT NOT NULL UNIQUE, life 
 ";
 
 const REFUSAL: &str = "CREATE TABLE refusal (ue TEXT PRIMARY KEY, until BIGINT NOT NULL)";
+
+const PRUKS: &str = "
+CREATE TABLE cp_pruk (
+    imsi TEXT NOT NULL, service BIGINT NOT NULL, id TEXT NOT NULL UNIQUE, key BYTEA NOT NULL,
+    PRIMARY KEY (imsi, service));
+CREATE TABLE up_pruk (
+    imsi TEXT NOT NULL, slot BIGINT NOT NULL, id TEXT NOT NULL, key BYTEA NOT NULL, expires BIGINT NOT NULL,
+    PRIMARY KEY (imsi, slot));
+";
 
 /// Which connection of a store it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -189,6 +198,8 @@ pub(super) struct Statements {
     pub(super) remove_entry: Statement,
     pub(super) pkmf: PkmfStatements,
     pub(super) refuse: Statement,
+    pub(super) put_cp_pruk: Statement,
+    pub(super) put_up_pruk: Statement,
 }
 
 impl Statements {
@@ -227,6 +238,19 @@ impl Statements {
                 .prepare(
                     "WITH ended AS (DELETE FROM refusal WHERE until <= $3 AND ue <> $1)
                      INSERT INTO refusal VALUES ($1, $2) ON CONFLICT (ue) DO UPDATE SET until = $2",
+                )
+                .await?,
+            // A name that another subscriber or service has is an error, not a replacement.
+            put_cp_pruk: client
+                .prepare(
+                    "INSERT INTO cp_pruk VALUES ($1, $2, $3, $4) ON CONFLICT (imsi, service) DO UPDATE SET
+                     id = $3, key = $4",
+                )
+                .await?,
+            put_up_pruk: client
+                .prepare(
+                    "INSERT INTO up_pruk VALUES ($1, $2, $3, $4, $5) ON CONFLICT (imsi, slot) DO UPDATE SET
+                     id = $3, key = $4, expires = $5",
                 )
                 .await?,
         })

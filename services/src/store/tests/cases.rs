@@ -1,5 +1,9 @@
 //! What a store does, whichever database it is.
 
+use sidelink_network::panf;
+use sidelink_network::sbi::pkmf::Slot;
+use sidelink_security::keys::{CpPruk, UpPruk};
+
 use super::*;
 
 pub(super) fn a_new_start_reads_all_back(open: &dyn Fn() -> Box<dyn Store>) {
@@ -15,8 +19,19 @@ pub(super) fn a_new_start_reads_all_back(open: &dyn Fn() -> Box<dyn Store>) {
     let entries = (1..).zip(contents(9, "mcc001.mnc01.x")).map(|(n, content)| entry(n, content));
     let puts: Vec<_> = entries.map(|e| Write::Entry(Change::Put(Box::new(e)))).collect();
     first.commit(&puts).unwrap();
+    let pruks = |key| [cp_pruk(1, "a", key), cp_pruk(0xff_ffff, "b", key)].map(Write::PutCpPruk);
+    assert_eq!(first.commit(&pruks(1)).unwrap(), [Written::Done; 2]);
+    assert_eq!(first.commit(&pruks(2)).unwrap(), [Written::Done; 2], "in the place of those before");
+    let slots = [(Slot::Confirmed, "x"), (Slot::Candidate, "y"), (Slot::Confirmed, "z")];
+    for (slot, id) in slots {
+        assert_eq!(first.commit(&[Write::PutUpPruk(up_pruk(slot, id))]).unwrap(), [Written::Done]);
+    }
+    let taken = panf::Record { relay_service_code: [0, 0, 2], ..cp_pruk(1, "a", 3) };
+    assert!(first.commit(&[Write::PutCpPruk(taken)]).is_err(), "the name of another service");
     drop(first);
     let mut again = open();
+    assert_eq!(again.cp_pruks().unwrap(), [cp_pruk(1, "a", 2), cp_pruk(0xff_ffff, "b", 2)]);
+    assert_eq!(again.up_pruks().unwrap(), [up_pruk(Slot::Confirmed, "z"), up_pruk(Slot::Candidate, "y")]);
     let found = again.subscribers().unwrap();
     assert_eq!(found.iter().map(|s| s.reserved).collect::<Vec<_>>(), [33, 0]);
     assert_eq!(found[0].subscriber.subscription, Some(subscription()));
@@ -32,6 +47,17 @@ pub(super) fn a_new_start_reads_all_back(open: &dyn Fn() -> Box<dyn Store>) {
     assert_eq!((keys[1].created.millis(), keys[1].expires.millis()), (1, 2));
     let wanted: Vec<_> = (1..).zip(contents(9, "mcc001.mnc01.x")).map(|(n, c)| entry(n, c)).collect();
     assert_eq!(again.entries().unwrap(), wanted);
+}
+
+fn up_pruk(slot: Slot, id: &str) -> sidelink_network::sbi::pkmf::Record {
+    let (imsi, expires) = (subscriber(1, None).imsi, UtcTime::from_millis(9));
+    sidelink_network::sbi::pkmf::Record { imsi, slot, id: id.into(), up_pruk: UpPruk::from([7; 32]), expires }
+}
+
+fn cp_pruk(service: u32, id: &str, key: u8) -> panf::Record {
+    let [_, relay_service_code @ ..] = service.to_be_bytes();
+    let (imsi, cp_pruk) = (subscriber(1, None).imsi, CpPruk::from([key; 32]));
+    panf::Record { id: id.into(), imsi, relay_service_code, cp_pruk }
 }
 
 pub(super) fn a_number_is_raised_from_where_it_is_alone(store: &mut dyn Store) {
