@@ -57,6 +57,7 @@ pub enum ResponderProof {
 }
 
 /// The same, at the responder.
+#[expect(clippy::large_enum_variant, reason = "a responder has one")]
 pub enum ResponderKey {
     /// It signs.
     Signature(SigningKey),

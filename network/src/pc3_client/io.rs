@@ -278,6 +278,7 @@ pub enum Name {
 
 /// What is to be done.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "an output is moved once, and a box would hold keys elsewhere")]
 pub enum Output {
     /// Send this to the ProSe Function, and hand back [`Input::Response`] or [`Input::NoAnswer`].
     Request {

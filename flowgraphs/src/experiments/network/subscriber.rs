@@ -19,6 +19,7 @@ const RETRY: u64 = 10_000;
 
 /// What a subscriber tells.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is moved once")]
 pub(crate) enum Told {
     /// There is a key, after so many milliseconds.
     Bootstrapped { b_tid: BTid, took: u64 },

@@ -62,7 +62,7 @@ pub(super) struct Found {
 /// What is shown later: the air does not wait for a terminal.
 enum Line {
     Text(&'static str, String),
-    Told(UeId, Told),
+    Told(UeId, Box<Told>),
 }
 
 /// Puts the UEs into one air until the end.
@@ -240,7 +240,7 @@ impl Found {
                 }
                 _ => {}
             }
-            self.lines.push((at, Line::Told(ue, told)));
+            self.lines.push((at, Line::Told(ue, Box::new(told))));
         }
     }
 

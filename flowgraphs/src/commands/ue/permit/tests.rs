@@ -23,7 +23,7 @@ fn ue(folder: &Path) -> UeConfig {
     config.radio.prb = Some(50);
     config.network = Some(toml::from_str(&network).unwrap());
     let (network, _) = named(&config).unwrap();
-    let key = sealing_key(network).unwrap();
+    let key = network.sealing_key().unwrap();
     let content = content().unwrap();
     let held = Configuration { ue: key.ue(), issued: NOW, valid_until: NOW.plus_millis(1000), content };
     std::fs::write(folder.join("alice.configuration"), key.seal(&held)).unwrap();
