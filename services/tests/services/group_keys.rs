@@ -80,7 +80,7 @@ fn keys_of_public_safety_discovery_come_to_those_who_may_have_them() {
         },
     };
     let [first, second] = [ServiceId([0, 1, 1]), ServiceId([0, 1, 2])];
-    let mut config = |config: &mut sidelink_services::Config| {
+    let config = |config: &mut sidelink_services::Config| {
         let folder = config.database.file().unwrap().parent().unwrap().to_owned();
         *config = net::config(&net, &folder, 2);
         let services = &mut config.pkmf.as_mut().unwrap().pkmf.services;
