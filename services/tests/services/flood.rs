@@ -84,8 +84,9 @@ fn a_flood_of_refused_identities_starves_no_honest_ue() {
     let status = world.handle.status();
     assert_eq!(status.entries, u64::from(HONEST));
     assert!(status.puzzles_asked > 0, "{status:?}");
-    // Each identity is asked about once, however often it comes.
-    assert_eq!(status.subscriptions_asked, u64::from(HONEST + REFUSED), "{status:?}");
+    // Each identity is asked about once at most, however often it comes; some never get past their own rate.
+    let asked = u64::from(HONEST)..=u64::from(HONEST + REFUSED);
+    assert!(asked.contains(&status.subscriptions_asked), "{status:?}");
     assert!(status.pc3_refused > status.subscriptions_asked, "{status:?}");
 }
 
@@ -110,23 +111,16 @@ fn who_proves_nothing_costs_no_question() {
 /// What a client without puzzles sees, and what ours does.
 #[test]
 fn a_puzzle_comes_with_503_and_our_client_solves_it() {
-    let world = world(|limits| limits.puzzle_above = 0);
+    let world = world(|limits| (limits.puzzle_above, limits.burst, limits.interval) = (0, 50, 60_000));
     let mut first = bootstrapped(&world, 1);
     served(&mut first, 1);
-    // The token of the first request is still missing from the bucket for a moment: each request makes load itself.
+    // The token of the first request is missing from the bucket for a minute: that is load.
     let limits = |world: &World| world.handle.status().puzzles_asked;
     let before = limits(&world);
     let body = open_request(2, Command::Announce).to_xml();
     let second = bootstrapped(&world, 2);
-    let mut challenged = None;
-    for _ in 0..200 {
-        let (status, answer) = ask(&world, &second, &post(MEDIA_TYPE, body.as_bytes()));
-        if status == 503 {
-            challenged = Some(answer);
-            break;
-        }
-    }
-    let answer = challenged.expect("one of 200 requests comes while another's token is missing");
+    let (status, answer) = ask(&world, &second, &post(MEDIA_TYPE, body.as_bytes()));
+    assert_eq!(status, 503, "{answer}");
     assert!(limits(&world) > before && answer.contains("retry-after: 10"), "{answer}");
     let field = answer.lines().find_map(|line| line.strip_prefix("client-puzzle: ")).unwrap();
     assert_eq!(field.trim_end().parse::<Challenge>().unwrap().work(), 4 << 8);
