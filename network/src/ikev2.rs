@@ -59,7 +59,7 @@ pub enum ResponderProof {
 /// The same, at the responder.
 pub enum ResponderKey {
     /// It signs.
-    Signature(SigningKey),
+    Signature(Box<SigningKey>),
     /// It does not.
     EapOnly,
 }

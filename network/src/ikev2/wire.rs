@@ -148,7 +148,8 @@ impl Header {
         if length > MAX_MESSAGE {
             return Err(Error::TooLong);
         }
-        let flags = u8::from(self.from_initiator) * FROM_INITIATOR | u8::from(self.is_response) * RESPONSE;
+        let flags =
+            (u8::from(self.from_initiator) * FROM_INITIATOR) | (u8::from(self.is_response) * RESPONSE);
         let mut octets = Vec::with_capacity(length);
         octets.extend(self.spi_initiator);
         octets.extend(self.spi_responder);

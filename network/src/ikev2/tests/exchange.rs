@@ -122,8 +122,10 @@ fn a_proxy_reads_nothing_and_cannot_put_itself_between() {
         }
     }
     // A proxy that answers the UE itself, with another key.
-    let mut between =
-        Run::new(ResponderProof::Signature(signing(1).verifying_key()), ResponderKey::Signature(signing(2)));
+    let mut between = Run::new(
+        ResponderProof::Signature(signing(1).verifying_key()),
+        ResponderKey::Signature(Box::new(signing(2))),
+    );
     between.run();
     assert_eq!(between.errors()[0], Some(Error::Auth));
     // EAP alone proves it: the proxy passes EAP on, and lacks MSK at the end.
@@ -215,7 +217,7 @@ fn what_the_ends_do_not_have_in_common_gives_no_child_sa() {
 
 #[test]
 fn half_open_sas_are_bounded() {
-    let mut responder = Responder::new(responder_config(ResponderKey::Signature(signing(1))));
+    let mut responder = Responder::new(responder_config(ResponderKey::Signature(Box::new(signing(1)))));
     let mut rng = Octets(9);
     let [from, _] = ends();
     let mut first = Vec::new();
