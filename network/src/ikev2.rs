@@ -41,7 +41,7 @@ pub use responder::{
     Input as ResponderInput, Output as ResponderOutput, Responder, ResponderConfig, SessionId,
 };
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
