@@ -41,7 +41,7 @@ pub use responder::{
     Input as ResponderInput, Output as ResponderOutput, Responder, ResponderConfig, SessionId,
 };
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 
@@ -60,7 +60,7 @@ pub enum ResponderProof {
 #[expect(clippy::large_enum_variant, reason = "a responder has one")]
 pub enum ResponderKey {
     /// It signs.
-    Signature(SigningKey),
+    Signature(Box<SigningKey>),
     /// It does not.
     EapOnly,
 }

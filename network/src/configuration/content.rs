@@ -1,7 +1,7 @@
 //! What a configuration is made of: nodes of TS 24.333 §5.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use sidelink_security::counter::UtcTime;

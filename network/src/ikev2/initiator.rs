@@ -1,7 +1,7 @@
 //! The UE's end.
 
+use core::net::SocketAddrV4;
 use std::collections::VecDeque;
-use std::net::SocketAddrV4;
 
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;

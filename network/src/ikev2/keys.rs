@@ -156,7 +156,7 @@ impl Signed<'_> {
 }
 
 /// Hash of NAT detection. RFC 7296 §2.23: nothing rests on it, and no collision helps anybody.
-pub(super) fn nat_detection(spis: [&[u8; 8]; 2], at: std::net::SocketAddrV4) -> [u8; 20] {
+pub(super) fn nat_detection(spis: [&[u8; 8]; 2], at: core::net::SocketAddrV4) -> [u8; 20] {
     let hash = Sha1::new().chain_update(spis[0]).chain_update(spis[1]).chain_update(at.ip().octets());
     hash.chain_update(at.port().to_be_bytes()).finalize().into()
 }

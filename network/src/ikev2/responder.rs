@@ -1,7 +1,7 @@
 //! The ProSe Function's end: many SAs.
 
+use core::net::SocketAddrV4;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddrV4;
 
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;

@@ -80,7 +80,10 @@ impl Run {
     }
 
     fn signed() -> Self {
-        Self::new(ResponderProof::Signature(signing(1).verifying_key()), ResponderKey::Signature(signing(1)))
+        Self::new(
+            ResponderProof::Signature(signing(1).verifying_key()),
+            ResponderKey::Signature(Box::new(signing(1))),
+        )
     }
 
     fn run(&mut self) {

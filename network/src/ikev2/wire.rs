@@ -5,7 +5,7 @@
 //!   payload  next 1 | critical 1 bit, 7 zero | length 2 | body
 //! ```
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 use super::{Error, Selector};
 

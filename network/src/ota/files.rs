@@ -33,7 +33,7 @@ pub(super) struct Place {
     pub(super) room: usize,
 }
 
-struct File {
+struct Slots {
     place: Place,
     at: usize,
     /// 0: nothing was written yet.
@@ -44,7 +44,7 @@ struct File {
 
 /// Files in a memory.
 pub(super) struct Files {
-    files: Vec<File>,
+    files: Vec<Slots>,
 }
 
 fn check(sequence: [u8; 4], length: [u8; 2], content: &[u8]) -> [u8; CHECK] {
@@ -82,7 +82,7 @@ impl Files {
                 (None, None) => (1, None),
             };
             let (sequence, content) = found.unwrap_or_default();
-            files.push(File { place: *place, at, sequence, slot, content });
+            files.push(Slots { place: *place, at, sequence, slot, content });
             at += 2 * size;
         }
         Self { files }

@@ -4,7 +4,7 @@
 //! frequency in Hz (8 octets), power in dBm (1) and resource blocks (1). None of these files has a version or an end: what is there
 //! counts until it is replaced.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::configuration::{
     Bandwidth, Content, Hertz, Latitude, Longitude, Place, Polygon, Power, RadioParameters,

@@ -60,6 +60,18 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
+    /// Packets that go one behind the other: the last to arrive counts.
+    fn packets(&mut self, octets: &[usize]) -> anyhow::Result<()> {
+        let (begun, mut end) = (self.millis, self.millis);
+        for octets in octets {
+            self.millis = begun;
+            self.message(*octets)?;
+            end = end.max(self.millis);
+        }
+        self.millis = end;
+        Ok(())
+    }
+
     /// A request and its answer.
     fn round_trip(&mut self, there: usize, back: usize) -> anyhow::Result<()> {
         self.message(there)?;

@@ -122,8 +122,10 @@ fn a_proxy_reads_nothing_and_cannot_put_itself_between() {
         }
     }
     // A proxy that answers the UE itself, with another key.
-    let mut between =
-        Run::new(ResponderProof::Signature(signing(1).verifying_key()), ResponderKey::Signature(signing(2)));
+    let mut between = Run::new(
+        ResponderProof::Signature(signing(1).verifying_key()),
+        ResponderKey::Signature(Box::new(signing(2))),
+    );
     between.run();
     assert_eq!(between.errors()[0], Some(Error::Auth));
     // EAP alone proves it: the proxy passes EAP on, and lacks MSK at the end.
@@ -215,7 +217,7 @@ fn what_the_ends_do_not_have_in_common_gives_no_child_sa() {
 
 #[test]
 fn half_open_sas_are_bounded() {
-    let mut responder = Responder::new(responder_config(ResponderKey::Signature(signing(1))));
+    let mut responder = Responder::new(responder_config(ResponderKey::Signature(Box::new(signing(1)))));
     let mut rng = Octets(9);
     let [from, _] = ends();
     let mut first = Vec::new();
@@ -239,4 +241,89 @@ fn half_open_sas_are_bounded() {
         let Some(ResponderOutput::Send(message)) = responder.poll_output() else { panic!() };
         assert_eq!(message == answers[number], number >= 5, "{number}");
     }
+}
+
+/// A responder that nobody has a secret with: it passes EAP on, and makes up AUTH at the end.
+struct Rogue {
+    keys: IkeKeys,
+    spis: [[u8; 8]; 2],
+    nonces: [Vec<u8>; 2],
+    first: Vec<u8>,
+}
+
+impl Rogue {
+    /// Its answer to IKE_SA_INIT.
+    fn new(request: &[u8]) -> Self {
+        let header = Header::parse(request).unwrap();
+        let payloads = Payloads::parse(header.next, &request[HEADER..]).unwrap();
+        let theirs = wire::public_value(payloads.find(Kind::Ke).unwrap()).unwrap();
+        let nonces = [payloads.find(Kind::Nonce).unwrap().to_vec(), vec![9; 32]];
+        let own = x25519_dalek::StaticSecret::from([5; 32]);
+        let secret = own.diffie_hellman(&theirs.into());
+        let spis = [header.spi_initiator, [6; 8]];
+        let keys = IkeKeys::new([&nonces[0], &nonces[1]], secret.as_bytes(), [&spis[0], &spis[1]]);
+        let public = x25519_dalek::PublicKey::from(&own);
+        let (next, octets) = chain(&[
+            (Kind::Sa, proposal(Protocol::Ike, 1, &[])),
+            (Kind::Ke, [&[0, 31, 0, 0], &public.as_bytes()[..]].concat()),
+            (Kind::Nonce, nonces[1].clone()),
+        ])
+        .unwrap();
+        let header =
+            Header { spi_responder: spis[1], next, from_initiator: false, is_response: true, ..header };
+        Self { keys, spis, nonces, first: header.emit(&octets).unwrap() }
+    }
+
+    fn answer(&self, request: &[u8], payloads: &[(Kind, Vec<u8>)]) -> Vec<u8> {
+        let header = Header::parse(request).unwrap();
+        assert_eq!([header.spi_initiator, header.spi_responder], self.spis);
+        let header = Header { from_initiator: false, is_response: true, ..header };
+        self.keys.responder.seal(header, payloads, [3; 16]).unwrap()
+    }
+
+    /// A payload of a request.
+    fn read(&self, request: &[u8], kind: Kind) -> Option<Vec<u8>> {
+        let header = Header::parse(request).unwrap();
+        let (next, inner) = self.keys.initiator.open(&header, request).unwrap();
+        Payloads::parse(next, &inner).unwrap().find(kind).map(<[u8]>::to_vec)
+    }
+}
+
+/// T6.1-1 over IKE: where EAP alone proves the responder, who passes EAP on and has no MSK gets no SA.
+#[test]
+fn auth_of_a_responder_without_msk_is_refused() {
+    let mut run = Run::new(ResponderProof::EapOnly, ResponderKey::EapOnly);
+    run.initiator.handle_input(Input::Start, &mut run.rngs[0]);
+    let request = run.ue(&mut |_| {}).remove(0);
+    let rogue = Rogue::new(&request);
+    let identity = [&[2, 0, 0, 0], NAME.as_bytes()].concat();
+    let mut answer = rogue.first.clone();
+    let mut next = Some(hello(1));
+    for round in 0.. {
+        run.initiator.handle_input(Input::Message(&answer), &mut run.rngs[0]);
+        let Some(request) = run.ue(&mut |_| {}).pop() else { break };
+        let mut payloads = Vec::new();
+        if round == 0 {
+            payloads.push((Kind::IdResponder, identity.clone()));
+        } else if let Some(packet) = rogue.read(&request, Kind::Eap) {
+            next = run.world.tell(aaa::SessionId(1), &packet, &mut run.outcome);
+        } else {
+            let signed = Signed {
+                message: &rogue.first,
+                nonce: &rogue.nonces[0],
+                sk_p: &rogue.keys.responder.p,
+                identity: &identity,
+            };
+            payloads.extend([
+                (Kind::Auth, signed.body_by_msk(&[0; 64])),
+                (Kind::Sa, proposal(Protocol::Esp, 1, &[1; 4])),
+                (Kind::TsInitiator, wire::selectors(Selector::ALL)),
+                (Kind::TsResponder, wire::selectors(Selector::ALL)),
+            ]);
+        }
+        payloads.extend(next.take().map(|packet| (Kind::Eap, packet)));
+        answer = rogue.answer(&request, &payloads);
+    }
+    run.outcome.granted();
+    assert_eq!(run.errors()[0], Some(Error::Auth));
 }

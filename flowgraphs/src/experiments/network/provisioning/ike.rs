@@ -258,9 +258,8 @@ pub(super) fn over_ike(name: &'static str, ways: &Ways, seed: u64) -> anyhow::Re
     );
     let there = tunnelled(&mut up.0, &mut up.1, there)?;
     let back = tunnelled(&mut down.0, &mut down.1, back)?;
-    for octets in there.into_iter().chain(back) {
-        exchange.message(octets)?;
-    }
+    exchange.packets(&there)?;
+    exchange.packets(&back)?;
     exchange.meter.round_trips(super::ReferencePoint::Pc3, 1);
     Ok(exchange.measured(name, clock))
 }
