@@ -90,7 +90,7 @@ pub enum Output {
     /// Send a message to the NAF.
     Request(Vec<u8>),
     /// Make the state of the USIM durable, and hand back [`Input::Stored`] or [`Input::StoreFailed`].
-    Store(SqnArray),
+    Store(Box<SqnArray>),
     /// There is a key.
     Key(GroupKey),
     /// The NAF refuses; anybody can say that.
@@ -303,7 +303,7 @@ impl GroupNafClient {
     fn says(&mut self, now: UtcTime, output: push::Output) -> Result<(), Dropped> {
         match output {
             push::Output::Store(array) => {
-                self.outputs.push_back(Output::Store(array));
+                self.outputs.push_back(Output::Store(Box::new(array)));
                 Ok(())
             }
             push::Output::Associated(association) => {

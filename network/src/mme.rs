@@ -208,7 +208,7 @@ impl Mme {
             Input::FromMme { now, from, octets } => {
                 self.at(now);
                 let result = Message::parse(octets).map_err(Dropped::Malformed);
-                if let Err(why) = result.and_then(|message| self.peer_says(from, message)) {
+                if let Err(why) = result.and_then(|message| self.of_mme(from, message)) {
                     self.report(Event::Dropped(why));
                 }
             }

@@ -234,7 +234,7 @@ impl MmeClient {
             return self.report(Event::Dropped(Dropped::Unexpected));
         }
         match self.usim.poll_output() {
-            Some(usim::Output::Store(array)) => self.outputs.push_back(Output::Store(array)),
+            Some(usim::Output::Store(array)) => self.outputs.push_back(Output::Store(Box::new(array))),
             Some(usim::Output::Answer(usim::Answer::Keys(quintet))) => {
                 let k_asme = k_asme(&quintet, &self.config.serving_network);
                 self.candidate = Some(nas::Context::new(&k_asme, End::Ue));

@@ -341,7 +341,7 @@ fn signed(mut octets: Vec<u8>, key: &KsNaf) -> Vec<u8> {
 }
 
 impl Request {
-    /// Parses a request; whether its tag is right is another question ([`has_tag`]).
+    /// Parses a request; whether its tag is right is another question.
     ///
     /// # Errors
     /// Octets that are none.

@@ -89,7 +89,7 @@ impl Mme {
     }
 
     /// A message of another MME.
-    pub(super) fn peer_says(&mut self, from: &Fqdn, message: Message) -> Result<(), Dropped> {
+    pub(super) fn of_mme(&mut self, from: &Fqdn, message: Message) -> Result<(), Dropped> {
         match message {
             Message::Call(call) if call.step == CallStep::KeyingRequest => {
                 let connection = call.connection;

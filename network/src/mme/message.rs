@@ -105,7 +105,7 @@ pub struct Call {
     pub kind: Kind,
     /// Identity that UE_1 gives to the connection.
     pub connection: ConnectionId,
-    /// Half keys, or UE_1's public value: as many as [`Call::shares`] says.
+    /// Half keys, or UE_1's public value: as many as [`Call::shares()`] says.
     pub shares: Vec<Secret256>,
     /// Seconds that KD lives; 0 in message 1.
     pub lifetime: u32,
@@ -127,7 +127,7 @@ pub struct Answer {
     pub target: ConnectionId,
     /// Direct key set identifier, of UE_2.
     pub dksi: [u8; 4],
-    /// Half keys or public values: as many as [`Answer::shares`] says.
+    /// Half keys or public values: as many as [`Answer::shares()`] says.
     pub shares: Vec<Secret256>,
     /// Seconds that KD lives; 0 in message 4.
     pub lifetime: u32,

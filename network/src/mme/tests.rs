@@ -173,7 +173,7 @@ fn who_may_not_call_is_refused() {
     let (step, shares) = (CallStep::KeyingRequest, vec![[5; 32].into()]);
     let call = Call { step, shares, lifetime: 9, ..world.call(22, Peer::Expression(expression("john"))) };
     let octets = Message::Call(call).emit().unwrap();
-    assert_eq!(world.peer_says(9, 1, &octets), Some(Cause::NotAllowed));
+    assert_eq!(world.by_mme(9, 1, &octets), Some(Cause::NotAllowed));
     let call = world.call(23, nobody);
     assert_eq!(world.inject_mme(call), Some(Cause::UnknownPeer));
     world.agree(MARY, JOHN, 30).unwrap();
@@ -250,11 +250,11 @@ fn a_run_is_answered_by_whom_it_asked() {
     world.traffic.clear();
     let reject = Message::Reject { connection: connection(7), cause: Cause::Late }.emit().unwrap();
     for octets in [&answer[..], &reject] {
-        assert_eq!(world.peer_says(9, 0, octets), None, "a stranger");
+        assert_eq!(world.by_mme(9, 0, octets), None, "a stranger");
     }
     let Ok(Message::Answer(other)) = Message::parse(&answer) else { panic!() };
     let other = Message::Answer(Answer { kind: Kind::PublicValues, ..other }).emit().unwrap();
-    assert_eq!(world.peer_says(1, 0, &other), None);
+    assert_eq!(world.by_mme(1, 0, &other), None);
     assert!(world.traffic.is_empty() && world.answers[MARY].is_empty());
     world.deliver(Leg::Mme(1, 0), &answer);
     world.run();

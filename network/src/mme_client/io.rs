@@ -58,7 +58,7 @@ pub enum Output {
     /// Send a message to the MME.
     Uplink(Vec<u8>),
     /// Make the state of the USIM durable, and hand back [`Input::Stored`] or [`Input::StoreFailed`].
-    Store(SqnArray),
+    Store(Box<SqnArray>),
     /// Answer a question: [`sidelink_wire::direct_keying::Answer`], or nothing.
     Answer {
         /// Which question.

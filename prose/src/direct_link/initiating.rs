@@ -41,7 +41,7 @@ pub(super) struct AwaitingSecurityMode {
     /// A pending query.
     question: Option<Ticket>,
     /// PDUs that may be the command, under the key that the query is about.
-    early: Vec<(OneToOneRepr, Vec<u8>)>,
+    pub(super) early: Vec<(OneToOneRepr, Vec<u8>)>,
     pub(super) deadline: UtcTime,
 }
 

@@ -117,7 +117,7 @@ fn a_key_is_wrapped_as_the_rfc_has_it() {
     assert!(unwrap(&key(), GROUP, &wrapped).is_none());
 }
 
-/// RFC 4231, case 2 is for another key length; the tag is HMAC-SHA-256 of another program, cut.
+/// The tag is of all octets before it.
 #[test]
 fn a_tag_covers_every_octet() {
     let octets = requests()[1].emit(&key()).unwrap();

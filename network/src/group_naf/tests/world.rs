@@ -282,7 +282,7 @@ impl World {
                 self.work();
             }
             client::Output::Store(array) => {
-                self.cards[ue] = array;
+                self.cards[ue] = *array;
                 self.clients[ue].handle_input(client::Input::Stored { now });
             }
             client::Output::Key(key) => {

@@ -227,7 +227,7 @@ impl World {
     }
 
     /// What an MME reports of a message of an MME of this number.
-    pub(super) fn peer_says(&mut self, from: usize, to: usize, octets: &[u8]) -> Option<Cause> {
+    pub(super) fn by_mme(&mut self, from: usize, to: usize, octets: &[u8]) -> Option<Cause> {
         self.mme_events.clear();
         let (now, from) = (self.now, name(from));
         self.mmes[to].handle_input(mme::Input::FromMme { now, from: &from, octets });

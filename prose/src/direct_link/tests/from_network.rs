@@ -86,6 +86,8 @@ fn a_command_waits_for_the_answer() {
         air.inject(l2(0x11), 0, Lcid::PC5_S_SECURITY_MODE, octets);
     }
     air.run(0);
+    let link::State::AwaitingSecurityMode(state) = &air.ues[0].manager.links[0].state else { panic!() };
+    assert_eq!(state.early.len(), 4);
     let question = air.ues[0].questions[0].clone();
     answer(&mut air, 0, Some(&network_answer(&question)));
     air.run(2 * PERIOD);
