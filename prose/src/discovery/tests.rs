@@ -498,7 +498,7 @@ fn answers_are_limited_and_only_awaited_ones_count() {
     let mut slow = Discoveree::new(config, &POLICY);
     let secret =
         |n: u8| Session::new(&PresharedSecret::from([n; 32]), [0x11; 23], Binding::Bound, Profile::default());
-    (0..20).for_each(|n| slow.answer(Answering::Preshared(secret(n), [n; 23]), FOREVER));
+    (0..20).for_each(|n| _ = slow.answer(Answering::Preshared(secret(n), [n; 23]), FOREVER));
     let mut results = Vec::new();
     for n in 0..20 {
         let mut asker = Discoverer::new(Asking::Preshared(secret(n)), FOREVER, 2000);
