@@ -191,8 +191,10 @@ fn a_database_of_a_later_version_or_of_others_is_refused() {
     let folder = folder();
     drop(store(&folder));
     let raw = rusqlite::Connection::open(path(&folder)).unwrap();
-    raw.pragma_update(None, "user_version", 4).unwrap();
-    assert!(matches!(Sqlite::open(&path(&folder), "test"), Err(StoreError::Newer { version: 4, .. })));
+    let later = raw.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap() + 1;
+    raw.pragma_update(None, "user_version", later).unwrap();
+    let opened = Sqlite::open(&path(&folder), "test");
+    assert!(matches!(opened, Err(StoreError::Newer { version, .. }) if version == later));
     raw.pragma_update(None, "user_version", -1).unwrap();
     assert!(matches!(Sqlite::open(&path(&folder), "test"), Err(StoreError::Newer { .. })));
     drop(raw);

@@ -117,6 +117,49 @@ fn a_code_that_ended_is_neither_announced_nor_accepted() {
     assert_eq!(names, ["second", "third"]);
 }
 
+/// A question of bob to alice, and her answer, each under a new code and new keys.
+fn question_and_answer() -> [Discovery; 2] {
+    let (mut question, mut answer) = (restricted("question"), restricted("alice"));
+    question.message_type = Some(Hex(vec![0x86]));
+    (question.announcer, question.monitors) = (Some("bob".into()), vec!["alice".into()]);
+    answer.message_type = Some(Hex(vec![0x82]));
+    answer.question = Some("question".into());
+    [question, answer]
+}
+
+#[test]
+// TS 33.303 §6.1.3.4.2.2
+fn a_new_question_and_its_answer_take_the_place_of_the_old_ones() {
+    let of = |discovery: &[Discovery]| Keys { discovery: discovery.to_vec(), ..keys() };
+    let (old, new) = (of(&question_and_answer()), question_and_answer());
+    let (mut alice, mut bob) = (Built::of("alice", &old), Built::of("bob", &old));
+    let asked = |alice: &mut Built, question: &[u8; 29]| {
+        alice.discovers(question);
+        alice.announced(1)
+    };
+    let question = bob.announced(1).unwrap();
+    let names = ["question", "alice"];
+    alice.renew("alice", &names, &new);
+    bob.renew("bob", &names, &new);
+    assert_eq!(alice.announced(1), None, "an answer is not announced");
+    assert_eq!(asked(&mut alice, &question), None, "the old question gets no answer");
+    let fresh = bob.announced(2).unwrap();
+    assert_ne!(fresh[1..24], question[1..24]);
+    assert_eq!(bob.announced(2), None, "the old question is asked no more");
+    let answer = asked(&mut alice, &fresh).unwrap();
+    bob.1.handle_input(agent::Input::Message { now: AirTime::at(NOW), block: &answer });
+    let agent::Output::Event(agent::Event::Answered { discoverer, .. }) = bob.1.poll_output() else {
+        panic!("bob hears the answer")
+    };
+    assert_eq!(bob.2.origin[&Origin::Discoverer(discoverer)], "alice");
+    // What has ended is neither asked nor answered.
+    bob.renew("bob", &names, &[]);
+    assert_eq!(bob.announced(3), None);
+    let mut ended = Built::of("alice", &of(&new));
+    ended.renew("alice", &names, &[]);
+    assert_eq!(asked(&mut ended, &fresh), None);
+}
+
 /// Sends and returns the block, or `None` where nothing may be sent.
 fn sends(engine: &mut Engine, to: Address) -> Option<Vec<u8>> {
     let send =
