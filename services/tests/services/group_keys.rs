@@ -80,14 +80,14 @@ fn keys_of_public_safety_discovery_come_to_those_who_may_have_them() {
         },
     };
     let [first, second] = [ServiceId([0, 1, 1]), ServiceId([0, 1, 2])];
-    let mut config = |config: &mut sidelink_services::Config| {
+    let config = |config: &mut sidelink_services::Config| {
         let folder = config.database.file().unwrap().parent().unwrap().to_owned();
         *config = net::config(&net, &folder, 2);
         let services = &mut config.pkmf.as_mut().unwrap().pkmf.services;
         services.push(discovery(first, vec![DiscoveryCode::Relay(relay)], 1));
         services.push(discovery(second, vec![DiscoveryCode::GroupMember(member)], 2));
     };
-    let mut world = World::with(2, &mut config);
+    let mut world = World::with(2, config);
     let wanted = [Wanted::Relay(relay), Wanted::GroupMember(member), Wanted::Group(GROUP)];
     let fetch = |world: &World| {
         let mut ue = world.client(1, TlsMode::Tls13);
@@ -201,7 +201,7 @@ fn who_is_revoked_gets_nothing_and_the_others_get_another_key() {
     world.handle.revoke_member(&imsi(2), GROUP).unwrap();
     assert_eq!(world.handle.revoke_member(&imsi(3), GROUP), Err(MemberError::NoMember(GROUP)));
     assert_eq!(world.handle.revoke_member(&imsi(2), OTHER), Err(MemberError::NoService(OTHER)));
-    let without = crate::common::World::new(0);
+    let without = World::new(0);
     assert_eq!(without.handle.revoke_member(&imsi(2), GROUP), Err(MemberError::NotHere));
 }
 
