@@ -97,7 +97,10 @@ impl Nas {
     }
 
     pub(crate) fn with(server: SocketAddr, secret: Secret) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // A server that was killed leaves its port to others: a client that got it would hear itself.
+        let is_other = |socket: &UdpSocket| socket.local_addr().unwrap() != server;
+        let mut bound = (0..100).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let socket = bound.find(is_other).expect("there are other ports");
         socket.connect(server).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         Self { socket, secret, identifier: 0, accepted: None, out_of_sync: 0 }

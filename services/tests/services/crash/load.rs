@@ -21,6 +21,9 @@ use crate::group_keys::net::{GROUP, Net, keys};
 /// How long a UE waits: the service it asks is killed soon.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Between an authentication that broke off and the next.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// An announcement: UE, entry; code, key.
 type Issued = BTreeMap<[u8; 23], (u32, u16, Vec<u8>)>;
 
@@ -163,7 +166,11 @@ impl Worlds<'_> {
                     cards.0.lock().unwrap().insert(number, accepted.clone());
                 }
                 assert_eq!(nas.out_of_sync, 0, "a sequence number of UE {number} went back");
-                let Some(done) = done else { break };
+                let Some(done) = done else {
+                    // Nobody may be there any more.
+                    std::thread::sleep(PAUSE);
+                    break;
+                };
                 assert_eq!(done.msk, done.success.keys.msk);
                 assert!(self.heard.lock().unwrap().sessions.insert(done.msk), "an MSK came twice");
             }
