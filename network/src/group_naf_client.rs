@@ -85,7 +85,6 @@ pub enum Input<'a> {
 
 /// What is to be done.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "an output is moved once, and a box would hold keys elsewhere")]
 pub enum Output {
     /// Send a message to the NAF.
     Request(Vec<u8>),

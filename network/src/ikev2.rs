@@ -57,7 +57,6 @@ pub enum ResponderProof {
 }
 
 /// The same, at the responder.
-#[expect(clippy::large_enum_variant, reason = "a responder has one")]
 pub enum ResponderKey {
     /// It signs.
     Signature(Box<SigningKey>),

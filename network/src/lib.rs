@@ -2,9 +2,9 @@
 //! `handle_input` and says what is to be done by `poll_output`; time and random octets are arguments. What must survive a
 //! crash is an output of its own, and the message that rests on it comes out only after its `Stored` or `Granted` came back.
 //!
-//! Pinned (the interfaces of [`sbi`] are those of release 18): TS 33.102, TS 33.220, TS 33.223, TS 24.109, TS 33.401, TS 24.334, TS 33.303 and TS 33.246 of release 16. RFC 3310 and RFC 7616, which the
-//! digest follows, RFC 3748, RFC 4187 and RFC 9048 of EAP, RFC 2865 and RFC 3579 of RADIUS, TS 102 225, and the names of TS 23.003 are
-//! from memory.
+//! Pinned: TS 33.102, TS 33.220, TS 33.223, TS 24.109, TS 33.401, TS 24.334, TS 33.303 and TS 33.246 of release 16, the interfaces
+//! of [`sbi`] of release 18. RFC 3310 and RFC 7616, which the digest follows, RFC 3748, RFC 4187 and RFC 9048 of EAP, RFC 2865 and
+//! RFC 3579 of RADIUS, TS 102 225, and the names of TS 23.003 are from memory.
 //!
 //! ```text
 //!   UE                                   network

@@ -53,7 +53,6 @@ pub enum Input<'a> {
 }
 
 /// What is to be done.
-#[expect(clippy::large_enum_variant, reason = "an output is moved once, and a box would hold keys elsewhere")]
 pub enum Output {
     /// Send a message to the MME.
     Uplink(Vec<u8>),

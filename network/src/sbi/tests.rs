@@ -386,7 +386,7 @@ fn names_are_those_of_the_schemas() {
         (ddnmf::MatchReportReqData::MEMBERS, "discType! proseAppCodes moniteredPlmnId"),
         (ddnmf::MatchReportRespData::MEMBERS, "proseAppIdNames validityTime metaData metaDataIndexMasks"),
         (common::ResynchronizationInfo::MEMBERS, "rand! auts!"),
-        (common::PlmnId::MEMBERS, "mcc! mnc!"),
+        (PlmnId::MEMBERS, "mcc! mnc!"),
     ] {
         assert_eq!(written(members), expected);
     }

@@ -178,6 +178,7 @@ impl Simulation {
                 Output::Event(_)
                 | Output::EpcLevel { .. }
                 | Output::Push { .. }
+                | Output::Tell { .. }
                 | Output::RememberRefusal { .. } => {}
                 Output::Timeout(_) => return,
             }

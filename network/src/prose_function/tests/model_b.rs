@@ -116,7 +116,8 @@ fn a_report_of_an_answer_is_checked() {
     };
     assert_eq!(acks(&mut world, bert, of(&|_| ())).restricted[0].rpauid, rpauid("user1"));
     let query: [u8; 8] = query.try_into().unwrap();
-    let edits: [(&dyn Fn(&mut RestrictedMatch), Cause); 7] = [
+    type Edit<'a> = &'a dyn Fn(&mut RestrictedMatch);
+    let edits: [(Edit<'_>, Cause); 7] = [
         (&|r| r.mic = Some(Mic([0; 4])), Cause::InvalidMic),
         (&|r| r.counter = r.counter.map(|c| c.plus(1)), Cause::InvalidMic),
         (&|r| r.mic = None, Cause::InvalidFormat),
