@@ -162,7 +162,10 @@ fn a_card_that_stays_ahead_is_resynchronised_once() {
 #[test]
 fn a_gpi_for_something_else_brings_no_pruk() {
     let misdirected: [fn(&mut push::Request); 3] = [
-        |request| request.naf_id.fqdn = Fqdn::new("other.example").unwrap(),
+        |request| {
+            request.naf = Fqdn::new("other.example").unwrap();
+            request.naf_id.fqdn = request.naf.clone();
+        },
         |request| request.naf_id.protocol = [1, 0, 0, 0, 0],
         |request| request.p_tid.push('0'),
     ];
