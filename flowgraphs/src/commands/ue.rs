@@ -134,15 +134,8 @@ pub(super) fn run_config(
     let form = form(args, &places.report)?;
     let out: Box<dyn Write + Send> = Box::new(places.report.live()?);
     let (reporter, writer) = Reporter::new(&config.name, form, out);
-    let built = source.build(config, facts, reporter);
-    let Built { mut ue, updates, network } = match built {
-        Ok(built) => built,
-        Err(why) => {
-            // What the network said stands before the error.
-            writer.finish()?;
-            return Err(why);
-        }
-    };
+    let (built, writer) = source.build_under(writer, config, facts, reporter)?;
+    let Built { mut ue, updates, network } = built;
     let pcap = places.pcap.map(PcapReport::live).transpose()?;
     if pcap.is_some() || annotations.is_some() {
         ue.set_listener(listener(pcap, annotations));

@@ -6,7 +6,7 @@ use crate::config::ue_toml::{RadioFacts, UeConfig};
 #[cfg(feature = "services")]
 use crate::network_leg::{NetworkLeg, News, live};
 use crate::report::address_book::AddressBook;
-use crate::report::events::Reporter;
+use crate::report::events::{Reporter, Writer};
 use sidelink_store::{KeyStore, Keys};
 use sidelink_ue::{Application, NoStore, Observer, Ue};
 
@@ -95,11 +95,27 @@ impl<'a> KeySource<'a> {
         Ok(Self::of_store(config)?)
     }
 
-    /// Builds the UE, whose events `reporter` reports.
+    /// Builds the UE, whose events `reporter` reports by way of `writer`.
     ///
     /// # Errors
-    /// The fault and its place.
-    pub(super) fn build(
+    /// The fault and its place; what the network said before is written then.
+    pub(super) fn build_under(
+        self,
+        writer: Writer,
+        config: &UeConfig,
+        facts: RadioFacts,
+        reporter: Reporter,
+    ) -> anyhow::Result<(Built, Writer)> {
+        match self.build(config, facts, reporter) {
+            Ok(built) => Ok((built, writer)),
+            Err(why) => {
+                writer.finish()?;
+                Err(why)
+            }
+        }
+    }
+
+    fn build(
         self,
         config: &UeConfig,
         facts: RadioFacts,
