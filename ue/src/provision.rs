@@ -239,7 +239,7 @@ impl Registry<'_> {
     }
 
     /// Adds an answer of model B with its question: the UE asks, or answers.
-    // TS 33.303 §6.1.3.4.2.2
+    // TS 33.303 §6.1.3.4.2.2 step 12
     pub(super) fn add_model_b(
         &mut self,
         ue: &str,

@@ -25,7 +25,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
@@ -295,8 +295,10 @@ fn read_token(path: &std::path::Path) -> Result<Zeroizing<String>, ConfigError> 
 
 /// Returns a flag that Ctrl-C and SIGTERM set; the second Ctrl-C ends the program at once.
 pub(super) fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
-    static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-    if let Some(flag) = FLAG.get() {
+    static FLAG: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+    // Held while the handler is set: a process has one.
+    let mut known = FLAG.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(flag) = &*known {
         return Ok(Arc::clone(flag));
     }
     let flag = Arc::new(AtomicBool::new(false));
@@ -306,7 +308,7 @@ pub(super) fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
             std::process::exit(130);
         }
     })?;
-    Ok(Arc::clone(FLAG.get_or_init(|| flag)))
+    Ok(Arc::clone(known.insert(flag)))
 }
 
 /// Returns the summary of the UE, in a few lines; with `stages`, the time of each stage of a subframe too.

@@ -122,6 +122,7 @@ fn copied_vectors() {
 
 /// Values of another program, which also implements the formulas of TS 33.303 Annex A.
 #[test]
+// TS 33.303 §A.7
 fn annex_a_agrees_with_another_program() {
     let key: [u8; 32] = std::array::from_fn(|i| i as u8);
     let (code, mic) = (std::array::from_fn(|i| 0x40 + i as u8), hex("b30666fc").try_into().unwrap());

@@ -53,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     config::SCENARIO,
     keys::KEYSTORE,
     links::LINKS,
+    network::SBI,
     network::XML,
     network::DIGEST,
     network::EAP,

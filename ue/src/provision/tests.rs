@@ -87,7 +87,7 @@ fn who_checks_the_mic_stands_in_the_entry() {
 
 /// Question and answer of model B are two entries, each under keys of its own; the one without the other is nothing.
 #[test]
-// TS 33.303 §6.1.3.4.2.2
+// TS 33.303 §6.1.3.4.2.2 step 12
 fn a_question_and_its_answer_belong_together() {
     let entry = |name: &str, octet: u8| {
         let mut entry = Discovery::new(name, Protection::Restricted, 2_000_000_000);

@@ -141,8 +141,8 @@ fn measure(ways: Ways, seed: u64) -> anyhow::Result<Vec<Step>> {
     run.want("GBA, and the first filter", bob, Wanted::Monitor(scene::application_id()))?;
     run.want("a restricted filter and its keys", bob, Wanted::MonitorRestricted(vec![scene::rpauid(1)]))?;
     run.match_report(bob, announced)?;
-    run.want("a response code, its keys and the query's", alice, Wanted::Answer)?;
-    run.want("a query code, its keys and the response's", bob, Wanted::Ask(vec![scene::rpauid(1)]))?;
+    run.want("to answer by model B, and its keys", alice, Wanted::Answer)?;
+    run.want("to ask by model B, and its keys", bob, Wanted::Ask(vec![scene::rpauid(1)]))?;
     run.group_key("PMK and PGK over PC8 and MIKEY", alice)?;
     let configurations = provisioning::measure(&ways, seed)?.into_iter();
     run.steps.extend(configurations.map(|Measured { name, cost, millis, took }| Step {

@@ -115,12 +115,7 @@ impl<'a> KeySource<'a> {
         }
     }
 
-    fn build(
-        self,
-        config: &UeConfig,
-        facts: RadioFacts,
-        reporter: Reporter,
-    ) -> anyhow::Result<Built> {
+    fn build(self, config: &UeConfig, facts: RadioFacts, reporter: Reporter) -> anyhow::Result<Built> {
         let named = |keys: &Keys| reporter.with_names(AddressBook::new(config, keys));
         let reported = |reporter: Reporter| -> Vec<Box<dyn Application>> { vec![Box::new(reporter)] };
         let ue = match self {

@@ -197,7 +197,7 @@ fn hears(agent: &mut Agent, now: AirTime, block: &[u8]) -> agent::Event {
 
 /// Query and answer of model B under codes and keys that came over PC3; the network checks the MIC of the answer.
 #[test]
-// TS 24.334 §6.2.2B.4; TS 24.334 §6.2.3B.4; TS 24.334 §6.2.4B.3; TS 33.303 §6.1.3.4.2.2 step 13a
+// TS 33.303 §6.1.3.4.2.2 step 13a
 fn two_ues_find_each_other_by_question_and_answer() {
     let (mut fabric, [alice, bob]) = world(40, 0.0, 1);
     let (config, mut subscription) = scene::subscriber(3);

@@ -95,7 +95,8 @@ fn function(burst: u32) -> ProseFunction {
         limits: Limits { burst, ..Limits::default() },
     };
     let numbers = Lease::at(StreamId([9; 16]), 0, 1, u64::MAX, ReserveConfig::default());
-    ProseFunction::new(config, numbers, &[1; 32], Durable { records: records(), refused: Vec::new() }).unwrap()
+    ProseFunction::new(config, numbers, &[1; 32], Durable { records: records(), refused: Vec::new() })
+        .unwrap()
 }
 
 struct World {

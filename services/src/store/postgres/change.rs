@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt;
 
 use bytes::BytesMut;
+use sidelink_network::panf;
 use sidelink_network::prose_function::Change;
+use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::counter::reserve::StreamId;
 use tokio_postgres::Statement;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -17,9 +19,12 @@ use crate::store::{StoreError, Write, Written};
 /// A statement with its values.
 pub(super) struct Step<'a> {
     pub(super) statement: &'a Statement,
-    pub(super) values: Vec<Box<dyn ToSql + Sync>>,
+    pub(super) values: Values,
     pub(super) rows: Rows,
 }
+
+/// Values of a statement.
+type Values = Vec<Box<dyn ToSql + Sync>>;
 
 /// What the number of changed rows means.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,25 +131,8 @@ pub(super) fn step<'a>(of: &'a Statements, change: &Write) -> Result<Step<'a>, S
             (&of.put_key, values, Rows::One)
         }
         Write::ForgetKey(impi) => (&of.forget_key, vec![text(impi.as_str())], Rows::Any),
-        Write::PutCpPruk(record) => {
-            let values = vec![
-                text(record.imsi.digits()),
-                number(rows::service(record.relay_service_code)),
-                text(&record.id),
-                key(&record.cp_pruk.as_bytes()[..]),
-            ];
-            (&of.put_cp_pruk, values, Rows::One)
-        }
-        Write::PutUpPruk(record) => {
-            let values = vec![
-                text(record.imsi.digits()),
-                number(rows::slot(record.slot)),
-                text(&record.id),
-                key(&record.up_pruk.as_bytes()[..]),
-                number(signed("up_pruk", record.expires.millis())?),
-            ];
-            (&of.put_up_pruk, values, Rows::One)
-        }
+        Write::PutCpPruk(record) => (&of.put_cp_pruk, cp_pruk(record), Rows::One),
+        Write::PutUpPruk(record) => (&of.put_up_pruk, up_pruk(record)?, Rows::One),
         Write::Entry(Change::Put(record)) => {
             let values = vec![
                 text(&rows::ue_text(record.ue)),
@@ -166,6 +154,25 @@ pub(super) fn step<'a>(of: &'a Statements, change: &Write) -> Result<Step<'a>, S
         }
     };
     Ok(Step { statement, values, rows })
+}
+
+fn cp_pruk(record: &panf::Record) -> Values {
+    vec![
+        text(record.imsi.digits()),
+        number(rows::service(record.relay_service_code)),
+        text(&record.id),
+        key(&record.cp_pruk.as_bytes()[..]),
+    ]
+}
+
+fn up_pruk(record: &remote_keys::Record) -> Result<Values, StoreError> {
+    Ok(vec![
+        text(record.imsi.digits()),
+        number(rows::slot(record.slot)),
+        text(&record.id),
+        key(&record.up_pruk.as_bytes()[..]),
+        number(signed("up_pruk", record.expires.millis())?),
+    ])
 }
 
 /// The statement that raises the number of a stream.

@@ -128,7 +128,7 @@ fn question_and_answer() -> [Discovery; 2] {
 }
 
 #[test]
-// TS 33.303 §6.1.3.4.2.2
+// TS 33.303 §6.1.3.4.2.2 step 12
 fn a_new_question_and_its_answer_take_the_place_of_the_old_ones() {
     let of = |discovery: &[Discovery]| Keys { discovery: discovery.to_vec(), ..keys() };
     let (old, new) = (of(&question_and_answer()), question_and_answer());
