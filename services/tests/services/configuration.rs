@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::common::{NAF, World, imsi, naf, patient_client, plmn, ue};
+use crate::common::{NAF, World, imsi, naf, open_request, patient_client, plmn, ue};
 use certificates::Issuer;
 use openssl::ssl::{SslAcceptor, SslConnector, SslMethod, SslOptions, SslVerifyMode, SslVersion};
 use proxy::{Direction, Flip, Proxy};
@@ -19,7 +19,7 @@ use sidelink_network::configuration::{
 };
 use sidelink_network::identity::Fqdn;
 use sidelink_network::limit::RateLimit;
-use sidelink_network::pc3::Minutes;
+use sidelink_network::pc3::{Command, Minutes};
 use sidelink_security::counter::UtcTime;
 use sidelink_services::client::{CertifiedClient, ClientError, ConfigurationError, ConfigurationFile};
 use sidelink_services::config::{CertificatesConfig, ConfigurationConfig, Listen, Reach};
@@ -469,6 +469,22 @@ fn a_handshake_with_certificates_costs_what_the_table_says() {
         assert!((expected - 12..expected + 12).contains(octets), "{flights:?}");
     }
 }
+
+/// The handshake that `sidelink network costs` counts for each request over PC3 and PC8.
+#[test]
+fn a_handshake_with_a_pre_shared_key_costs_what_the_table_says() {
+    let world = World::new(1);
+    let proxy = Proxy::new(world.handle.pc3_address().unwrap(), None);
+    let mut ue = world.client(1, TlsMode::Tls12(PskSuite::DheAes128Gcm));
+    ue.move_to(proxy.address);
+    ue.send(&open_request(1, Command::Announce)).unwrap();
+    // Request and answer follow.
+    let flights: Vec<_> = proxy.flights().iter().map(|(_, octets)| *octets).collect();
+    assert_eq!(flights[..4], PSK_FLIGHTS, "{flights:?}");
+}
+
+/// Octets of ClientHello; of ServerHello to ServerHelloDone; of ClientKeyExchange to Finished; of the server's Finished.
+const PSK_FLIGHTS: [usize; 4] = [168, 1127, 657, 51];
 
 /// Octets of ClientHello; of ServerHello to Finished; of the certificate to Finished of the UE.
 const FLIGHTS: [usize; 3] = [253, 1100, 912];
