@@ -246,7 +246,9 @@ impl Codes {
             Err(why) if lost == Lost::Fails => return Err(why.into()),
             Err(ClientError::Refused { retry_after: Some(wait), .. }) => {
                 let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                (no_answer(NoAnswer::Wait(millis)), Some("it has too much to do for now".to_owned()))
+                let seconds = wait.as_secs();
+                let why = format!("the ProSe Function has too much to do; it is asked again in {seconds} s");
+                (no_answer(NoAnswer::Wait(millis)), Some(why))
             }
             Ok(None) => (no_answer(NoAnswer::Lost), Some("the ProSe Function said nothing".to_owned())),
             Err(why) => (no_answer(NoAnswer::Lost), Some(why.to_string())),

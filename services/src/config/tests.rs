@@ -215,6 +215,7 @@ fn the_example_is_right() {
     });
     let whole = lines.collect::<Vec<_>>().join("\n").replace("\"token\"", "\"subscribers.toml\"");
     let whole = whole.replace("\"nas.secret\"", "\"subscribers.toml\"");
+    let whole = whole.replace("\"configuration.xml\"", "\"subscribers.toml\"");
     // The whole has a token in the place of subscribers: all but those can be read.
     let whole = whole.replacen("subscribers = ", "# ", 1);
     let config = Files::new(&whole, &"x".repeat(64)).load().unwrap();
@@ -228,6 +229,7 @@ fn the_example_is_right() {
     );
     assert_eq!(aaa.aaa.reauthentications, usual.reauthentications);
     assert_eq!((config.pkmf.unwrap().pkmf.services.len(), config.auc.is_some()), (2, true));
+    assert!(config.sbi.is_some() && config.prose_function.unwrap().configuration.is_some());
 }
 
 #[test]

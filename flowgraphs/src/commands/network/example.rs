@@ -3,6 +3,11 @@
 use crate::config::ConfigError;
 use crate::terminal;
 use clap::Args;
+use sidelink_network::configuration::{
+    Bandwidth, Content, Hertz, NotInEutran, Place, Polygon, Power, Provision, RadioParameters,
+    RadioParametersOfArea, Version,
+};
+use sidelink_network::pc3::Minutes;
 use sidelink_store::{random, write_private};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +15,9 @@ use zeroize::Zeroizing;
 
 const NETWORK: &str = include_str!("example/network.toml");
 const UE: &str = include_str!("example/ue.toml");
+
+/// The operator's configuration of UEs.
+const CONFIGURATION: &str = "configuration.xml";
 
 /// Names of the UEs; the second may discover the first.
 const NAMES: [&str; 2] = ["alice", "bob"];
@@ -31,13 +39,19 @@ pub fn write(args: &ExampleArgs) -> anyhow::Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| {
         ConfigError::new(format!("cannot make the folder: {e}"), folder.display().to_string(), "name another")
     })?;
-    let mut names = vec!["network.toml".to_owned(), "subscribers.toml".to_owned()];
+    let mut names = ["network.toml", "subscribers.toml", CONFIGURATION].map(str::to_owned).to_vec();
     names.extend(NAMES.iter().flat_map(|name| [format!("{name}.usim"), format!("{name}.toml")]));
     if let Some(there) = names.iter().find(|name| folder.join(name).exists()) {
         let place = folder.join(there).display().to_string();
         return Err(ConfigError::new("the file exists", place, "name another folder").into());
     }
     put(folder, "network.toml", NETWORK)?;
+    let configuration = configuration();
+    put(
+        folder,
+        CONFIGURATION,
+        &configuration.ok_or_else(|| anyhow::anyhow!("no configuration; this is a bug"))?,
+    )?;
     let mut subscribers = Zeroizing::new(String::new());
     for (number, name) in (1..).zip(NAMES) {
         let [k, opc] = [secret()?, secret()?];
@@ -56,6 +70,41 @@ pub fn write(args: &ExampleArgs) -> anyhow::Result<()> {
         names.join(", ")
     ))?;
     Ok(())
+}
+
+/// An operator's configuration: 5920 MHz, 10 MHz wide, around Vienna, for a day. TS 24.333 §5. `None` for a value out of
+/// range, which none of these is.
+fn configuration() -> Option<Zeroizing<String>> {
+    let area = || -> Option<Polygon> {
+        let corners = [[47.0, 15.0], [47.0, 17.0], [49.0, 17.0], [49.0, 15.0]];
+        let points = corners.iter().map(|[north, east]| Place::from_degrees(*north, *east));
+        Some(Polygon { points: points.collect::<Option<_>>()? })
+    };
+    let parameters = || -> Option<Vec<RadioParametersOfArea>> {
+        let contents = RadioParameters {
+            carrier: Hertz::new(5_920_000_000)?,
+            max_power: Power::new(23)?,
+            bandwidth: Bandwidth::new(50)?,
+        };
+        Some(vec![RadioParametersOfArea { contents, area: vec![area()?] }])
+    };
+    let content = Content {
+        version: Version::new(1)?,
+        validity: Minutes::new(1440).ok()?,
+        monitoring: vec![],
+        announcing: vec![],
+        communication: vec![],
+        not_in_eutran: Some(NotInEutran {
+            one_to_many: Some(true),
+            one_to_one: Some(true),
+            announcing: Some(true),
+            monitoring: Some(true),
+            communication: parameters()?,
+            discovery: parameters()?,
+        }),
+        groups: vec![],
+    };
+    Some(Provision(content).to_xml())
 }
 
 fn prose(name: &str) -> String {

@@ -58,6 +58,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     if let Some(address) = handle.pc3_address() {
         text += &format!("ProSe Function: PC3 at https://{address}, TLS with pre-shared keys\n");
     }
+    if let Some(address) = handle.certificates_address() {
+        text += &format!("ProSe Function: configurations at https://{address}, TLS with certificates\n");
+    }
     if let Some(address) = handle.pc8_address() {
         text += &format!("PKMF: PC8 at https://{address}, TLS with pre-shared keys\n");
     }
@@ -66,6 +69,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
     if let Some(address) = handle.radius_address() {
         text += &format!("AAA: RADIUS at {address}, UDP\n");
+    }
+    if let Some(address) = handle.sbi_address() {
+        text += &format!("5G core: http://{address}, HTTP/2 and HTTP/1.1 with a token\n");
     }
     if let Some(path) = auc {
         text += &format!("HSS: vectors for hostapd at unix:{}\n", path.display());
