@@ -47,7 +47,7 @@ impl Built {
         loop {
             match self.1.poll_output() {
                 agent::Output::Event(agent::Event::Discovered(found)) => {
-                    name = self.2.who.get(&found.who).cloned();
+                    name = Some(self.2.who.get(&found.who).map_or("?", String::as_str).to_owned());
                 }
                 agent::Output::Timeout(_) => return name,
                 _ => {}
