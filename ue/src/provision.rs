@@ -137,13 +137,7 @@ impl Provisioned {
     }
 
     fn add_bearer(&mut self, name: &str, address: Address) -> Result<(), BuildError> {
-        let mut bearer = Bearer::new(address, Lcid::GROUP_DATA);
-        if let Address::V2x(_) = address {
-            bearer.priority = self.v2x_priority;
-        }
-        self.engine
-            .add_bearer(bearer)
-            .map_err(|e| BuildError::Bearer { group: name.to_owned(), why: e.to_string() })?;
+        open_bearer(&mut self.engine, name, address, self.v2x_priority)?;
         self.groups.insert(name.to_owned(), address);
         Ok(())
     }
@@ -192,6 +186,20 @@ impl Provisioned {
         self.engine.add_destination(address, Sending::Group(sender));
         self.add_bearer(&group.name, address)
     }
+}
+
+/// Adds the bearer of a group's data; that of V2X has a priority.
+fn open_bearer(
+    engine: &mut Engine,
+    name: &str,
+    address: Address,
+    v2x_priority: u8,
+) -> Result<(), BuildError> {
+    let mut bearer = Bearer::new(address, Lcid::GROUP_DATA);
+    if let Address::V2x(_) = address {
+        bearer.priority = v2x_priority;
+    }
+    engine.add_bearer(bearer).map_err(|e| BuildError::Bearer { group: name.to_owned(), why: e.to_string() })
 }
 
 /// Discovery of a UE and the names of what it announces and follows.

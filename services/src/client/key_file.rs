@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
 use std::num::NonZeroU8;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sidelink_network::key_delivery::{KeyName, Period, PmkId, ServiceId};
@@ -16,6 +15,8 @@ use sidelink_security::counter::UtcCounter;
 use sidelink_security::discovery::restricted::EncryptedBitmask;
 use sidelink_security::keys::{Pmk, Secret256};
 use zeroize::Zeroizing;
+
+use crate::configuration::replace;
 
 /// Why the keys of groups cannot be read or written.
 #[derive(Debug)]
@@ -114,23 +115,11 @@ impl KeyFile {
     }
 
     fn write(&self, state: &State) -> std::io::Result<()> {
-        let mut beside = self.0.as_os_str().to_owned();
-        beside.push(".new");
         // With room from the start: growing would leave copies of keys in memory.
-        let size = 1024 + 256 * (state.grants.len() + state.discoveries.len()) + 512 * state.keys.len();
+        let size = 1024 + 256 * state.grants.len() + 512 * state.keys.len();
         let mut text = Zeroizing::new(Vec::with_capacity(size));
         serde_json::to_writer(&mut *text, state)?;
-        // What a crash has left there may have other rights.
-        match std::fs::remove_file(&beside) {
-            Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(why),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &self.0)?;
-        let folder = self.0.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        replace(&self.0, &text)
     }
 }
 

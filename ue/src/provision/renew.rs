@@ -1,9 +1,9 @@
 //! New keys for a UE that runs: what the network allots while the UE is on the air.
 
-use super::Registry;
+use super::{Registry, open_bearer};
 use crate::BuildError;
 use crate::Names;
-use sidelink_mac::engine::{Bearer, Engine};
+use sidelink_mac::engine::Engine;
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::Protection;
 use sidelink_prose::discovery::Subject;
@@ -11,7 +11,7 @@ use sidelink_prose::discovery::agent::{Agent, Origin};
 use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::group::{Receiver, ReceiverConfig, Sender};
 use sidelink_store::{Discovery, Group, Right};
-use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::ids::Layer2Id;
 
 /// The part of a [`Wish`](super::Wish) that counts while the UE runs.
 #[derive(Clone, Debug)]
@@ -115,13 +115,7 @@ impl RenewTerms {
             engine.add_group(Receiver::new(ReceiverConfig::new(config)));
             engine.listen(address);
             engine.add_destination(address, Protection::Group(Sender::new(config, member)));
-            let mut bearer = Bearer::new(address, Lcid::GROUP_DATA);
-            if let Address::V2x(_) = address {
-                bearer.priority = self.v2x_priority;
-            }
-            engine
-                .add_bearer(bearer)
-                .map_err(|e| BuildError::Bearer { group: group.name.clone(), why: e.to_string() })?;
+            open_bearer(engine, &group.name, address, self.v2x_priority)?;
             names.groups.insert(group.name.clone(), address);
         }
         for entry in &group.pgk {

@@ -8,7 +8,7 @@ use sidelink_prose::discovery::agent;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::CounterStore;
 use sidelink_store::{Hex, Keys, Protection as Kind, Sending, random};
-use sidelink_wire::ids::GroupDestinationId;
+use sidelink_wire::ids::{GroupDestinationId, Lcid};
 use sidelink_wire::pdcp::SduType;
 
 const NOW: UtcTime = UtcTime::from_millis(1_800_000_000_000);
