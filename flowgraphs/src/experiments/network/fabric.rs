@@ -12,6 +12,7 @@ use sidelink_network::bsf::{self, Bsf};
 use sidelink_network::digest::Algorithm;
 use sidelink_network::hss::{self, Hss};
 use sidelink_network::identity;
+use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pc3_client::{self, Input};
 use sidelink_network::pkmf::{self, Pkmf};
 use sidelink_network::pkmf_client::{self, PkmfClient};
@@ -130,6 +131,12 @@ impl Fabric {
     /// Withdraws something, as the operator.
     pub(crate) fn revoke(&mut self, what: function::Revocation) {
         let messages = self.functions.revoke(self.now, what);
+        self.send(messages);
+    }
+
+    /// Takes the keys of a group from a member, as the operator: the others get a new one.
+    pub(crate) fn revoke_member(&mut self, group: ServiceId, member: identity::Impi) {
+        let messages = self.functions.revoke_member(self.now, group, member);
         self.send(messages);
     }
 

@@ -6,6 +6,7 @@ use sidelink_network::aka::Rand;
 use sidelink_network::bsf::{self, Bsf, Connection};
 use sidelink_network::hss::{self, Hss, Node, Purpose, Subject, Vector};
 use sidelink_network::identity::Impi;
+use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pc3::Imsi;
 use sidelink_network::pc8;
 use sidelink_network::pkmf::{self, Pkmf};
@@ -204,6 +205,12 @@ impl Functions {
             }
             _ => unknown(),
         }
+    }
+
+    /// Takes the keys of a group from a member.
+    pub(crate) fn revoke_member(&mut self, now: UtcTime, service: ServiceId, ue: Impi) -> Vec<Message> {
+        self.pkmf.handle_input(pkmf::Input::Revoke { now, service, ue });
+        self.work_pkmf(now)
     }
 
     fn work_hss(&mut self) -> Vec<Message> {

@@ -1,0 +1,23 @@
+//! How long it takes until every member of a group has its key, and what that costs: solutions of TR 33.833 §6.3 side by side, for
+//! 2 to 2000 members, on a simulated clock.
+//!
+//! ```text
+//! layer2.rs      SC periods, grants and lost blocks of many UEs
+//! naf.rs         a NAF, its BSF and HSS, and UEs that reach them
+//! trial.rs       one group: keys brought, late joiners, a theft; its costs
+//! invitation.rs  S3.2: invitations and white lists
+//! pkmf.rs        PGKs of a PKMF, the standard's way
+//! mls.rs         what a tree of keys would cost (RFC 9420)
+//! ```
+//!
+//! The machines are those of `sidelink-prose` and `sidelink-network`, with their real messages and keys.
+
+pub(crate) mod invitation;
+pub(crate) mod layer2;
+pub(crate) mod mls;
+pub(crate) mod naf;
+pub(crate) mod pkmf;
+pub(crate) mod trial;
+
+#[cfg(test)]
+mod tests;
