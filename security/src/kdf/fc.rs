@@ -132,6 +132,8 @@ table! {
     OWN_CHAIN_MAC = Own("chain MAC"), "TR 33.833 §6.2.3", Own;
     /// PGK from a group session key.
     OWN_PGK_FROM_GSK = Own("PGK from GSK"), "TR 33.833 §6.3.1", Own;
+    /// Acknowledgement of a group master key.
+    OWN_GMK_ACKNOWLEDGEMENT = Own("GMK acknowledgement"), "TR 33.833 §6.3.1", Own;
     /// Accounting key.
     OWN_ACCOUNTING = Own("accounting"), "TR 33.833 §5.5.2", Own;
     /// Keystream of a direct communication request in the LTE profile.

@@ -4,7 +4,7 @@
 
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{AccountingKey, Duik, KsNaf, PresharedSecret, Psdk, Secret256};
+use crate::keys::{AccountingKey, Duik, Gmk, Gsk, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
 
 /// The role in request and response discovery that a key serves. TR 33.833 §6.2.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,19 @@ pub fn dcr_keystream(key: &Secret256, counter: UtcCounter, relay_service_code: [
 /// Computes the key of a usage log, of the key that UE and ProSe Function share. TR 33.833 §5.5.2.
 pub fn accounting_key(ks_naf: &KsNaf) -> AccountingKey {
     AccountingKey::from(*derive(ks_naf.as_bytes(), fc::OWN_ACCOUNTING, &[]))
+}
+
+/// Computes the PGK of a call from its session key: PGK_call = KDF(GSK, CSB ID, GMK ID). TR 33.833 §6.3.1.3.2.
+pub fn pgk_of_call(gsk: &Gsk, csb_id: u32, gmk_id: u32) -> Pgk {
+    Pgk::from(*derive(gsk.as_bytes(), fc::OWN_PGK_FROM_GSK, &[&csb_id.to_be_bytes(), &gmk_id.to_be_bytes()]))
+}
+
+/// Computes the MAC by which a member acknowledges a GMK: who has the GMK can make it, and nobody else. `member` is cut
+/// off after 65535 octets.
+pub fn gmk_acknowledgement(gmk: &Gmk, gmk_id: u32, time: u64, member: &[u8]) -> [u8; 16] {
+    let member = &member[..member.len().min(usize::from(u16::MAX))];
+    let parameters: [&[u8]; 3] = [&gmk_id.to_be_bytes(), &time.to_be_bytes(), member];
+    low_128(&derive(gmk.as_bytes(), fc::OWN_GMK_ACKNOWLEDGEMENT, &parameters))
 }
 
 /// Computes the name of the counters of a key in a store: it depends on the key itself, not on the operator's name for
