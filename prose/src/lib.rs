@@ -3,6 +3,7 @@
 //! ```text
 //! discovery    announcer, monitor, discoverer, discoveree, and the agent that runs them
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
+//! erasure      Reed-Solomon code: any K of N fragments give back a message
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
@@ -14,3 +15,4 @@
 
 pub mod direct_link;
 pub mod discovery;
+pub mod erasure;
