@@ -156,6 +156,8 @@ table! {
     OWN_KD_FROM_SIGNED = Own("KD from signed"), "TR 33.833 §6.4.1.4.2", Own;
     /// Nonces from a seed.
     OWN_ENTROPY = Own("entropy"), "none", Own;
+    /// Check of a long message, without a key.
+    OWN_MESSAGE_CHECK = Own("message check"), "none", Own;
     /// Seal of the configuration that a UE keeps.
     OWN_CONFIGURATION_SEAL = Own("configuration seal"), "TR 33.833 §6.1.1", Own;
 }

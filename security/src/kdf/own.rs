@@ -72,6 +72,14 @@ pub(crate) fn fingerprint(key: &[u8]) -> [u8; 16] {
     low_128(&derive(key, fc::OWN_FINGERPRINT, &[]))
 }
 
+/// Computes the check of a long message whose content is of type `content`. It has no key: it finds damage and parts that
+/// do not belong together, and proves nothing about the sender. A message of more than 65535 octets is cut off there.
+pub fn message_check(content: u8, message: &[u8]) -> [u8; 8] {
+    let message = &message[..message.len().min(usize::from(u16::MAX))];
+    let [a, b, c, d, e, f, g, h, ..] = *derive(&[], fc::OWN_MESSAGE_CHECK, &[&[content], message]);
+    [a, b, c, d, e, f, g, h]
+}
+
 /// Computes a cookie under `secret`, bound to `context`.
 pub fn cookie(secret: &[u8], context: &[u8]) -> [u8; 16] {
     let context = &context[..context.len().min(usize::from(u16::MAX))];
