@@ -9,12 +9,14 @@
 //! output.rs      tables, CSV and JSON of metrics
 //! credentials.rs certificates for its UEs, and operators that agree on their KDs
 //! operators.rs   two MMEs and their HSS
+//! groups.rs      exercises of groups                                       groups/
 //! network.rs     the network side on a simulated clock                     network/
 //! ```
 
 pub(crate) mod cases;
 pub(crate) mod credentials;
 pub(crate) mod diagram;
+pub(crate) mod groups;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod network;

@@ -16,5 +16,5 @@
 
 pub mod direct_link;
 pub mod discovery;
-pub mod group_keys;
 pub mod erasure;
+pub mod group_keys;

@@ -79,8 +79,15 @@ pub use error::BuildError;
 pub use event::{Event, GroupReport, Tell, Warning};
 pub use framer::{Continuity, Framer};
 pub use group_keys::{
-    GroupAction, GroupError, GroupEvent, GroupInput, GroupMachine, GroupMessage, GroupOutput, GroupWrite,
-    IdentityGroups, Managed,
+    GroupAction,
+    GroupError,
+    GroupEvent,
+    GroupInput,
+    GroupMachine,
+    GroupMessage,
+    GroupOutput,
+    GroupWrite,
+    //IdentityGroups, Managed,
 };
 pub use ip::{Ip, IpConfig};
 pub use jobs::{GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};

@@ -41,6 +41,9 @@ pub struct GroupConfig {
     /// Seconds from the making of a key to its use.
     #[serde(default)]
     pub activate_after: u32,
+    /// Milliseconds between two messages of a distribution: what one of them takes on the air. Without it two SC periods.
+    #[serde(default)]
+    pub spacing: Option<u64>,
     /// Requests at fixed times.
     #[serde(default)]
     pub plan: Vec<GroupPlan>,

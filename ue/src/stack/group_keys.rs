@@ -2,9 +2,7 @@
 
 use super::{Sink, Stack};
 use crate::event::{Event, GroupReport, Tell, Warning};
-use crate::group_keys::{
-    GroupAction, GroupInput, GroupMachine, GroupMessage, GroupOutput, Unread, copy,
-};
+use crate::group_keys::{GroupAction, GroupInput, GroupMachine, GroupMessage, GroupOutput, Unread, copy};
 use crate::jobs::{Job, JobResult, Jobs, Owner};
 use crate::refused::Refused;
 use sidelink_mac::engine;
