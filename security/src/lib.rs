@@ -58,6 +58,7 @@
 //! - [`mikey`], keys, cipher and MAC of the messages that carry PGK and PSDK
 //! - [`outcome`], the words of reports for all of these, and their counters
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
+//! - [`identity`], ECCSI, SAKKE, the UID of 3GPP, and the secrets of a key management server
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -68,6 +69,7 @@ pub mod direct;
 pub mod discovery;
 pub mod group;
 mod hmac;
+pub mod identity;
 pub mod kdf;
 pub mod keys;
 pub mod mikey;
