@@ -27,10 +27,10 @@ use sidelink_wire::pdcp::{HEADER_LEN, OneToManyRepr, OneToOneRepr, Packet, SduTy
 use std::fmt;
 use std::time::{Duration, Instant};
 
-#[cfg(any())]
+
 mod identity;
 
-#[cfg(any())]
+
 pub use identity::{IdentityGroups, Managed};
 
 /// A machine of group keys, as the stack drives it: one input, then outputs until a time-out.

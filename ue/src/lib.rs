@@ -87,7 +87,7 @@ pub use group_keys::{
     GroupMessage,
     GroupOutput,
     GroupWrite,
-    //IdentityGroups, Managed,
+    IdentityGroups, Managed,
 };
 pub use ip::{Ip, IpConfig};
 pub use jobs::{GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
