@@ -120,6 +120,16 @@ impl Receiver {
     pub fn expire(&mut self, now: UtcCounter) {
         let grace = self.config.grace;
         self.keys.retain(|k| k.expiry.plus(grace) > now);
+        self.forget_removed();
+    }
+
+    /// Removes a PGK with its windows and ciphers: it opens nothing more, not even from stragglers.
+    pub fn remove(&mut self, pgk_id: u8) {
+        self.keys.retain(|k| k.pgk_id != pgk_id);
+        self.forget_removed();
+    }
+
+    fn forget_removed(&mut self) {
         let keys = &self.keys;
         let live = |pgk_id: u8| keys.iter().any(|k| k.pgk_id == pgk_id);
         self.windows.retain(|(pgk_id, ..)| live(*pgk_id));
