@@ -16,8 +16,13 @@
 //! [`super::direct_link`]: one [`Input`], then [`GroupKeys::poll_output`] until [`Output::Timeout`]. What must survive a
 //! crash is an [`Output::Store`], and what rests on it leaves only after its [`Input::Stored`].
 
+mod call;
 mod config;
+mod distribution;
 mod io;
+mod keyring;
+mod machine;
+mod member;
 mod note;
 mod ports;
 mod record;
@@ -25,6 +30,7 @@ mod record;
 pub use crate::direct_link::Identity;
 pub use config::{Acknowledgement, AdHocTrust, Callers, Config, MeIdentity, StandardGroup};
 pub use io::{Call, Destination, Error, Event, Input, LocalIdentity, Message, MessageKind, Output, Path};
+pub use machine::GroupKeys;
 pub use note::Refusal;
 pub use ports::{CallMessage, Claim, GmkMessage, GmkOffer, GroupKeyStore, Kind, Messages};
 pub use record::{

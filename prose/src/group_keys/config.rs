@@ -82,6 +82,8 @@ pub struct Config {
     pub call_silence: u64,
     /// Longest call, seconds.
     pub longest_call: u32,
+    /// Largest number of messages whose signature is verified in one second: a flood costs no more than that.
+    pub judged: u32,
     /// MAX_OFFSET: how far clocks may be apart, in seconds.
     pub max_offset: u32,
     /// Longest period of a GMK, seconds.
@@ -125,6 +127,7 @@ impl Config {
             refresh: 30_000,
             call_silence: 30_000,
             longest_call: 3600,
+            judged: 128,
             max_offset: 32,
             longest_period: 31 * 86_400,
             members: 4096,

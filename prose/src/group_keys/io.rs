@@ -5,6 +5,7 @@ use core::fmt;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::group::GroupKey;
 use sidelink_wire::ids::Layer2Id;
+use zeroize::Zeroizing;
 
 use super::Identity;
 use super::note::Refusal;
@@ -311,8 +312,8 @@ pub enum MessageKind {
     Call,
 }
 
-/// A message to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message to send. `Debug` shows no octets: one of them is a key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Where it goes.
     pub to: Destination,
@@ -321,7 +322,13 @@ pub struct Message {
     /// Whether it was sent before.
     pub repetition: bool,
     /// Its octets.
-    pub octets: Vec<u8>,
+    pub octets: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({:?} to {:?}, {} octets)", self.kind, self.to, self.octets.len())
+    }
 }
 
 /// A call, by its IDs.

@@ -43,6 +43,8 @@ refusals! {
     ClockWentBack = "clock_went_back", "the clock of this UE is behind a time that it used: synchronise it";
     /// The message is older than the latest of its sender for this group, or of the same time and another content.
     Replayed = "replayed", "not newer than the latest message of this sender for the group";
+    /// Another message of the sender is on its way into the store.
+    Busy = "busy", "another message of this sender for the group is on its way into the store";
     /// From before an earlier state of the store came back.
     BeforeLoss = "before_loss", "from before the key store lost its latest state: it may have been accepted already";
     /// Its time has not come.
@@ -59,10 +61,8 @@ refusals! {
     UnknownGmk = "unknown_gmk", "no GMK of this group has this ID here";
     /// The GMK is of another group than the one to which the message was sent.
     OtherGroup = "other_group", "the GMK is of another group";
-    /// The sender is not the manager of a group of this UE.
-    UnknownGroup = "unknown_group", "not signed as a group of this UE: only a group's own identity changes its GMK";
-    /// A member that is not the group's identity wants to change the GMK of a standard group.
-    NotManager = "not_manager", "a UE's identity changes no GMK of a standard group";
+    /// Not signed as a group of this UE: the identity of a UE changes no GMK of a standard group.
+    NotManager = "not_manager", "not signed as a group of this UE: only a group's own identity changes its GMK";
     /// Addressed to another member.
     NotForUs = "not_for_us", "addressed to another member";
     /// The signature is wrong.
@@ -97,6 +97,8 @@ refusals! {
     NoKeys = "no_keys", "the private keys of the identity are not here, or not of this month";
     /// An acknowledgement of something that was not sent.
     NotAsked = "not_asked", "it acknowledges nothing that this UE distributes";
+    /// More signatures to verify than this UE verifies in a second.
+    RateLimited = "rate_limited", "more messages than this UE verifies in a second";
     /// The store failed.
     Store = "store", "the key store failed: see its error";
 }

@@ -104,6 +104,11 @@ pub struct Period {
 }
 
 impl Period {
+    /// Whether it ends after it begins, and within `longest` seconds of the present.
+    pub(super) fn is_valid(self, now: UtcCounter, longest: u32) -> bool {
+        self.activation < self.expiry && now < self.expiry && self.expiry <= now.plus(longest)
+    }
+
     /// Whether a call may be made under the key.
     pub fn contains(self, now: UtcCounter) -> bool {
         self.activation <= now && now < self.expiry
@@ -235,6 +240,19 @@ pub enum Change {
     RemoveCall(Layer2Id, CsbId),
     /// Raise a highest time; never lower it.
     Raise(Highest),
+}
+
+impl Change {
+    /// Makes a second copy of the same change: the caller is responsible for it.
+    pub fn copy(&self) -> Self {
+        match self {
+            Self::PutGmk(record) => Self::PutGmk(record.copy()),
+            Self::RemoveGmk(group, id) => Self::RemoveGmk(*group, *id),
+            Self::PutCall(record) => Self::PutCall(record.copy()),
+            Self::RemoveCall(group, csb_id) => Self::RemoveCall(*group, *csb_id),
+            Self::Raise(highest) => Self::Raise(highest.clone()),
+        }
+    }
 }
 
 /// All that is kept.

@@ -2,9 +2,12 @@
 //! ([`fc::OWN`]); no allocated value equals them. Used by request and response discovery (TR 33.833), by direct
 //! communication requests of the LTE profile, and for public names.
 
+use subtle::ConstantTimeEq;
+
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
 use crate::keys::{AccountingKey, Duik, Gmk, Gsk, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
+use crate::mikey::WrongMac;
 
 /// The role in request and response discovery that a key serves. TR 33.833 §6.2.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,20 @@ pub fn gmk_acknowledgement(gmk: &Gmk, gmk_id: u32, time: u64, member: &[u8]) -> 
     let member = &member[..member.len().min(usize::from(u16::MAX))];
     let parameters: [&[u8]; 3] = [&gmk_id.to_be_bytes(), &time.to_be_bytes(), member];
     low_128(&derive(gmk.as_bytes(), fc::OWN_GMK_ACKNOWLEDGEMENT, &parameters))
+}
+
+/// Verifies such a MAC, in constant time.
+///
+/// # Errors
+/// It is wrong.
+pub fn verify_gmk_acknowledgement(
+    gmk: &Gmk,
+    gmk_id: u32,
+    time: u64,
+    member: &[u8],
+    mac: &[u8; 16],
+) -> Result<(), WrongMac> {
+    if gmk_acknowledgement(gmk, gmk_id, time, member).ct_eq(mac).into() { Ok(()) } else { Err(WrongMac) }
 }
 
 /// Computes the name of the counters of a key in a store: it depends on the key itself, not on the operator's name for
