@@ -22,6 +22,7 @@ pub mod files;
 pub mod keying;
 pub mod keys;
 pub mod links;
+pub mod mikey;
 pub mod network;
 pub mod stream;
 pub mod wire;
@@ -44,7 +45,7 @@ pub const TARGETS: &[Target] = &[
     wire::MIB_SL,
     wire::PC5_DISCOVERY,
     wire::PC5_SIGNALLING,
-    wire::MIKEY,
+    mikey::MIKEY,
     files::SIGMF_META,
     files::SIGMF_PAIR,
     files::SIGMF_ARCHIVE,
