@@ -6,7 +6,8 @@
 //!
 //! | file | entries |
 //! |---|---|
-//! | [`wire`] | formats of layer 2, PC5 and MIKEY |
+//! | [`wire`] | formats of layer 2 and PC5 |
+//! | [`mikey`] | MIKEY, and what is inside of its tickets and extensions |
 //! | [`files`] | SigMF, archives, raw samples |
 //! | [`config`] | TOML of radio configurations and scenarios |
 //! | [`keys`] | key stores |
