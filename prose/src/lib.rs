@@ -5,6 +5,7 @@
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
 //! group_keys   GMKs of groups by identities, and the keys of their calls
 //! erasure      Reed-Solomon code: any K of N fragments give back a message
+//! mikey        keys from user to user under identities (MIKEY-SAKKE)
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
@@ -18,3 +19,4 @@ pub mod direct_link;
 pub mod discovery;
 pub mod erasure;
 pub mod group_keys;
+pub mod mikey;
