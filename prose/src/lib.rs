@@ -4,6 +4,7 @@
 //! discovery    announcer, monitor, discoverer, discoveree, and the agent that runs them
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
 //! erasure      Reed-Solomon code: any K of N fragments give back a message
+//! long_message messages of up to 8000 octets: whole, repeated, in coded fragments
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
@@ -16,3 +17,4 @@
 pub mod direct_link;
 pub mod discovery;
 pub mod erasure;
+pub mod long_message;

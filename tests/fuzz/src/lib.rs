@@ -45,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     wire::PC5_DISCOVERY,
     wire::PC5_SIGNALLING,
     wire::MIKEY,
+    wire::LONG_MESSAGE,
     files::SIGMF_META,
     files::SIGMF_PAIR,
     files::SIGMF_ARCHIVE,
