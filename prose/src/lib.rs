@@ -6,6 +6,7 @@
 //! group_keys   GMKs of groups by identities, and the keys of their calls
 //! erasure      Reed-Solomon code: any K of N fragments give back a message
 //! mikey        keys from user to user under identities (MIKEY-SAKKE)
+//! long_message messages of up to 8000 octets: whole, repeated, in coded fragments
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
@@ -20,3 +21,4 @@ pub mod discovery;
 pub mod erasure;
 pub mod group_keys;
 pub mod mikey;
+pub mod long_message;

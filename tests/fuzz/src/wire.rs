@@ -2,6 +2,9 @@
 
 use super::Target;
 use sidelink_wire::{Error, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch};
+use sidelink_wire::{
+    Error, long_message, mib_sl, mikey, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
+};
 
 /// SL-SCH MAC PDUs.
 pub const SL_SCH: Target = Target { name: "wire_sl_sch", run: sl_sch, seeds: sl_sch_seeds };
@@ -17,6 +20,13 @@ pub const PC5_DISCOVERY: Target =
 /// PC5 signalling messages.
 pub const PC5_SIGNALLING: Target =
     Target { name: "wire_pc5_signalling", run: pc5_signalling, seeds: pc5_signalling_seeds };
+
+/// MIKEY messages, and the keys in them.
+pub const MIKEY: Target = Target { name: "wire_mikey", run: mikey, seeds: mikey_seeds };
+
+/// Long messages and their fragments.
+pub const LONG_MESSAGE: Target =
+    Target { name: "wire_long_message", run: long_message, seeds: long_message_seeds };
 
 /// Bytes are to blame for what cannot be parsed, never the caller.
 pub(super) fn blame_bytes(error: Error) -> bool {
@@ -170,6 +180,43 @@ fn pc5_discovery_seeds() -> Vec<Vec<u8>> {
         m
     };
     pc5_discovery::MessageType::ALL.into_iter().map(message).collect()
+}
+
+fn long_message(data: &[u8]) -> bool {
+    let packet = match long_message::Packet::new_checked(data) {
+        Ok(packet) => packet,
+        Err(e) => return blame_bytes(e),
+    };
+    assert!(packet.payload().len() < data.len());
+    let _ = (packet.message_type(), packet.sequence(), packet.content());
+    let repr = match long_message::Repr::parse(&packet) {
+        Ok(repr) => repr,
+        Err(e) => return blame_bytes(e),
+    };
+    let mut out = vec![0; repr.buffer_len()];
+    repr.emit(&mut out).expect("what was parsed can be emitted");
+    assert_eq!(out, data);
+    true
+}
+
+fn long_message_seeds() -> Vec<Vec<u8>> {
+    use long_message::{Body, Content, Fragment, Repr};
+    let octets = [0x5a; 300];
+    let whole = [1, 20, 300].map(|length| Body::Whole(&octets[..length]));
+    let parts = [(1, 1, 0, 1), (900, 3, 2, 300), (899, 3, 3, 300), (8000, 80, 254, 100)];
+    let parts = parts.map(|(length, data, index, size)| {
+        Body::Fragment(Fragment { length, data, index, check: [7; 8], octets: &octets[..size] })
+    });
+    let mut seeds = Vec::new();
+    for content in [Content::Mikey, Content::GroupOwner] {
+        for body in whole.into_iter().chain(parts) {
+            let repr = Repr { sequence: 77, content, body };
+            let mut out = vec![0; repr.buffer_len()];
+            repr.emit(&mut out).expect("has room");
+            seeds.push(out);
+        }
+    }
+    seeds
 }
 
 /// In either coding.
