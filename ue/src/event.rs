@@ -6,6 +6,7 @@ use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Pdu};
 use sidelink_prose::discovery::agent;
+use sidelink_prose::long_message;
 use sidelink_security::counter::reserve::StreamId;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::pdcp::SduType;
@@ -99,6 +100,8 @@ pub enum Warning {
     Link(direct_link::Error),
     /// A machine of group keys refuses a request.
     Group(GroupError),
+    /// A message cannot be sent in the way of this UE.
+    LongMessage(long_message::Error),
     /// State of group keys could not be made durable; the text says why.
     GroupKeys(String),
     /// A PGK was not installed: another one with its index is in use.
@@ -119,6 +122,7 @@ impl fmt::Display for Warning {
         match self {
             Self::Counters(_, why) | Self::Keys(why) | Self::GroupKeys(why) => f.write_str(why),
             Self::Group(error) => error.fmt(f),
+            Self::LongMessage(error) => error.fmt(f),
             Self::PgkIndexTaken { group, pgk_id } => {
                 write!(f, "group {group}: another PGK with the index of PGK {pgk_id} is in use")
             }

@@ -17,6 +17,7 @@
 use crate::carriage::Carriage;
 use sidelink_mac::mux::Address;
 use sidelink_prose::group_keys::{self, Destination, Path};
+use sidelink_prose::long_message;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
 use sidelink_security::group::GroupKey;
@@ -26,10 +27,9 @@ use sidelink_wire::long_message::Content;
 use sidelink_wire::pdcp::{HEADER_LEN, OneToManyRepr, OneToOneRepr, Packet, SduType};
 use std::fmt;
 use std::time::{Duration, Instant};
-
+use zeroize::Zeroizing;
 
 mod identity;
-
 
 pub use identity::{IdentityGroups, Managed};
 
@@ -141,15 +141,22 @@ pub enum GroupOutput {
     Timeout(Option<UtcTime>),
 }
 
-/// A message to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A message to send. `Debug` shows no octets: some are secret until a link protects them.
+#[derive(Clone, PartialEq, Eq)]
 pub struct GroupMessage {
     /// Where it goes.
     pub to: Destination,
     /// What it is, for reports.
     pub name: &'static str,
     /// The message.
-    pub octets: Vec<u8>,
+    pub octets: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for GroupMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { to, name, octets } = self;
+        write!(f, "GroupMessage({name} of {} octets to {to:?})", octets.len())
+    }
 }
 
 /// What a machine makes durable.
@@ -212,7 +219,7 @@ pub(super) struct GroupKeys {
     pub(super) plans: Vec<(u64, Layer2Id, GroupAction)>,
     /// PGKs for sending whose counters are being read from the store.
     pub(super) unread: Vec<Unread>,
-    carriage: Carriage,
+    pub(super) carriage: Carriage,
     began: Option<u64>,
     /// Time that the current step took in the machines: all cryptography of group keys is in it.
     spent: Duration,
@@ -265,10 +272,18 @@ impl GroupKeys {
     }
 
     /// Returns the PDCP PDUs of a message of the machine at `index` to `address`.
-    pub(super) fn pdus(&mut self, index: usize, address: Address, octets: &[u8]) -> Vec<Vec<u8>> {
+    ///
+    /// # Errors
+    /// The message cannot be sent in the way of this UE.
+    pub(super) fn pdus(
+        &mut self,
+        index: usize,
+        address: Address,
+        octets: &[u8],
+    ) -> Result<Vec<Vec<u8>>, long_message::Error> {
         let content = self.machines[index].content();
-        let parts = self.carriage.parts(content, octets);
-        parts.iter().map(|part| wrap(address, part)).collect()
+        let parts = self.carriage.parts(content, octets)?;
+        Ok(parts.map(|part| wrap(address, &part)).collect())
     }
 
     /// Hands an input to the machine at `index`, and measures the time.

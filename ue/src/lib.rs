@@ -79,14 +79,7 @@ pub use error::BuildError;
 pub use event::{Event, GroupReport, Tell, Warning};
 pub use framer::{Continuity, Framer};
 pub use group_keys::{
-    GroupAction,
-    GroupError,
-    GroupEvent,
-    GroupInput,
-    GroupMachine,
-    GroupMessage,
-    GroupOutput,
-    GroupWrite,
+    GroupAction, GroupError, GroupEvent, GroupInput, GroupMachine, GroupMessage, GroupOutput, GroupWrite,
     IdentityGroups, Managed,
 };
 pub use ip::{Ip, IpConfig};

@@ -127,7 +127,6 @@ impl Receiver {
     /// even in the grace.
     ///
     /// Installed again, it has no window: what was heard under it is then accepted once more.
-    /// Removes a PGK with its windows and ciphers: it opens nothing more, not even from stragglers.
     pub fn remove(&mut self, pgk_id: u8) {
         self.keys.retain(|k| k.pgk_id != pgk_id);
         self.forget_removed();

@@ -181,7 +181,6 @@ impl Sender {
 
     /// Removes a PGK before its validity is over: nothing more is sent under it. A key with its index can be added
     /// then.
-    /// Removes a PGK: nothing more is sent under it.
     pub fn remove(&mut self, pgk_id: u8) {
         self.keys.retain(|k| k.key.pgk_id != pgk_id);
     }

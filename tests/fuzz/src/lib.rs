@@ -47,7 +47,6 @@ pub const TARGETS: &[Target] = &[
     wire::PC5_DISCOVERY,
     wire::PC5_SIGNALLING,
     mikey::MIKEY,
-    wire::MIKEY,
     wire::LONG_MESSAGE,
     files::SIGMF_META,
     files::SIGMF_PAIR,

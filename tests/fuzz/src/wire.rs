@@ -1,9 +1,8 @@
 //! Formats of layer 2 and PC5: what parses comes back.
 
 use super::Target;
-use sidelink_wire::{Error, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch};
 use sidelink_wire::{
-    Error, long_message, mib_sl, mikey, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
+    Error, long_message, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
 };
 
 /// SL-SCH MAC PDUs.
@@ -20,9 +19,6 @@ pub const PC5_DISCOVERY: Target =
 /// PC5 signalling messages.
 pub const PC5_SIGNALLING: Target =
     Target { name: "wire_pc5_signalling", run: pc5_signalling, seeds: pc5_signalling_seeds };
-
-/// MIKEY messages, and the keys in them.
-pub const MIKEY: Target = Target { name: "wire_mikey", run: mikey, seeds: mikey_seeds };
 
 /// Long messages and their fragments.
 pub const LONG_MESSAGE: Target =

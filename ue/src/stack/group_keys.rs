@@ -8,6 +8,7 @@ use crate::refused::Refused;
 use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
 use sidelink_prose::group_keys::Destination;
+use sidelink_prose::long_message::Way;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{ReserveConfig, StreamId};
 use sidelink_security::group::GroupKey;
@@ -19,6 +20,13 @@ impl<J: Jobs> Stack<J> {
     #[must_use]
     pub fn with_group_machine(mut self, machine: Box<dyn GroupMachine>) -> Self {
         self.group_keys.machines.push(machine);
+        self
+    }
+
+    /// Sets the way in which the messages of these machines are sent.
+    #[must_use]
+    pub fn with_long_messages(mut self, way: Way) -> Self {
+        self.group_keys.carriage.way = way;
         self
     }
 
@@ -113,7 +121,10 @@ impl<J: Jobs> Stack<J> {
                 return;
             }
         };
-        let pdus = self.group_keys.pdus(machine, address, &message.octets);
+        let pdus = match self.group_keys.pdus(machine, address, &message.octets) {
+            Ok(pdus) => pdus,
+            Err(error) => return (sink.tell)(Event::Warning(&Warning::LongMessage(error))),
+        };
         let octets = pdus.iter().map(Vec::len).sum();
         (sink.tell)(Event::GroupKeys(GroupReport::Sent { message, pdus: pdus.len(), octets }));
         if let Address::Ue(peer) = address {
