@@ -12,13 +12,14 @@
 //! text.rs      TOML and JSON, their errors as ConfigError
 //! types.rs     Bitmap, OneOrMany, CyclicPrefixName
 //! ue_toml.rs   ue.toml, and a UE made from it                  ue_toml/
-//! links.rs     [[link]] of it; link_rules.rs [links]
+//! links.rs     [[link]] of it; link_rules.rs [links]; groups.rs [[group]]
 //! v2x_flag.rs  --v2x-pool size=10,num=5,..
 //! ```
 
 mod combine;
 mod error;
 mod link_rules;
+mod groups;
 mod links;
 pub mod network_toml;
 mod pools;
@@ -34,6 +35,7 @@ mod v2x_flag;
 pub use combine::{Said, combine};
 pub use error::ConfigError;
 pub use link_rules::LinkRules;
+pub use groups::{GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, PlannedAction};
 pub use links::LinkConfig;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};
 pub(crate) use resolve::slss_id;

@@ -10,6 +10,7 @@
 //! credentials.rs certificates for its UEs, and operators that agree on their KDs
 //! operators.rs   two MMEs and their HSS
 //! distribution.rs keys of groups of 2 to 2000 members on a simulated clock distribution/
+//! groups.rs      exercises of groups                                       groups/
 //! network.rs     the network side on a simulated clock                     network/
 //! ```
 
@@ -17,6 +18,7 @@ pub(crate) mod cases;
 pub(crate) mod credentials;
 pub(crate) mod diagram;
 pub(crate) mod distribution;
+pub(crate) mod groups;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod network;

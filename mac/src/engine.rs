@@ -73,7 +73,7 @@ pub use io::{Bearer, Cause, Config, Drop, Error, Event, Input, Output, Received}
 enum Waiting {
     SlSch { address: Address, built: Built, octets: Range<usize> },
     Received { fixed: Received<'static>, octets: Range<usize> },
-    OneToOne { source: Layer2Id, address: Address, lcid: Lcid, octets: Range<usize> },
+    Unopened { source: Layer2Id, address: Address, lcid: Lcid, octets: Range<usize> },
     Dropped(Drop),
 }
 
@@ -275,12 +275,17 @@ impl Engine {
         if let Some(reserved) = pdu.ignored() {
             outbox.drop(Some((source, address)), None, Cause::Mac(reserved));
         }
-        let one_to_one = config.one_to_one && matches!(address, Address::Ue(_));
         for (lcid, data) in pdu.sdus() {
+            let unopened = match address {
+                Address::Ue(_) => config.one_to_one,
+                Address::Group(_) | Address::V2x(_) => {
+                    config.group_signalling && lcid == Lcid::PC5_S_UNPROTECTED
+                }
+            };
             let key = Key { source, destination: address.layer2_id(), lcid, window: address.window() };
             let received = rlc.receive(key, now, data, |sdu| {
-                if one_to_one {
-                    return outbox.one_to_one(source, address, lcid, sdu);
+                if unopened {
+                    return outbox.unopened(source, address, lcid, sdu);
                 }
                 outbox.judge(pdcp, now, (source, address, lcid), sdu);
             });
@@ -334,8 +339,12 @@ impl Waiting {
             Self::Received { fixed, octets: range } => {
                 Output::Event(Event::Received(Received { data: &octets[range], ..fixed }))
             }
-            Self::OneToOne { source, address, lcid, octets: range } => {
-                Output::OneToOne { source, address, lcid, pdu: &octets[range] }
+            Self::Unopened { source, address, lcid, octets: range } => {
+                let pdu = &octets[range];
+                match address {
+                    Address::Ue(_) => Output::OneToOne { source, address, lcid, pdu },
+                    Address::Group(_) | Address::V2x(_) => Output::GroupSignalling { source, address, pdu },
+                }
             }
             Self::Dropped(drop) => Output::Event(Event::Dropped(drop)),
         }
@@ -391,14 +400,14 @@ impl Outbox {
         }
     }
 
-    fn one_to_one(&mut self, source: Layer2Id, address: Address, lcid: Lcid, pdu: &[u8]) {
+    fn unopened(&mut self, source: Layer2Id, address: Address, lcid: Lcid, pdu: &[u8]) {
         if !self.has_room(pdu.len()) {
             self.counters.count(Outcome::OutputFull);
             return;
         }
         let start = self.octets.len();
         self.octets.extend_from_slice(pdu);
-        self.push(Waiting::OneToOne { source, address, lcid, octets: start..start + pdu.len() });
+        self.push(Waiting::Unopened { source, address, lcid, octets: start..start + pdu.len() });
     }
 
     fn drop(&mut self, from: Option<(Layer2Id, Address)>, header: Option<Header>, cause: Cause) {

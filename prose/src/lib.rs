@@ -3,6 +3,10 @@
 //! ```text
 //! discovery    announcer, monitor, discoverer, discoveree, and the agent that runs them
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
+//! group_keys   GMKs of groups by identities, and the keys of their calls
+//! mikey        keys from user to user under identities (MIKEY-SAKKE)
+//! long_message messages of up to 8000 octets: whole, repeated, in coded fragments
+//! erasure      Reed-Solomon code: any K of N fragments give back a message
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
@@ -14,3 +18,7 @@
 
 pub mod direct_link;
 pub mod discovery;
+pub mod erasure;
+pub mod group_keys;
+pub mod long_message;
+pub mod mikey;

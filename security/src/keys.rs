@@ -149,6 +149,11 @@ macro_rules! discovery_keys {
 keys! {
     /// ProSe Group Key, one per group and PGK ID, from the key management function. TS 33.303 §A.3.
     Pgk: 32;
+    /// Group Master Key, which the members of a group share: protects the session keys of their calls.
+    /// TR 33.833 §6.3.1.3.3.
+    Gmk: 16;
+    /// Group Session Key of one call. TR 33.833 §6.3.1.3.2.
+    Gsk: 16;
     /// ProSe MIKEY Key: protects the messages that carry keys to one UE. TS 33.303 §6.2.3.1.
     Pmk: 32;
     /// ProSe Traffic Key, one per sender and PTK identity. TS 33.303 §A.3.

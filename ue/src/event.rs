@@ -1,11 +1,14 @@
 //! Events of a UE, for applications, reports and experiments: those of its engines, unchanged, and its own.
 
+use super::group_keys::{GroupError, GroupEvent, GroupMessage};
 use super::silence::{Change, Hindrance};
 use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Pdu};
 use sidelink_prose::discovery::agent;
+use sidelink_prose::long_message;
 use sidelink_security::counter::reserve::StreamId;
+use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::pdcp::SduType;
 use std::fmt;
 use std::time::Duration;
@@ -33,10 +36,35 @@ pub enum Event<'a> {
         /// Reservations of sequence numbers and changes of keys that were requested.
         writes: u64,
     },
+    /// Keys of groups that come over the air.
+    GroupKeys(GroupReport<'a>),
     /// A fault that an operator must know of.
     Warning(&'a Warning),
     /// The UE sends again after a silence of this many subframes.
     SendsAgain(u64),
+}
+
+/// What the machines of group keys do.
+#[derive(Clone, Copy, Debug)]
+pub enum GroupReport<'a> {
+    /// An event of a machine.
+    Event(&'a GroupEvent),
+    /// A message was handed to RLC.
+    Sent {
+        /// The message.
+        message: &'a GroupMessage,
+        /// PDCP PDUs in which it travels.
+        pdus: usize,
+        /// Octets of these PDUs.
+        octets: usize,
+    },
+    /// The machines have handled all inputs since the last step.
+    Step {
+        /// Time that the step took, by the clock of the system.
+        took: Duration,
+        /// Durable writes that were requested.
+        writes: u64,
+    },
 }
 
 impl<'a> Event<'a> {
@@ -70,6 +98,21 @@ pub enum Warning {
     Engine(engine::Error),
     /// The links refuse an input.
     Link(direct_link::Error),
+    /// A machine of group keys refuses a request.
+    Group(GroupError),
+    /// A message cannot be sent in the way of this UE.
+    LongMessage(long_message::Error),
+    /// State of group keys could not be made durable; the text says why.
+    GroupKeys(String),
+    /// A PGK was not installed: another one with its index is in use.
+    PgkIndexTaken {
+        /// The group.
+        group: Layer2Id,
+        /// PGK ID.
+        pgk_id: u8,
+    },
+    /// A message of a group needs a protected link with this UE, and there is none.
+    NoLinkForGroup(Layer2Id),
     /// Nothing can be sent, and the condition lasts.
     Silence(Hindrance),
 }
@@ -77,7 +120,15 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Counters(_, why) | Self::Keys(why) => f.write_str(why),
+            Self::Counters(_, why) | Self::Keys(why) | Self::GroupKeys(why) => f.write_str(why),
+            Self::Group(error) => error.fmt(f),
+            Self::LongMessage(error) => error.fmt(f),
+            Self::PgkIndexTaken { group, pgk_id } => {
+                write!(f, "group {group}: another PGK with the index of PGK {pgk_id} is in use")
+            }
+            Self::NoLinkForGroup(peer) => {
+                write!(f, "a key for {peer} needs a protected link with it: add a [[link]] for it")
+            }
             Self::LateTable => f.write_str("too many jobs: a table of codes is late"),
             Self::Engine(error) => error.fmt(f),
             Self::Link(error) => error.fmt(f),

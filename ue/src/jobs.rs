@@ -5,10 +5,14 @@
 //! before: the transmissions of a UE do not depend on the speed of the disk. In lock-step the UE waits for a late job;
 //! in real time a late result is returned when it is there, and the delay is counted.
 
+use crate::group_keys::GroupWrite;
 use crossbeam::channel::{Receiver, Sender, bounded};
 pub use sidelink_prose::direct_link::KdStore;
 use sidelink_prose::direct_link::{Change, KdRecord, Ticket};
 use sidelink_prose::discovery::Job as TableJob;
+pub use sidelink_prose::group_keys::GroupKeyStore;
+use sidelink_prose::group_keys::{self, Kept};
+use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -27,6 +31,17 @@ pub enum Job {
     Build(TableJob),
     /// Make keys of links durable.
     Keys(Ticket, Vec<Change>),
+    /// Read how far the counters of a stream are reserved.
+    ReadCounter(StreamId),
+    /// Make state of group keys durable.
+    Group {
+        /// Machine that asks.
+        machine: usize,
+        /// Its ticket.
+        ticket: u64,
+        /// The state.
+        write: GroupWrite,
+    },
 }
 
 /// The result of a job.
@@ -41,6 +56,24 @@ pub enum JobResult {
     KeysStored(Ticket),
     /// Keys are not durable; the text says why.
     KeysFailed(Ticket, String),
+    /// How far the counters of a stream are reserved.
+    Counter(StreamId, u64),
+    /// State of group keys is durable.
+    GroupStored {
+        /// Machine that asked.
+        machine: usize,
+        /// Its ticket.
+        ticket: u64,
+    },
+    /// State of group keys is not durable.
+    GroupFailed {
+        /// Machine that asked.
+        machine: usize,
+        /// Its ticket.
+        ticket: u64,
+        /// Why.
+        why: String,
+    },
 }
 
 /// The engine that requested a job and gets its result.
@@ -52,6 +85,8 @@ pub enum Owner {
     Agent,
     /// One-to-one links.
     Links,
+    /// Machines of group keys.
+    GroupKeys,
 }
 
 /// An executor of jobs.
@@ -79,7 +114,7 @@ impl Threaded {
     /// Starts the thread. With `waits`, [`Jobs::take`] blocks until a late result is there (lock-step).
     pub fn new<S>(mut store: S, waits: bool) -> Self
     where
-        S: CounterStore + KdStore + Send + 'static,
+        S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
         <S as CounterStore>::Error: Display,
     {
         let (to_worker, jobs) = bounded::<(Owner, Job)>(MOST);
@@ -88,7 +123,12 @@ impl Threaded {
             for (owner, job) in jobs {
                 let result = match job {
                     Job::Reserve(reservation) => commit(reservation, &mut store),
-                    Job::Keys(ticket, changes) => match store.apply(&changes) {
+                    Job::ReadCounter(stream) => read(stream, &store),
+                    Job::Group { machine, ticket, write } => match keep(&write, &mut store) {
+                        Ok(()) => JobResult::GroupStored { machine, ticket },
+                        Err(error) => JobResult::GroupFailed { machine, ticket, why: error.to_string() },
+                    },
+                    Job::Keys(ticket, changes) => match KdStore::apply(&mut store, &changes) {
                         Ok(()) => JobResult::KeysStored(ticket),
                         Err(error) => JobResult::KeysFailed(ticket, error.to_string()),
                     },
@@ -159,6 +199,11 @@ where
     fn begin(&mut self, t: u64, owner: Owner, job: Job) -> Option<Job> {
         let result = match job {
             Job::Reserve(reservation) => commit(reservation, &mut self.store),
+            Job::ReadCounter(stream) => read(stream, &self.store),
+            Job::Group { machine, ticket, .. } => {
+                let why = "no keys of groups are kept here".to_owned();
+                JobResult::GroupFailed { machine, ticket, why }
+            }
             Job::Keys(ticket, _) => {
                 JobResult::KeysFailed(ticket, "no keys of links are kept here".to_owned())
             }
@@ -187,6 +232,23 @@ where
     match reservation.commit(store) {
         Ok(granted) => JobResult::Granted(granted),
         Err(error) => JobResult::Failed(stream, error.to_string()),
+    }
+}
+
+fn read<S>(stream: StreamId, store: &S) -> JobResult
+where
+    S: CounterStore,
+    S::Error: Display,
+{
+    match store.reserved(&stream) {
+        Ok(reserved) => JobResult::Counter(stream, reserved),
+        Err(error) => JobResult::Failed(stream, error.to_string()),
+    }
+}
+
+fn keep<S: GroupKeyStore>(write: &GroupWrite, store: &mut S) -> Result<(), S::Error> {
+    match write {
+        GroupWrite::Identity(changes) => GroupKeyStore::apply(store, changes),
     }
 }
 
@@ -224,6 +286,18 @@ impl KdStore for NoStore {
 
     fn kds(&self) -> Result<Vec<KdRecord>, Self::Error> {
         Ok(Vec::new())
+    }
+}
+
+impl GroupKeyStore for NoStore {
+    type Error = std::convert::Infallible;
+
+    fn apply(&mut self, _changes: &[group_keys::Change]) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn kept(&mut self, _now: UtcTime) -> Result<Kept, Self::Error> {
+        Ok(Kept::default())
     }
 }
 

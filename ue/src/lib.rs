@@ -20,10 +20,12 @@
 //! mapping.rs      MAC <-> PHY: the only module that uses both                                               mapping/
 //! provision.rs    builds the layer 2 of one UE from a key store
 //! error.rs        reasons why a UE cannot be built
-//! stack.rs        layer 2, discovery and links: their inputs, and the handling of every output
+//! stack.rs        layer 2, discovery, links and group keys: their inputs, and the handling of every output     stack/
 //! event.rs        events, for applications and reports
 //! jobs.rs         durable counters and tables, beside the sample path
 //! links.rs        one-to-one links: what the configuration requests
+//! group_keys.rs   keys of groups that come over the air: machines, and how their messages travel              group_keys/
+//! carriage.rs     long messages as PDUs of PC5 signalling
 //! link_status.rs  status of each link
 //! planner.rs      which transmissions go into which subframe                                                planner/
 //! application.rs  users of a UE: traffic, IP, people
@@ -42,10 +44,12 @@
 
 pub mod air_rng;
 mod application;
+mod carriage;
 pub mod clock;
 mod error;
 mod event;
 mod framer;
+mod group_keys;
 mod hear;
 mod ip;
 mod jobs;
@@ -72,10 +76,14 @@ pub use sidelink_radio::Sample;
 use application::Applications;
 pub use application::{Application, Moment, Outgoing, Send, TestTraffic};
 pub use error::BuildError;
-pub use event::{Event, Tell, Warning};
+pub use event::{Event, GroupReport, Tell, Warning};
 pub use framer::{Continuity, Framer};
+pub use group_keys::{
+    GroupAction, GroupError, GroupEvent, GroupInput, GroupMachine, GroupMessage, GroupOutput, GroupWrite,
+    IdentityGroups, Managed,
+};
 pub use ip::{Ip, IpConfig};
-pub use jobs::{Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
+pub use jobs::{GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
 pub use latency_stats::{LatencyStats, Stage};
 pub use link_status::LinkStatus;
 pub use links::{KeyNetwork, LinkAction, Links, NetworkAnswer, Peer};

@@ -132,6 +132,27 @@ impl Provisioned {
         self.add_bearer(name, address)
     }
 
+    /// Sets up a group whose keys come over the air: its data, and the signalling that brings the keys.
+    ///
+    /// # Errors
+    /// The group is set up already.
+    pub fn add_keyed(&mut self, name: &str, config: group::GroupConfig) -> Result<(), BuildError> {
+        let id = Layer2Id::from_octets(config.group_id);
+        if self.engine.group(id).is_some() {
+            let why = "the key store has a group with this layer-2 ID: remove one of them".to_owned();
+            return Err(BuildError::Bearer { group: name.to_owned(), why });
+        }
+        let (address, member) = (Address::Group(id), self.engine.source().octets());
+        self.engine.add_group(group::Receiver::new(group::ReceiverConfig::new(config)));
+        self.engine.listen(address);
+        self.engine.add_destination(address, Sending::Group(group::Sender::new(config, member)));
+        let signalling = Bearer { priority: 1, ..Bearer::new(address, Lcid::PC5_S_UNPROTECTED) };
+        self.engine
+            .add_bearer(signalling)
+            .map_err(|e| BuildError::Bearer { group: name.to_owned(), why: e.to_string() })?;
+        self.add_bearer(name, address)
+    }
+
     fn registry(&mut self) -> Registry<'_> {
         Registry { agent: &mut self.agent, who: &mut self.who, origin: &mut self.origin }
     }

@@ -1,10 +1,11 @@
 //! Layer 2, discovery and links of one UE, with their jobs: the only place that acts on the outputs of the engines.
 //!
-//! Every input of an engine is followed by [`Stack::drain`], which empties all three: a PDU for a link goes to the
-//! links at once, a PDU of a link to layer 2 at once. No PDU is queued between the engines.
+//! Every input of an engine is followed by [`Stack::drain`], which empties all of them: a PDU for a link goes to the
+//! links at once, a PDU of a link to layer 2 at once; so do messages of group keys. No PDU is queued between the engines.
 
 use super::BuildError;
 use super::event::{Event, Tell, Warning};
+use super::group_keys::{GroupKeys, Heard};
 use super::jobs::{Job, JobResult, Jobs, Owner, Threaded};
 use super::link_bearers::LinkBearers;
 use super::links::Links;
@@ -36,12 +37,15 @@ pub struct Names {
     pub receive_only: HashMap<String, BuildError>,
 }
 
+mod group_keys;
+
 /// Layer 2, discovery and links of one UE.
 pub struct Stack<J = Threaded> {
     engine: Engine,
     agent: Agent,
     links: Option<Links>,
     link_bearers: LinkBearers,
+    group_keys: GroupKeys,
     jobs: J,
     names: Names,
     /// The subframe that began last.
@@ -79,6 +83,7 @@ impl<J: Jobs> Stack<J> {
             agent,
             links: None,
             link_bearers: LinkBearers::default(),
+            group_keys: GroupKeys::default(),
             jobs,
             names,
             t: 0,
@@ -156,12 +161,16 @@ impl<J: Jobs> Stack<J> {
             self.layer2(engine::Input::Tick { now: utc }, sink);
             self.agent.handle_input(agent::Input::Tick { now: self.now });
             self.link(Some(direct_link::Input::Tick { now: utc }), sink);
+            self.group_keys.tick(utc);
         }
+        self.group_keys.begin(t, utc);
         if let Some(links) = &mut self.links {
             links.begin(t, utc, &mut |error| (sink.tell)(Event::Warning(&Warning::Link(error))));
-            if t.is_multiple_of(100) {
-                self.link_bearers.close_unused(&mut self.engine, t, |id| links.is_up(id));
-            }
+        }
+        if t.is_multiple_of(100) {
+            let links = &self.links;
+            let is_up = |id| links.as_ref().is_some_and(|links| links.is_up(id));
+            self.link_bearers.close_unused(&mut self.engine, t, is_up);
         }
         self.drain(sink);
     }
@@ -173,6 +182,7 @@ impl<J: Jobs> Stack<J> {
             let warning = match &result {
                 JobResult::Failed(stream, why) => Some(Warning::Counters(*stream, why.clone())),
                 JobResult::KeysFailed(_, why) => Some(Warning::Keys(why.clone())),
+                JobResult::GroupFailed { why, .. } => Some(Warning::GroupKeys(why.clone())),
                 _ => None,
             };
             if let Some(warning) = warning {
@@ -193,7 +203,9 @@ impl<J: Jobs> Stack<J> {
                     self.agent.handle_input(agent::Input::ReservationFailed { now, stream });
                 }
                 (Owner::Links, result) => self.link(link_input(now.slot, result), sink),
-                (Owner::Engine | Owner::Agent, JobResult::KeysStored(_) | JobResult::KeysFailed(..)) => {}
+                (Owner::GroupKeys, result) => self.finish_group_job(result),
+                // Neither asks for keys of links or groups.
+                (Owner::Engine | Owner::Agent, _) => {}
             }
             self.drain(sink);
         }
@@ -307,7 +319,8 @@ impl<J: Jobs> Stack<J> {
         let engine = self.drain_engine(sink);
         let agent = self.drain_agent(sink);
         let links = self.drain_links(sink);
-        self.due = [engine, agent, links].into_iter().flatten().min();
+        let groups = self.drain_groups(sink);
+        self.due = [engine, agent, links, groups].into_iter().flatten().min();
     }
 
     /// Acts on all outputs of layer 2. Returns its next time-out.
@@ -321,14 +334,21 @@ impl<J: Jobs> Stack<J> {
                     }
                     continue;
                 }
-                engine::Output::OneToOne { source, lcid, pdu, .. } => {
+                engine::Output::OneToOne { source, address, lcid, pdu } => {
                     let now = self.now.slot;
-                    if let Some(links) = &mut self.links
+                    let is_open = lcid == Lcid::PC5_S_UNPROTECTED;
+                    if is_open && self.group_keys.hear(now, source, address, pdu) != Heard::NotForGroups {
+                        self.drain_groups(sink);
+                    } else if let Some(links) = &mut self.links
                         && let Err(error) =
                             links.handle_input(direct_link::Input::Pdu { now, source, lcid, pdu })
                     {
                         (sink.tell)(Event::Warning(&Warning::Link(error)));
                     }
+                }
+                engine::Output::GroupSignalling { source, address, pdu } => {
+                    self.group_keys.hear(self.now.slot, source, address, pdu);
+                    self.drain_groups(sink);
                 }
                 engine::Output::Event(event) => {
                     (sink.tell)(Event::Mac(event));
@@ -436,7 +456,7 @@ fn link_input(now: UtcTime, result: JobResult) -> Option<direct_link::Input<'sta
         JobResult::Failed(stream, _) => direct_link::Input::ReservationFailed { now, stream },
         JobResult::KeysStored(ticket) => direct_link::Input::Stored { now, ticket },
         JobResult::KeysFailed(ticket, _) => direct_link::Input::StoreFailed { now, ticket },
-        JobResult::Table(_) => return None,
+        _ => return None,
     })
 }
 

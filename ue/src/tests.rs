@@ -1,4 +1,5 @@
 //! Tests of the parts of a UE.
 
+mod group_keys;
 mod hostile;
 mod stack;

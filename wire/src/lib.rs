@@ -21,8 +21,10 @@
 use core::fmt;
 
 pub mod direct_keying;
+pub mod group_keys;
 pub mod hex;
 pub mod ids;
+pub mod long_message;
 pub mod mib_sl;
 pub mod mikey;
 pub mod pc5_discovery;

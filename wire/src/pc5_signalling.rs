@@ -11,7 +11,8 @@
 //! **LTE.** Message types, lengths and identifiers are those of TS 24.334 §12.5.1. Its elements are numbered 1 to 29 without
 //! a gap, so the identifiers are decimal numbers, although §11.4.1 calls the same digits hexadecimal. Encrypted Payload has
 //! two octets of length here, against one of the text, which cannot hold the 273 octets of SAKKE. The authentication
-//! messages 0xE0 to 0xE2 and the elements 0x7D and 0x7E are the project's own, in ranges that are reserved.
+//! messages 0xE0 to 0xE2 and the elements 0x7D and 0x7E are the project's own, in ranges that are reserved. So are 0xE3 and
+//! 0xE4, which [`super::long_message`] reads: links drop them.
 //!
 //! **NR.** How far each number can be trusted stands beside it in [`nr_table`].
 //!

@@ -78,7 +78,7 @@ pub enum Command {
     Probe(radio::ProbeArgs),
     /// Measure the performance of a radio, and the transmit advance to configure.
     RadioTest(radio::RadioTestArgs),
-    /// Run a named scenario of one-to-one links over the virtual air, and report its costs.
+    /// Run a named scenario of one-to-one links or of a group over the virtual air, and report its costs.
     Scenario(scenario::ScenarioArgs),
     /// Run a UE: announce, discover, talk in groups, carry IP, on a radio or the virtual air.
     Ue(ue::UeArgs),

@@ -1,6 +1,7 @@
-//! `sidelink scenario`: named cases of one-to-one links over the virtual air, with their costs.
+//! `sidelink scenario`: named cases of one-to-one links and of groups over the virtual air, with their costs.
 
 pub mod compare;
+mod groups;
 
 use crate::args::Output;
 use crate::config::ConfigError;
@@ -58,6 +59,9 @@ struct Cases {
     /// Seconds on the air instead of the scenario's.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=36_000))]
     seconds: Option<u64>,
+    /// Members of a group besides its manager, 2 to 90; for scenarios of groups.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(2..=90))]
+    members: u64,
     /// Number of runs of each case, each with its own seed.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
@@ -67,6 +71,21 @@ struct Cases {
 }
 
 impl Cases {
+    /// Checks the values that are about the air.
+    ///
+    /// # Errors
+    /// The first one that is out of range.
+    fn check_air(&self) -> Result<(), ConfigError> {
+        if let Some(period) = self.period.iter().find(|p| ![40, 80, 160, 320].contains(p)) {
+            let what = format!("--period {period}: there is no SC period of {period} subframes here");
+            return Err(ConfigError::usage(what, "40, 80, 160 or 320"));
+        }
+        if let Some(snr) = self.snr.iter().find(|snr| !(-30.0..=60.0).contains(*snr)) {
+            return Err(ConfigError::usage(format!("--snr {snr}: out of range"), "-30 to 60 dB"));
+        }
+        Ok(())
+    }
+
     /// Runs the scenarios of these names one after the other, as fast as the processors allow. `done` gets each case
     /// with its costs.
     ///
@@ -77,13 +96,7 @@ impl Cases {
         names: &[String],
         mut done: impl FnMut(&Case<'_>, Costs) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        if let Some(period) = self.period.iter().find(|p| ![40, 80, 160, 320].contains(p)) {
-            let what = format!("--period {period}: there is no SC period of {period} subframes here");
-            return Err(ConfigError::usage(what, "40, 80, 160 or 320").into());
-        }
-        if let Some(snr) = self.snr.iter().find(|snr| !(-30.0..=60.0).contains(*snr)) {
-            return Err(ConfigError::usage(format!("--snr {snr}: out of range"), "-30 to 60 dB").into());
-        }
+        self.check_air()?;
         if let Some(kbps) = self.kbps.filter(|kbps| !(0.1..=3000.0).contains(kbps)) {
             return Err(
                 ConfigError::usage(format!("--kbps {kbps}: out of range"), "0.1 to 3000 kbit/s").into()
@@ -92,7 +105,8 @@ impl Cases {
         let (rekey, kbps, seconds) = (self.rekey_every, self.kbps, self.seconds);
         for name in names {
             let Some(scenario) = cases::ALL.iter().find(|s| s.name == name) else {
-                let known = cases::ALL.iter().map(|s| s.name).collect::<Vec<_>>().join(", ");
+                let names = cases::ALL.iter().map(|s| s.name);
+                let known = names.chain(groups::list().map(|(name, _)| name)).collect::<Vec<_>>().join(", ");
                 let what = format!("no scenario {name:?}");
                 return Err(ConfigError::usage(what, format!("there are {known}")).into());
             };
@@ -121,11 +135,15 @@ impl Cases {
 pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     if args.list {
         let mut out = terminal::stdout();
-        for scenario in cases::ALL {
-            writeln!(out, "{:<20} {}", scenario.name, scenario.what)?;
+        let links = cases::ALL.iter().map(|scenario| (scenario.name, scenario.what));
+        for (name, what) in links.chain(groups::list()) {
+            writeln!(out, "{name:<24} {what}")?;
         }
         out.flush()?;
         return Ok(());
+    }
+    if args.name.iter().any(|name| groups::is_one(name)) {
+        return groups::run(&args);
     }
     let mut outputs = Outputs::new(Existing::Keep);
     let drawing = args.diagram.as_deref().map(|path| outputs.claim("--diagram", path)).transpose()?;

@@ -1,10 +1,11 @@
 //! `ue.toml`: an operator's configuration of a UE, from which a [`Ue`] is built.
 
+mod group_keys;
 #[cfg(test)]
 mod tests;
 mod upper;
 
-use super::{ConfigError, LinkConfig, LinkRules, Radio, RadioConfig, parse_toml, receiver_config, slss_id};
+use super::{ConfigError, GroupConfig, LinkConfig, LinkRules, Radio, RadioConfig, parse_toml, receiver_config, slss_id};
 use crate::config::network_toml::NetworkConfig;
 use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;
@@ -17,7 +18,7 @@ use sidelink_store::{self as keystore, Hex, KeyStore, Keys};
 use sidelink_ue::air_rng::{AirRng, UeRngs};
 use sidelink_ue::mapping::{Mode2, Mode4, Mode4Use, Type1};
 use sidelink_ue::{
-    Application, CommunicationSettings, DiscoverySettings, KdStore, Mode4Communication, Mode4Settings,
+    Application, CommunicationSettings, DiscoverySettings, GroupKeyStore, KdStore, Mode4Communication, Mode4Settings,
     NoStore, Parts, SyncConfig, SyncTransmit, Ue,
 };
 use std::path::{Path, PathBuf};
@@ -68,9 +69,9 @@ pub struct UeConfig {
     /// Credential of this UE for links without a shared KD.
     #[serde(default)]
     pub credential: Option<CredentialConfig>,
-    /// Groups without protection.
+    /// Groups that are not in the key store: without protection, or with keys that come over the air.
     #[serde(default)]
-    pub group: Vec<PlainGroup>,
+    pub group: Vec<GroupConfig>,
     /// Messages that are sent at an interval.
     #[serde(default)]
     pub talk: Vec<TalkConfig>,
@@ -218,16 +219,6 @@ impl Default for AnnounceConfig {
     fn default() -> Self {
         Self { probability: 100, max_offset: None }
     }
-}
-
-/// A group without protection.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PlainGroup {
-    /// Name of the group.
-    pub name: String,
-    /// ProSe Layer-2 group ID, six hexadecimal digits.
-    pub id: Hex,
 }
 
 /// Messages that are sent at an interval.
@@ -383,7 +374,7 @@ impl UeConfig {
         mut applications: Vec<Box<dyn Application>>,
     ) -> Result<Ue, ConfigError>
     where
-        S: CounterStore + KdStore + Send + 'static,
+        S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
         <S as CounterStore>::Error: std::fmt::Display,
     {
         let radio = self.resolve()?;

@@ -26,6 +26,9 @@ pub struct Config {
     /// Hands PDUs to one UE to its links (`sidelink_prose::direct_link`) unopened, by [`Output::OneToOne`], instead of
     /// delivering the unprotected ones and refusing the others.
     pub one_to_one: bool,
+    /// Hands PDUs to a group on [`Lcid::PC5_S_UNPROTECTED`] to the machines of group keys unopened, by
+    /// [`Output::GroupSignalling`]. The standard has PC5 signalling between two UEs only: to a group it is our own.
+    pub group_signalling: bool,
     /// Takes PDUs of every destination: a decoder, not a UE.
     pub promiscuous: bool,
     /// Capacity for pending outputs.
@@ -42,6 +45,7 @@ impl Config {
             rlc: rlc_um::ReceiverConfig::default(),
             pdcp: pdcp::ReceiverConfig::default(),
             one_to_one: false,
+            group_signalling: false,
             promiscuous: false,
             outputs: 512,
             output_octets: 256 * 1024,
@@ -136,7 +140,7 @@ pub enum Input<'a> {
         /// The data.
         data: &'a [u8],
     },
-    /// A PDCP PDU of a link is to be sent over a bearer.
+    /// A PDCP PDU of a link, or of signalling to a group, is to be sent over a bearer.
     SendPdu {
         /// Destination.
         address: Address,
@@ -253,6 +257,15 @@ pub enum Output<'a> {
         address: Address,
         /// Logical channel.
         lcid: Lcid,
+        /// The PDU.
+        pdu: &'a [u8],
+    },
+    /// Give a PDCP PDU of signalling to a group to the machines of group keys.
+    GroupSignalling {
+        /// Sender.
+        source: Layer2Id,
+        /// Destination.
+        address: Address,
         /// The PDU.
         pdu: &'a [u8],
     },

@@ -125,7 +125,10 @@ impl Heard {
                 self.log.push(format!("{drop:?}"));
                 self.drops.push(drop.cause.outcome());
             }
-            Output::OneToOne { source, address, pdu, .. } => self.pdus.push((source, address, pdu.to_vec())),
+            Output::OneToOne { source, address, pdu, .. }
+            | Output::GroupSignalling { source, address, pdu } => {
+                self.pdus.push((source, address, pdu.to_vec()));
+            }
             Output::Reserve(_) | Output::Timeout(_) => unreachable!("taken by the loop"),
         }
     }
@@ -235,6 +238,24 @@ fn what_is_for_this_ue_alone_goes_to_its_links() {
         let expected = if one_to_one { vec![(id(1), bob, pdu.to_vec())] } else { Vec::new() };
         assert_eq!(heard.pdus, expected);
         assert_eq!((heard.data.len(), heard.drops.len()), (0, usize::from(!one_to_one)), "{:?}", heard.log);
+    }
+}
+
+/// Signalling to a group goes to the machines of group keys as it is, and data of the group, on another channel, does
+/// not; without such machines a group with keys refuses both as unprotected.
+#[test]
+fn signalling_to_a_group_goes_to_the_machines_of_its_keys() {
+    let pdu = [0x80, 0, 0, 0, 0, 1, 2, 3];
+    for (group_signalling, channel, unopened) in [(true, 28, 1), (true, 1, 0), (false, 28, 0)] {
+        let (mut alice, mut bob) = (Ue::new(1), Ue::new(2));
+        bob.engine.config.group_signalling = group_signalling;
+        let _ = alice.engine.add_bearer(Bearer::new(GROUP, lcid(28)));
+        alice.engine.handle_input(Input::SendPdu { address: GROUP, lcid: lcid(channel), pdu: &pdu }).unwrap();
+        let sent = alice.input(Input::Opportunity { address: None, len: 60 });
+        let (group, block) = (GROUP.group_destination(), &sent.blocks[0].1);
+        let heard = bob.input(Input::SlSch { now: at(0), group, block });
+        let expected = vec![(id(1), GROUP, pdu.to_vec()); unopened];
+        assert_eq!((heard.pdus, heard.drops.len()), (expected, 1 - unopened), "{:?}", heard.log);
     }
 }
 

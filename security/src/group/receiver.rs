@@ -120,6 +120,19 @@ impl Receiver {
     pub fn expire(&mut self, now: UtcCounter) {
         let grace = self.config.grace;
         self.keys.retain(|k| k.expiry.plus(grace) > now);
+        self.forget_removed();
+    }
+
+    /// Removes a PGK before its validity is over, with its windows and ciphers: nothing more is opened under it, not
+    /// even in the grace.
+    ///
+    /// Installed again, it has no window: what was heard under it is then accepted once more.
+    pub fn remove(&mut self, pgk_id: u8) {
+        self.keys.retain(|k| k.pgk_id != pgk_id);
+        self.forget_removed();
+    }
+
+    fn forget_removed(&mut self) {
         let keys = &self.keys;
         let live = |pgk_id: u8| keys.iter().any(|k| k.pgk_id == pgk_id);
         self.windows.retain(|(pgk_id, ..)| live(*pgk_id));

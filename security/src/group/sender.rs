@@ -179,6 +179,12 @@ impl Sender {
         self.keys.retain(|k| k.key.expiry > now);
     }
 
+    /// Removes a PGK before its validity is over: nothing more is sent under it. A key with its index can be added
+    /// then.
+    pub fn remove(&mut self, pgk_id: u8) {
+        self.keys.retain(|k| k.key.pgk_id != pgk_id);
+    }
+
     /// Takes the next COUNT of the valid PGK that expires first and is not used up. Never blocks.
     // TS 33.303 §6.2.3.1 (3); TS 36.323 §5.1.3 (1)
     pub fn begin(&mut self, now: UtcCounter) -> Result<Ticket, SendError> {

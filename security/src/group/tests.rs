@@ -204,6 +204,26 @@ fn only_the_pgk_that_expired_last_outlives_its_expiry() {
     assert_eq!(opened(4, 1_500_150), Ok(()));
 }
 
+/// A key that is taken back opens and protects nothing, while its validity lasts, and its index is free.
+#[test]
+fn a_removed_key_is_gone_at_once() {
+    let mut store = Memory::default();
+    let config = group(Algorithm::Aes, None);
+    let (mut sender, mut receiver) = (sender(config, &mut store), receiver(config));
+    let (incoming, mut pdu) = send(&mut sender, b"before");
+    let mut later = pdu.clone();
+    let _ = receiver.open(now(), incoming, &mut pdu, HEADER).unwrap();
+    sender.remove(1);
+    assert_eq!(sender.begin(now()), Err(SendError::NoValidKey));
+    receiver.remove(1);
+    let refused = receiver.open(now(), Incoming { sn: 9, ..incoming }, &mut later, HEADER);
+    assert_eq!(refused.unwrap_err(), PduRefusal::UnknownKey);
+    receiver.install(key(33, 2_000_000)).unwrap();
+    sender.install(key(33, 2_000_000), ReserveConfig::default(), &mut store).unwrap();
+    let (incoming, mut pdu) = send(&mut sender, b"after");
+    assert_eq!(receiver.open(now(), incoming, &mut pdu, HEADER).unwrap().pgk_id, Some(33));
+}
+
 #[test]
 // TS 33.303 §6.2.3.2 (11)
 fn exhaustion_asks_for_a_new_key_and_never_wraps() {

@@ -91,6 +91,10 @@ table! {
     FROM_PSDK = Octet(0x4F), "TS 33.303 §A.8", Read;
     /// KD-sess from KD.
     KD_SESS = Octet(0x4E), "TS 33.303 §A.9", Read;
+    /// User salt of a GUK-ID.
+    USER_SALT = Octet(0x50), "TS 33.180 §F.1.3", Read;
+    /// DPCK, the key of protected parameters.
+    DPCK = Octet(0x53), "TS 33.180 §F.1", FromImplementation;
     /// K_gNB of 5G (in the vectors).
     K_GNB = Octet(0x6E), "TS 33.501 §A.9", FromImplementation;
     /// NRPEK and NRPIK.
@@ -132,6 +136,8 @@ table! {
     OWN_CHAIN_MAC = Own("chain MAC"), "TR 33.833 §6.2.3", Own;
     /// PGK from a group session key.
     OWN_PGK_FROM_GSK = Own("PGK from GSK"), "TR 33.833 §6.3.1", Own;
+    /// Acknowledgement of a group master key.
+    OWN_GMK_ACKNOWLEDGEMENT = Own("GMK acknowledgement"), "TR 33.833 §6.3.1", Own;
     /// Accounting key.
     OWN_ACCOUNTING = Own("accounting"), "TR 33.833 §5.5.2", Own;
     /// Keystream of a direct communication request in the LTE profile.
@@ -154,6 +160,8 @@ table! {
     OWN_KD_FROM_SIGNED = Own("KD from signed"), "TR 33.833 §6.4.1.4.2", Own;
     /// Nonces from a seed.
     OWN_ENTROPY = Own("entropy"), "none", Own;
+    /// Check of a long message, without a key.
+    OWN_MESSAGE_CHECK = Own("message check"), "none", Own;
     /// Seal of the configuration that a UE keeps.
     OWN_CONFIGURATION_SEAL = Own("configuration seal"), "TR 33.833 §6.1.1", Own;
 }

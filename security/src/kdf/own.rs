@@ -2,9 +2,12 @@
 //! ([`fc::OWN`]); no allocated value equals them. Used by request and response discovery (TR 33.833), by direct
 //! communication requests of the LTE profile, and for public names.
 
+use subtle::ConstantTimeEq;
+
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{AccountingKey, Duik, KsNaf, PresharedSecret, Psdk, Secret256};
+use crate::keys::{AccountingKey, Duik, Gmk, Gsk, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
+use crate::mikey::WrongMac;
 
 /// The role in request and response discovery that a key serves. TR 33.833 §6.2.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,33 @@ pub fn accounting_key(ks_naf: &KsNaf) -> AccountingKey {
     AccountingKey::from(*derive(ks_naf.as_bytes(), fc::OWN_ACCOUNTING, &[]))
 }
 
+/// Computes the PGK of a call from its session key: PGK_call = KDF(GSK, CSB ID, GMK ID). TR 33.833 §6.3.1.3.2.
+pub fn pgk_of_call(gsk: &Gsk, csb_id: u32, gmk_id: u32) -> Pgk {
+    Pgk::from(*derive(gsk.as_bytes(), fc::OWN_PGK_FROM_GSK, &[&csb_id.to_be_bytes(), &gmk_id.to_be_bytes()]))
+}
+
+/// Computes the MAC by which a member acknowledges a GMK: who has the GMK can make it, and nobody else. `member` is cut
+/// off after 65535 octets.
+pub fn gmk_acknowledgement(gmk: &Gmk, gmk_id: u32, time: u64, member: &[u8]) -> [u8; 16] {
+    let member = &member[..member.len().min(usize::from(u16::MAX))];
+    let parameters: [&[u8]; 3] = [&gmk_id.to_be_bytes(), &time.to_be_bytes(), member];
+    low_128(&derive(gmk.as_bytes(), fc::OWN_GMK_ACKNOWLEDGEMENT, &parameters))
+}
+
+/// Verifies such a MAC, in constant time.
+///
+/// # Errors
+/// It is wrong.
+pub fn verify_gmk_acknowledgement(
+    gmk: &Gmk,
+    gmk_id: u32,
+    time: u64,
+    member: &[u8],
+    mac: &[u8; 16],
+) -> Result<(), WrongMac> {
+    if gmk_acknowledgement(gmk, gmk_id, time, member).ct_eq(mac).into() { Ok(()) } else { Err(WrongMac) }
+}
+
 /// Computes the name of the counters of a key in a store: it depends on the key itself, not on the operator's name for
 /// it, so that a key that is imported twice has one stream of counters. It reveals nothing about the key, and never
 /// changes: see [`fc::OWN_STREAM_ID`].
@@ -57,6 +87,14 @@ pub fn configuration_seal(secret: &[u8], ue: &[u8]) -> Secret256 {
 /// Computes the public name of a session key.
 pub(crate) fn fingerprint(key: &[u8]) -> [u8; 16] {
     low_128(&derive(key, fc::OWN_FINGERPRINT, &[]))
+}
+
+/// Computes the check of a long message whose content is of type `content`. It has no key: it finds damage and parts that
+/// do not belong together, and proves nothing about the sender. A message of more than 65535 octets is cut off there.
+pub fn message_check(content: u8, message: &[u8]) -> [u8; 8] {
+    let message = &message[..message.len().min(usize::from(u16::MAX))];
+    let [a, b, c, d, e, f, g, h, ..] = *derive(&[], fc::OWN_MESSAGE_CHECK, &[&[content], message]);
+    [a, b, c, d, e, f, g, h]
 }
 
 /// Computes a cookie under `secret`, bound to `context`.

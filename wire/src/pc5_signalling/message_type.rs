@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// Type of a message. `Display` gives its name (TS 24.334 §10.4, TS 24.587 §7.3; `DIRECT_AUTH_*` are of this project).
+/// Type of a message. `Display` gives its name (TS 24.334 §10.4, TS 24.587 §7.3; `DIRECT_AUTH_*` and `LONG_MESSAGE*` are of
+/// this project).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MessageType {
     /// Request for a link, by UE_1.
@@ -49,6 +50,10 @@ pub enum MessageType {
     AuthenticationResponse,
     /// Refusal of the authentication.
     AuthenticationReject,
+    /// A long message, whole.
+    LongMessage,
+    /// A fragment of a long message.
+    LongMessageFragment,
     /// Change of identifiers.
     IdentifierUpdateRequest,
     /// Acceptance of a change, with the target's new identifiers.
@@ -60,7 +65,7 @@ pub enum MessageType {
 }
 
 /// Types, their numbers in the coding of LTE, and names. 0xE0 to 0xF3 are of this project: LTE has no such messages.
-const TABLE: [(MessageType, u8, &str); 26] = [
+const TABLE: [(MessageType, u8, &str); 28] = [
     // TS 24.334 §12.5.1.1
     (MessageType::CommunicationRequest, 1, "DIRECT_COMMUNICATION_REQUEST"),
     (MessageType::CommunicationAccept, 2, "DIRECT_COMMUNICATION_ACCEPT"),
@@ -84,6 +89,8 @@ const TABLE: [(MessageType, u8, &str); 26] = [
     (MessageType::AuthenticationRequest, 0xe0, "DIRECT_AUTH_REQUEST"),
     (MessageType::AuthenticationResponse, 0xe1, "DIRECT_AUTH_RESPONSE"),
     (MessageType::AuthenticationReject, 0xe2, "DIRECT_AUTH_REJECT"),
+    (MessageType::LongMessage, 0xe3, "LONG_MESSAGE"),
+    (MessageType::LongMessageFragment, 0xe4, "LONG_MESSAGE_FRAGMENT"),
     (MessageType::IdentifierUpdateRequest, 0xf0, "DIRECT_LINK_IDENTIFIER_UPDATE_REQUEST"),
     (MessageType::IdentifierUpdateAccept, 0xf1, "DIRECT_LINK_IDENTIFIER_UPDATE_ACCEPT"),
     (MessageType::IdentifierUpdateAck, 0xf2, "DIRECT_LINK_IDENTIFIER_UPDATE_ACK"),

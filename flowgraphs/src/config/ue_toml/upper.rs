@@ -1,17 +1,20 @@
 //! Builds the stack of a UE and its applications from `ue.toml` and the key store.
 
+use super::group_keys;
 use super::{Draws, RadioFacts, UeConfig};
-use crate::config::{ConfigError, LinkConfig};
+use crate::config::groups::layer2_id;
+use crate::config::{ConfigError, GroupSolution, LinkConfig};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Identity, KdStore};
 use sidelink_prose::discovery::agent;
+use sidelink_prose::group_keys::GroupKeyStore;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::clock_guard::ClockGuard;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
 use sidelink_security::discovery::Freshness;
 use sidelink_store::credential::remember_lists;
-use sidelink_store::{CLOCK, Hex, Keys, random};
+use sidelink_store::{CLOCK, Keys, random};
 use sidelink_ue::BuildError;
 use sidelink_ue::provision::{Provisioned, RenewTerms, Wish, provision};
 use sidelink_ue::{Application, Ip, Links, Names, Stack, TestTraffic, Threaded};
@@ -32,14 +35,17 @@ pub(super) fn stack<S>(
     applications: &mut Vec<Box<dyn Application>>,
 ) -> Result<Stack, ConfigError>
 where
-    S: CounterStore + KdStore + Send + 'static,
+    S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
     <S as CounterStore>::Error: std::fmt::Display,
 {
     let mut provisioned = provisioned(config, keys, facts, &mut store)?;
     let mut links = None;
-    if !config.link.is_empty() {
-        let source = provisioned.engine.source();
+    let has_machines = has_machines(config);
+    let source = provisioned.engine.source();
+    if !config.link.is_empty() || has_machines {
         provisioned.engine.listen(Address::Ue(source));
+    }
+    if !config.link.is_empty() {
         links = Some(open_links(config, source, sc_period, &mut store)?);
     }
     let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
@@ -48,12 +54,26 @@ where
     }
     add_applications(config, (&groups, &receive_only), applications)?;
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
+    let machines = group_keys::machines(config, keys, (source, sc_period), facts, &mut store)?;
     let jobs = Threaded::new(store, !facts.real_time);
-    let stack = Stack::new((provisioned.engine, provisioned.agent), names, jobs);
+    let mut stack = Stack::new((provisioned.engine, provisioned.agent), names, jobs);
+    for machine in machines {
+        stack = stack.with_group_machine(machine);
+    }
+    for group in &config.group {
+        for (after, action) in group.actions()? {
+            stack.plan_for_group(after, group.layer2_id()?, action);
+        }
+    }
     Ok(match links {
         Some(links) => stack.with_links(links),
         None => stack,
     })
+}
+
+/// Whether keys of a group come over the air.
+fn has_machines(config: &UeConfig) -> bool {
+    config.group.iter().any(|group| group.solution != GroupSolution::None)
 }
 
 impl UeConfig {
@@ -81,8 +101,10 @@ where
     S::Error: std::fmt::Display,
 {
     let id = config.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
+    let has_machines = has_machines(config);
     let layer2 = EngineConfig {
-        one_to_one: !config.link.is_empty(),
+        one_to_one: !config.link.is_empty() || has_machines,
+        group_signalling: has_machines,
         ..EngineConfig::new(Layer2Id::from_octets([0; 3]))
     };
     let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
@@ -103,8 +125,10 @@ where
         provisioned.agent.guard_clock(clock_guard(&config.name, facts, store)?);
     }
     for group in &config.group {
-        let id = layer2_id(&group.id, &format!("group {:?}", group.name))?;
-        provisioned.add_plain(&group.name, to_group(id))?;
+        match group.solution {
+            GroupSolution::None => provisioned.add_plain(&group.name, to_group(group.layer2_id()?))?,
+            GroupSolution::Identity => provisioned.add_keyed(&group.name, group.algorithms()?)?,
+        }
     }
     for why in provisioned.receive_only.values() {
         tracing::warn!("{why}");
@@ -182,7 +206,7 @@ where
 }
 
 /// Draws a seed for nonces from the system's random source.
-fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+pub(super) fn seed() -> Result<Zeroizing<[u8; 32]>, ConfigError> {
     let secret = random(32)?;
     let mut seed = Zeroizing::new([0; 32]);
     seed.copy_from_slice(secret.as_bytes());
@@ -208,11 +232,4 @@ fn address(
         };
         ConfigError::new(format!("{ue:?} is in no group {name:?}"), place, remedy)
     })
-}
-
-fn layer2_id(hex: &Hex, place: &str) -> Result<Layer2Id, ConfigError> {
-    let octets: [u8; 3] = hex.0.as_slice().try_into().map_err(|_| {
-        ConfigError::new(format!("{} octets", hex.0.len()), place, "a Layer-2 ID has six hexadecimal digits")
-    })?;
-    Ok(Layer2Id::from_octets(octets))
 }

@@ -1,0 +1,129 @@
+//! The scenarios of groups.
+
+use super::{LEAST_SNR, ScenarioArgs};
+use crate::config::ConfigError;
+use crate::experiments::cases::Expect;
+use crate::experiments::groups::cases::{ALL, GroupCase, GroupScenario};
+use crate::experiments::groups::costs::GroupCosts;
+use crate::experiments::groups::{output, setup};
+use crate::outputs::{Existing, Outputs};
+use sidelink_phy::units::Decibel;
+use std::io::Write;
+
+/// Whether a scenario of a group has this name.
+pub(super) fn is_one(name: &str) -> bool {
+    ALL.iter().any(|scenario| scenario.name == name)
+}
+
+/// Names of the scenarios, and what each is.
+pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.iter().map(|scenario| (scenario.name, scenario.what))
+}
+
+/// Runs the cases, and reports what happened and what it cost.
+///
+/// # Errors
+/// A name is no scenario of a group, or a case came to something else than it must.
+pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
+    let scenarios = args.name.iter().map(|name| scenario(name)).collect::<Result<Vec<_>, _>>()?;
+    if args.diagram.is_some() || args.messages {
+        let what = "--diagram and --messages are for scenarios of links";
+        return Err(ConfigError::usage(what, "leave them out: events of groups are always shown").into());
+    }
+    args.cases.check_air()?;
+    let mut outputs = Outputs::new(Existing::Keep);
+    let mut out = args.output.claim(&mut outputs)?.create()?;
+    let mut all = Vec::new();
+    let mut failed = Vec::new();
+    for case in cases(args, &scenarios) {
+        let name = format!(
+            "{} N = {}, P = {}, {} dB, MCS {}, seed {}",
+            case.scenario.name, case.members, case.period, case.snr.0, case.mcs, case.seed
+        );
+        tracing::info!("{name}");
+        let played = setup::play(&case)?;
+        let costs = GroupCosts::of(&case, &played);
+        let mut err = std::io::stderr().lock();
+        writeln!(err, "{name}")?;
+        output::events(&played, &mut err)?;
+        outcome(&costs, &mut err)?;
+        failed.extend(unexpected(&case, &costs).map(|why| format!("{name}: {why}")));
+        all.push(costs);
+    }
+    output::write(args.output.form, &all, &mut out)?;
+    out.finish()?;
+    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+}
+
+fn scenario(name: &str) -> Result<&'static GroupScenario, ConfigError> {
+    ALL.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
+        let known = list().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+        let what = format!("{name:?} is no scenario of a group");
+        ConfigError::usage(what, format!("name scenarios of groups alone: {known}"))
+    })
+}
+
+/// Every configuration of the command line with every other.
+fn cases<'a>(args: &ScenarioArgs, scenarios: &[&'a GroupScenario]) -> Vec<GroupCase<'a>> {
+    let given = &args.cases;
+    let mut cases = Vec::new();
+    for scenario in scenarios {
+        for &period in &given.period {
+            for &snr in &given.snr {
+                for &mcs in &given.mcs {
+                    for seed in given.seed..given.seed.saturating_add(given.runs) {
+                        let (members, snr) = (given.members as usize, Decibel(snr));
+                        cases.push(GroupCase { scenario, members, period, snr, mcs, seed });
+                    }
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// Says what came of a case, for people.
+fn outcome(costs: &GroupCosts, out: &mut dyn Write) -> std::io::Result<()> {
+    let words = costs.outcome.as_deref().unwrap_or("-");
+    match &costs.adversary {
+        Some(adversary) => {
+            writeln!(out, "{} transmissions of {adversary}; outcome: {words}", costs.attacks)?;
+        }
+        None => writeln!(out, "outcome: {words}")?,
+    }
+    if let Some(thief) = &costs.thief {
+        writeln!(
+            out,
+            "the thief reads {} of {} messages before the re-keying, and {} of {} after it",
+            thief.read_before, thief.sent_before, thief.read_after, thief.sent_after
+        )?;
+    }
+    for (why, count) in &costs.refused {
+        writeln!(out, "    {count:>5} {why}")?;
+    }
+    Ok(())
+}
+
+/// Returns what must not be, or did not come about, if anything.
+fn unexpected(case: &GroupCase<'_>, costs: &GroupCosts) -> Option<String> {
+    if let Some(why) = &costs.failure {
+        return Some(why.clone());
+    }
+    if case.snr.0 < LEAST_SNR {
+        return None;
+    }
+    if let Some(phase) = costs.phases.iter().find(|phase| phase.reached != phase.of) {
+        return Some(format!("{}: {} of {} members have the key", phase.name, phase.reached, phase.of));
+    }
+    if costs.thief.is_some_and(|thief| thief.read_before == 0) {
+        return Some("the thief read nothing before the re-keying: the exercise shows nothing".to_owned());
+    }
+    let stopped = costs.outcome.as_deref() == Some("stopped");
+    match case.scenario.attack.map(|attack| attack.expect) {
+        Some(Expect::Stopped | Expect::Denied) if !stopped => Some("the attack was not stopped".to_owned()),
+        Some(Expect::Passes) if stopped => {
+            Some("the attack was stopped, which nothing here is known to do".to_owned())
+        }
+        _ => None,
+    }
+}

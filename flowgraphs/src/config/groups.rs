@@ -1,0 +1,220 @@
+//! `[[group]]` of `ue.toml`: groups without protection, and groups whose keys come over the air.
+
+use super::ConfigError;
+use serde::Deserialize;
+use sidelink_prose::group_keys::{Callers, Identity, Member, StandardGroup};
+use sidelink_security::group::GroupConfig as Algorithms;
+use sidelink_store::{Cipher, Hex};
+use sidelink_ue::{GroupAction, Managed};
+use sidelink_wire::ids::Layer2Id;
+
+/// `[[group]]`: a group that is not in the key store.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GroupConfig {
+    /// Name of the group.
+    pub name: String,
+    /// ProSe Layer-2 group ID, six hexadecimal digits.
+    pub id: Hex,
+    /// Where its keys come from.
+    #[serde(default)]
+    pub solution: GroupSolution,
+    /// Identity of the group, as a URI, as which its manager signs: `identity`.
+    #[serde(default)]
+    pub identity: Option<String>,
+    /// What this UE is in the group.
+    #[serde(default)]
+    pub role: GroupRole,
+    /// Its members: at a manager or owner all of them, at a member those who may call. Without any, whoever has the key
+    /// may call.
+    #[serde(default)]
+    pub member: Vec<GroupMember>,
+    /// Ciphering algorithm.
+    #[serde(default = "aes")]
+    pub cipher: Cipher,
+    /// Integrity algorithm of our own MAC-I; without one it is as in the standard.
+    #[serde(default)]
+    pub mac: Option<Cipher>,
+    /// Seconds for which a key that this UE makes is used.
+    #[serde(default = "day")]
+    pub period: u32,
+    /// Seconds from the making of a key to its use.
+    #[serde(default)]
+    pub activate_after: u32,
+    /// Milliseconds between two messages of a distribution: what one of them takes on the air. Without it two SC periods.
+    #[serde(default)]
+    pub spacing: Option<u64>,
+    /// Requests at fixed times.
+    #[serde(default)]
+    pub plan: Vec<GroupPlan>,
+}
+
+/// Where the keys of a group come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupSolution {
+    /// It has none: its data are unprotected.
+    #[default]
+    None,
+    /// From its manager, by identity-based keys (MIKEY-SAKKE).
+    Identity,
+}
+
+/// What a UE is in a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupRole {
+    /// It gets keys.
+    #[default]
+    Member,
+    /// It makes and distributes keys: it holds the keys of the group's identity.
+    Manager,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GroupMember {
+    /// Its identity, as a URI.
+    pub identity: String,
+    /// Its Layer-2 ID, six hexadecimal digits.
+    pub id: Hex,
+}
+
+/// A request for a group at a fixed time.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GroupPlan {
+    /// Milliseconds after the start.
+    pub at: u64,
+    /// The request.
+    pub action: PlannedAction,
+    /// The member that it is about.
+    #[serde(default)]
+    pub member: Option<String>,
+}
+
+/// A request for a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlannedAction {
+    /// A new key for all members.
+    Distribute,
+    /// A new key for all members but one.
+    Exclude,
+    /// Start a call.
+    StartCall,
+    /// End the call.
+    EndCall,
+}
+
+const fn aes() -> Cipher {
+    Cipher::Aes
+}
+
+const fn day() -> u32 {
+    86_400
+}
+
+impl GroupConfig {
+    fn place(&self) -> String {
+        format!("[[group]] {:?}", self.name)
+    }
+
+    /// Returns its layer-2 ID.
+    ///
+    /// # Errors
+    /// It has not six hexadecimal digits.
+    pub(super) fn layer2_id(&self) -> Result<Layer2Id, ConfigError> {
+        layer2_id(&self.id, &self.place())
+    }
+
+    /// Returns its algorithms.
+    ///
+    /// # Errors
+    /// As [`Self::layer2_id`].
+    pub(super) fn algorithms(&self) -> Result<Algorithms, ConfigError> {
+        Ok(Algorithms {
+            group_id: self.layer2_id()?.octets(),
+            eea: self.cipher.into(),
+            mac: self.mac.map(Into::into),
+        })
+    }
+
+    /// Returns the group as the machine of group keys by identities knows it.
+    ///
+    /// # Errors
+    /// It has no identity, or a wrong layer-2 ID.
+    pub(super) fn standard(&self) -> Result<StandardGroup, ConfigError> {
+        let Some(identity) = &self.identity else {
+            let remedy = "say identity = \"sip:GROUP@example.org\", as the key store names the group";
+            return Err(ConfigError::new("a group by identities without an identity", self.place(), remedy));
+        };
+        let callers = match self.member.is_empty() {
+            true => Callers::WithGmk,
+            false => Callers::Listed(self.member.iter().map(|m| Identity::user(&m.identity)).collect()),
+        };
+        Ok(StandardGroup { layer2: self.layer2_id()?, identity: Identity::user(identity), callers })
+    }
+
+    /// Returns what its manager distributes; `None` where this UE does not manage it.
+    ///
+    /// # Errors
+    /// A manager without members, or a wrong layer-2 ID.
+    pub(super) fn managed(&self) -> Result<Option<Managed>, ConfigError> {
+        if self.role != GroupRole::Manager {
+            return Ok(None);
+        }
+        if self.member.is_empty() {
+            let remedy = "add [[group.member]] identity = \"..\", id = \"......\" for each";
+            return Err(ConfigError::new("a manager of a group without members", self.place(), remedy));
+        }
+        let member = |member: &GroupMember| {
+            let place = format!("{}, member {:?}", self.place(), member.identity);
+            Ok(Member {
+                identity: Identity::user(&member.identity),
+                layer2: layer2_id(&member.id, &place)?,
+            })
+        };
+        let members = self.member.iter().map(member).collect::<Result<_, ConfigError>>()?;
+        let (lead, period) = (self.activate_after, self.period);
+        Ok(Some(Managed { group: self.layer2_id()?, members, lead, period }))
+    }
+
+    /// Returns the planned requests, with their times in milliseconds.
+    ///
+    /// # Errors
+    /// A request that lacks its member, or has one too many.
+    pub(super) fn actions(&self) -> Result<Vec<(u64, GroupAction)>, ConfigError> {
+        let action = |plan: &GroupPlan| {
+            let place = format!("{}, plan at {}", self.place(), plan.at);
+            let action = match (plan.action, &plan.member) {
+                (PlannedAction::Exclude, Some(member)) => GroupAction::Exclude(member.clone()),
+                (PlannedAction::Exclude, None) => {
+                    let remedy = "say member = \"..\", the identity of the one who is left out";
+                    return Err(ConfigError::new("exclude without a member", place, remedy));
+                }
+                (_, Some(_)) => {
+                    let remedy = "leave member out: only exclude has one";
+                    return Err(ConfigError::new("a request that is about no member", place, remedy));
+                }
+                (PlannedAction::Distribute, None) => GroupAction::Distribute,
+                (PlannedAction::StartCall, None) => GroupAction::StartCall,
+                (PlannedAction::EndCall, None) => GroupAction::EndCall,
+            };
+            Ok((plan.at, action))
+        };
+        self.plan.iter().map(action).collect()
+    }
+}
+
+/// Reads a layer-2 ID.
+///
+/// # Errors
+/// It has not six hexadecimal digits.
+pub(super) fn layer2_id(hex: &Hex, place: &str) -> Result<Layer2Id, ConfigError> {
+    let octets: [u8; 3] = hex.0.as_slice().try_into().map_err(|_| {
+        ConfigError::new(format!("{} octets", hex.0.len()), place, "a Layer-2 ID has six hexadecimal digits")
+    })?;
+    Ok(Layer2Id::from_octets(octets))
+}

@@ -1,0 +1,26 @@
+//! Exercises of groups: a manager, its members, and those who have no business with them, on one air.
+//!
+//! ```text
+//! cases.rs     the named scenarios
+//! timeline.rs  when what is asked for
+//! parties.rs   who takes part: their configurations and keys
+//! setup.rs     one case, set up and run
+//! log.rs       what each UE did, subframe by subframe
+//! costs.rs     what it cost, and what came of it
+//! words.rs     events in words
+//! output.rs    table, CSV and JSON
+//! keys.rs      the keys of a laboratory's key management server
+//! ```
+
+pub(crate) mod cases;
+pub(crate) mod costs;
+pub(crate) mod keys;
+pub(crate) mod log;
+pub(crate) mod output;
+pub(crate) mod parties;
+pub(crate) mod setup;
+pub(crate) mod timeline;
+pub(crate) mod words;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,299 @@
+//! What a run cost, and what came of it.
+
+use super::cases::{By, GroupCase};
+use super::log::{Entries, Entry};
+use super::timeline::Timeline;
+use super::words::{Sort, sort};
+use crate::experiments::cases::Expect;
+use serde::{Deserialize, Serialize};
+use sidelink_phy::channel::pssch::REDUNDANCY_VERSIONS;
+use sidelink_wire::ids::Lcid;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What each UE did: the manager, the members in their order, and a listener.
+pub(crate) struct Run {
+    /// SC period in subframes.
+    pub(crate) period: u64,
+    /// The first subframe of the UEs in their count.
+    pub(crate) began: u64,
+    /// The times in that count.
+    pub(crate) timeline: Timeline,
+    /// Whether the other radio is a thief's.
+    pub(crate) has_thief: bool,
+    pub(crate) manager: Entries,
+    pub(crate) members: Vec<Entries>,
+    /// The radio with a stolen member's keys, or the attacker's.
+    pub(crate) other: Option<Entries>,
+    /// Transmissions of the attacker.
+    pub(crate) attacks: u64,
+}
+
+/// A line of the table.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct GroupCosts {
+    pub(crate) name: String,
+    pub(crate) members: usize,
+    pub(crate) period: u64,
+    pub(crate) snr_db: f64,
+    pub(crate) mcs: u8,
+    pub(crate) seed: u64,
+    pub(crate) phases: Vec<Phase>,
+    /// What the thief heard.
+    pub(crate) thief: Option<Thief>,
+    /// Reasons for which members refused messages and data, and how often.
+    pub(crate) refused: BTreeMap<String, u64>,
+    /// Transmissions of the attacker.
+    pub(crate) attacks: u64,
+    pub(crate) adversary: Option<String>,
+    pub(crate) outcome: Option<String>,
+    /// What must never be.
+    pub(crate) failure: Option<String>,
+}
+
+/// What happened between two requests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Phase {
+    pub(crate) name: String,
+    /// Milliseconds until the last member that got the key had it.
+    pub(crate) ms: Option<u64>,
+    /// Members that got the key.
+    pub(crate) reached: usize,
+    /// Members that must get it.
+    pub(crate) of: usize,
+    /// Messages about keys, their octets, and those of the PDUs in which they went.
+    pub(crate) msgs: u64,
+    pub(crate) octets: u64,
+    pub(crate) pdu_octets: u64,
+    /// Transport blocks with messages about keys, and their subframes.
+    pub(crate) n_tb: u64,
+    pub(crate) sf_pscch: u64,
+    pub(crate) sf_pssch: u64,
+    /// SC periods in which any of them was sent.
+    pub(crate) sc_periods: u64,
+    /// Microseconds of the sender's processor for each of its messages, and of one member's for its key.
+    pub(crate) cpu_sender_us: f64,
+    pub(crate) cpu_member_us: f64,
+    pub(crate) durable_writes: u64,
+    /// Data of the caller: sent, and delivered to all members together.
+    pub(crate) sent: usize,
+    pub(crate) delivered: usize,
+}
+
+/// What a thief heard of the data that were sent, before the re-keying and after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Thief {
+    pub(crate) sent_before: usize,
+    pub(crate) read_before: usize,
+    pub(crate) sent_after: usize,
+    pub(crate) read_after: usize,
+}
+
+/// Transmissions of a block.
+const REPETITIONS: u64 = REDUNDANCY_VERSIONS.len() as u64;
+
+const SIGNALLING: u8 = Lcid::PC5_S_UNPROTECTED.value();
+
+const DATA: u8 = Lcid::GROUP_DATA.value();
+
+impl GroupCosts {
+    pub(crate) fn of(case: &GroupCase<'_>, run: &Run) -> Self {
+        let Timeline { distribute, call, rekey, second_call, end, .. } = run.timeline;
+        let n = run.members.len();
+        let left = if case.scenario.theft { n - 1 } else { n };
+        let all: &[(&str, [u64; 2], Sort, usize)] = &[
+            ("distribution", [distribute, call], Sort::Got, n),
+            ("call", [call, rekey], Sort::Joined, n - 1),
+            ("re-keying", [rekey, second_call], Sort::Got, left),
+            ("second call", [second_call, end], Sort::Joined, left - 1),
+        ];
+        let phases =
+            all.iter().map(|(name, span, wanted, of)| phase(run, name, *span, wanted, *of)).collect();
+        let mut costs = Self {
+            name: case.scenario.name.to_owned(),
+            members: n,
+            period: case.period,
+            snr_db: case.snr.0,
+            mcs: case.mcs,
+            seed: case.seed,
+            phases,
+            thief: case.scenario.theft.then(|| thief(run)),
+            refused: refused(run),
+            attacks: run.attacks,
+            adversary: case.scenario.attack.map(|attack| attack.adversary().to_owned()),
+            outcome: None,
+            failure: None,
+        };
+        costs.outcome = Some(costs.judge(case, run));
+        costs.failure = costs.failure(case, run);
+        costs
+    }
+
+    /// What came of it, in words.
+    fn judge(&self, case: &GroupCase<'_>, run: &Run) -> String {
+        if let Some(thief) = &self.thief {
+            return match thief.read_after {
+                0 => "the thief hears nothing".to_owned(),
+                read => format!("the thief reads {read} messages after the re-keying"),
+            };
+        }
+        let Some(attack) = case.scenario.attack else { return "done".to_owned() };
+        match foreign(run, attack.by) {
+            0 => "stopped".to_owned(),
+            count => format!("{count} times believed"),
+        }
+    }
+
+    /// What was and must never be, or did not happen and must.
+    fn failure(&self, case: &GroupCase<'_>, run: &Run) -> Option<String> {
+        let twice = run.members.iter().any(|entries| {
+            let mut seen = BTreeSet::new();
+            entries.iter().any(|(_, entry)| match entry {
+                Entry::Data { from, number: Some(number) } => !seen.insert((*from, *number)),
+                _ => false,
+            })
+        });
+        if twice {
+            return Some("a message of the call came twice".to_owned());
+        }
+        let altered = run.members.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
+        let passes = case.scenario.attack.is_some_and(|attack| attack.expect == Expect::Passes);
+        if altered && !passes {
+            return Some("data came that nobody of the group sent".to_owned());
+        }
+        self.thief.filter(|thief| thief.read_after > 0).map(|_| {
+            let outcome = self.outcome.clone();
+            outcome.unwrap_or_default()
+        })
+    }
+}
+
+/// Messages that members believed although they are of somebody else.
+fn foreign(run: &Run, by: By) -> usize {
+    let joined = |entries: &Entries| count(entries, [0, u64::MAX], &Sort::Joined);
+    let got = |entries: &Entries| count(entries, [0, u64::MAX], &Sort::Got);
+    match by {
+        // Two calls of the first member, and two keys of the manager.
+        By::Stranger | By::NotManager | By::Replay => {
+            let calls: usize = run.members.iter().map(|member| joined(member).saturating_sub(2)).sum();
+            let keys: usize = run.members.iter().map(|member| got(member).saturating_sub(2)).sum();
+            calls + keys
+        }
+    }
+}
+
+fn count(entries: &Entries, span: [u64; 2], wanted: &Sort) -> usize {
+    entries.iter().filter(|(t, entry)| within(*t, span) && is(entry, wanted)).count()
+}
+
+const fn within(t: u64, [from, to]: [u64; 2]) -> bool {
+    from <= t && t < to
+}
+
+fn is(entry: &Entry, wanted: &Sort) -> bool {
+    matches!(entry, Entry::Key(event) if sort(event) == *wanted)
+}
+
+fn phase(run: &Run, name: &str, span: [u64; 2], wanted: &Sort, of: usize) -> Phase {
+    let first = |entries: &Entries| {
+        entries.iter().find(|(t, entry)| within(*t, span) && is(entry, wanted)).map(|(t, _)| *t)
+    };
+    let times: Vec<u64> = run.members.iter().filter_map(first).collect();
+    let mut phase = Phase {
+        name: name.to_owned(),
+        ms: times.iter().max().map(|last| last - span[0]),
+        reached: times.len(),
+        of,
+        ..Phase::default()
+    };
+    let mut periods = BTreeSet::new();
+    let all: Vec<&Entries> = run.members.iter().chain([&run.manager]).collect();
+    for entries in &all {
+        spend(&mut phase, entries, span, run.period, &mut periods);
+    }
+    phase.n_tb = phase.sf_pssch / REPETITIONS;
+    phase.sc_periods = periods.len() as u64;
+    let sender = if *wanted == Sort::Got { &run.manager } else { &run.members[0] };
+    let sent = sender.iter().filter(|(t, e)| within(*t, span) && matches!(e, Entry::Sent { .. })).count();
+    phase.cpu_sender_us = cpu(sender, span) / sent.max(1) as f64;
+    let hearers = if *wanted == Sort::Got { &run.members[..] } else { &run.members[1..] };
+    let cpu: f64 = hearers.iter().map(|member| cpu(member, span)).sum();
+    phase.cpu_member_us = cpu / hearers.len().max(1) as f64;
+    phase.sent = spoken(run, span);
+    phase.delivered = hearers.iter().map(|member| read(member, span)).sum();
+    phase
+}
+
+/// Adds what one UE spent on messages about keys. `periods` are the SC periods in which it or others did.
+fn spend(phase: &mut Phase, entries: &Entries, span: [u64; 2], period: u64, periods: &mut BTreeSet<u64>) {
+    let (mut control, mut own) = (BTreeMap::<u64, u64>::new(), BTreeSet::new());
+    for (t, entry) in entries.iter().filter(|(t, _)| within(*t, span)) {
+        match entry {
+            Entry::Sent { octets, pdu_octets, .. } => {
+                phase.msgs += 1;
+                phase.octets += *octets as u64;
+                phase.pdu_octets += *pdu_octets as u64;
+            }
+            Entry::Step { writes, .. } => phase.durable_writes += writes,
+            Entry::Sci => *control.entry(t / period).or_default() += 1,
+            Entry::Block { parts } if parts.iter().any(|(lcid, _)| *lcid == SIGNALLING) => {
+                phase.sf_pssch += 1;
+                own.insert(t / period);
+            }
+            _ => {}
+        }
+    }
+    phase.sf_pscch += own.iter().filter_map(|period| control.get(period)).sum::<u64>();
+    periods.extend(own);
+}
+
+/// Microseconds of the machines of one UE.
+fn cpu(entries: &Entries, span: [u64; 2]) -> f64 {
+    let step = |(t, entry): &(u64, Entry)| match entry {
+        Entry::Step { cpu_us, .. } if within(*t, span) => Some(*cpu_us),
+        _ => None,
+    };
+    entries.iter().filter_map(step).sum()
+}
+
+/// Messages of the call that the first member sent.
+fn spoken(run: &Run, span: [u64; 2]) -> usize {
+    let data = |(t, entry): &&(u64, Entry)| match entry {
+        Entry::Block { parts, .. } => within(*t, span) && parts.iter().any(|(lcid, _)| *lcid == DATA),
+        _ => false,
+    };
+    run.members[0].iter().filter(data).count() / REPETITIONS as usize
+}
+
+/// Messages of the call that a UE could read.
+fn read(entries: &Entries, span: [u64; 2]) -> usize {
+    entries.iter().filter(|(t, e)| within(*t, span) && matches!(e, Entry::Data { number: Some(_), .. })).count()
+}
+
+fn thief(run: &Run) -> Thief {
+    let Timeline { call, rekey, second_call, end, .. } = run.timeline;
+    let [before, after] = [[call, rekey], [second_call, end]];
+    let heard = |span| run.other.as_ref().map_or(0, |other| read(other, span));
+    Thief {
+        sent_before: spoken(run, before),
+        read_before: heard(before),
+        sent_after: spoken(run, after),
+        read_after: heard(after),
+    }
+}
+
+/// What members refused, and why.
+fn refused(run: &Run) -> BTreeMap<String, u64> {
+    let mut refused = BTreeMap::new();
+    for (_, entry) in run.members.iter().flatten() {
+        let why = match entry {
+            Entry::Key(event) => match sort(event) {
+                Sort::Refused(why) => why.to_owned(),
+                _ => continue,
+            },
+            Entry::Dropped { why, .. } => why.clone(),
+            _ => continue,
+        };
+        *refused.entry(why).or_default() += 1;
+    }
+    refused
+}

@@ -1,0 +1,98 @@
+//! The keys of a laboratory's key management server, in this process. They are the same in every run: no secret.
+
+use super::parties::{GROUP, Party};
+use super::setup::START;
+use anyhow::Context;
+use sidelink_security::counter::UtcTime;
+use sidelink_security::identity::master::{AuthenticationSecret, EncryptionSecret};
+use sidelink_security::identity::uid;
+use sidelink_security::key_period::KeyPeriod;
+use sidelink_store::identity::{IdFormat, IdentityEntry, IdentityKeys, IdentityKind, KmsEntry};
+use sidelink_store::{Hex, Keys, Secret};
+use sidelink_ue::air_rng::AirRng;
+use std::num::{NonZeroU32, NonZeroU64};
+
+/// Name of the server.
+const KMS: &str = "laboratory";
+
+/// Its URI.
+const KMS_URI: &str = "kms.example.org";
+
+/// Length of its periods in seconds: 28 days, from the first of 1900.
+const PERIOD: u32 = 28 * 86_400;
+
+/// A key management server with its secrets.
+struct Laboratory {
+    authentication: AuthenticationSecret,
+    encryption: EncryptionSecret,
+    entry: KmsEntry,
+    period: KeyPeriod,
+}
+
+/// Makes the keys of all parties for the time of the exercises; the manager has those of the group too.
+///
+/// # Errors
+/// A key that its own check refuses.
+pub(crate) fn laboratory(parties: &[Party]) -> anyhow::Result<Keys> {
+    let laboratory = Laboratory::new()?;
+    let mut identities = vec![laboratory.identity(GROUP, IdentityKind::Group, &Party::Manager.name())?];
+    for party in parties.iter().filter(|party| !matches!(party, Party::Thief(_))) {
+        identities.push(laboratory.identity(&party.identity(), IdentityKind::User, &party.name())?);
+    }
+    Ok(Keys { kms: vec![laboratory.entry], identity: identities, ..Keys::default() })
+}
+
+impl Laboratory {
+    fn new() -> anyhow::Result<Self> {
+        let authentication = AuthenticationSecret::generate(&stretched::<64>("KSAK"))?;
+        let encryption = EncryptionSecret::generate(&stretched::<144>("z"))?;
+        let entry = KmsEntry {
+            name: KMS.to_owned(),
+            uri: KMS_URI.to_owned(),
+            id_format: IdFormat::HashedUid,
+            period_length: NonZeroU32::new(PERIOD),
+            period_offset: 0,
+            z: Hex(encryption.public_key().to_octets().to_vec()),
+            kpak: Hex(authentication.public_key().as_octets().to_vec()),
+            master: None,
+            ksak: None,
+        };
+        let now = UtcTime::from_millis(1000 * START);
+        let period = entry.periods().at(now).context("the exercises are in a period")?;
+        Ok(Self { authentication, encryption, entry, period })
+    }
+
+    fn identity(&self, uri: &str, kind: IdentityKind, ue: &str) -> anyhow::Result<IdentityEntry> {
+        let length = NonZeroU64::from(NonZeroU32::new(PERIOD).context("a period is not empty")?);
+        let periods = uid::KeyPeriods { length, offset: 0 };
+        let id = uid::uid(uri, KMS_URI, periods, u64::from(self.period.number));
+        let signing = self.authentication.issue(&id, &stretched::<64>(uri))?;
+        let receiving = self.encryption.issue(&id)?;
+        let second = |time: UtcTime| time.counter().value();
+        let keys = IdentityKeys {
+            period: self.period.number,
+            valid_from: second(self.period.early()),
+            valid_until: second(self.period.late()),
+            pvt: Hex(signing.pvt().to_vec()),
+            ssk: Some(Secret::new(signing.ssk().to_vec())),
+            rsk: Some(Secret::new(receiving.to_octets().to_vec())),
+        };
+        Ok(IdentityEntry {
+            name: uri.to_owned(),
+            uri: uri.to_owned(),
+            kind,
+            kms: KMS.to_owned(),
+            ue: Some(ue.to_owned()),
+            revoked: false,
+            keys: vec![keys],
+        })
+    }
+}
+
+/// Octets that are the same in every run.
+fn stretched<const N: usize>(seed: &str) -> [u8; N] {
+    let mut rng = AirRng::seeded(0, seed);
+    let mut octets = [0; N];
+    octets.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&rng.next_u64().to_be_bytes()[..chunk.len()]));
+    octets
+}

@@ -1,0 +1,163 @@
+//! Who takes part: configurations of UEs, as text of `ue.toml`.
+
+use super::cases::{By, GroupCase, Solution};
+use super::log::TEXT;
+use super::timeline::{CONTROL, PRBS, Timeline};
+use crate::config::ConfigError;
+use crate::config::ue_toml::UeConfig;
+use std::fmt::Write;
+
+/// Identity of the group.
+pub(crate) const GROUP: &str = "sip:patrol@example.org";
+
+/// Layer-2 ID of the group.
+const GROUP_ID: u32 = 0x00_01a2;
+
+/// Layer-2 ID of the manager.
+const MANAGER_ID: u32 = 0x00_0100;
+
+/// A UE of an exercise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Party {
+    /// The manager of the group.
+    Manager,
+    /// A member, from 1.
+    Member(usize),
+    /// A radio that listens with the keys of a member.
+    Thief(usize),
+    /// A UE with an identity of its own, that is in the group or not.
+    Mallory,
+}
+
+impl Party {
+    /// Its name, in messages and in its key store.
+    pub(crate) fn name(self) -> String {
+        match self {
+            Self::Manager => "manager".to_owned(),
+            // The thief's radio has the key store of the member.
+            Self::Member(number) | Self::Thief(number) => format!("ue{number:02}"),
+            Self::Mallory => "mallory".to_owned(),
+        }
+    }
+
+    /// Its identity.
+    pub(crate) fn identity(self) -> String {
+        format!("sip:{}@example.org", self.name())
+    }
+
+    const fn layer2_id(self) -> u32 {
+        match self {
+            Self::Manager => MANAGER_ID,
+            Self::Member(number) | Self::Thief(number) => MANAGER_ID + number as u32,
+            Self::Mallory => MANAGER_ID + 0xf0_0000,
+        }
+    }
+
+    /// Level of its transmissions: a thief only listens.
+    const fn level(self) -> f64 {
+        match self {
+            Self::Thief(_) => -300.0,
+            Self::Manager | Self::Member(_) | Self::Mallory => 0.0,
+        }
+    }
+}
+
+/// The configuration of a party.
+///
+/// # Errors
+/// A carrier or pool that cannot be.
+pub(crate) fn config(case: &GroupCase<'_>, party: Party) -> Result<UeConfig, ConfigError> {
+    let mut text = head(case, party);
+    match case.scenario.solution {
+        Solution::Identity => text += &identity_group(case, party),
+    }
+    if party == Party::Member(1) {
+        let _ = write!(text, "[[talk]]\nto = \"patrol\"\nevery = 120\ntext = \"{TEXT}\"\n");
+    }
+    let mut config = UeConfig::from_toml(&text, &format!("the scenario's {}", party.name()))?;
+    // so that `--snr` is Es/N0 of what they send
+    config.device.level = party.level();
+    Ok(config)
+}
+
+fn head(case: &GroupCase<'_>, party: Party) -> String {
+    let (name, id) = (party.name(), party.layer2_id());
+    let seed = 1000 * case.seed + u64::from(id & 0xff) + if party == Party::Mallory { 900 } else { 0 };
+    let GroupCase { period, mcs, .. } = case;
+    let control = "1".repeat(CONTROL as usize);
+    format!(
+        r#"name = "{name}"
+layer2-id = "{id:06x}"
+seed = {seed}
+lead = 4
+[radio]
+prb = 15
+tm = 2
+[[radio.communication]]
+period = {period}
+control-bitmap = "{control}"
+control-prb = {{ start = 0, end = 14, num = 7 }}
+data-bitmap = "1111 1111"
+data-offset = {CONTROL}
+data-prb = {{ start = 0, end = 14, num = 7 }}
+[communication]
+mcs = {mcs}
+prbs = {PRBS}
+trpt-subset = 4
+"#
+    )
+}
+
+/// `[[group]]` with identity-based keys.
+fn identity_group(case: &GroupCase<'_>, party: Party) -> String {
+    let timeline = Timeline::of(case);
+    let by = case.scenario.attack.map(|attack| attack.by);
+    // Who is not the manager can only sign as itself.
+    let group = if party == Party::Mallory { party.identity() } else { GROUP.to_owned() };
+    let role = if matches!(party, Party::Manager | Party::Mallory) { "manager" } else { "member" };
+    let mut text = format!(
+        "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"identity\"\n\
+         identity = \"{group}\"\nrole = \"{role}\"\nspacing = {}\n",
+        timeline.spacing
+    );
+    let plan = |text: &mut String, at: u64, action: &str| {
+        let _ = write!(text, "[[group.plan]]\nat = {at}\naction = \"{action}\"\n");
+    };
+    for member in members(case, party) {
+        let (identity, id) = (member.identity(), member.layer2_id());
+        let _ = write!(text, "[[group.member]]\nidentity = \"{identity}\"\nid = \"{id:06x}\"\n");
+    }
+    match party {
+        Party::Manager => {
+            plan(&mut text, timeline.distribute, "distribute");
+            if case.scenario.theft {
+                plan(&mut text, timeline.rekey, "exclude");
+                let _ = writeln!(text, "member = \"{}\"", Party::Member(case.members).identity());
+            } else {
+                plan(&mut text, timeline.rekey, "distribute");
+            }
+        }
+        Party::Member(1) => {
+            plan(&mut text, timeline.call, "start-call");
+            plan(&mut text, timeline.second_call, "start-call");
+        }
+        Party::Mallory => {
+            plan(&mut text, timeline.call + 500, "distribute");
+            if by == Some(By::Stranger) {
+                plan(&mut text, timeline.call + 1000, "start-call");
+            }
+        }
+        Party::Member(_) | Party::Thief(_) => {}
+    }
+    text
+}
+
+/// Members as a party lists them: who may call, and to whom a manager sends.
+fn members(case: &GroupCase<'_>, party: Party) -> Vec<Party> {
+    let all = (1..=case.members).map(Party::Member);
+    match (party, case.scenario.attack.map(|attack| attack.by)) {
+        // Nobody else takes part in the call of a stranger.
+        (Party::Mallory, Some(By::Stranger)) => vec![Party::Mallory],
+        _ => all.collect(),
+    }
+}

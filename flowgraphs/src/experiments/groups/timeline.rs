@@ -1,0 +1,71 @@
+//! When what is asked for, in subframes after the start.
+
+use super::cases::GroupCase;
+use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
+use sidelink_phy::units::{PrbRange, SidelinkMode};
+
+/// PRBs of a grant.
+pub(crate) const PRBS: usize = 10;
+
+/// Octets of the longest message for one member, with what is around it.
+const MESSAGE: usize = 720;
+
+/// Subframes of PSCCH at the start of a period; those of PSSCH follow. Half of these carry a transmission.
+pub(crate) const CONTROL: u64 = 8;
+
+/// Time for a call, with its data.
+const CALL: u64 = 2400;
+
+/// When what is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timeline {
+    /// The first key.
+    pub(crate) distribute: u64,
+    /// A call under it.
+    pub(crate) call: u64,
+    /// The key without the stolen member.
+    pub(crate) rekey: u64,
+    /// A call under that one.
+    pub(crate) second_call: u64,
+    pub(crate) end: u64,
+    /// Time between two messages of a distribution: what one of them takes on the air.
+    pub(crate) spacing: u64,
+}
+
+impl Timeline {
+    /// The times of a case: twice what a distribution takes when nothing is lost, and a margin.
+    pub(crate) fn of(case: &GroupCase<'_>) -> Self {
+        let spacing = case.period * periods(case.period, case.mcs, MESSAGE);
+        let distribution = 2 * spacing * case.members as u64 + 12 * case.period + 1500;
+        let call = CALL.max(10 * case.period);
+        let distribute = 200;
+        let first_call = distribute + distribution;
+        let rekey = first_call + call;
+        let second_call = rekey + distribution;
+        Self { distribute, call: first_call, rekey, second_call, end: second_call + call, spacing }
+    }
+}
+
+impl Timeline {
+    /// The same times in the count of UEs whose first subframe is `began`.
+    pub(crate) const fn from(self, began: u64) -> Self {
+        Self {
+            distribute: began + self.distribute,
+            call: began + self.call,
+            rekey: began + self.rekey,
+            second_call: began + self.second_call,
+            end: began + self.end,
+            spacing: self.spacing,
+        }
+    }
+}
+
+/// SC periods that a message of `octets` octets to one destination takes.
+fn periods(period: u64, mcs: u8, octets: usize) -> u64 {
+    let prbs = PrbRange { start: 0, len: PRBS };
+    let grant = Grant { prbs, mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false };
+    // Headers of MAC and RLC.
+    let block = grant.size(SidelinkMode::D2d).map_or(1, |(_, bits)| (bits / 8).saturating_sub(10).max(1));
+    let blocks = ((period - CONTROL) / 2) / REDUNDANCY_VERSIONS.len() as u64;
+    (octets.div_ceil(block) as u64).div_ceil(blocks.max(1))
+}

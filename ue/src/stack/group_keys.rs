@@ -1,0 +1,178 @@
+//! Drives the machines of group keys: their messages in and out of layer 2, their durable state, their PGKs.
+
+use super::{Sink, Stack};
+use crate::event::{Event, GroupReport, Tell, Warning};
+use crate::group_keys::{GroupAction, GroupInput, GroupMachine, GroupMessage, GroupOutput, Unread, copy};
+use crate::jobs::{Job, JobResult, Jobs, Owner};
+use crate::refused::Refused;
+use sidelink_mac::engine;
+use sidelink_mac::mux::Address;
+use sidelink_prose::group_keys::Destination;
+use sidelink_prose::long_message::Way;
+use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::{ReserveConfig, StreamId};
+use sidelink_security::group::GroupKey;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+
+impl<J: Jobs> Stack<J> {
+    /// Adds a machine of group keys. Layer 2 must hand over unopened PDUs for this UE and signalling to groups
+    /// ([`engine::Config::one_to_one`], [`engine::Config::group_signalling`]), and listen to both.
+    #[must_use]
+    pub fn with_group_machine(mut self, machine: Box<dyn GroupMachine>) -> Self {
+        self.group_keys.machines.push(machine);
+        self
+    }
+
+    /// Sets the way in which the messages of these machines are sent.
+    #[must_use]
+    pub fn with_long_messages(mut self, way: Way) -> Self {
+        self.group_keys.carriage.way = way;
+        self
+    }
+
+    /// Makes a request of a group `after` this many subframes.
+    pub fn plan_for_group(&mut self, after: u64, group: Layer2Id, action: GroupAction) {
+        self.group_keys.plans.push((after, group, action));
+    }
+
+    /// Makes a request of a group, by its name.
+    ///
+    /// # Errors
+    /// There is no such group.
+    pub fn act_on_group(
+        &mut self,
+        group: &str,
+        action: &GroupAction,
+        tell: &mut Tell<'_>,
+    ) -> Result<(), Refused> {
+        let Some(Address::Group(id)) = self.names.groups.get(group).copied() else {
+            return Err(Refused::NoGroup(group.to_owned()));
+        };
+        self.group_keys.act(self.now.slot, id, action);
+        self.drain(&mut Sink::events(tell));
+        Ok(())
+    }
+
+    /// Hands the result of a job to whoever asked.
+    pub(super) fn finish_group_job(&mut self, result: JobResult) {
+        let now = self.now.slot;
+        match result {
+            JobResult::Counter(stream, stored) => self.may_send(stream, stored),
+            // Nothing is sent under a PGK whose counters cannot be read.
+            JobResult::Failed(stream, _) => self.group_keys.unread.retain(|known| known.stream != stream),
+            JobResult::GroupStored { machine, ticket } => {
+                self.group_keys.handle_input(machine, GroupInput::Stored { now, ticket });
+            }
+            JobResult::GroupFailed { machine, ticket, .. } => {
+                self.group_keys.handle_input(machine, GroupInput::StoreFailed { now, ticket });
+            }
+            JobResult::Granted(_)
+            | JobResult::Table(_)
+            | JobResult::KeysStored(_)
+            | JobResult::KeysFailed(..) => {}
+        }
+    }
+
+    /// Acts on all outputs of the machines. Returns their next time-out.
+    pub(super) fn drain_groups(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
+        let (mut due, mut quiet): (Option<UtcTime>, bool) = (None, true);
+        for machine in 0..self.group_keys.machines.len() {
+            loop {
+                match self.group_keys.poll_output(machine) {
+                    GroupOutput::Timeout(at) => {
+                        due = due.into_iter().chain(at).min();
+                        break;
+                    }
+                    GroupOutput::Message(message) => self.send_group_message(machine, &message, sink),
+                    GroupOutput::Store { ticket, write } => {
+                        self.writes += 1;
+                        let job = Job::Group { machine, ticket, write };
+                        if self.jobs.begin(self.t, Owner::GroupKeys, job).is_some() {
+                            let now = self.now.slot;
+                            self.group_keys.handle_input(machine, GroupInput::StoreFailed { now, ticket });
+                        }
+                    }
+                    GroupOutput::Install { group, key, may_send } => self.install(group, key, may_send, sink),
+                    GroupOutput::Remove { group, pgk_id } => self.remove_pgk(group, pgk_id),
+                    GroupOutput::Connect(peer) => {
+                        (sink.tell)(Event::Warning(&Warning::NoLinkForGroup(peer)));
+                    }
+                    GroupOutput::Event(event) => (sink.tell)(Event::GroupKeys(GroupReport::Event(&event))),
+                    GroupOutput::Refused(error) => (sink.tell)(Event::Warning(&Warning::Group(error))),
+                }
+                quiet = false;
+            }
+        }
+        if !quiet {
+            let (took, writes) = (self.group_keys.take_spent(), std::mem::take(&mut self.writes));
+            (sink.tell)(Event::GroupKeys(GroupReport::Step { took, writes }));
+        }
+        due
+    }
+
+    /// Hands the PDUs of a message to RLC, or the message to a link.
+    fn send_group_message(&mut self, machine: usize, message: &GroupMessage, sink: &mut Sink<'_, '_>) {
+        let lcid = Lcid::PC5_S_UNPROTECTED;
+        let address = match message.to {
+            Destination::Ue(peer) => Address::Ue(peer),
+            Destination::Group(group) => Address::Group(group),
+            Destination::Link(peer) => {
+                (sink.tell)(Event::Warning(&Warning::NoLinkForGroup(peer)));
+                return;
+            }
+        };
+        let pdus = match self.group_keys.pdus(machine, address, &message.octets) {
+            Ok(pdus) => pdus,
+            Err(error) => return (sink.tell)(Event::Warning(&Warning::LongMessage(error))),
+        };
+        let octets = pdus.iter().map(Vec::len).sum();
+        (sink.tell)(Event::GroupKeys(GroupReport::Sent { message, pdus: pdus.len(), octets }));
+        if let Address::Ue(peer) = address {
+            let links = &self.links;
+            let has_link = |id| links.as_ref().is_some_and(|links| links.is_up(id));
+            self.link_bearers.open(&mut self.engine, (peer, lcid), self.t, has_link);
+        }
+        for pdu in &pdus {
+            self.layer2(engine::Input::SendPdu { address, lcid, pdu }, sink);
+        }
+    }
+
+    /// Opens under a PGK from now on; sends under it once the store said which counters were used.
+    fn install(&mut self, group: Layer2Id, key: GroupKey, may_send: bool, sink: &mut Sink<'_, '_>) {
+        let Some(receiver) = self.engine.group(group) else { return };
+        if let Err(key) = receiver.install(copy(&key)) {
+            (sink.tell)(Event::Warning(&Warning::PgkIndexTaken { group, pgk_id: key.pgk_id }));
+            return;
+        }
+        if !may_send {
+            return;
+        }
+        let sender = self.engine.destination(Address::Group(group)).and_then(|to| to.group());
+        let Some(stream) = sender.map(|sender| sender.stream(&key)) else { return };
+        if self.jobs.begin(self.t, Owner::GroupKeys, Job::ReadCounter(stream)).is_none() {
+            self.group_keys.unread.push(Unread { stream, group, key });
+        }
+    }
+
+    /// Sends under the PGK of a stream from now on, from the counter that is in the store.
+    fn may_send(&mut self, stream: StreamId, stored: u64) {
+        let unread = &mut self.group_keys.unread;
+        let Some(at) = unread.iter().position(|known| known.stream == stream) else { return };
+        let Unread { group, key, .. } = unread.remove(at);
+        let to = Address::Group(group);
+        if let Some(sender) = self.engine.destination(to).and_then(|to| to.group()) {
+            // The receiver has refused an index that is in use before.
+            let _ = sender.add(key, ReserveConfig::default(), stored);
+        }
+    }
+
+    fn remove_pgk(&mut self, group: Layer2Id, pgk_id: u8) {
+        if let Some(receiver) = self.engine.group(group) {
+            receiver.remove(pgk_id);
+        }
+        if let Some(sender) = self.engine.destination(Address::Group(group)).and_then(|to| to.group()) {
+            sender.remove(pgk_id);
+        }
+        self.group_keys.unread.retain(|known| known.group != group || known.key.pgk_id != pgk_id);
+    }
+}
