@@ -5,6 +5,7 @@
 //! layer2.rs      SC periods, grants and lost blocks of many UEs
 //! naf.rs         a NAF, its BSF and HSS, and UEs that reach them
 //! trial.rs       one group: keys brought, late joiners, a theft; its costs
+//! machines.rs    machines of UEs whose messages go over PC5
 //! invitation.rs  S3.2: invitations and white lists
 //! pkmf.rs        PGKs of a PKMF, the standard's way
 //! mls.rs         what a tree of keys would cost (RFC 9420)
@@ -14,6 +15,7 @@
 
 pub(crate) mod invitation;
 pub(crate) mod layer2;
+pub(crate) mod machines;
 pub(crate) mod mls;
 pub(crate) mod naf;
 pub(crate) mod pkmf;

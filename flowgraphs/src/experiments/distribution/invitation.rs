@@ -132,7 +132,7 @@ impl Solution for Invitations {
         Ok(keys.into_iter().map(|(at, who, _)| (at, who)).filter(|(_, who)| *who > 0).collect())
     }
 
-    fn set_away(&mut self, _air: &mut Layer2, members: &[usize], away: Presence) {
+    fn set_away(&mut self, _air: &mut Layer2, members: &[usize], away: Presence) -> anyhow::Result<()> {
         match away {
             Presence::Away => self.away.extend(members),
             Presence::There => {
@@ -144,6 +144,7 @@ impl Solution for Invitations {
                 }
             }
         }
+        Ok(())
     }
 
     fn network(&self) -> Traffic {

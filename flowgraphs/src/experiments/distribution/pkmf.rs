@@ -104,7 +104,7 @@ impl Solution for Pkmf {
         Ok(keys.map(|(at, ue, _)| (at, ue.0)).filter(|(_, member)| *member > 0).collect())
     }
 
-    fn set_away(&mut self, air: &mut Layer2, members: &[usize], away: Presence) {
+    fn set_away(&mut self, air: &mut Layer2, members: &[usize], away: Presence) -> anyhow::Result<()> {
         match away {
             Presence::Away => self.away.extend(members),
             Presence::There => {
@@ -112,6 +112,7 @@ impl Solution for Pkmf {
                 self.begin_at(air.now(), members.iter().copied());
             }
         }
+        Ok(())
     }
 
     fn network(&self) -> Traffic {

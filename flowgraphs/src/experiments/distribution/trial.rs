@@ -26,7 +26,10 @@ pub(crate) trait Solution {
     fn step(&mut self, air: &mut Layer2) -> anyhow::Result<Vec<(UtcTime, usize)>>;
 
     /// Members that are not there yet, or there now: they hear and say nothing meanwhile.
-    fn set_away(&mut self, air: &mut Layer2, members: &[usize], away: Presence);
+    ///
+    /// # Errors
+    /// A bug, or a queue that is full.
+    fn set_away(&mut self, air: &mut Layer2, members: &[usize], away: Presence) -> anyhow::Result<()>;
 
     /// What went over the network so far.
     fn network(&self) -> Traffic {
@@ -97,7 +100,7 @@ pub(crate) struct Trial {
 pub(crate) fn run(solution: &mut dyn Solution, air: &mut Layer2, group: Group) -> anyhow::Result<Trial> {
     let there: Vec<usize> = (1..=group.members - group.late).collect();
     let late: Vec<usize> = (group.members - group.late + 1..=group.members).collect();
-    solution.set_away(air, &late, Presence::Away);
+    solution.set_away(air, &late, Presence::Away)?;
     let mut watch = Watch::new(solution, air, &there);
     solution.begin(air)?;
     watch.follow(solution, air, group.patience)?;
@@ -107,7 +110,7 @@ pub(crate) fn run(solution: &mut dyn Solution, air: &mut Layer2, group: Group) -
     } else {
         let mut waiting = Watch::new(solution, air, &[]);
         waiting.follow_for(solution, air, group.late_after)?;
-        solution.set_away(air, &late, Presence::There);
+        solution.set_away(air, &late, Presence::There)?;
         let mut watch = Watch::new(solution, air, &late);
         watch.follow(solution, air, group.patience)?;
         Some(watch.end(solution, air))

@@ -1,0 +1,192 @@
+//! Solutions whose messages go over PC5: the machines of UEs on layer 2 without a modem.
+
+use super::layer2::{self, Heard, Layer2};
+use super::trial::{Presence, Solution};
+use sidelink_mac::mux::Address;
+use sidelink_prose::group_keys::{Destination, Path};
+use sidelink_prose::long_message::{Receiver, Sender, Way};
+use sidelink_security::counter::UtcTime;
+use sidelink_ue::{GroupAction, GroupEvent, GroupInput, GroupMachine, GroupOutput};
+use sidelink_wire::ids::Layer2Id;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// A UE: its machine, and what it reassembles.
+struct Ue {
+    machine: Box<dyn GroupMachine>,
+    receiver: Receiver,
+    sequence: u16,
+    due: Option<UtcTime>,
+    cpu: Duration,
+}
+
+/// All UEs of a group; the manager or owner is the first.
+pub(crate) struct Machines {
+    group: Layer2Id,
+    way: Way,
+    ues: Vec<Ue>,
+    away: BTreeSet<usize>,
+    /// The name by which the manager excludes a member.
+    name: fn(usize) -> String,
+    /// What the manager does first, and what members do.
+    begins: Begins,
+    got: Vec<(UtcTime, usize)>,
+}
+
+/// Who begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// The manager sends keys to its members.
+    Manager,
+    /// Each member asks to join.
+    Members,
+}
+
+impl Machines {
+    /// Of these machines, each of the station of its number.
+    pub(crate) fn new(
+        (group, name, begins): (Layer2Id, fn(usize) -> String, Begins),
+        way: Way,
+        machines: Vec<Box<dyn GroupMachine>>,
+    ) -> Self {
+        let ue = |machine| Ue {
+            machine,
+            receiver: Receiver::default(),
+            sequence: 0,
+            due: None,
+            cpu: Duration::ZERO,
+        };
+        let ues = machines.into_iter().map(ue).collect();
+        Self { group, way, ues, away: BTreeSet::new(), name, begins, got: Vec::new() }
+    }
+
+    fn act(&mut self, air: &mut Layer2, station: usize, action: &GroupAction) -> anyhow::Result<()> {
+        let (now, group) = (air.now(), self.group);
+        self.input(air, station, GroupInput::Act { now, group, action })
+    }
+
+    /// Hands an input to a UE, and does what it says.
+    fn input(&mut self, air: &mut Layer2, station: usize, input: GroupInput<'_>) -> anyhow::Result<()> {
+        let now = air.now();
+        let ue = &mut self.ues[station];
+        let clock = Instant::now();
+        ue.machine.handle_input(input);
+        ue.cpu += clock.elapsed();
+        loop {
+            let clock = Instant::now();
+            let ue = &mut self.ues[station];
+            let output = ue.machine.poll_output();
+            ue.cpu += clock.elapsed();
+            match output {
+                GroupOutput::Message(message) => self.send(air, station, message.to, &message.octets)?,
+                GroupOutput::Store { ticket, .. } => {
+                    let clock = Instant::now();
+                    ue.machine.handle_input(GroupInput::Stored { now, ticket });
+                    ue.cpu += clock.elapsed();
+                }
+                GroupOutput::Event(event) => {
+                    if brings_key(&event) {
+                        self.got.push((now, station));
+                    }
+                }
+                GroupOutput::Refused(error) => anyhow::bail!("UE {station}: {error}"),
+                GroupOutput::Connect(_) => anyhow::bail!("UE {station} asks for a link; there are none here"),
+                GroupOutput::Install { .. } | GroupOutput::Remove { .. } => {}
+                GroupOutput::Timeout(at) => {
+                    ue.due = at;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, air: &mut Layer2, station: usize, to: Destination, octets: &[u8]) -> anyhow::Result<()> {
+        let address = match to {
+            Destination::Ue(id) => Address::Ue(id),
+            Destination::Group(id) => Address::Group(id),
+            Destination::Link(_) => anyhow::bail!("UE {station} sends over a link; there are none here"),
+        };
+        let ue = &mut self.ues[station];
+        ue.sequence = ue.sequence.wrapping_add(1);
+        for part in Sender::new(self.way, ue.sequence, ue.machine.content(), octets)? {
+            air.send(station, address, &layer2::signalling(&part))?;
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, air: &mut Layer2, heard: &Heard) -> anyhow::Result<()> {
+        let now = air.now();
+        let ue = &mut self.ues[heard.by];
+        // A fragment, or one too many, is no message yet.
+        let message = ue.receiver.handle(heard.from, layer2::message(&heard.pdu), now).ok().flatten();
+        let Some(message) = message.filter(|message| message.content == ue.machine.content()) else {
+            return Ok(());
+        };
+        let source = heard.from;
+        let path = match heard.to {
+            Address::Ue(_) => Path::Ue { source },
+            Address::Group(group) | Address::V2x(group) => Path::Group { source, group },
+        };
+        self.input(air, heard.by, GroupInput::Message { now, path, octets: &message.octets })
+    }
+}
+
+/// Whether a member has a new key of its group.
+fn brings_key(event: &GroupEvent) -> bool {
+    use sidelink_prose::group_keys;
+    match event {
+        GroupEvent::Identity(event) => matches!(event, group_keys::Event::GmkReceived { .. }),
+    }
+}
+
+impl Solution for Machines {
+    fn begin(&mut self, air: &mut Layer2) -> anyhow::Result<()> {
+        match self.begins {
+            Begins::Manager => self.act(air, 0, &GroupAction::Distribute),
+            Begins::Members => {
+                self.act(air, 0, &GroupAction::Distribute)?;
+                let there = (1..self.ues.len()).filter(|member| !self.away.contains(member));
+                there.collect::<Vec<_>>().into_iter().try_for_each(|member| self.act(air, member, &GroupAction::Join))
+            }
+        }
+    }
+
+    fn rekey(&mut self, air: &mut Layer2, without: usize) -> anyhow::Result<()> {
+        self.act(air, 0, &GroupAction::Exclude((self.name)(without)))
+    }
+
+    fn step(&mut self, air: &mut Layer2) -> anyhow::Result<Vec<(UtcTime, usize)>> {
+        for heard in air.step()? {
+            if !self.away.contains(&heard.by) {
+                self.hear(air, &heard)?;
+            }
+        }
+        let now = air.now();
+        for station in 0..self.ues.len() {
+            if self.ues[station].due.is_some_and(|due| due <= now) {
+                self.input(air, station, GroupInput::Tick { now })?;
+            }
+        }
+        Ok(std::mem::take(&mut self.got))
+    }
+
+    fn set_away(&mut self, air: &mut Layer2, members: &[usize], away: Presence) -> anyhow::Result<()> {
+        match away {
+            Presence::Away => self.away.extend(members),
+            Presence::There => {
+                self.away.retain(|member| !members.contains(member));
+                if self.begins == Begins::Members {
+                    for member in members {
+                        self.act(air, *member, &GroupAction::Join)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn cpu(&self) -> [Duration; 2] {
+        let others = self.ues.iter().skip(1).map(|ue| ue.cpu).sum();
+        [self.ues.first().map_or(Duration::ZERO, |ue| ue.cpu), others]
+    }
+}
