@@ -1,6 +1,7 @@
 //! `sidelink scenario`: named cases of one-to-one links and of groups over the virtual air, with their costs.
 
 pub mod compare;
+mod compare_groups;
 mod groups;
 
 use crate::args::Output;
@@ -59,9 +60,11 @@ struct Cases {
     /// Seconds on the air instead of the scenario's.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=36_000))]
     seconds: Option<u64>,
-    /// Members of a group besides its manager, 2 to 90; for scenarios of groups.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(2..=90))]
-    members: u64,
+    /// Members of a group besides its manager; several as 2,20,200. 2 to 90 on the air, and to 2000 where `compare` needs no
+    /// modem.
+    #[arg(long, value_name = "N", default_value = "20", value_delimiter = ',',
+        value_parser = clap::value_parser!(u64).range(2..=2000))]
+    members: Vec<u64>,
     /// Number of runs of each case, each with its own seed.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,

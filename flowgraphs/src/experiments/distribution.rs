@@ -4,6 +4,8 @@
 //! ```text
 //! layer2.rs      SC periods, grants and lost blocks of many UEs
 //! naf.rs         a NAF, its BSF and HSS, and UEs that reach them
+//! question.rs    what is compared, and with what
+//! outcome.rs     what it cost
 //! trial.rs       one group: keys brought, late joiners, a theft; its costs
 //! machines.rs    machines of UEs whose messages go over PC5
 //! invitation.rs  S3.2: invitations and white lists
@@ -18,7 +20,9 @@ pub(crate) mod layer2;
 pub(crate) mod machines;
 pub(crate) mod mls;
 pub(crate) mod naf;
+pub(crate) mod outcome;
 pub(crate) mod pkmf;
+pub(crate) mod question;
 pub(crate) mod trial;
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
-//! `sidelink compare`: configurations of one-to-one links side by side, over many runs.
+//! `sidelink compare`: configurations of one-to-one links side by side, over many runs; and ways to bring keys to groups
+//! ([`super::compare_groups`]).
 
+use super::compare_groups::{self, GroupArgs};
 use super::Cases;
 use crate::args::Output;
 use crate::config::ConfigError;
 use crate::experiments::cases;
+use crate::experiments::distribution::question::Solution;
 use crate::experiments::metrics::Costs;
 use crate::experiments::metrics::messages::Spent;
 use crate::experiments::output::{self, Rows};
@@ -16,11 +19,15 @@ use std::path::{Path, PathBuf};
 /// Arguments of `sidelink compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Scenarios to run (`sidelink scenario --list`), and files of earlier runs: `scenario .. -F json:a.json`.
+    /// Scenarios of links to run (`sidelink scenario --list`), and files of earlier runs: `scenario .. -F json:a.json`. Or
+    /// ways to bring keys to groups, on a simulated clock: group-sakke, group-owner, group-pgk, group-invitation,
+    /// group-white-list, group-mls; all of them as `groups`.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub what: Vec<String>,
     #[command(flatten)]
     cases: Cases,
+    #[command(flatten)]
+    groups: GroupArgs,
     /// Form of the output: table, json or csv, json:FILE.
     #[arg(short = 'F', value_name = "FORM[:FILE]", default_value = "table")]
     pub output: Output,
@@ -36,6 +43,10 @@ pub struct CompareArgs {
 pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let mut outputs = Outputs::new(Existing::Keep);
     outputs.reads(&args.what.iter().map(PathBuf::from).collect::<Vec<_>>());
+    if let Some(solutions) = solutions(&args.what)? {
+        let output = (&args.output, args.plot.as_deref());
+        return compare_groups::run(&solutions, (&args.cases, &args.groups), output, outputs);
+    }
     let picture = args.plot.as_deref().map(|path| plot::claim(&mut outputs, path)).transpose()?;
     let mut out = args.output.claim(&mut outputs)?.create()?;
     let (mut names, mut all) = (Vec::new(), Vec::new());
@@ -67,6 +78,30 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
         .filter_map(|c| Some(format!("{}, seed {}: {}", c.name, c.seed, c.failure.as_ref()?)))
         .collect();
     if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+}
+
+/// The ways to bring keys to groups that are named; `None` where only others are.
+fn solutions(what: &[String]) -> Result<Option<Vec<Solution>>, ConfigError> {
+    let mut solutions = Vec::new();
+    for name in what {
+        match Solution::of(name) {
+            Some(solution) => solutions.push(solution),
+            None if name == "groups" => solutions.extend(Solution::ALL),
+            None if solutions.is_empty() => {}
+            None => {
+                let what = format!("{name:?} is not compared with ways to bring keys to groups");
+                return Err(ConfigError::usage(what, "compare links, and groups, in two runs"));
+            }
+        }
+    }
+    match solutions.len() {
+        0 => Ok(None),
+        named if named < what.len() && !what.iter().any(|name| name == "groups") => {
+            let what = format!("{:?} is not compared with ways to bring keys to groups", what[0]);
+            Err(ConfigError::usage(what, "compare links, and groups, in two runs"))
+        }
+        _ => Ok(Some(solutions)),
+    }
 }
 
 /// Reads the costs that an earlier run wrote.

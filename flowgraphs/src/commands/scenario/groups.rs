@@ -10,6 +10,9 @@ use crate::outputs::{Existing, Outputs};
 use sidelink_phy::units::Decibel;
 use std::io::Write;
 
+/// Members of a group on the air, at most.
+const MOST_MEMBERS: u64 = 90;
+
 /// Whether a scenario of a group has this name.
 pub(super) fn is_one(name: &str) -> bool {
     ALL.iter().any(|scenario| scenario.name == name)
@@ -31,6 +34,10 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
         return Err(ConfigError::usage(what, "leave them out: events of groups are always shown").into());
     }
     args.cases.check_air()?;
+    if let Some(members) = args.cases.members.iter().find(|members| **members > MOST_MEMBERS) {
+        let what = format!("--members {members}: more than {MOST_MEMBERS} do not fit on the air here");
+        return Err(ConfigError::usage(what, "`sidelink compare` has up to 2000, without a modem").into());
+    }
     let mut outputs = Outputs::new(Existing::Keep);
     let mut out = args.output.claim(&mut outputs)?.create()?;
     let mut all = Vec::new();
@@ -68,12 +75,14 @@ fn cases<'a>(args: &ScenarioArgs, scenarios: &[&'a GroupScenario]) -> Vec<GroupC
     let given = &args.cases;
     let mut cases = Vec::new();
     for scenario in scenarios {
-        for &period in &given.period {
-            for &snr in &given.snr {
-                for &mcs in &given.mcs {
-                    for seed in given.seed..given.seed.saturating_add(given.runs) {
-                        let (members, snr) = (given.members as usize, Decibel(snr));
-                        cases.push(GroupCase { scenario, members, period, snr, mcs, seed });
+        for &members in &given.members {
+            for &period in &given.period {
+                for &snr in &given.snr {
+                    for &mcs in &given.mcs {
+                        for seed in given.seed..given.seed.saturating_add(given.runs) {
+                            let (members, snr) = (members as usize, Decibel(snr));
+                            cases.push(GroupCase { scenario, members, period, snr, mcs, seed });
+                        }
                     }
                 }
             }
