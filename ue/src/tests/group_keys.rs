@@ -77,7 +77,7 @@ impl GroupMachine for Plain {
                 let octet = self.heard.take().unwrap()[0];
                 self.install(octet);
             }
-            GroupInput::Tick { .. } | GroupInput::StoreFailed { .. } => {}
+            _ => {}
         }
     }
 
