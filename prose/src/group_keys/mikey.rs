@@ -7,13 +7,14 @@ use sidelink_security::direct::Entropy;
 use sidelink_security::identity::eccsi::{PublicAuthenticationKey, SigningKey};
 use sidelink_security::identity::sakke::{Encapsulator, PublicKey, ReceiverKey};
 use sidelink_security::key_period::KeyPeriods;
-use sidelink_security::keys::Gmk;
+use sidelink_security::keys::{Gmk, Gsk};
 use sidelink_wire::mikey::{Framing, KeyParameters, KeyStatus, KeyType, StatusReading};
 
 use super::Identity;
 use super::note::Refusal;
 use super::ports::{CallMessage, Claim, GmkMessage, GmkOffer, Kind, Messages};
 use super::record::{CsbId, GmkId, Period};
+use crate::mikey::group_call::{self, Call, CallValidity};
 use crate::mikey::i_message::{
     self, Content, Draws, Form, Name, OpenAs, ProvenSender, Received, Recipient, Sender, Trust,
 };
@@ -122,11 +123,28 @@ impl Messages for Mikey {
         members.iter().enumerate().map(&mut seal).collect()
     }
 
-    fn seal_call(&self, _message: &CallMessage, _gmk: &Gmk, _seed: &[u8; 32]) -> Result<Vec<u8>, Refusal> {
-        Err(Refusal::NotMikey)
+    fn seal_call(&self, message: &CallMessage, gmk: &Gmk, seed: &[u8; 32]) -> Result<Vec<u8>, Refusal> {
+        let keys = self.keys_at(&message.caller, message.time)?;
+        let caller = Sender { identity: uri(&message.caller)?, kms: self.kms.kms(), key: &keys.signing };
+        let (from, to) = message.validity;
+        let time = |counter| NtpTime::from_utc(UtcTime::from_counter(counter));
+        let call = Call {
+            caller,
+            csb_id: message.csb_id.0,
+            gmk_id: message.gmk_id.0,
+            time: NtpTime::from_utc(message.time),
+            validity: CallValidity::Interval { from: time(from), to: time(to) },
+        };
+        let draws = drawn(&mut Entropy::new(seed), 0);
+        group_call::make(gmk.as_bytes(), message.gsk.as_bytes(), &call, &draws).map_err(|_| Refusal::NoKeys)
     }
 
     fn claim(&self, octets: &[u8]) -> Result<(Kind, Claim), Refusal> {
+        if let Ok(call) = group_call::Received::parse(octets) {
+            let (sender, time) = (Identity::user(call.caller), call.time.to_utc());
+            let (gmk_id, csb_id) = (Some(GmkId(call.gmk_id)), CsbId(call.csb_id()));
+            return Ok((Kind::Call, Claim { sender, member: None, time, gmk_id, csb_id }));
+        }
         let message = Received::parse(octets).map_err(refusal)?;
         let Name::Uri(sender) = message.initiator else { return Err(Refusal::NotMikey) };
         let member = match message.responder {
@@ -147,7 +165,7 @@ impl Messages for Mikey {
         let opened = message
             .open(&Trust {
                 // The machine judges times.
-                window: Window { earliest: time, latest: time },
+                window: at(time),
                 sender_kms: kms,
                 sender: None,
                 local_kms: kms,
@@ -176,13 +194,41 @@ impl Messages for Mikey {
         })
     }
 
-    fn open_call(&self, _octets: &[u8], _gmk: &Gmk) -> Result<CallMessage, Refusal> {
-        Err(Refusal::NotMikey)
+    fn open_call(&self, octets: &[u8], gmk: &Gmk) -> Result<CallMessage, Refusal> {
+        let call = group_call::Received::parse(octets).map_err(refusal)?;
+        let time = call.time.to_utc();
+        // The machine judges times.
+        let unsealed = call.unseal(gmk.as_bytes(), at(time)).map_err(refusal)?;
+        // Without its interval a call could not be told from one of before a loss of the store.
+        let CallValidity::Interval { from, to } = unsealed.validity() else { return Err(Refusal::Period) };
+        Ok(CallMessage {
+            caller: Identity::user(call.caller),
+            time,
+            csb_id: CsbId(call.csb_id()),
+            gmk_id: GmkId(call.gmk_id),
+            gsk: Gsk::from(*unsealed.gsk()),
+            validity: (from.to_utc().counter(), to.to_utc().counter()),
+        })
     }
 
-    fn verify_call(&self, _octets: &[u8], _caller: &Identity, _now: UtcTime) -> Result<(), Refusal> {
-        Err(Refusal::NotMikey)
+    fn verify_call(&self, octets: &[u8], caller: &Identity, _now: UtcTime) -> Result<(), Refusal> {
+        let call = group_call::Received::parse(octets).map_err(refusal)?;
+        if Identity::user(call.caller) != *caller {
+            return Err(Refusal::Signature);
+        }
+        let trust = group_call::Trust {
+            window: at(call.time.to_utc()),
+            kms: self.kms.kms(),
+            signatures: SignatureLeniency::Strict,
+        };
+        call.verify_caller(&trust).map_err(refusal)?;
+        Ok(())
     }
+}
+
+/// The window of a time that the machine judges.
+const fn at(time: UtcTime) -> Window {
+    Window { earliest: time, latest: time }
 }
 
 /// Converts a time of parameters: 0 stands for no time, which the GMK of a group has to have.
