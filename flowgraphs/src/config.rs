@@ -18,8 +18,8 @@
 
 mod combine;
 mod error;
-mod link_rules;
 mod groups;
+mod link_rules;
 mod links;
 pub mod network_toml;
 mod pools;
@@ -34,8 +34,8 @@ mod v2x_flag;
 
 pub use combine::{Said, combine};
 pub use error::ConfigError;
-pub use link_rules::LinkRules;
 pub use groups::{GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, PlannedAction};
+pub use link_rules::LinkRules;
 pub use links::LinkConfig;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};
 pub(crate) use resolve::slss_id;

@@ -10,6 +10,7 @@
 //! lossy.rs   a writer that never blocks on its reader
 //! address_book.rs  names of layer-2 IDs
 //! events.rs        the events of a UE, as lines
+//! group_keys.rs    those of keys of groups
 //! board.rs   who is on the air, in place on a terminal
 //! ```
 
@@ -18,6 +19,7 @@ mod annotation;
 mod board;
 mod csv;
 pub mod events;
+pub(crate) mod group_keys;
 mod json;
 mod lossy;
 mod opened;

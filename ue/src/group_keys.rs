@@ -19,7 +19,7 @@ use sidelink_mac::mux::Address;
 use sidelink_prose::group_keys::{self, Destination, Path};
 use sidelink_prose::long_message;
 use sidelink_security::counter::UtcTime;
-use sidelink_security::counter::reserve::StreamId;
+use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
 use sidelink_security::group::GroupKey;
 use sidelink_security::keys::Pgk;
 use sidelink_wire::ids::Layer2Id;
@@ -46,7 +46,7 @@ pub trait GroupMachine: Send {
 }
 
 /// An input of a machine.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum GroupInput<'a> {
     /// Time has passed.
     Tick {
@@ -75,6 +75,20 @@ pub enum GroupInput<'a> {
         now: UtcTime,
         /// Its ticket.
         ticket: u64,
+    },
+    /// Counters of [`GroupOutput::Reserve`] are durable.
+    Granted {
+        /// The time.
+        now: UtcTime,
+        /// The proof.
+        granted: Granted,
+    },
+    /// Counters of [`GroupOutput::Reserve`] could not be made durable.
+    ReservationFailed {
+        /// The time.
+        now: UtcTime,
+        /// Their stream.
+        stream: StreamId,
     },
     /// A user's or an operator's request.
     Act {
@@ -115,6 +129,8 @@ pub enum GroupOutput {
         /// What to make durable.
         write: GroupWrite,
     },
+    /// Make these counters durable, and hand back [`GroupInput::Granted`] or [`GroupInput::ReservationFailed`].
+    Reserve(Reservation),
     /// Use this PGK: to receive, and to send where `may_send` says so.
     Install {
         /// The group.
@@ -219,6 +235,8 @@ pub(super) struct GroupKeys {
     pub(super) plans: Vec<(u64, Layer2Id, GroupAction)>,
     /// PGKs for sending whose counters are being read from the store.
     pub(super) unread: Vec<Unread>,
+    /// Reservations of machines that are on their way into the store.
+    pub(super) reserving: Vec<(StreamId, usize)>,
     pub(super) carriage: Carriage,
     began: Option<u64>,
     /// Time that the current step took in the machines: all cryptography of group keys is in it.

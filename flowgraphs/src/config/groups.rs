@@ -171,10 +171,7 @@ impl GroupConfig {
         }
         let member = |member: &GroupMember| {
             let place = format!("{}, member {:?}", self.place(), member.identity);
-            Ok(Member {
-                identity: Identity::user(&member.identity),
-                layer2: layer2_id(&member.id, &place)?,
-            })
+            Ok(Member { identity: Identity::user(&member.identity), layer2: layer2_id(&member.id, &place)? })
         };
         let members = self.member.iter().map(member).collect::<Result<_, ConfigError>>()?;
         let (lead, period) = (self.activate_after, self.period);

@@ -5,7 +5,9 @@ mod group_keys;
 mod tests;
 mod upper;
 
-use super::{ConfigError, GroupConfig, LinkConfig, LinkRules, Radio, RadioConfig, parse_toml, receiver_config, slss_id};
+use super::{
+    ConfigError, GroupConfig, LinkConfig, LinkRules, Radio, RadioConfig, parse_toml, receiver_config, slss_id,
+};
 use crate::config::network_toml::NetworkConfig;
 use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;
@@ -18,8 +20,8 @@ use sidelink_store::{self as keystore, Hex, KeyStore, Keys};
 use sidelink_ue::air_rng::{AirRng, UeRngs};
 use sidelink_ue::mapping::{Mode2, Mode4, Mode4Use, Type1};
 use sidelink_ue::{
-    Application, CommunicationSettings, DiscoverySettings, GroupKeyStore, KdStore, Mode4Communication, Mode4Settings,
-    NoStore, Parts, SyncConfig, SyncTransmit, Ue,
+    Application, CommunicationSettings, DiscoverySettings, GroupKeyStore, KdStore, Mode4Communication,
+    Mode4Settings, NoStore, Parts, SyncConfig, SyncTransmit, Ue,
 };
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;

@@ -7,7 +7,7 @@
 //! setup.rs     one case, set up and run
 //! log.rs       what each UE did, subframe by subframe
 //! costs.rs     what it cost, and what came of it
-//! words.rs     events in words
+//! sorts.rs     what an event means for the costs
 //! output.rs    table, CSV and JSON
 //! keys.rs      the keys of a laboratory's key management server
 //! ```
@@ -19,8 +19,8 @@ pub(crate) mod log;
 pub(crate) mod output;
 pub(crate) mod parties;
 pub(crate) mod setup;
+pub(crate) mod sorts;
 pub(crate) mod timeline;
-pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;

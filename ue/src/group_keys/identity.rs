@@ -82,6 +82,8 @@ impl GroupMachine for IdentityGroups {
             GroupInput::StoreFailed { now, ticket } => {
                 self.machine.handle_input(Input::StoreFailed { now, ticket: Ticket(ticket) })
             }
+            // This machine has no counters.
+            GroupInput::Granted { .. } | GroupInput::ReservationFailed { .. } => Ok(()),
             GroupInput::Act { now, group, action } => self.act(now, group, action),
         };
         self.refused.extend(result.err());

@@ -58,18 +58,35 @@ impl<J: Jobs> Stack<J> {
         let now = self.now.slot;
         match result {
             JobResult::Counter(stream, stored) => self.may_send(stream, stored),
-            // Nothing is sent under a PGK whose counters cannot be read.
-            JobResult::Failed(stream, _) => self.group_keys.unread.retain(|known| known.stream != stream),
+            JobResult::Failed(stream, _) => self.not_reserved(stream),
+            JobResult::Granted(granted) => {
+                if let Some(machine) = self.reserving(granted.stream()) {
+                    self.group_keys.handle_input(machine, GroupInput::Granted { now, granted });
+                }
+            }
             JobResult::GroupStored { machine, ticket } => {
                 self.group_keys.handle_input(machine, GroupInput::Stored { now, ticket });
             }
             JobResult::GroupFailed { machine, ticket, .. } => {
                 self.group_keys.handle_input(machine, GroupInput::StoreFailed { now, ticket });
             }
-            JobResult::Granted(_)
-            | JobResult::Table(_)
-            | JobResult::KeysStored(_)
-            | JobResult::KeysFailed(..) => {}
+            JobResult::Table(_) | JobResult::KeysStored(_) | JobResult::KeysFailed(..) => {}
+        }
+    }
+
+    /// Takes the machine whose reservation of a stream is pending.
+    fn reserving(&mut self, stream: StreamId) -> Option<usize> {
+        let reserving = &mut self.group_keys.reserving;
+        let at = reserving.iter().position(|(known, _)| *known == stream)?;
+        Some(reserving.swap_remove(at).1)
+    }
+
+    /// Counters cannot be reserved or read. Nothing is sent under a PGK whose counters cannot be read.
+    fn not_reserved(&mut self, stream: StreamId) {
+        self.group_keys.unread.retain(|known| known.stream != stream);
+        if let Some(machine) = self.reserving(stream) {
+            let now = self.now.slot;
+            self.group_keys.handle_input(machine, GroupInput::ReservationFailed { now, stream });
         }
     }
 
@@ -90,6 +107,14 @@ impl<J: Jobs> Stack<J> {
                         if self.jobs.begin(self.t, Owner::GroupKeys, job).is_some() {
                             let now = self.now.slot;
                             self.group_keys.handle_input(machine, GroupInput::StoreFailed { now, ticket });
+                        }
+                    }
+                    GroupOutput::Reserve(reservation) => {
+                        self.writes += 1;
+                        let stream = reservation.stream();
+                        self.group_keys.reserving.push((stream, machine));
+                        if self.jobs.begin(self.t, Owner::GroupKeys, Job::Reserve(reservation)).is_some() {
+                            self.not_reserved(stream);
                         }
                     }
                     GroupOutput::Install { group, key, may_send } => self.install(group, key, may_send, sink),

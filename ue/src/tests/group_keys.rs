@@ -35,7 +35,11 @@ struct Plain {
 
 impl Plain {
     fn say(&mut self, to: Destination, octets: &[u8]) {
-        self.out.push_back(GroupOutput::Message(GroupMessage { to, name: "plain", octets: octets.to_vec().into() }));
+        self.out.push_back(GroupOutput::Message(GroupMessage {
+            to,
+            name: "plain",
+            octets: octets.to_vec().into(),
+        }));
     }
 
     fn install(&mut self, octet: u8) {
@@ -73,7 +77,7 @@ impl GroupMachine for Plain {
                 let octet = self.heard.take().unwrap()[0];
                 self.install(octet);
             }
-            GroupInput::Tick { .. } | GroupInput::StoreFailed { .. } => {}
+            _ => {}
         }
     }
 

@@ -1,11 +1,14 @@
 //! Machines of group keys, from `[[group]]` and the identities of the key store.
 
 use super::{RadioFacts, UeConfig, upper};
-use crate::config::{ConfigError, GroupConfig, GroupSolution};
-use sidelink_prose::group_keys::{Config, GroupKeyStore, GroupKeys, Identity};
+use crate::config::{ConfigError, GroupSolution};
+use sidelink_prose::group_keys::{Config, GroupKeyStore, GroupKeys, Identity, KmsKeys, Mikey, PrivateKeys};
+use sidelink_prose::mikey::identity::Kms;
 use sidelink_security::counter::UtcTime;
-use sidelink_store::identity::{IdentityEntry, IdentityKind};
+use sidelink_security::identity::eccsi::{PublicAuthenticationKey, SigningKey};
+use sidelink_security::identity::sakke::{PublicKey, ReceiverKey};
 use sidelink_store::Keys;
+use sidelink_store::identity::{IdentityEntry, IdentityKeys, IdentityKind, KmsEntry};
 use sidelink_ue::{GroupMachine, IdentityGroups};
 use sidelink_wire::ids::Layer2Id;
 
@@ -21,9 +24,85 @@ pub(super) fn machines<S: GroupKeyStore>(
     store: &mut S,
 ) -> Result<Vec<Box<dyn GroupMachine>>, ConfigError> {
     let mut machines: Vec<Box<dyn GroupMachine>> = Vec::new();
-    let groups: Vec<_> = config.group.iter().filter(|g| g.solution == GroupSolution::Identity).collect();
-    if !groups.is_empty() {
+    if config.group.iter().any(|group| group.solution == GroupSolution::Identity) {
         machines.push(Box::new(by_identities(config, keys, (source, sc_period), facts, store)?));
     }
     Ok(machines)
+}
+
+/// Makes the machine of the groups by identities.
+fn by_identities<S: GroupKeyStore>(
+    config: &UeConfig,
+    keys: &Keys,
+    (source, sc_period): (Layer2Id, u64),
+    facts: RadioFacts,
+    store: &mut S,
+) -> Result<IdentityGroups, ConfigError> {
+    let own = own_identity(config, keys)?;
+    let mut rules = Config::new(source, Identity::user(&own.uri), sc_period);
+    let mut managed = Vec::new();
+    for group in config.group.iter().filter(|g| g.solution == GroupSolution::Identity) {
+        rules.groups.push(group.standard()?);
+        managed.extend(group.managed()?);
+    }
+    let spacing = config.group.iter().filter_map(|group| group.spacing).max();
+    // A message takes two periods at a middle MCS.
+    rules.spacing = spacing.unwrap_or(2 * sc_period).max(1);
+    let now = UtcTime::from_millis(u64::try_from(facts.anchor.utc_ns / 1_000_000).unwrap_or(0));
+    let messages = Box::new(messages(keys, own)?);
+    let failed =
+        |e: S::Error| ConfigError::new(e.to_string(), "the key store", "keys of groups cannot be read");
+    let kept = store.kept(now).map_err(failed)?;
+    let machine = GroupKeys::open(rules, messages, &*upper::seed()?, kept, now);
+    Ok(IdentityGroups::new(machine, managed))
+}
+
+/// Returns the identity of this UE's user in the key store.
+fn own_identity<'a>(config: &UeConfig, keys: &'a Keys) -> Result<&'a IdentityEntry, ConfigError> {
+    let is_own = |entry: &&IdentityEntry| {
+        entry.kind == IdentityKind::User && entry.ue.as_deref() == Some(&config.name) && !entry.revoked
+    };
+    keys.identity.iter().find(is_own).ok_or_else(|| {
+        let what = format!("no identity of {:?} with keys", config.name);
+        let remedy = "get one with `sidelink keys`: [[group]] with solution = \"identity\" needs it";
+        ConfigError::new(what, "the key store", remedy)
+    })
+}
+
+/// Returns the MIKEY messages with the identities of the key store.
+fn messages(keys: &Keys, own: &IdentityEntry) -> Result<Mikey, ConfigError> {
+    let kms = keys.kms.iter().find(|kms| kms.name == own.kms).ok_or_else(|| {
+        let what = format!("identity {:?} is of a key management server {:?}", own.name, own.kms);
+        ConfigError::new(what, "the key store", "the store has to have its entry: fetch the keys again")
+    })?;
+    let place = format!("kms {:?} of the key store", kms.name);
+    let wrong = |what: String| ConfigError::new(what, &place, "fetch the keys again");
+    let kpak = PublicAuthenticationKey::from_octets(&kms.kpak.0).map_err(|e| wrong(e.to_string()))?;
+    let z = PublicKey::from_octets(&kms.z.0).map_err(|e| wrong(e.to_string()))?;
+    let mut all = Vec::new();
+    for entry in keys.identity.iter().filter(|entry| entry.kms == kms.name && !entry.revoked) {
+        for period in &entry.keys {
+            all.extend(private_keys(kms, (&kpak, &z), entry, period)?);
+        }
+    }
+    Ok(Mikey::new(KmsKeys::new(kms.uri.clone(), kms.periods(), kpak, &z), all))
+}
+
+/// Returns the keys of an identity for one period, checked; `None` where the secrets were revoked.
+fn private_keys(
+    kms: &KmsEntry,
+    (kpak, z): (&PublicAuthenticationKey, &PublicKey),
+    entry: &IdentityEntry,
+    period: &IdentityKeys,
+) -> Result<Option<PrivateKeys>, ConfigError> {
+    let (Some(ssk), Some(rsk)) = (&period.ssk, &period.rsk) else { return Ok(None) };
+    let place = format!("identity {:?} of the key store, period {}", entry.name, period.period);
+    let wrong = |what: String| ConfigError::new(what, &place, "fetch the keys again");
+    let from = kms.periods().numbered(period.period).ok_or_else(|| wrong("no such period".to_owned()))?.from;
+    let known = Kms { uri: &kms.uri, periods: kms.periods(), kpak };
+    let id = known.identifier(&entry.uri, from).ok_or_else(|| wrong("no such period".to_owned()))?;
+    let ssk = ssk.as_bytes().try_into().map_err(|_| wrong("SSK has not 32 octets".to_owned()))?;
+    let signing = SigningKey::new(kpak, &id, ssk, &period.pvt.0).map_err(|e| wrong(e.to_string()))?;
+    let receiving = ReceiverKey::new(z, &id, rsk.as_bytes()).map_err(|e| wrong(e.to_string()))?;
+    Ok(Some(PrivateKeys { identity: Identity::user(&entry.uri), signing, receiving }))
 }

@@ -2,8 +2,8 @@
 
 use super::cases::{By, GroupCase};
 use super::log::{Entries, Entry};
+use super::sorts::{Sort, sort};
 use super::timeline::Timeline;
-use super::words::{Sort, sort};
 use crate::experiments::cases::Expect;
 use serde::{Deserialize, Serialize};
 use sidelink_phy::channel::pssch::REDUNDANCY_VERSIONS;
@@ -155,7 +155,8 @@ impl GroupCosts {
         if twice {
             return Some("a message of the call came twice".to_owned());
         }
-        let altered = run.members.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
+        let altered =
+            run.members.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
         let passes = case.scenario.attack.is_some_and(|attack| attack.expect == Expect::Passes);
         if altered && !passes {
             return Some("data came that nobody of the group sent".to_owned());
@@ -266,7 +267,10 @@ fn spoken(run: &Run, span: [u64; 2]) -> usize {
 
 /// Messages of the call that a UE could read.
 fn read(entries: &Entries, span: [u64; 2]) -> usize {
-    entries.iter().filter(|(t, e)| within(*t, span) && matches!(e, Entry::Data { number: Some(_), .. })).count()
+    entries
+        .iter()
+        .filter(|(t, e)| within(*t, span) && matches!(e, Entry::Data { number: Some(_), .. }))
+        .count()
 }
 
 fn thief(run: &Run) -> Thief {

@@ -93,6 +93,8 @@ impl Laboratory {
 fn stretched<const N: usize>(seed: &str) -> [u8; N] {
     let mut rng = AirRng::seeded(0, seed);
     let mut octets = [0; N];
-    octets.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&rng.next_u64().to_be_bytes()[..chunk.len()]));
+    octets
+        .chunks_mut(8)
+        .for_each(|chunk| chunk.copy_from_slice(&rng.next_u64().to_be_bytes()[..chunk.len()]));
     octets
 }

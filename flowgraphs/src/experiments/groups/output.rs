@@ -2,9 +2,10 @@
 
 use super::costs::{GroupCosts, Run};
 use super::log::{Entries, Entry};
-use super::words::{Sort, sort, text};
+use super::sorts::{Sort, sort};
 use crate::args::Form;
 use crate::experiments::output::{Rows, write_as};
+use crate::report::group_keys::text;
 use std::io::Write;
 
 /// Writes what was measured.

@@ -105,7 +105,7 @@ fn open_air(case: &GroupCase<'_>, ports: usize) -> anyhow::Result<Air> {
         pace: Pace::Free,
         seed: case.seed,
         snr: Some(case.snr.0),
-        utc: Some(START),
+        utc: Some(START as i64),
         wait_for: ports,
         stall: 120.0,
         ..AirConfig::default()

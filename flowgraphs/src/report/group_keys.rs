@@ -1,43 +1,46 @@
-//! Events of group keys, sorted and in words: the same for every solution.
+//! Events of group keys in words and in JSON.
 
+use crate::terminal::Ink;
+use serde_json::{Value, json};
 use sidelink_prose::group_keys::Event as Identity;
-use sidelink_ue::GroupEvent;
+use sidelink_ue::{GroupEvent, GroupReport};
 
-/// What an event means for the costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Sort {
-    /// A key of the group is on its way to this many members.
-    Made(usize),
-    /// The last member has acknowledged.
-    Complete,
-    /// This UE has a key of the group.
-    Got,
-    /// This UE has started a call.
-    Called,
-    /// This UE has the key of a call.
-    Joined,
-    /// A received message was refused, for this reason.
-    Refused(&'static str),
-    /// Anything else.
-    Other,
+/// The text of a report and its colour.
+pub(super) fn line(report: &GroupReport<'_>, all: bool) -> Option<(Ink, String)> {
+    match report {
+        GroupReport::Event(event) => Some((ink(event), format!("group: {}", text(event)))),
+        GroupReport::Sent { message, pdus, octets } if all => Some((
+            Ink::Bold,
+            format!(
+                "group: {} sent ({} octets in {pdus} PDUs of {octets})",
+                message.name,
+                message.octets.len()
+            ),
+        )),
+        GroupReport::Sent { .. } | GroupReport::Step { .. } => None,
+    }
 }
 
-/// Sorts an event.
-pub(crate) const fn sort(event: &GroupEvent) -> Sort {
+/// A report as JSON.
+pub(super) fn value(report: &GroupReport<'_>) -> Option<Value> {
+    match report {
+        GroupReport::Event(event) => Some(json!({"type": "group-key", "what": text(event)})),
+        GroupReport::Sent { message, pdus, octets } => Some(json!({
+            "type": "group-key-message",
+            "message": message.name,
+            "octets": message.octets.len(),
+            "pdus": pdus,
+            "pdu_octets": octets,
+        })),
+        GroupReport::Step { .. } => None,
+    }
+}
+
+const fn ink(event: &GroupEvent) -> Ink {
     match event {
-        GroupEvent::Identity(event) => match event {
-            Identity::Distributing { members, .. } => Sort::Made(*members),
-            Identity::Complete { .. } => Sort::Complete,
-            Identity::GmkReceived { .. } => Sort::Got,
-            Identity::CallStarted(_) => Sort::Called,
-            Identity::CallJoined { .. } => Sort::Joined,
-            Identity::Refused { why, .. } => Sort::Refused(why.name()),
-            Identity::Reached { .. }
-            | Identity::Round { .. }
-            | Identity::GmkEnded { .. }
-            | Identity::CallEnded(_)
-            | Identity::StoreFailed { .. } => Sort::Other,
-        },
+        GroupEvent::Identity(Identity::Refused { .. }) => Ink::Yellow,
+        GroupEvent::Identity(Identity::StoreFailed { .. }) => Ink::Red,
+        GroupEvent::Identity(_) => Ink::Bold,
     }
 }
 

@@ -1,0 +1,42 @@
+//! Events of group keys, sorted by what they mean for the costs: the same for every solution.
+
+use sidelink_prose::group_keys::Event as Identity;
+use sidelink_ue::GroupEvent;
+
+/// What an event means for the costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// A key of the group is on its way to this many members.
+    Made(usize),
+    /// The last member has acknowledged.
+    Complete,
+    /// This UE has a key of the group.
+    Got,
+    /// This UE has started a call.
+    Called,
+    /// This UE has the key of a call.
+    Joined,
+    /// A received message was refused, for this reason.
+    Refused(&'static str),
+    /// Anything else.
+    Other,
+}
+
+/// Sorts an event.
+pub(crate) const fn sort(event: &GroupEvent) -> Sort {
+    match event {
+        GroupEvent::Identity(event) => match event {
+            Identity::Distributing { members, .. } => Sort::Made(*members),
+            Identity::Complete { .. } => Sort::Complete,
+            Identity::GmkReceived { .. } => Sort::Got,
+            Identity::CallStarted(_) => Sort::Called,
+            Identity::CallJoined { .. } => Sort::Joined,
+            Identity::Refused { why, .. } => Sort::Refused(why.name()),
+            Identity::Reached { .. }
+            | Identity::Round { .. }
+            | Identity::GmkEnded { .. }
+            | Identity::CallEnded(_)
+            | Identity::StoreFailed { .. } => Sort::Other,
+        },
+    }
+}

@@ -1,0 +1,30 @@
+//! Scenarios of groups, played with few members.
+
+use super::cases::{ALL, GroupCase};
+use super::costs::{GroupCosts, Run};
+use super::{output, setup};
+use sidelink_phy::units::Decibel;
+
+fn play(name: &str, snr: f64) -> (Run, GroupCosts) {
+    let scenario = ALL.iter().find(|scenario| scenario.name == name).unwrap();
+    let case = GroupCase { scenario, members: 3, period: 40, snr: Decibel(snr), mcs: 5, seed: 1 };
+    let run = setup::play(&case).unwrap();
+    let costs = GroupCosts::of(&case, &run);
+    let mut events = Vec::new();
+    output::events(&run, &mut events).unwrap();
+    println!("{}", String::from_utf8(events).unwrap());
+    println!("{costs:#?}");
+    (run, costs)
+}
+
+/// A manager gives a key to its members, one is stolen, and hears nothing once the group is re-keyed. T3.1-5.
+#[test]
+fn a_stolen_member_hears_nothing_after_the_re_keying() {
+    let (_, costs) = play("group-sakke", 20.0);
+    let reached: Vec<_> = costs.phases.iter().map(|phase| (phase.reached, phase.of)).collect();
+    assert_eq!(reached, [(3, 3), (2, 2), (2, 2), (1, 1)]);
+    let thief = costs.thief.unwrap();
+    assert!(thief.read_before > 5 && thief.sent_after > 5, "{thief:?}");
+    assert_eq!(thief.read_after, 0);
+    assert_eq!(costs.failure, None);
+}
