@@ -164,8 +164,7 @@ impl GroupKeys {
     /// Announces a call that is durable now, or keeps it for the command that starts it.
     pub(super) fn announce(&mut self, announcing: Announcing, prepared: bool) {
         let call = announcing.call.clone();
-        // The GMK may be over meanwhile.
-        if self.keyring.call(call.group, call.csb_id).is_none() || self.keyring.gmk(call.gmk_id).is_none() {
+        if self.ended_meanwhile(call.group, call.csb_id) {
             return;
         }
         if prepared {
@@ -179,6 +178,18 @@ impl GroupKeys {
         self.send(Destination::Group(call.group), MessageKind::Call, false, octets);
         self.install(call.group, call.csb_id);
         self.event(Event::CallStarted(call));
+    }
+
+    /// Whether the GMK of a call was over before the call was durable: then the call is removed.
+    fn ended_meanwhile(&mut self, group: Layer2Id, csb_id: CsbId) -> bool {
+        let Some(call) = self.keyring.call(group, csb_id) else { return true };
+        if self.keyring.gmk(call.gmk_id).is_some() {
+            return false;
+        }
+        self.keyring.apply(Change::RemoveCall(group, csb_id));
+        self.heard.remove(&(group, csb_id));
+        self.store(group, vec![Change::RemoveCall(group, csb_id)], Then::Nothing);
+        true
     }
 
     /// Announces calls again, for those who come late.
@@ -307,7 +318,17 @@ impl GroupKeys {
             _ => self.make_room(&record)?,
         }
         let raise = Highest { sender: record.caller.clone(), group, stream: Stream::Call, time };
-        let changes = vec![Change::Raise(raise), Change::PutCall(record)];
+        let mut changes = vec![Change::Raise(raise)];
+        if !same {
+            // A UE announces one call at a time: with the next one the last has ended.
+            let of = |call: &&CallRecord| call.group == group && call.caller == record.caller;
+            let before: Vec<_> = self.keyring.calls.iter().filter(of).map(call_of).collect();
+            for call in before {
+                changes.push(Change::RemoveCall(group, call.csb_id));
+                self.forget_call(call);
+            }
+        }
+        changes.push(Change::PutCall(record));
         self.store(group, changes, Then::Join { group, csb_id, known: same });
         Ok(())
     }
@@ -316,7 +337,8 @@ impl GroupKeys {
     fn make_room(&mut self, new: &CallRecord) -> Result<(), Refusal> {
         let place = |call: &&CallRecord| call.group == new.group && call.csb_id.index() == new.csb_id.index();
         let Some(old) = self.keyring.calls.iter().find(place) else { return Ok(()) };
-        if self.is_live(old) && (old.since, &old.caller) <= (new.since, &new.caller) {
+        let earlier = (old.since, &old.caller) <= (new.since, &new.caller) && old.caller != new.caller;
+        if self.is_live(old) && earlier {
             return Err(Refusal::IndexInUse);
         }
         let call = call_of(old);
@@ -328,6 +350,9 @@ impl GroupKeys {
     pub(super) fn joined(&mut self, group: Layer2Id, csb_id: CsbId, known: bool) {
         self.heard.insert((group, csb_id), self.now);
         if known {
+            return;
+        }
+        if self.ended_meanwhile(group, csb_id) {
             return;
         }
         let Some(record) = self.keyring.call(group, csb_id) else { return };

@@ -1,0 +1,9 @@
+//! What the tests of the machine use.
+mod api {
+    pub(crate) use super::super::*;
+}
+mod attacks;
+mod chaos;
+mod fake;
+mod rig;
+mod rules;
