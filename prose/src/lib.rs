@@ -4,6 +4,7 @@
 //! discovery    announcer, monitor, discoverer, discoveree, and the agent that runs them
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
 //! group_keys   GMKs of groups by identities, and the keys of their calls
+//! mikey        keys from user to user under identities (MIKEY-SAKKE)
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
@@ -16,3 +17,4 @@
 pub mod direct_link;
 pub mod discovery;
 pub mod group_keys;
+pub mod mikey;
