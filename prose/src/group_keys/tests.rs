@@ -5,5 +5,6 @@ mod api {
 mod attacks;
 mod chaos;
 mod fake;
+mod life;
 mod rig;
 mod rules;

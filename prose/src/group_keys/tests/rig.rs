@@ -135,7 +135,17 @@ pub(crate) struct Flying {
 }
 
 type Channel = Box<dyn FnMut(Flying) -> Vec<Flying>>;
+type Journal = Box<dyn FnMut(u64, Entry)>;
 type MakeMessages = Box<dyn Fn(usize) -> Box<dyn Messages>>;
+
+/// What must never come twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A UE sends under this.
+    Count { pgk: [u8; 32], ue: usize, count: u32 },
+    /// A UE has accepted a GMK of this time.
+    Gmk { ue: usize, time: u64 },
+}
 
 pub(crate) struct Ue {
     pub(crate) config: Config,
@@ -171,6 +181,8 @@ pub(crate) struct World {
     pub(crate) crashes: u64,
     /// MAC of data: our own extension.
     pub(crate) mac: Option<Algorithm>,
+    /// Takes note of what must never come twice, before it is done.
+    pub(crate) journal: Option<Journal>,
     /// The next write of these UEs fails.
     pub(crate) failing: BTreeSet<usize>,
     seed: u64,
@@ -200,14 +212,30 @@ impl World {
         Self::with(ues, Box::new(fake), |_, _| {}, |_| Box::<MemoryDisk>::default())
     }
 
+    /// Makes a world at a time, with a source of randomness of its own.
+    pub(crate) fn at(now: u64, seed: u64, ues: usize, disk: impl Fn(usize) -> Box<dyn Disk>) -> Self {
+        Self::begin(now, seed, ues, Box::new(fake), |_, _| {}, disk)
+    }
+
     pub(crate) fn with(
         ues: usize,
         make: MakeMessages,
         configure: impl Fn(usize, &mut Config),
         disk: impl Fn(usize) -> Box<dyn Disk>,
     ) -> Self {
+        Self::begin(START, 0, ues, make, configure, disk)
+    }
+
+    fn begin(
+        now: u64,
+        seed: u64,
+        ues: usize,
+        make: MakeMessages,
+        configure: impl Fn(usize, &mut Config),
+        disk: impl Fn(usize) -> Box<dyn Disk>,
+    ) -> Self {
         let mut world = Self {
-            now: START,
+            now,
             ues: Vec::new(),
             flying: Vec::new(),
             inputs: VecDeque::new(),
@@ -221,8 +249,9 @@ impl World {
             crash_at: Vec::new(),
             crashes: 0,
             mac: None,
+            journal: None,
             failing: BTreeSet::new(),
-            seed: 0,
+            seed,
         };
         for index in 0..ues {
             let mut config = config(index, ues);
@@ -231,6 +260,9 @@ impl World {
             let kept = disk.kept(world.time());
             let ue = world.ue(index, config, disk, kept);
             world.ues.push(ue);
+        }
+        for index in 0..ues {
+            world.drain(index);
         }
         world
     }
@@ -388,9 +420,7 @@ impl World {
 
     fn note_made(&mut self, changes: &[Change]) {
         for change in changes {
-            if let Change::PutGmk(record) = change
-                && record.distributes
-            {
+            if let Change::PutGmk(record) = change {
                 self.made.insert(record.id, (record.time, record.period));
             }
         }
@@ -422,6 +452,9 @@ impl World {
             Event::GmkReceived { group, gmk_id, .. } => {
                 // Those of the machines; a test may make one by itself.
                 if let Some((time, _)) = self.made.get(gmk_id) {
+                    if let Some(journal) = &mut self.journal {
+                        journal(self.now, Entry::Gmk { ue: index, time: time.millis() });
+                    }
                     let before = self.ues[index].accepted.insert(*group, (*time, *gmk_id));
                     let newer = before.is_none_or(|(before, id)| before < *time || id == *gmk_id);
                     assert!(newer, "UE {index} took an older GMK");
@@ -508,6 +541,10 @@ impl World {
         let (pgk, may_send) = ue.installed[&ticket.pgk_id()];
         assert!(may_send);
         let count = u32::from(ptk_identity) << 16 | u32::from(sn);
+        if let Some(journal) = &mut self.journal {
+            journal(self.now, Entry::Count { pgk, ue: index, count });
+        }
+        let ue = &mut self.ues[index];
         let new = self.used.insert((pgk, l2(index).octets(), count));
         assert!(new, "UE {index} used COUNT {count:08x} twice");
         let mut pdu = vec![0; HEADER];
