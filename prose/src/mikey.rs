@@ -2,6 +2,9 @@
 //! crate `wire`, keys and ciphers in the crate `security`.
 //!
 //! - [`i_message`], MIKEY-SAKKE (RFC 6509, TS 33.180 Annex E): a key under an identity, signed by another
+//! - [`group_call`], the message of a call: a key under the key of a group, signed by its caller (TR 33.833 §6.3.1)
+//! - [`psk`], messages under a pre-shared key (RFC 3830 §3.1), on which calls rest
+//! - [`suite`], the algorithms of a message
 //! - [`identity`], key management servers and the identifiers that users have under them
 //!
 //! Functions and small types: the time, random octets and keys are arguments. What is believed is in the types: what a
@@ -19,8 +22,11 @@ use sidelink_security::mikey as crypto;
 use sidelink_wire::Error as WireError;
 use sidelink_wire::mikey as wire;
 
+pub mod group_call;
 pub mod i_message;
 pub mod identity;
+pub mod psk;
+pub mod suite;
 
 /// A time as NTP has it: seconds since 1900 and their fraction, 32 bits each.
 ///
@@ -268,3 +274,6 @@ fn parse(octets: &[u8]) -> Result<(wire::Packet<&[u8]>, wire::Repr<'_>), Refused
     let repr = wire::Repr::parse(&packet)?;
     Ok((packet, repr))
 }
+
+#[cfg(test)]
+mod tests;
