@@ -92,8 +92,7 @@ impl GroupKeys {
         let random = Zeroizing::new(self.rng.draw(time.millis()));
         let mut gsk = Zeroizing::new([0; Gsk::OCTETS]);
         gsk.copy_from_slice(&random[..Gsk::OCTETS]);
-        let [a, b, c, ..] = self.rng.draw(time.millis());
-        let csb_id = CsbId(u32::from_be_bytes([a, b, c, index]));
+        let csb_id = CsbId::new(now, index);
         let call = Call { group, csb_id, gmk_id, caller };
         let announcing = Announcing {
             call,
@@ -151,7 +150,6 @@ impl GroupKeys {
             csb_id: own.call.csb_id,
             gmk_id: own.call.gmk_id,
             gsk: Gsk::from(*own.gsk.as_bytes()),
-            validity: own.validity,
         };
         self.messages.seal_call(&message, &record.gmk, seed)
     }
@@ -253,17 +251,17 @@ impl GroupKeys {
             return Err(Refusal::Busy);
         }
         self.keyring.check_new(&sender, claim.time, self.now, &self.config)?;
+        // The name is not proven yet: whoever is not on the list costs nothing.
+        if !self.may_call(gmk_id, &claim.sender) {
+            return Err(Refusal::NotOnList);
+        }
         self.judge()?;
         let record = self.keyring.gmk(gmk_id).ok_or(Refusal::UnknownGmk)?;
-        let message = self.messages.open_call(octets, &record.gmk)?;
+        let message = self.messages.open_call(octets, &record.gmk, self.now)?;
         // What was opened is what was judged above.
         if (&message.caller, message.time, message.csb_id) != (&claim.sender, claim.time, claim.csb_id) {
             return Err(Refusal::NotMikey);
         }
-        if !self.may_call(gmk_id, &message.caller) {
-            return Err(Refusal::NotOnList);
-        }
-        self.messages.verify_call(octets, &message.caller, self.now)?;
         self.accept_call(group, message, expiry)
     }
 
@@ -296,16 +294,16 @@ impl GroupKeys {
         message: CallMessage,
         gmk_expiry: UtcCounter,
     ) -> Result<(), Refusal> {
-        let CallMessage { caller, time, csb_id, gmk_id, gsk, validity } = message;
-        let (now, offset) = (self.now.counter(), self.config.max_offset);
-        let (since, expiry) = (validity.0, validity.1.min(gmk_expiry));
-        let longest = now.plus(self.config.longest_call).plus(offset);
-        if since > now.plus(offset) || expiry <= now || expiry > longest || !INDEXES.contains(&csb_id.index())
-        {
+        let CallMessage { caller, time, csb_id, gmk_id, gsk } = message;
+        let longest = self.config.longest_call;
+        let since = csb_id.begins(time.counter(), longest).ok_or(Refusal::Period)?;
+        let expiry = gmk_expiry.min(since.plus(longest));
+        if expiry <= self.now.counter() || !INDEXES.contains(&csb_id.index()) {
             return Err(Refusal::Period);
         }
         let pgk = own::pgk_of_call(&gsk, csb_id.0, gmk_id.0);
         let may_send = !self.keyring.may_have_sent(since, &self.config);
+        let since = since.min(self.now.counter());
         let mut record = CallRecord { group, csb_id, gmk_id, caller, time, pgk, since, expiry, may_send };
         let known = self.keyring.call(group, csb_id);
         let same = known.is_some_and(|known| known.pgk == record.pgk && known.caller == record.caller);
@@ -313,7 +311,6 @@ impl GroupKeys {
             // Announced anew: what it may do stays as it is.
             Some(known) if same => {
                 record.may_send = known.may_send;
-                (record.since, record.expiry) = (known.since, known.expiry);
             }
             _ => self.make_room(&record)?,
         }

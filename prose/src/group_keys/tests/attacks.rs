@@ -34,10 +34,9 @@ fn call_message(world: &World, caller: &Identity, gmk_id: GmkId) -> CallMessage 
     CallMessage {
         caller: caller.clone(),
         time: world.time(),
-        csb_id: CsbId(0x1234_5615),
+        csb_id: CsbId::new(world.seconds(), 0x15),
         gmk_id,
         gsk: Gsk::from([0x33; 16]),
-        validity: (world.seconds(), world.seconds().plus(60)),
     }
 }
 
@@ -65,18 +64,21 @@ fn t3_1_1_a_fake_caller_deciphers_nothing_and_its_call_is_refused() {
     world.run(100);
     assert_eq!((world.ues[2].heard.len(), world.ues[4].heard.len()), (1, 0));
     assert_eq!(world.ues[4].not_opened, [PduRefusal::UnknownKey]);
-    // It calls under a GMK that it invents.
+    // It calls under a GMK that it invents, in its own name and in that of a member.
     let stranger = Fake::new(&[&user(4)]);
-    let octets = stranger.forge_call(&call_message(&world, &user(4), id), &Gmk::from([9; 16]));
-    world.inject(4, 2, Destination::Group(GROUP), &octets);
-    world.run(100);
-    assert_eq!(world.refusals(2), [Refusal::Mac]);
+    for (name, why) in [(user(4), Refusal::NotOnList), (user(3), Refusal::Mac)] {
+        let octets = stranger.forge_call(&call_message(&world, &name, id), &Gmk::from([9; 16]));
+        world.inject(4, 2, Destination::Group(GROUP), &octets);
+        world.run(100);
+        assert_eq!(world.refusals(2).last(), Some(&why));
+    }
     // It stole a GMK: still it is not on the list.
     let gmk = gmk_of(&mut world, 1);
     let octets = stranger.forge_call(&call_message(&world, &user(4), id), &gmk);
     world.inject(4, 2, Destination::Group(GROUP), &octets);
     world.run(100);
-    assert_eq!(world.refusals(2), [Refusal::Mac, Refusal::NotOnList]);
+    assert_eq!(world.refusals(2).last(), Some(&Refusal::NotOnList));
+    assert_eq!(world.refusals(2).len(), 3);
     assert!(!world.in_call(2, 4) && world.ues[2].installed.len() == 1);
 }
 

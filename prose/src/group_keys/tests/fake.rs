@@ -63,8 +63,6 @@ impl Fake {
         out.extend_from_slice(&message.time.millis().to_be_bytes());
         out.extend_from_slice(&message.gmk_id.0.to_be_bytes());
         out.extend_from_slice(&message.csb_id.0.to_be_bytes());
-        out.extend_from_slice(&message.validity.0.value().to_be_bytes());
-        out.extend_from_slice(&message.validity.1.value().to_be_bytes());
         put(&mut out, &message.caller);
         let mask = cookie(gmk.as_bytes(), &out);
         out.extend(message.gsk.as_bytes().iter().zip(mask).map(|(a, b)| a ^ b));
@@ -136,7 +134,6 @@ fn read_call(octets: &[u8]) -> Result<(CallMessage, [u8; 16], usize), Refusal> {
     let time = UtcTime::from_millis(reader.number::<8>()?);
     let gmk_id = GmkId(reader.number::<4>()? as u32);
     let csb_id = CsbId(reader.number::<4>()? as u32);
-    let [since, expiry] = reader.period()?;
     let caller = reader.identity()?;
     let body = octets.len() - reader.0.len();
     let masked = reader.key()?;
@@ -144,7 +141,7 @@ fn read_call(octets: &[u8]) -> Result<(CallMessage, [u8; 16], usize), Refusal> {
         return Err(Refusal::NotMikey);
     }
     let gsk = Gsk::from([0; 16]);
-    Ok((CallMessage { caller, time, csb_id, gmk_id, gsk, validity: (since, expiry) }, masked, body))
+    Ok((CallMessage { caller, time, csb_id, gmk_id, gsk }, masked, body))
 }
 
 impl Messages for Fake {
@@ -202,17 +199,14 @@ impl Messages for Fake {
         Ok(message)
     }
 
-    fn open_call(&self, octets: &[u8], gmk: &Gmk) -> Result<CallMessage, Refusal> {
+    fn open_call(&self, octets: &[u8], gmk: &Gmk, _: UtcTime) -> Result<CallMessage, Refusal> {
         let (mut message, masked, body) = read_call(octets)?;
         let end = octets.len() - 32;
         if cookie(gmk.as_bytes(), &octets[..end]) != octets[end..end + 16] {
             return Err(Refusal::Mac);
         }
+        self.check_sign(&message.caller, octets)?;
         message.gsk = Gsk::from(xor(masked, cookie(gmk.as_bytes(), &octets[..body])));
         Ok(message)
-    }
-
-    fn verify_call(&self, octets: &[u8], caller: &Identity, _: UtcTime) -> Result<(), Refusal> {
-        self.check_sign(caller, octets)
     }
 }

@@ -97,10 +97,9 @@ fn an_expired_gmk_neither_sends_nor_receives_and_is_deleted() {
     let message = CallMessage {
         caller: user(3),
         time: world.time(),
-        csb_id: CsbId(0x0111_1119),
+        csb_id: CsbId::new(world.seconds(), 0x19),
         gmk_id: id,
         gsk: Gsk::from([1; 16]),
-        validity: (world.seconds(), world.seconds().plus(10)),
     };
     let octets = Fake::new(&[&user(3)]).forge_call(&message, &gmk);
     world.inject(3, 2, Destination::Group(GROUP), &octets);
@@ -207,10 +206,9 @@ fn a_call_message_of_more_than_a_minute_is_refused_and_so_is_one_of_the_future()
     let message = |world: &World, time: u64| CallMessage {
         caller: user(3),
         time: sidelink_security::counter::UtcTime::from_millis(time),
-        csb_id: CsbId(0x0111_1119),
+        csb_id: CsbId::new(world.seconds(), 0x19),
         gmk_id: world.gmk(3).unwrap(),
         gsk: Gsk::from([1; 16]),
-        validity: (world.seconds(), world.seconds().plus(10)),
     };
     let from = Fake::new(&[&user(3)]);
     for (time, expected) in [
@@ -272,17 +270,16 @@ fn a_call_that_ended_is_not_brought_back_by_its_message() {
 fn of_two_calls_with_one_index_the_earlier_stays_at_every_member() {
     let mut world = distributed(3600);
     let gmk = world.key(3);
-    let message = |world: &World, caller: usize, since: u32, csb: u32| CallMessage {
+    let message = |world: &World, caller: usize, since: u32, pgk_id: u8| CallMessage {
         caller: user(caller),
         time: world.time(),
-        csb_id: CsbId(csb),
+        csb_id: CsbId::new(sidelink_security::counter::UtcCounter::new(since), pgk_id),
         gmk_id: world.gmk(3).unwrap(),
         gsk: Gsk::from([caller as u8; 16]),
-        validity: (sidelink_security::counter::UtcCounter::new(since), world.seconds().plus(10)),
     };
     let since = world.seconds().value();
-    let early = Fake::new(&[&user(1)]).forge_call(&message(&world, 1, since - 1, 0x0111_1119), &gmk);
-    let late = Fake::new(&[&user(3)]).forge_call(&message(&world, 3, since, 0x0222_2239), &gmk);
+    let early = Fake::new(&[&user(1)]).forge_call(&message(&world, 1, since - 1, 0x19), &gmk);
+    let late = Fake::new(&[&user(3)]).forge_call(&message(&world, 3, since, 0x39), &gmk);
     world.inject(1, 2, Destination::Group(GROUP), &early);
     world.inject(3, 0, Destination::Group(GROUP), &late);
     world.run(50);
@@ -291,19 +288,19 @@ fn of_two_calls_with_one_index_the_earlier_stays_at_every_member() {
     world.run(50);
     for index in [0, 2] {
         let calls: Vec<_> = world.ues[index].machine.calls().map(|call| call.csb_id).collect();
-        assert_eq!(calls, [CsbId(0x0111_1119)], "UE {index}");
+        assert_eq!(calls.iter().map(|c| c.pgk_id()).collect::<Vec<_>>(), [0x19], "UE {index}");
         assert_eq!(world.ues[index].installed.keys().copied().collect::<Vec<_>>(), [0x19]);
     }
     assert_eq!(world.refusals(2), [Refusal::IndexInUse]);
     // One that is silent makes room.
     world.run(31_000);
     let later = Fake::new(&[&user(3)]);
-    let octets = later.forge_call(&message(&world, 3, world.seconds().value(), 0x0333_3359), &gmk);
+    let octets = later.forge_call(&message(&world, 3, world.seconds().value(), 0x59), &gmk);
     world.inject(3, 2, Destination::Group(GROUP), &octets);
     world.run(50);
     assert_eq!(world.ues[2].installed.keys().copied().collect::<Vec<_>>(), [0x59]);
     // Index 0 marks PDUs without protection.
-    let octets = later.forge_call(&message(&world, 3, world.seconds().value(), 0x0333_3300), &gmk);
+    let octets = later.forge_call(&message(&world, 3, world.seconds().value(), 0), &gmk);
     world.inject(3, 2, Destination::Group(GROUP), &octets);
     world.run(50);
     assert_eq!(world.refusals(2).last(), Some(&Refusal::Period));
