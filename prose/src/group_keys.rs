@@ -38,3 +38,6 @@ pub use ports::{CallMessage, Claim, GmkMessage, GmkOffer, GroupKeyStore, Kind, M
 pub use record::{
     CallRecord, Change, CsbId, GmkId, GmkRecord, GroupKind, Highest, Kept, Member, Period, Stream, Ticket,
 };
+
+#[cfg(test)]
+mod tests;
