@@ -35,6 +35,13 @@ impl AirRng {
         self.0.next_u64()
     }
 
+    /// Returns independent random octets.
+    pub fn octets<const N: usize>(&mut self) -> [u8; N] {
+        let mut octets = [0; N];
+        self.0.fill_bytes(&mut octets);
+        octets
+    }
+
     /// Makes another source, whose draws reveal nothing about those of this one.
     #[must_use]
     pub fn fork(&mut self) -> Self {

@@ -8,6 +8,7 @@
 //! outcome.rs     what it cost
 //! trial.rs       one group: keys brought, late joiners, a theft; its costs
 //! machines.rs    machines of UEs whose messages go over PC5
+//! identity.rs    S3.1: MIKEY-SAKKE
 //! invitation.rs  S3.2: invitations and white lists
 //! pkmf.rs        PGKs of a PKMF, the standard's way
 //! mls.rs         what a tree of keys would cost (RFC 9420)
@@ -15,6 +16,7 @@
 //!
 //! The machines are those of `sidelink-prose` and `sidelink-network`, with their real messages and keys.
 
+pub(crate) mod identity;
 pub(crate) mod invitation;
 pub(crate) mod layer2;
 pub(crate) mod machines;

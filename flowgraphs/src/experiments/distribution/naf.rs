@@ -94,7 +94,7 @@ impl NafNetwork {
             hss: Hss::new(hss::Config::default()),
             bsf: Bsf::new(bsf_config, []),
             push: PushBsf::new(push),
-            naf: GroupNaf::new(Config::new(naf.clone()), &octets(&mut rng), Durable::default()),
+            naf: GroupNaf::new(Config::new(naf.clone()), &rng.octets(), Durable::default()),
             disk: Memory::default(),
             clients: Vec::new(),
             by_impi: BTreeMap::new(),
@@ -165,7 +165,7 @@ impl NafNetwork {
     }
 
     fn subscribe(&mut self, ue: usize, naf: &NafId) -> anyhow::Result<()> {
-        let (k, opc): ([u8; 16], [u8; 16]) = (octets(&mut self.rng), octets(&mut self.rng));
+        let (k, opc): ([u8; 16], [u8; 16]) = (self.rng.octets(), self.rng.octets());
         let card = || Subscriber::with_opc(k, opc);
         let imsi = Imsi::new(&format!("00101{ue:010}"))?;
         let impi = Self::user(ue)?;
@@ -175,7 +175,7 @@ impl NafNetwork {
         let mut ub = UbClient::new(config, Usim::new(card(), SqnArray::default()));
         let (b_tid, ks_naf, array) = self.bootstrap(&mut ub, naf)?;
         let config = client::Config { impi: impi.clone(), naf_id: naf.clone(), b_tid, ks_naf };
-        let seed = octets(&mut self.rng);
+        let seed = self.rng.octets();
         self.clients.push(GroupNafClient::new(config, Usim::new(card(), array), &seed, []));
         self.by_impi.insert(impi, ue);
         Ok(())
@@ -187,7 +187,7 @@ impl NafNetwork {
         naf: &NafId,
     ) -> anyhow::Result<(sidelink_network::identity::BTid, sidelink_security::keys::KsNaf, SqnArray)> {
         let mut card = SqnArray::default();
-        ub.handle_input(ub_client::Input::Bootstrap { cnonce: octets(&mut self.rng) });
+        ub.handle_input(ub_client::Input::Bootstrap { cnonce: self.rng.octets() });
         loop {
             match ub.poll_output() {
                 Some(ub_client::Output::Request(request)) => {
@@ -236,7 +236,7 @@ impl NafNetwork {
         resynchronisation: Option<hss::Resynchronisation>,
     ) -> Result<sidelink_network::aka::Quintet, hss::Refusal> {
         self.traffic.vectors += 1;
-        let (subject, rand) = (Subject::Impi(impi), Rand(octets(&mut self.rng)));
+        let (subject, rand) = (Subject::Impi(impi), Rand(self.rng.octets()));
         let (node, purpose, now) = (Node::Bsf, Purpose::Gba, self.now);
         let request = hss::Request { now, ticket, subject, node, purpose, rand, resynchronisation };
         self.hss.handle_input(hss::Input::Request(request));
@@ -362,12 +362,3 @@ impl NafNetwork {
 
 /// Milliseconds that an invitation is good for.
 const INVITED: u64 = 600_000;
-
-fn octets<const N: usize>(rng: &mut AirRng) -> [u8; N] {
-    let mut octets = [0; N];
-    for chunk in octets.chunks_mut(8) {
-        let drawn = rng.next_u64().to_le_bytes();
-        chunk.iter_mut().zip(drawn).for_each(|(to, from)| *to = from);
-    }
-    octets
-}

@@ -65,10 +65,10 @@ impl Fabric {
         let max_offset = config.max_offset;
         let reserve = ReserveConfig::default();
         let lease = Lease::open(CODES, 0, u64::MAX, reserve, &mut disk)?;
-        let chance: [u8; 32] = octets(&mut rng);
+        let chance: [u8; 32] = rng.octets();
         let function = ProseFunction::new(config, lease, &chance, Durable::default())?;
         let lease = Lease::open(KEYS, 0, u64::MAX, reserve, &mut disk)?;
-        let chance: [u8; 32] = octets(&mut rng);
+        let chance: [u8; 32] = rng.octets();
         let keys = pkmf::Config::new(naf::naf_id(Service::Pkmf).fqdn, keys, max_offset);
         let pkmf = Pkmf::new(keys, lease, &chance, pkmf::Durable::default())?;
         let bsf = Bsf::new(bsf::Config::new(identity::Fqdn::new(BSF)?), []);
@@ -98,7 +98,7 @@ impl Fabric {
         let id = UeId(self.subscribers.len());
         let imsi = identity::Imsi::new(&config.ue.to_string())?;
         let impi = imsi.impi(MNC_DIGITS)?;
-        let (k, opc): ([u8; 16], [u8; 16]) = (octets(&mut self.rng), octets(&mut self.rng));
+        let (k, opc): ([u8; 16], [u8; 16]) = (self.rng.octets(), self.rng.octets());
         let card = || Card::with_opc(k, opc);
         let entry = hss::Subscription { imsi, impi: impi.clone(), keys: card(), reserved: 0 };
         self.functions.hss.add(entry)?;
@@ -208,7 +208,7 @@ impl Fabric {
                 self.work(ue);
             }
             message => {
-                let rand = octets(&mut self.rng);
+                let rand = self.rng.octets();
                 let messages = self.functions.receive(self.now, message, rand);
                 self.send(messages);
             }
@@ -216,7 +216,7 @@ impl Fabric {
     }
 
     fn work(&mut self, ue: UeId) {
-        let cnonce = octets(&mut self.rng);
+        let cnonce = self.rng.octets();
         let (messages, told) = self.subscribers[ue.0].work(self.now, cnonce);
         self.told.extend(told.into_iter().map(|told| (self.now, ue, told)));
         self.send(messages);
@@ -293,12 +293,3 @@ enum Ends {
 
 /// The BSF of the simulated network. TS 23.003 §16.2.
 const BSF: &str = "bsf.mnc001.mcc001.pub.3gppnetwork.org";
-
-fn octets<const N: usize>(rng: &mut AirRng) -> [u8; N] {
-    let mut octets = [0; N];
-    for chunk in octets.chunks_mut(8) {
-        let drawn = rng.next_u64().to_le_bytes();
-        chunk.iter_mut().zip(drawn).for_each(|(to, from)| *to = from);
-    }
-    octets
-}
