@@ -23,7 +23,6 @@ mod io;
 mod keyring;
 mod machine;
 mod member;
-mod mikey;
 mod note;
 mod ports;
 mod record;
@@ -32,7 +31,6 @@ pub use crate::direct_link::Identity;
 pub use config::{Acknowledgement, AdHocTrust, Callers, Config, MeIdentity, StandardGroup};
 pub use io::{Call, Destination, Error, Event, Input, LocalIdentity, Message, MessageKind, Output, Path};
 pub use machine::GroupKeys;
-pub use mikey::{KmsKeys, Mikey, PrivateKeys};
 pub use note::Refusal;
 pub use ports::{CallMessage, Claim, GmkMessage, GmkOffer, GroupKeyStore, Kind, Messages};
 pub use record::{

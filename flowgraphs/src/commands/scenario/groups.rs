@@ -37,8 +37,8 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for case in cases(args, &scenarios) {
         let name = format!(
-            "{} N = {}, P = {}, {} dB, MCS {}, seed {}",
-            case.scenario.name, case.members, case.period, case.snr.0, case.mcs, case.seed
+            "{} N = {}, P = {}, {} dB, MCS {}, {:?}, seed {}",
+            case.scenario.name, case.members, case.period, case.snr.0, case.mcs, case.way, case.seed
         );
         tracing::info!("{name}");
         let played = setup::play(&case)?;
@@ -71,9 +71,11 @@ fn cases<'a>(args: &ScenarioArgs, scenarios: &[&'a GroupScenario]) -> Vec<GroupC
         for &period in &given.period {
             for &snr in &given.snr {
                 for &mcs in &given.mcs {
-                    for seed in given.seed..given.seed.saturating_add(given.runs) {
+                    for &way in &given.long_messages {
                         let (members, snr) = (given.members as usize, Decibel(snr));
-                        cases.push(GroupCase { scenario, members, period, snr, mcs, seed });
+                        let seeds = given.seed..given.seed.saturating_add(given.runs);
+                        let case = |seed| GroupCase { scenario, members, period, snr, mcs, way, seed };
+                        cases.extend(seeds.map(case));
                     }
                 }
             }
