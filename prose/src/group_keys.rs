@@ -23,6 +23,7 @@ mod io;
 mod keyring;
 mod machine;
 mod member;
+mod mikey_sakke;
 mod note;
 mod ports;
 mod record;
@@ -31,8 +32,12 @@ pub use crate::direct_link::Identity;
 pub use config::{Acknowledgement, AdHocTrust, Callers, Config, MeIdentity, StandardGroup};
 pub use io::{Call, Destination, Error, Event, Input, LocalIdentity, Message, MessageKind, Output, Path};
 pub use machine::GroupKeys;
+pub use mikey_sakke::{Domain, IdentityKeys, MikeySakke};
 pub use note::Refusal;
 pub use ports::{CallMessage, Claim, GmkMessage, GmkOffer, GroupKeyStore, Kind, Messages};
 pub use record::{
     CallRecord, Change, CsbId, GmkId, GmkRecord, GroupKind, Highest, Kept, Member, Period, Stream, Ticket,
 };
+
+#[cfg(test)]
+mod tests;

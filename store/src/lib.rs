@@ -6,6 +6,7 @@
 //! credential.rs keys and certificates of one-to-one links, in PEM
 //! error.rs      errors of keys
 //! kds.rs        root keys on which links agreed
+//! group_keys.rs keys of groups by identities: GMKs, calls, the highest time of each sender
 //! fresh.rs      new keys from the system's random source; revocation
 //! sending.rs    rights to send: which UE may send under which PGK from here
 //! place.rs      the place of a store, and the witness of its state
@@ -42,6 +43,7 @@ mod entry;
 mod error;
 mod fresh;
 mod from_network;
+mod group_keys;
 mod handover;
 pub mod identity;
 mod kds;
@@ -242,6 +244,7 @@ impl KeyStore {
     fn check(&self) -> Result<(), Error> {
         self.check_version()?;
         self.keys()?;
+        self.group_keys()?;
         self.check_counters()
     }
 

@@ -2,6 +2,8 @@
 
 use super::{Error, KeyStore, Keys};
 use sidelink_prose::direct_link::{Change, KdRecord, KdStore};
+use sidelink_prose::group_keys::{self, GroupKeyStore};
+use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -46,10 +48,22 @@ impl KdStore for SharedStore {
     type Error = Error;
 
     fn apply(&mut self, changes: &[Change]) -> Result<(), Error> {
-        self.open().apply(changes)
+        KdStore::apply(&mut *self.open(), changes)
     }
 
     fn kds(&self) -> Result<Vec<KdRecord>, Error> {
         self.open().kds()
+    }
+}
+
+impl GroupKeyStore for SharedStore {
+    type Error = Error;
+
+    fn apply(&mut self, changes: &[group_keys::Change]) -> Result<(), Error> {
+        GroupKeyStore::apply(&mut *self.open(), changes)
+    }
+
+    fn kept(&mut self, now: UtcTime) -> Result<group_keys::Kept, Error> {
+        self.open().kept(now)
     }
 }

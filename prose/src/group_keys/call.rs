@@ -92,8 +92,7 @@ impl GroupKeys {
         let random = Zeroizing::new(self.rng.draw(time.millis()));
         let mut gsk = Zeroizing::new([0; Gsk::OCTETS]);
         gsk.copy_from_slice(&random[..Gsk::OCTETS]);
-        let [a, b, c, ..] = self.rng.draw(time.millis());
-        let csb_id = CsbId(u32::from_be_bytes([a, b, c, index]));
+        let csb_id = CsbId::new(now, index);
         let call = Call { group, csb_id, gmk_id, caller };
         let announcing = Announcing {
             call,
@@ -151,7 +150,6 @@ impl GroupKeys {
             csb_id: own.call.csb_id,
             gmk_id: own.call.gmk_id,
             gsk: Gsk::from(*own.gsk.as_bytes()),
-            validity: own.validity,
         };
         self.messages.seal_call(&message, &record.gmk, seed)
     }
@@ -164,8 +162,7 @@ impl GroupKeys {
     /// Announces a call that is durable now, or keeps it for the command that starts it.
     pub(super) fn announce(&mut self, announcing: Announcing, prepared: bool) {
         let call = announcing.call.clone();
-        // The GMK may be over meanwhile.
-        if self.keyring.call(call.group, call.csb_id).is_none() || self.keyring.gmk(call.gmk_id).is_none() {
+        if self.ended_meanwhile(call.group, call.csb_id) {
             return;
         }
         if prepared {
@@ -179,6 +176,18 @@ impl GroupKeys {
         self.send(Destination::Group(call.group), MessageKind::Call, false, octets);
         self.install(call.group, call.csb_id);
         self.event(Event::CallStarted(call));
+    }
+
+    /// Whether the GMK of a call was over before the call was durable: then the call is removed.
+    fn ended_meanwhile(&mut self, group: Layer2Id, csb_id: CsbId) -> bool {
+        let Some(call) = self.keyring.call(group, csb_id) else { return true };
+        if self.keyring.gmk(call.gmk_id).is_some() {
+            return false;
+        }
+        self.keyring.apply(Change::RemoveCall(group, csb_id));
+        self.heard.remove(&(group, csb_id));
+        self.store(group, vec![Change::RemoveCall(group, csb_id)], Then::Nothing);
+        true
     }
 
     /// Announces calls again, for those who come late.
@@ -242,17 +251,17 @@ impl GroupKeys {
             return Err(Refusal::Busy);
         }
         self.keyring.check_new(&sender, claim.time, self.now, &self.config)?;
+        // The name is not proven yet: whoever is not on the list costs nothing.
+        if !self.may_call(gmk_id, &claim.sender) {
+            return Err(Refusal::NotOnList);
+        }
         self.judge()?;
         let record = self.keyring.gmk(gmk_id).ok_or(Refusal::UnknownGmk)?;
-        let message = self.messages.open_call(octets, &record.gmk)?;
+        let message = self.messages.open_call(octets, &record.gmk, self.now)?;
         // What was opened is what was judged above.
         if (&message.caller, message.time, message.csb_id) != (&claim.sender, claim.time, claim.csb_id) {
             return Err(Refusal::NotMikey);
         }
-        if !self.may_call(gmk_id, &message.caller) {
-            return Err(Refusal::NotOnList);
-        }
-        self.messages.verify_call(octets, &message.caller, self.now)?;
         self.accept_call(group, message, expiry)
     }
 
@@ -285,16 +294,16 @@ impl GroupKeys {
         message: CallMessage,
         gmk_expiry: UtcCounter,
     ) -> Result<(), Refusal> {
-        let CallMessage { caller, time, csb_id, gmk_id, gsk, validity } = message;
-        let (now, offset) = (self.now.counter(), self.config.max_offset);
-        let (since, expiry) = (validity.0, validity.1.min(gmk_expiry));
-        let longest = now.plus(self.config.longest_call).plus(offset);
-        if since > now.plus(offset) || expiry <= now || expiry > longest || !INDEXES.contains(&csb_id.index())
-        {
+        let CallMessage { caller, time, csb_id, gmk_id, gsk } = message;
+        let longest = self.config.longest_call;
+        let since = csb_id.begins(time.counter(), longest).ok_or(Refusal::Period)?;
+        let expiry = gmk_expiry.min(since.plus(longest));
+        if expiry <= self.now.counter() || !INDEXES.contains(&csb_id.index()) {
             return Err(Refusal::Period);
         }
         let pgk = own::pgk_of_call(&gsk, csb_id.0, gmk_id.0);
         let may_send = !self.keyring.may_have_sent(since, &self.config);
+        let since = since.min(self.now.counter());
         let mut record = CallRecord { group, csb_id, gmk_id, caller, time, pgk, since, expiry, may_send };
         let known = self.keyring.call(group, csb_id);
         let same = known.is_some_and(|known| known.pgk == record.pgk && known.caller == record.caller);
@@ -302,12 +311,21 @@ impl GroupKeys {
             // Announced anew: what it may do stays as it is.
             Some(known) if same => {
                 record.may_send = known.may_send;
-                (record.since, record.expiry) = (known.since, known.expiry);
             }
             _ => self.make_room(&record)?,
         }
         let raise = Highest { sender: record.caller.clone(), group, stream: Stream::Call, time };
-        let changes = vec![Change::Raise(raise), Change::PutCall(record)];
+        let mut changes = vec![Change::Raise(raise)];
+        if !same {
+            // A UE announces one call at a time: with the next one the last has ended.
+            let of = |call: &&CallRecord| call.group == group && call.caller == record.caller;
+            let before: Vec<_> = self.keyring.calls.iter().filter(of).map(call_of).collect();
+            for call in before {
+                changes.push(Change::RemoveCall(group, call.csb_id));
+                self.forget_call(call);
+            }
+        }
+        changes.push(Change::PutCall(record));
         self.store(group, changes, Then::Join { group, csb_id, known: same });
         Ok(())
     }
@@ -316,7 +334,8 @@ impl GroupKeys {
     fn make_room(&mut self, new: &CallRecord) -> Result<(), Refusal> {
         let place = |call: &&CallRecord| call.group == new.group && call.csb_id.index() == new.csb_id.index();
         let Some(old) = self.keyring.calls.iter().find(place) else { return Ok(()) };
-        if self.is_live(old) && (old.since, &old.caller) <= (new.since, &new.caller) {
+        let earlier = (old.since, &old.caller) <= (new.since, &new.caller) && old.caller != new.caller;
+        if self.is_live(old) && earlier {
             return Err(Refusal::IndexInUse);
         }
         let call = call_of(old);
@@ -328,6 +347,9 @@ impl GroupKeys {
     pub(super) fn joined(&mut self, group: Layer2Id, csb_id: CsbId, known: bool) {
         self.heard.insert((group, csb_id), self.now);
         if known {
+            return;
+        }
+        if self.ended_meanwhile(group, csb_id) {
             return;
         }
         let Some(record) = self.keyring.call(group, csb_id) else { return };

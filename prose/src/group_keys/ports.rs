@@ -2,7 +2,7 @@
 
 use core::fmt::{Debug, Display};
 
-use sidelink_security::counter::{UtcCounter, UtcTime};
+use sidelink_security::counter::UtcTime;
 use sidelink_security::keys::{Gmk, Gsk};
 
 use super::Identity;
@@ -73,8 +73,6 @@ pub struct CallMessage {
     pub gmk_id: GmkId,
     /// Session key of the call.
     pub gsk: Gsk,
-    /// First second of the call, and the first one after it.
-    pub validity: (UtcCounter, UtcCounter),
 }
 
 /// The MIKEY messages of groups. The keys of identities are on its other side. It neither judges times nor remembers
@@ -113,17 +111,11 @@ pub trait Messages: Debug + Send {
     /// Malformed, signed by another, or not for an identity of this UE.
     fn open_gmk(&self, octets: &[u8], now: UtcTime) -> Result<GmkMessage, Refusal>;
 
-    /// Verifies the MAC under the GMK.
+    /// Verifies the MAC under the GMK, then the caller's signature, and deciphers the session key.
     ///
     /// # Errors
-    /// Malformed, or of another key.
-    fn open_call(&self, octets: &[u8], gmk: &Gmk) -> Result<CallMessage, Refusal>;
-
-    /// Verifies the caller's signature of a message that announces a call.
-    ///
-    /// # Errors
-    /// It is not the caller's.
-    fn verify_call(&self, octets: &[u8], caller: &Identity, now: UtcTime) -> Result<(), Refusal>;
+    /// Malformed, of another GMK, or not signed by the caller that it names.
+    fn open_call(&self, octets: &[u8], gmk: &Gmk, now: UtcTime) -> Result<CallMessage, Refusal>;
 }
 
 /// A GMK that is to be distributed.

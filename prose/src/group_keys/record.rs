@@ -57,11 +57,33 @@ pub enum GroupKind {
     AdHoc,
 }
 
-/// CSB ID of a call. Its last octet is the PGK ID of the call.
+/// CSB ID of a call: the second at which it began, 24 least significant bits, then the PGK ID of the call.
+///
+/// ```text
+/// | UTC of the beginning 24 | PGK ID 8 |
+/// ```
+///
+/// So that all members know since when its key may have been used, whichever announcement they hear.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CsbId(pub u32);
 
 impl CsbId {
+    /// Bits of the beginning.
+    const BEGINNING: u32 = 0x00ff_ffff;
+
+    /// Makes the CSB ID of a call that begins now.
+    pub const fn new(begins: UtcCounter, pgk_id: u8) -> Self {
+        Self((begins.value() & Self::BEGINNING) << 8 | pgk_id as u32)
+    }
+
+    /// Returns the second at which the call began, of an announcement of this time; `None` where that is more than
+    /// `longest` seconds earlier.
+    pub fn begins(self, announced: UtcCounter, longest: u32) -> Option<UtcCounter> {
+        let before = announced.value().wrapping_sub(self.0 >> 8) & Self::BEGINNING;
+        let begins = announced.value().checked_sub(before)?;
+        (before <= longest).then_some(UtcCounter::new(begins))
+    }
+
     /// Returns the PGK ID of the call.
     pub const fn pgk_id(self) -> u8 {
         self.0 as u8

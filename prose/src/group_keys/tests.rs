@@ -1,0 +1,10 @@
+//! What the tests of the machine use.
+mod api {
+    pub(crate) use super::super::*;
+}
+mod attacks;
+mod chaos;
+mod fake;
+mod life;
+mod rig;
+mod rules;
