@@ -55,6 +55,7 @@
 //! - [`discovery`], the 29 octets of PC5_DISCOVERY, and a million of them
 //! - [`group`], one-to-many
 //! - [`pdu`], a receiver's result for a PDU: the reason of a refusal, or the assurance
+//! - [`hpke`], encryption to a public key
 //! - [`mikey`], keys, cipher and MAC of the messages that carry PGK and PSDK
 //! - [`outcome`], the words of reports for all of these, and their counters
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
@@ -68,6 +69,7 @@ pub mod direct;
 pub mod discovery;
 pub mod group;
 mod hmac;
+pub mod hpke;
 pub mod kdf;
 pub mod keys;
 pub mod mikey;

@@ -4,7 +4,7 @@
 
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{AccountingKey, Duik, KsNaf, PresharedSecret, Psdk, Secret256};
+use crate::keys::{AccountingKey, Duik, KGo, Kd, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
 
 /// The role in request and response discovery that a key serves. TR 33.833 §6.2.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,25 @@ pub fn dcr_keystream(key: &Secret256, counter: UtcCounter, relay_service_code: [
 /// Computes the key of a usage log, of the key that UE and ProSe Function share. TR 33.833 §5.5.2.
 pub fn accounting_key(ks_naf: &KsNaf) -> AccountingKey {
     AccountingKey::from(*derive(ks_naf.as_bytes(), fc::OWN_ACCOUNTING, &[]))
+}
+
+/// Computes K_unicast of group owner mode, which plays the part of a KD between the owner and one member: KDF(K_GO, group,
+/// member, epoch). TR 33.833 §6.3.4. An identity of more than 65535 octets is cut off there.
+pub fn k_unicast(k_go: &KGo, group: [u8; 3], member: &[u8], epoch: u32) -> Kd {
+    let member = &member[..member.len().min(usize::from(u16::MAX))];
+    Kd::from(*derive(k_go.as_bytes(), fc::OWN_K_UNICAST, &[&group, member, &epoch.to_be_bytes()]))
+}
+
+/// Computes K_multicast of group owner mode, which plays the part of a PGK: KDF(K_GO, group, epoch). TR 33.833 §6.3.4.
+pub fn k_multicast(k_go: &KGo, group: [u8; 3], epoch: u32) -> Pgk {
+    Pgk::from(*derive(k_go.as_bytes(), fc::OWN_K_MULTICAST, &[&group, &epoch.to_be_bytes()]))
+}
+
+/// Computes the MAC of a message of group owner mode under K_unicast. `purpose` separates the messages, `transcript` binds
+/// it to one join.
+pub fn group_owner_mac(k_unicast: &Kd, purpose: &[u8], transcript: &[u8; 32], message: &[u8]) -> [u8; 16] {
+    let message = &message[..message.len().min(usize::from(u16::MAX))];
+    low_128(&derive(k_unicast.as_bytes(), fc::OWN_GROUP_CONFIRM, &[purpose, transcript, message]))
 }
 
 /// Computes the name of the counters of a key in a store: it depends on the key itself, not on the operator's name for
