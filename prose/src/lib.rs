@@ -5,6 +5,7 @@
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
 //! erasure      Reed-Solomon code: any K of N fragments give back a message
 //! long_message messages of up to 8000 octets: whole, repeated, in coded fragments
+//! group_owner  group owner mode: a UE authenticates the members of a group and gives them keys
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
@@ -17,4 +18,5 @@
 pub mod direct_link;
 pub mod discovery;
 pub mod erasure;
+pub mod group_owner;
 pub mod long_message;
