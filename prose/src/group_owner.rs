@@ -32,13 +32,24 @@
 //! under K_unicast of each it takes the air twice, and it is not protected from end to end (key issue 3.3-c). Members that
 //! want that set up a one-to-one link with their certificates ([`crate::direct_link`]), which excludes the owner.
 
+mod admission;
+mod common;
 mod config;
+mod epoch;
 mod io;
+mod member;
 mod note;
+mod owner;
 
+pub use common::{OpenError, list_stream};
 pub use config::{Admitted, Config, Renewal, WhenDegraded};
 pub use io::{
     Error, Event, Forget, Gone, GroupKeys, Input, ListNumber, Metered, Out, Outgoing, Output, Revocations,
     UnicastKey, Why,
 };
+pub use member::Member;
 pub use note::Note;
+pub use owner::Owner;
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ pub enum Input<'a> {
         /// The time.
         now: UtcTime,
     },
-    /// Owner: remove a member.
+    /// Owner: remove a member. It cannot join again in this run; take it from the list of the group as well.
     Expel {
         /// The time.
         now: UtcTime,
@@ -61,14 +61,14 @@ pub enum Input<'a> {
         /// The list.
         der: &'a [u8],
     },
-    /// A reservation of epochs or session numbers is durable.
+    /// Owner: a reservation of epochs is durable.
     Granted {
         /// The time.
         now: UtcTime,
         /// The proof.
         granted: Granted,
     },
-    /// A reservation could not be made durable.
+    /// Owner: a reservation could not be made durable.
     ReservationFailed {
         /// The time.
         now: UtcTime,
@@ -140,8 +140,6 @@ pub enum Error {
     },
     /// The operator: a revocation list that no trusted root accepts.
     List(sidelink_security::direct::signed::CertificateError),
-    /// The machine: no session number is durable yet. Try again when the store has answered.
-    NotDurable,
 }
 
 impl fmt::Display for Error {
@@ -156,9 +154,6 @@ impl fmt::Display for Error {
                 "an identity of type {kind} with {len} octets: certificates prove names of users (type 1) of 1 to 64 octets"
             ),
             Self::List(error) => write!(f, "the revocation list: {error}"),
-            Self::NotDurable => {
-                f.write_str("the store has not confirmed a session number: wait, or see its error")
-            }
         }
     }
 }
@@ -377,6 +372,8 @@ pub enum Gone {
     Expelled,
     /// Its certificate was revoked.
     Revoked,
+    /// Its certificate is not valid any more.
+    CertificateEnded,
     /// It did not confirm keys. No new epoch begins for it: it must join again.
     Unreachable,
 }
@@ -392,7 +389,7 @@ pub enum Output {
     UnicastKey(Box<UnicastKey>),
     /// Use this key no more.
     Forget(Forget),
-    /// Make these epochs or session numbers durable, and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
+    /// Owner: make these epochs durable, and hand back [`Input::Granted`] or [`Input::ReservationFailed`].
     Reserve(Reservation),
     /// Make this number durable, and hand back [`Input::Stored`] or [`Input::StoreFailed`].
     Store {

@@ -2,6 +2,8 @@
 //! ([`fc::OWN`]); no allocated value equals them. Used by request and response discovery (TR 33.833), by direct
 //! communication requests of the LTE profile, and for public names.
 
+use subtle::ConstantTimeEq;
+
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
 use crate::keys::{AccountingKey, Duik, KGo, Kd, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
@@ -57,6 +59,16 @@ pub fn k_multicast(k_go: &KGo, group: [u8; 3], epoch: u32) -> Pgk {
 pub fn group_owner_mac(k_unicast: &Kd, purpose: &[u8], transcript: &[u8; 32], message: &[u8]) -> [u8; 16] {
     let message = &message[..message.len().min(usize::from(u16::MAX))];
     low_128(&derive(k_unicast.as_bytes(), fc::OWN_GROUP_CONFIRM, &[purpose, transcript, message]))
+}
+
+/// Whether the MAC of a message of group owner mode is right; in constant time.
+pub fn is_group_owner_mac(
+    k_unicast: &Kd,
+    purpose: &[u8],
+    transcript: &[u8; 32],
+    (message, mac): (&[u8], &[u8; 16]),
+) -> bool {
+    group_owner_mac(k_unicast, purpose, transcript, message).ct_eq(mac).into()
 }
 
 /// Computes the name of the counters of a key in a store: it depends on the key itself, not on the operator's name for
