@@ -151,10 +151,6 @@ impl Common {
         Ok((common, numbers))
     }
 
-    pub(super) const fn session(&self) -> u64 {
-        self.session
-    }
-
     /// Handles what is the same for both roles.
     pub(super) fn begin(&mut self, input: &Input<'_>) {
         self.now = input.now().map_or(self.now, |now| now.max(self.now));

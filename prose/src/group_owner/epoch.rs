@@ -29,6 +29,13 @@ impl Owner {
                 if let Some(pgk_id) = self.pgk_id.take() {
                     self.common.push(Output::Forget(Forget::Group(pgk_id)));
                 }
+                // Nobody is to confirm keys that are not used any more.
+                self.members.iter_mut().for_each(|member| member.pending = None);
+                self.half_open.iter_mut().for_each(|half| {
+                    if let Stage::Keyed { member, .. } = &mut half.stage {
+                        member.pending = None;
+                    }
+                });
                 self.common.note(match error {
                     TakeError::Exhausted => Note::NotDurable { what: "a further epoch, of 4294967295" },
                     _ => Note::EpochWaits,

@@ -46,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     wire::PC5_SIGNALLING,
     wire::MIKEY,
     wire::LONG_MESSAGE,
+    wire::GROUP_OWNER,
     files::SIGMF_META,
     files::SIGMF_PAIR,
     files::SIGMF_ARCHIVE,

@@ -62,7 +62,7 @@ fn a_flood_of_requests_costs_a_bounded_number_of_answers_and_entries() {
 #[test]
 fn cookies_do_not_fit_others() {
     let mut rig = Rig::new(0);
-    let mut give = |rig: &mut Rig, from: Layer2Id, message: Vec<u8>| {
+    let give = |rig: &mut Rig, from: Layer2Id, message: Vec<u8>| {
         let before = rig.old.len();
         let now = rig.time();
         rig.input(0, Input::Message { now, from, message: &message }).unwrap();

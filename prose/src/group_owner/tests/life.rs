@@ -94,7 +94,10 @@ fn keys_are_renewed_before_they_expire() {
     rig.assert_in(1);
     rig.assert_in(2);
     // Without the owner they end.
-    rig.run_with(10_000, |sent| if sent.kind == Kind::Keys { Vec::new() } else { vec![sent] });
+    rig.run_with(10_000, |sent| match sent.kind {
+        Kind::Keys | Kind::Removal => Vec::new(),
+        _ => vec![sent],
+    });
     rig.assert_out(1);
     assert!(rig.ues[1].events.contains(&Event::Out(Out::Expired)));
     assert!(

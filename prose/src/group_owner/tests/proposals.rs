@@ -8,7 +8,6 @@ use sidelink_wire::group_owner::{Cause, Kind};
 
 use super::super::*;
 use super::rig::*;
-use crate::direct_link::Identity;
 
 /// A rig whose owner has another credential.
 fn rogue(own: Credential) -> Rig {
@@ -245,5 +244,4 @@ fn keys_depend_on_group_member_and_epoch() {
     for (at, one) in all.iter().enumerate() {
         assert!(!all[at + 1..].contains(one));
     }
-    let _ = Identity::USER;
 }
