@@ -35,7 +35,8 @@ mod v2x_flag;
 pub use combine::{Said, combine};
 pub use error::ConfigError;
 pub use groups::{
-    GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, LongMessageWay, LongMessages, PlannedAction,
+    GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, LongMessageWay, LongMessages,
+    PlannedAction,
 };
 pub use link_rules::LinkRules;
 pub use links::LinkConfig;

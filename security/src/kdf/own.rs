@@ -6,9 +6,8 @@ use subtle::ConstantTimeEq;
 
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{AccountingKey, Duik, Gmk, Gsk, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
+use crate::keys::{AccountingKey, Duik, Gmk, Gsk, KGo, Kd, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
 use crate::mikey::WrongMac;
-use crate::keys::{AccountingKey, Duik, KGo, Kd, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
 
 /// The role in request and response discovery that a key serves. TR 33.833 §6.2.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +68,8 @@ pub fn verify_gmk_acknowledgement(
     mac: &[u8; 16],
 ) -> Result<(), WrongMac> {
     if gmk_acknowledgement(gmk, gmk_id, time, member).ct_eq(mac).into() { Ok(()) } else { Err(WrongMac) }
+}
+
 /// Computes K_unicast of group owner mode, which plays the part of a KD between the owner and one member: KDF(K_GO, group,
 /// member, epoch). TR 33.833 §6.3.4. An identity of more than 65535 octets is cut off there.
 pub fn k_unicast(k_go: &KGo, group: [u8; 3], member: &[u8], epoch: u32) -> Kd {

@@ -2,8 +2,7 @@
 
 use super::Target;
 use sidelink_wire::{
-    Error, long_message, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
-    Error, group_owner, long_message, mib_sl, mikey, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
+    Error, group_owner, long_message, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
 };
 
 /// SL-SCH MAC PDUs.

@@ -7,6 +7,7 @@ use sidelink_prose::direct_link::{Identity, Ticket};
 use sidelink_prose::group_keys::{Destination, Path};
 use sidelink_prose::group_owner::{Error, Forget, Input, Member, Output, Owner};
 use sidelink_security::counter::UtcTime;
+use sidelink_wire::group_owner::Kind;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::long_message::Content;
 use std::collections::VecDeque;
@@ -75,7 +76,7 @@ impl OwnerGroup {
         match output {
             Output::Message(message) => GroupOutput::Message(GroupMessage {
                 to: Destination::Ue(message.to),
-                name: message.kind.name(),
+                name: name(message.kind),
                 octets: message.octets.into(),
             }),
             Output::GroupKeys(keys) => {
@@ -89,9 +90,10 @@ impl OwnerGroup {
                     }
                 }
             }
-            Output::UnicastKey(key) => GroupOutput::LinkKey(key.record),
+            Output::UnicastKey(key) => GroupOutput::LinkKey(Box::new(key.record)),
             Output::Forget(Forget::Group(pgk_id)) => GroupOutput::Remove { group, pgk_id },
-            Output::Forget(Forget::Unicast(id, peer)) => GroupOutput::ForgetLinkKey(id, peer),
+            // The links keep it until its expiry: the owner accepts no link under it any more.
+            Output::Forget(Forget::Unicast(..)) => self.poll_output(),
             Output::Reserve(reservation) => GroupOutput::Reserve(reservation),
             Output::Store { ticket, number } => {
                 GroupOutput::Store { ticket: ticket.0, write: GroupWrite::ListNumber(number) }
@@ -137,5 +139,20 @@ impl GroupMachine for OwnerGroup {
             OwnerRole::Member { machine, .. } => machine.poll_output(),
         };
         self.convert(output)
+    }
+}
+
+const fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::JoinRequest => "join request",
+        Kind::Cookie => "cookie",
+        Kind::Challenge => "challenge",
+        Kind::Proof => "proof",
+        Kind::Keys => "keys",
+        Kind::Confirm => "confirm",
+        Kind::Leave => "leave",
+        Kind::LeaveAccept => "leave accept",
+        Kind::Removal => "removal",
+        Kind::Refusal => "refusal",
     }
 }

@@ -2,14 +2,15 @@
 
 use super::{RadioFacts, UeConfig, upper};
 use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution};
-use sidelink_prose::group_keys::{Config, GroupKeyStore, GroupKeys, Identity, KmsKeys, Mikey, PrivateKeys};
+use sidelink_prose::group_keys::{self, Config, Domain, GroupKeyStore, GroupKeys, Identity, MikeySakke};
 use sidelink_prose::group_owner::{Member, Owner};
+use sidelink_prose::mikey::i_message::Servers;
 use sidelink_prose::mikey::identity::Kms;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::CounterStore;
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::identity::eccsi::{PublicAuthenticationKey, SigningKey};
-use sidelink_security::identity::sakke::{PublicKey, ReceiverKey};
+use sidelink_security::identity::sakke::{Encapsulator, PublicKey, ReceiverKey};
 use sidelink_store::Keys;
 use sidelink_store::identity::{IdentityEntry, IdentityKeys, IdentityKind, KmsEntry};
 use sidelink_ue::{GroupMachine, IdentityGroups, OwnerGroup, OwnerRole};
@@ -76,14 +77,12 @@ where
     };
     let role = match group.role {
         GroupRole::Owner => {
-            let machine =
-                Owner::open(rules, &seed, credential, store).map_err(|e| wrong(e.to_string()))?;
+            let machine = Owner::open(rules, &seed, credential, store).map_err(|e| wrong(e.to_string()))?;
             OwnerRole::Owner(Box::new(machine))
         }
         GroupRole::Member | GroupRole::Manager => {
             let (owner, identity) = group.owner()?;
-            let machine =
-                Member::open(rules, &seed, credential, store).map_err(|e| wrong(e.to_string()))?;
+            let machine = Member::open(rules, &seed, credential, store).map_err(|e| wrong(e.to_string()))?;
             OwnerRole::Member { machine: Box::new(machine), owner, identity }
         }
     };
@@ -130,7 +129,7 @@ fn own_identity<'a>(config: &UeConfig, keys: &'a Keys) -> Result<&'a IdentityEnt
 }
 
 /// Returns the MIKEY messages with the identities of the key store.
-fn messages(keys: &Keys, own: &IdentityEntry) -> Result<Mikey, ConfigError> {
+fn messages(keys: &Keys, own: &IdentityEntry) -> Result<MikeySakke, ConfigError> {
     let kms = keys.kms.iter().find(|kms| kms.name == own.kms).ok_or_else(|| {
         let what = format!("identity {:?} is of a key management server {:?}", own.name, own.kms);
         ConfigError::new(what, "the key store", "the store has to have its entry: fetch the keys again")
@@ -145,7 +144,15 @@ fn messages(keys: &Keys, own: &IdentityEntry) -> Result<Mikey, ConfigError> {
             all.extend(private_keys(kms, (&kpak, &z), entry, period)?);
         }
     }
-    Ok(Mikey::new(KmsKeys::new(kms.uri.clone(), kms.periods(), kpak, &z), all))
+    let domain = Domain {
+        uri: kms.uri.clone(),
+        periods: kms.periods(),
+        kpak,
+        encapsulator: Encapsulator::new(&z),
+        prefix: String::new(),
+        keys: all,
+    };
+    Ok(MikeySakke::new(vec![domain], Servers::Named))
 }
 
 /// Returns the keys of an identity for one period, checked; `None` where the secrets were revoked.
@@ -154,7 +161,7 @@ fn private_keys(
     (kpak, z): (&PublicAuthenticationKey, &PublicKey),
     entry: &IdentityEntry,
     period: &IdentityKeys,
-) -> Result<Option<PrivateKeys>, ConfigError> {
+) -> Result<Option<group_keys::IdentityKeys>, ConfigError> {
     let (Some(ssk), Some(rsk)) = (&period.ssk, &period.rsk) else { return Ok(None) };
     let place = format!("identity {:?} of the key store, period {}", entry.name, period.period);
     let wrong = |what: String| ConfigError::new(what, &place, "fetch the keys again");
@@ -164,5 +171,6 @@ fn private_keys(
     let ssk = ssk.as_bytes().try_into().map_err(|_| wrong("SSK has not 32 octets".to_owned()))?;
     let signing = SigningKey::new(kpak, &id, ssk, &period.pvt.0).map_err(|e| wrong(e.to_string()))?;
     let receiving = ReceiverKey::new(z, &id, rsk.as_bytes()).map_err(|e| wrong(e.to_string()))?;
-    Ok(Some(PrivateKeys { identity: Identity::user(&entry.uri), signing, receiving }))
+    let (identity, receiving) = (entry.uri.clone(), Some(receiving));
+    Ok(Some(group_keys::IdentityKeys { identity, signing, receiving }))
 }

@@ -294,7 +294,7 @@ fn refused(run: &Run) -> BTreeMap<String, u64> {
     for (_, entry) in run.members.iter().flatten() {
         let why = match entry {
             Entry::Key(event) => match sort(event) {
-                Sort::Refused(why) => why.to_owned(),
+                Sort::Refused(why) => why,
                 _ => continue,
             },
             Entry::Dropped { why, .. } => why.clone(),

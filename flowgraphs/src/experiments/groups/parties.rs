@@ -3,8 +3,8 @@
 use super::cases::{By, GroupCase, Solution};
 use super::log::TEXT;
 use super::timeline::{CONTROL, PRBS, Timeline};
-use crate::config::{ConfigError, LongMessageWay};
 use crate::config::ue_toml::UeConfig;
+use crate::config::{ConfigError, LongMessageWay};
 use std::fmt::Write;
 
 /// Identity of the group.
