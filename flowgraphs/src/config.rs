@@ -34,7 +34,10 @@ mod v2x_flag;
 
 pub use combine::{Said, combine};
 pub use error::ConfigError;
-pub use groups::{GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, PlannedAction};
+pub use groups::{
+    GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, LongMessageWay, LongMessages,
+    PlannedAction,
+};
 pub use link_rules::LinkRules;
 pub use links::LinkConfig;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};

@@ -128,6 +128,7 @@ pub use from_network::FromNetwork;
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+pub(crate) use local::Budget;
 pub use manager::LinkManager;
 pub use note::{Note, PduError};
 pub use ports::KdStore;

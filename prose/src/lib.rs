@@ -7,6 +7,7 @@
 //! mikey        keys from user to user under identities (MIKEY-SAKKE)
 //! long_message messages of up to 8000 octets: whole, repeated, in coded fragments
 //! erasure      Reed-Solomon code: any K of N fragments give back a message
+//! group_owner  group owner mode: a UE authenticates the members of a group and gives them keys
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
@@ -20,5 +21,6 @@ pub mod direct_link;
 pub mod discovery;
 pub mod erasure;
 pub mod group_keys;
+pub mod group_owner;
 pub mod long_message;
 pub mod mikey;

@@ -198,6 +198,8 @@ keys! {
     AccountingKey: 32;
     /// Any other 256-bit secret that is the input or the output of one of our own derivations. Its doc says which.
     Secret256: 32;
+    /// K_GO: the secret of a group owner for one epoch, from which K_unicast and K_multicast derive (TR 33.833 §6.3.4).
+    KGo: 32;
 }
 
 discovery_keys! {

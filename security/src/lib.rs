@@ -56,6 +56,7 @@
 //! - [`group`], one-to-many
 //! - [`pdu`], a receiver's result for a PDU: the reason of a refusal, or the assurance
 //! - [`mikey`], keys, ciphers and MACs of MIKEY: pre-shared keys, tickets, parameters of identity-based keys
+//! - [`hpke`], encryption to a public key
 //! - [`outcome`], the words of reports for all of these, and their counters
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
 //! - [`key_period`], months and other periods of identity-based keys
@@ -70,6 +71,7 @@ pub mod direct;
 pub mod discovery;
 pub mod group;
 mod hmac;
+pub mod hpke;
 pub mod identity;
 pub mod kdf;
 pub mod key_period;

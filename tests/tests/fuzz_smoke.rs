@@ -140,6 +140,7 @@ targets!(
     wire_pc5_signalling,
     wire_mikey,
     wire_long_message,
+    wire_group_owner,
     sigmf_meta,
     sigmf_pair,
     sigmf_archive,

@@ -10,17 +10,19 @@
 //!
 //! ```text
 //! identity.rs   keys of groups by identities (TR 33.833 §6.3.1)
+//! owner.rs      group owner mode (TR 33.833 §6.3.4)
 //! ```
 //!
 //! [`Lcid::PC5_S_UNPROTECTED`]: sidelink_wire::ids::Lcid::PC5_S_UNPROTECTED
 
 use crate::carriage::Carriage;
 use sidelink_mac::mux::Address;
+use sidelink_prose::direct_link::KdRecord;
 use sidelink_prose::group_keys::{self, Destination, Path};
-use sidelink_prose::long_message;
+use sidelink_prose::{group_owner, long_message};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
-use sidelink_security::group::GroupKey;
+use sidelink_security::group::{GroupConfig, GroupKey};
 use sidelink_security::keys::Pgk;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::long_message::Content;
@@ -30,8 +32,10 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 mod identity;
+mod owner;
 
 pub use identity::{IdentityGroups, Managed};
+pub use owner::{OwnerGroup, OwnerRole};
 
 /// A machine of group keys, as the stack drives it: one input, then outputs until a time-out.
 pub trait GroupMachine: Send {
@@ -139,6 +143,8 @@ pub enum GroupOutput {
         key: GroupKey,
         /// Whether this UE may send under it.
         may_send: bool,
+        /// The algorithms of the group, where the machine agrees on them.
+        config: Option<GroupConfig>,
     },
     /// Use this PGK no more, neither to send nor to receive.
     Remove {
@@ -149,6 +155,8 @@ pub enum GroupOutput {
     },
     /// Set up a protected link with this UE.
     Connect(Layer2Id),
+    /// A key that is shared with one UE, for links.
+    LinkKey(Box<KdRecord>),
     /// Tell whoever listens.
     Event(GroupEvent),
     /// Tell the operator: a request, or a step of the machine's own, is refused.
@@ -179,13 +187,17 @@ impl fmt::Debug for GroupMessage {
 pub enum GroupWrite {
     /// Group keys by identities.
     Identity(Vec<group_keys::Change>),
+    /// Group owner mode: the number of a revocation list.
+    ListNumber(group_owner::ListNumber),
 }
 
 /// What has happened in a machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum GroupEvent {
     /// Group keys by identities (TR 33.833 §6.3.1).
     Identity(group_keys::Event),
+    /// Group owner mode (TR 33.833 §6.3.4).
+    Owner(group_owner::Event),
 }
 
 /// A request that a machine refuses.
@@ -193,12 +205,15 @@ pub enum GroupEvent {
 pub enum GroupError {
     /// Group keys by identities.
     Identity(group_keys::Error),
+    /// Group owner mode.
+    Owner(group_owner::Error),
 }
 
 impl fmt::Display for GroupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Identity(error) => error.fmt(f),
+            Self::Owner(error) => error.fmt(f),
         }
     }
 }

@@ -124,10 +124,7 @@ impl Threaded {
                 let result = match job {
                     Job::Reserve(reservation) => commit(reservation, &mut store),
                     Job::ReadCounter(stream) => read(stream, &store),
-                    Job::Group { machine, ticket, write } => match keep(&write, &mut store) {
-                        Ok(()) => JobResult::GroupStored { machine, ticket },
-                        Err(error) => JobResult::GroupFailed { machine, ticket, why: error.to_string() },
-                    },
+                    Job::Group { machine, ticket, write } => keep(machine, ticket, &write, &mut store),
                     Job::Keys(ticket, changes) => match KdStore::apply(&mut store, &changes) {
                         Ok(()) => JobResult::KeysStored(ticket),
                         Err(error) => JobResult::KeysFailed(ticket, error.to_string()),
@@ -246,9 +243,19 @@ where
     }
 }
 
-fn keep<S: GroupKeyStore>(write: &GroupWrite, store: &mut S) -> Result<(), S::Error> {
-    match write {
-        GroupWrite::Identity(changes) => GroupKeyStore::apply(store, changes),
+/// Makes state of group keys durable.
+fn keep<S>(machine: usize, ticket: u64, write: &GroupWrite, store: &mut S) -> JobResult
+where
+    S: CounterStore + GroupKeyStore,
+    <S as CounterStore>::Error: Display,
+{
+    let why = match write {
+        GroupWrite::Identity(changes) => GroupKeyStore::apply(store, changes).err().map(|e| e.to_string()),
+        GroupWrite::ListNumber(number) => number.commit(store).err().map(|e| e.to_string()),
+    };
+    match why {
+        None => JobResult::GroupStored { machine, ticket },
+        Some(why) => JobResult::GroupFailed { machine, ticket, why },
     }
 }
 

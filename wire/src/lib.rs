@@ -22,6 +22,7 @@ use core::fmt;
 
 pub mod direct_keying;
 pub mod group_keys;
+pub mod group_owner;
 pub mod hex;
 pub mod ids;
 pub mod long_message;

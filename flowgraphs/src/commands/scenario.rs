@@ -5,7 +5,7 @@ mod compare_groups;
 mod groups;
 
 use crate::args::Output;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, LongMessageWay};
 use crate::experiments::cases::Expect;
 use crate::experiments::metrics::{Case, Costs};
 use crate::experiments::output::Detail;
@@ -65,6 +65,9 @@ struct Cases {
     #[arg(long, value_name = "N", default_value = "20", value_delimiter = ',',
         value_parser = clap::value_parser!(u64).range(2..=2000))]
     members: Vec<u64>,
+    /// How messages travel that are longer than a block, in scenarios of groups; several as whole,coded.
+    #[arg(long, value_name = "WAY", value_delimiter = ',', default_value = "whole")]
+    long_messages: Vec<LongMessageWay>,
     /// Number of runs of each case, each with its own seed.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,

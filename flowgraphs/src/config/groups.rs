@@ -3,6 +3,8 @@
 use super::ConfigError;
 use serde::Deserialize;
 use sidelink_prose::group_keys::{Callers, Identity, Member, StandardGroup};
+use sidelink_prose::group_owner as owner;
+use sidelink_prose::long_message::Way;
 use sidelink_security::group::GroupConfig as Algorithms;
 use sidelink_store::{Cipher, Hex};
 use sidelink_ue::{GroupAction, Managed};
@@ -25,6 +27,9 @@ pub struct GroupConfig {
     /// What this UE is in the group.
     #[serde(default)]
     pub role: GroupRole,
+    /// At a member: the owner of the group.
+    #[serde(default)]
+    pub owner: Option<GroupMember>,
     /// Its members: at a manager or owner all of them, at a member those who may call. Without any, whoever has the key
     /// may call.
     #[serde(default)]
@@ -58,6 +63,8 @@ pub enum GroupSolution {
     None,
     /// From its manager, by identity-based keys (MIKEY-SAKKE).
     Identity,
+    /// From its owner, a UE that admits members by their certificates.
+    Owner,
 }
 
 /// What a UE is in a group.
@@ -69,6 +76,8 @@ pub enum GroupRole {
     Member,
     /// It makes and distributes keys: it holds the keys of the group's identity.
     Manager,
+    /// It admits members, and gives them keys.
+    Owner,
 }
 
 /// A member of a group.
@@ -106,6 +115,10 @@ pub enum PlannedAction {
     StartCall,
     /// End the call.
     EndCall,
+    /// Join the group of an owner.
+    Join,
+    /// Leave the group of an owner.
+    Leave,
 }
 
 const fn aes() -> Cipher {
@@ -178,6 +191,37 @@ impl GroupConfig {
         Ok(Some(Managed { group: self.layer2_id()?, members, lead, period }))
     }
 
+    /// Returns the rules of group owner mode for a UE of this name.
+    ///
+    /// # Errors
+    /// A wrong layer-2 ID.
+    pub(super) fn owner_rules(
+        &self,
+        name: &str,
+        (source, sc_period): (Layer2Id, u64),
+    ) -> Result<owner::Config, ConfigError> {
+        let mut rules = owner::Config::new(self.algorithms()?, Identity::user(name), source, sc_period);
+        if !self.member.is_empty() {
+            let listed = self.member.iter().map(|member| Identity::user(&member.identity));
+            rules.admitted = owner::Admitted::Listed(listed.collect());
+        }
+        rules.key_lifetime = 1000 * u64::from(self.period);
+        Ok(rules)
+    }
+
+    /// Returns layer-2 identity and identity of the owner, at a member.
+    ///
+    /// # Errors
+    /// There is none, or a wrong layer-2 ID.
+    pub(super) fn owner(&self) -> Result<(Layer2Id, Identity), ConfigError> {
+        let Some(owner) = &self.owner else {
+            let remedy = "say owner = { identity = \"NAME\", id = \"......\" }, or role = \"owner\"";
+            return Err(ConfigError::new("a member of a group without its owner", self.place(), remedy));
+        };
+        let place = format!("{}, owner", self.place());
+        Ok((layer2_id(&owner.id, &place)?, Identity::user(&owner.identity)))
+    }
+
     /// Returns the planned requests, with their times in milliseconds.
     ///
     /// # Errors
@@ -198,6 +242,8 @@ impl GroupConfig {
                 (PlannedAction::Distribute, None) => GroupAction::Distribute,
                 (PlannedAction::StartCall, None) => GroupAction::StartCall,
                 (PlannedAction::EndCall, None) => GroupAction::EndCall,
+                (PlannedAction::Join, None) => GroupAction::Join,
+                (PlannedAction::Leave, None) => GroupAction::Leave,
             };
             Ok((plan.at, action))
         };
@@ -214,4 +260,71 @@ pub(super) fn layer2_id(hex: &Hex, place: &str) -> Result<Layer2Id, ConfigError>
         ConfigError::new(format!("{} octets", hex.0.len()), place, "a Layer-2 ID has six hexadecimal digits")
     })?;
     Ok(Layer2Id::from_octets(octets))
+}
+
+/// `[long-messages]`: how messages travel that are longer than a transport block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LongMessages {
+    /// `whole`, `repeated` or `coded`.
+    pub way: LongMessageWay,
+    /// Repeated: times that a message is sent.
+    pub times: u8,
+    /// Coded: fragments beyond those that are needed.
+    pub parity: u8,
+    /// Coded: octets of a fragment; without it as many as a transport block holds.
+    pub fragment: Option<u16>,
+}
+
+impl Default for LongMessages {
+    fn default() -> Self {
+        Self { way: LongMessageWay::Whole, times: 2, parity: 2, fragment: None }
+    }
+}
+
+/// How a long message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LongMessageWay {
+    /// Once, cut into blocks: all of them have to arrive.
+    Whole,
+    /// Several times.
+    Repeated,
+    /// In fragments of one block each, of which any K are enough.
+    Coded,
+}
+
+impl LongMessageWay {
+    /// Its name on the command line and in files.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Repeated => "repeated",
+            Self::Coded => "coded",
+        }
+    }
+}
+
+impl LongMessages {
+    /// Returns the way, where a transport block has room for a PDCP PDU of `block` octets.
+    ///
+    /// # Errors
+    /// No copies, no octets, or a block that is too short for a fragment.
+    pub(crate) fn way(&self, block: usize) -> Result<Way, ConfigError> {
+        let wrong = |what: &str, remedy: &str| ConfigError::new(what, "[long-messages]", remedy);
+        match (self.way, self.fragment) {
+            (LongMessageWay::Whole, _) => Ok(Way::Whole),
+            (LongMessageWay::Repeated, _) if self.times == 0 => {
+                Err(wrong("times = 0: nothing would be sent", "say times = 2 or more"))
+            }
+            (LongMessageWay::Repeated, _) => Ok(Way::Repeated { times: self.times }),
+            (LongMessageWay::Coded, Some(0)) => {
+                Err(wrong("fragments of no octets", "say fragment = 60, or leave it out"))
+            }
+            (LongMessageWay::Coded, Some(fragment)) => Ok(Way::Coded { fragment, parity: self.parity }),
+            (LongMessageWay::Coded, None) => Way::coded(block, 0, self.parity).ok_or_else(|| {
+                wrong("a transport block has no room for a fragment", "raise mcs or prbs of [communication]")
+            }),
+        }
+    }
 }

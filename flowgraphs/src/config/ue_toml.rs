@@ -6,7 +6,8 @@ mod tests;
 mod upper;
 
 use super::{
-    ConfigError, GroupConfig, LinkConfig, LinkRules, Radio, RadioConfig, parse_toml, receiver_config, slss_id,
+    ConfigError, GroupConfig, LinkConfig, LinkRules, LongMessages, Radio, RadioConfig, parse_toml,
+    receiver_config, slss_id,
 };
 use crate::config::network_toml::NetworkConfig;
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use sidelink_phy::pool::V2xPool;
 use sidelink_phy::units::{CyclicPrefix, Decibel, TransmissionMode};
 use sidelink_radio::{Anchor, Description};
 use sidelink_security::counter::reserve::CounterStore;
+use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_store::credential::CredentialConfig;
 use sidelink_store::{self as keystore, Hex, KeyStore, Keys};
 use sidelink_ue::air_rng::{AirRng, UeRngs};
@@ -74,6 +76,9 @@ pub struct UeConfig {
     /// Groups that are not in the key store: without protection, or with keys that come over the air.
     #[serde(default)]
     pub group: Vec<GroupConfig>,
+    /// How messages about keys of groups travel.
+    #[serde(default)]
+    pub long_messages: LongMessages,
     /// Messages that are sent at an interval.
     #[serde(default)]
     pub talk: Vec<TalkConfig>,
@@ -373,7 +378,26 @@ impl UeConfig {
         keys: &Keys,
         store: S,
         facts: RadioFacts,
+        applications: Vec<Box<dyn Application>>,
+    ) -> Result<Ue, ConfigError>
+    where
+        S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
+        <S as CounterStore>::Error: std::fmt::Display,
+    {
+        self.build_certified(keys, store, facts, applications, None)
+    }
+
+    /// Builds a UE as [`Self::build_with`] does, with a certificate for groups with an owner that is in no file.
+    ///
+    /// # Errors
+    /// The fault and its place.
+    pub(crate) fn build_certified<S>(
+        &self,
+        keys: &Keys,
+        store: S,
+        facts: RadioFacts,
         mut applications: Vec<Box<dyn Application>>,
+        given: Option<(Credential, Trust)>,
     ) -> Result<Ue, ConfigError>
     where
         S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
@@ -391,7 +415,7 @@ impl UeConfig {
             Some(_) => u64::from(self.communication.period),
             None => radio.communication.first().map_or(40, |c| u64::from(c.pool.period)),
         };
-        let stack = upper::stack(self, keys, store, facts, sc_period, &mut applications)?;
+        let stack = upper::stack(self, (keys, given), store, facts, sc_period, &mut applications)?;
         let communication = self.communication_settings(&radio, numerology)?;
         let discovery = self.discovery_settings(&radio, numerology)?;
         let mode4 = radio.v2x.as_ref().map(|pool| self.mode4(pool)).transpose()?;

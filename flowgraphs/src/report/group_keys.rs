@@ -3,6 +3,7 @@
 use crate::terminal::Ink;
 use serde_json::{Value, json};
 use sidelink_prose::group_keys::Event as Identity;
+use sidelink_prose::group_owner::{Event as Owner, Revocations};
 use sidelink_ue::{GroupEvent, GroupReport};
 
 /// The text of a report and its colour.
@@ -40,7 +41,8 @@ const fn ink(event: &GroupEvent) -> Ink {
     match event {
         GroupEvent::Identity(Identity::Refused { .. }) => Ink::Yellow,
         GroupEvent::Identity(Identity::StoreFailed { .. }) => Ink::Red,
-        GroupEvent::Identity(_) => Ink::Bold,
+        GroupEvent::Owner(Owner::Note(_)) => Ink::Yellow,
+        GroupEvent::Identity(_) | GroupEvent::Owner(_) => Ink::Bold,
     }
 }
 
@@ -48,6 +50,37 @@ const fn ink(event: &GroupEvent) -> Ink {
 pub(crate) fn text(event: &GroupEvent) -> String {
     match event {
         GroupEvent::Identity(event) => identity(event),
+        GroupEvent::Owner(event) => owner(event),
+    }
+}
+
+fn owner(event: &Owner) -> String {
+    match event {
+        Owner::Joined { member, epoch, revocations, .. } => {
+            format!("{member} has joined: epoch {epoch}{}", degraded(*revocations))
+        }
+        Owner::Rekeyed { member, epoch } => format!("{member} has the keys of epoch {epoch}"),
+        Owner::Gone { member, why } => format!("{member} is gone: {why:?}"),
+        Owner::Epoch { epoch, why, members } => {
+            format!("epoch {epoch} begins ({why:?}), for {members} members")
+        }
+        Owner::In { owner, epoch, revocations } => {
+            format!("in the group of {owner}: epoch {epoch}{}", degraded(*revocations))
+        }
+        Owner::Out(why) => format!("out of the group: {why}"),
+        Owner::List { number } => format!("revocation list {number} is in use"),
+        Owner::Message(metered) => {
+            let way = if metered.sent { "sent" } else { "believed" };
+            format!("{:?} {way} ({} octets)", metered.kind, metered.octets)
+        }
+        Owner::Note(note) => note.to_string(),
+    }
+}
+
+const fn degraded(revocations: Revocations) -> &'static str {
+    match revocations {
+        Revocations::Fresh => "",
+        Revocations::Degraded => " (without a fresh revocation list)",
     }
 }
 

@@ -83,14 +83,14 @@ pub(super) struct Local {
 
 /// A budget for each period.
 #[derive(Debug, Default)]
-struct Budget {
+pub(crate) struct Budget {
     since: Option<UtcTime>,
     spent: u32,
 }
 
 impl Budget {
     /// Spends one unit, if one is left in this period; returns whether it did.
-    fn spend(&mut self, now: UtcTime, period: u64, most: u32) -> bool {
+    pub(crate) fn spend(&mut self, now: UtcTime, period: u64, most: u32) -> bool {
         if self.since.is_none_or(|at| now >= at.plus_millis(period)) {
             (self.since, self.spent) = (Some(now), 0);
         }

@@ -169,6 +169,11 @@ impl GroupKeys {
         }
     }
 
+    /// Takes other keys of identities: those of another month.
+    pub fn set_messages(&mut self, messages: Box<dyn Messages>) {
+        self.messages = messages;
+    }
+
     /// Returns the next output; [`Output::Timeout`] is the last one.
     pub fn poll_output(&mut self) -> Output {
         self.outbox.pop_front().unwrap_or_else(|| Output::Timeout(self.deadline()))

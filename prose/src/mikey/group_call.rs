@@ -1,7 +1,7 @@
 //! The message of a group call: a session key under the key of the group, signed by its caller. TR 33.833 §6.3.1.
 //!
 //! ```text
-//! HDR (0, V = 0, PRF 1) | T (NTP) | RAND | IDi: the caller | IDr: GMK ID (4) | KEMAC {GSK, KV: CSB ID or times} | SIGN (ECCSI)
+//! HDR (0, V = 0, PRF 1) | T (NTP) | RAND | IDi: the caller | IDr: GMK ID (4) | KEMAC {GSK, SPI: CSB ID} | SIGN (ECCSI)
 //! ```
 //!
 //! No RFC has SIGN behind KEMAC. The MAC of KEMAC is made first, as RFC 3830 §5.2 has it: over everything before it, with
@@ -34,23 +34,6 @@ pub struct Call<'a> {
     pub gmk_id: u32,
     /// When the message is made: never twice under one GMK and CSB ID.
     pub time: NtpTime,
-    /// How long the key of the call serves.
-    pub validity: CallValidity,
-}
-
-/// How long the key of a call serves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum CallValidity {
-    /// As long as its call: KV is the CSB ID, as an SPI.
-    #[default]
-    Call,
-    /// From the first time to before the second: KV is this interval, in NTP times.
-    Interval {
-        /// The first time.
-        from: NtpTime,
-        /// The first time after it.
-        to: NtpTime,
-    },
 }
 
 /// Writes the message of a call.
@@ -68,18 +51,10 @@ pub fn make(
         return Err(MakeError::Period);
     }
     let (gmk_id, spi) = (call.gmk_id.to_be_bytes(), call.csb_id.to_be_bytes());
-    let limits = match call.validity {
-        CallValidity::Call => None,
-        CallValidity::Interval { from, to } => Some([from, to].map(|time| time.0.to_be_bytes())),
-    };
-    let validity = match &limits {
-        None => Validity::Spi(&spi),
-        Some([from, to]) => Validity::Interval { from, to },
-    };
     let message = Message {
         initiator: Some((IdType::Uri, call.caller.identity.as_bytes())),
         responder: Some((IdType::Octets, &gmk_id)),
-        keys: vec![KeyData { kind: KeyKind::Tgk, key: gsk, salt: None, validity }],
+        keys: vec![KeyData { kind: KeyKind::Tgk, key: gsk, salt: None, validity: Validity::Spi(&spi) }],
         ..Message::new(call.csb_id, Timestamp::NtpUtc(call.time.0), &draws.rand)
     };
     let mut octets = psk::make(gmk, &message, None)?;
@@ -125,27 +100,7 @@ pub struct Opened {
     gmk_id: u32,
     time: NtpTime,
     gsk: Gsk,
-    validity: CallValidity,
     coverage: SignatureCoverage,
-}
-
-/// The key of a call whose caller is not proven yet.
-#[derive(Debug)]
-pub struct Unproven {
-    gsk: Gsk,
-    validity: CallValidity,
-}
-
-impl Unproven {
-    /// The key of the call.
-    pub fn gsk(&self) -> &[u8; KEY_OCTETS] {
-        &self.gsk.0
-    }
-
-    /// How long the key serves.
-    pub const fn validity(&self) -> CallValidity {
-        self.validity
-    }
 }
 
 /// GSK, never shown.
@@ -186,60 +141,30 @@ impl<'a> Received<'a> {
     /// # Errors
     /// The first check that fails.
     pub fn open(&self, gmk: &[u8; KEY_OCTETS], trust: &Trust<'_>) -> Result<Opened, Refused> {
-        let unproven = self.unseal(gmk, trust.window)?;
-        let coverage = self.verify_caller(trust)?;
-        let Unproven { gsk, validity } = unproven;
+        trust.window.check(self.time.to_utc())?;
+        let identifier = trust.kms.identifier(self.caller, self.time.to_utc()).ok_or(Refused::Period)?;
+        let proven = self.message.verify(gmk, None)?;
+        let octets = self.message.octets();
+        let coverage =
+            verify_signature(octets, self.signature, trust.kms.kpak, &identifier, trust.signatures)?;
+        let data = proven.key_data()?;
+        let [KeyData { kind: KeyKind::Tgk, key, salt: None, validity: Validity::Spi(spi) }] =
+            KeyData::parse_all(&data)?[..]
+        else {
+            return Err(Refused::Profile("one GSK, a TGK with an SPI"));
+        };
+        if spi != self.csb_id().to_be_bytes() {
+            return Err(Refused::Profile("the CSB ID as SPI of its GSK"));
+        }
+        let gsk = key.try_into().map_err(|_| Refused::Profile("a GSK of 16 octets"))?;
         Ok(Opened {
             caller: self.caller.to_owned(),
             csb_id: self.csb_id(),
             gmk_id: self.gmk_id,
             time: self.time,
-            gsk,
-            validity,
+            gsk: Gsk(Zeroizing::new(gsk)),
             coverage,
         })
-    }
-
-    /// Checks the time, and that its maker has the GMK, and deciphers the GSK. It proves a member and not which one:
-    /// [`Self::verify_caller`] does, which costs more.
-    ///
-    /// # Errors
-    /// The first check that fails.
-    pub fn unseal(&self, gmk: &[u8; KEY_OCTETS], window: Window) -> Result<Unproven, Refused> {
-        window.check(self.time.to_utc())?;
-        let data = self.message.verify(gmk, None)?.key_data()?;
-        let [KeyData { kind: KeyKind::Tgk, key, salt: None, validity }] = KeyData::parse_all(&data)?[..]
-        else {
-            return Err(Refused::Profile("one GSK, a TGK with an SPI or an interval"));
-        };
-        let gsk = key.try_into().map_err(|_| Refused::Profile("a GSK of 16 octets"))?;
-        Ok(Unproven { gsk: Gsk(Zeroizing::new(gsk)), validity: self.validity(validity)? })
-    }
-
-    /// Checks that the caller that the message names has signed it.
-    ///
-    /// # Errors
-    /// Another has, or there is no period of its time.
-    pub fn verify_caller(&self, trust: &Trust<'_>) -> Result<SignatureCoverage, Refused> {
-        let identifier = trust.kms.identifier(self.caller, self.time.to_utc()).ok_or(Refused::Period)?;
-        let octets = self.message.octets();
-        verify_signature(octets, self.signature, trust.kms.kpak, &identifier, trust.signatures)
-    }
-
-    /// How long the key serves.
-    fn validity(&self, validity: Validity<'_>) -> Result<CallValidity, Refused> {
-        let time = |octets: &[u8]| {
-            let octets = octets.try_into().map_err(|_| Refused::Profile("limits of KV as NTP times"))?;
-            Ok::<_, Refused>(NtpTime(u64::from_be_bytes(octets)))
-        };
-        match validity {
-            Validity::Spi(spi) if spi == self.csb_id().to_be_bytes() => Ok(CallValidity::Call),
-            Validity::Spi(_) => Err(Refused::Profile("the CSB ID as SPI of its GSK")),
-            Validity::Interval { from, to } => {
-                Ok(CallValidity::Interval { from: time(from)?, to: time(to)? })
-            }
-            Validity::Always => Err(Refused::Profile("a GSK with an SPI or an interval")),
-        }
     }
 }
 
@@ -267,11 +192,6 @@ impl Opened {
     /// The key of the call.
     pub fn gsk(&self) -> &[u8; KEY_OCTETS] {
         &self.gsk.0
-    }
-
-    /// How long the key serves.
-    pub const fn validity(&self) -> CallValidity {
-        self.validity
     }
 
     /// What the signature covers.

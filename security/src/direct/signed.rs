@@ -35,10 +35,12 @@ mod extension;
 mod failure;
 pub mod issue;
 mod root;
+mod statement;
 mod vouched;
 
 pub use failure::{CertificateError, Dated, Failure};
 pub use root::Root;
+pub use statement::{Statement, digest};
 pub use vouched::Vouched;
 
 /// Octet of this method in the containers.

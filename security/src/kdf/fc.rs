@@ -126,6 +126,8 @@ table! {
     OWN_K_UNICAST = Own("K unicast"), "TR 33.833 §6.3.4", Own;
     /// K_multicast of group owner mode.
     OWN_K_MULTICAST = Own("K multicast"), "TR 33.833 §6.3.4", Own;
+    /// MAC by which a member confirms its keys, leaves, or is told that it was removed.
+    OWN_GROUP_CONFIRM = Own("group owner MAC"), "TR 33.833 §6.3.4", Own;
     /// KD from an EAP master session key.
     OWN_KD_FROM_MSK = Own("KD from MSK"), "TR 33.833 §6.5.1", Own;
     /// Key that wraps a pushed group key.

@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::{derive, fc, low_128};
 use crate::counter::UtcCounter;
-use crate::keys::{AccountingKey, Duik, Gmk, Gsk, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
+use crate::keys::{AccountingKey, Duik, Gmk, Gsk, KGo, Kd, KsNaf, Pgk, PresharedSecret, Psdk, Secret256};
 use crate::mikey::WrongMac;
 
 /// The role in request and response discovery that a key serves. TR 33.833 §6.2.2.2.
@@ -68,6 +68,35 @@ pub fn verify_gmk_acknowledgement(
     mac: &[u8; 16],
 ) -> Result<(), WrongMac> {
     if gmk_acknowledgement(gmk, gmk_id, time, member).ct_eq(mac).into() { Ok(()) } else { Err(WrongMac) }
+}
+
+/// Computes K_unicast of group owner mode, which plays the part of a KD between the owner and one member: KDF(K_GO, group,
+/// member, epoch). TR 33.833 §6.3.4. An identity of more than 65535 octets is cut off there.
+pub fn k_unicast(k_go: &KGo, group: [u8; 3], member: &[u8], epoch: u32) -> Kd {
+    let member = &member[..member.len().min(usize::from(u16::MAX))];
+    Kd::from(*derive(k_go.as_bytes(), fc::OWN_K_UNICAST, &[&group, member, &epoch.to_be_bytes()]))
+}
+
+/// Computes K_multicast of group owner mode, which plays the part of a PGK: KDF(K_GO, group, epoch). TR 33.833 §6.3.4.
+pub fn k_multicast(k_go: &KGo, group: [u8; 3], epoch: u32) -> Pgk {
+    Pgk::from(*derive(k_go.as_bytes(), fc::OWN_K_MULTICAST, &[&group, &epoch.to_be_bytes()]))
+}
+
+/// Computes the MAC of a message of group owner mode under K_unicast. `purpose` separates the messages, `transcript` binds
+/// it to one join.
+pub fn group_owner_mac(k_unicast: &Kd, purpose: &[u8], transcript: &[u8; 32], message: &[u8]) -> [u8; 16] {
+    let message = &message[..message.len().min(usize::from(u16::MAX))];
+    low_128(&derive(k_unicast.as_bytes(), fc::OWN_GROUP_CONFIRM, &[purpose, transcript, message]))
+}
+
+/// Whether the MAC of a message of group owner mode is right; in constant time.
+pub fn is_group_owner_mac(
+    k_unicast: &Kd,
+    purpose: &[u8],
+    transcript: &[u8; 32],
+    (message, mac): (&[u8], &[u8; 16]),
+) -> bool {
+    group_owner_mac(k_unicast, purpose, transcript, message).ct_eq(mac).into()
 }
 
 /// Computes the name of the counters of a key in a store: it depends on the key itself, not on the operator's name for

@@ -48,6 +48,7 @@ pub const TARGETS: &[Target] = &[
     wire::PC5_SIGNALLING,
     mikey::MIKEY,
     wire::LONG_MESSAGE,
+    wire::GROUP_OWNER,
     files::SIGMF_META,
     files::SIGMF_PAIR,
     files::SIGMF_ARCHIVE,

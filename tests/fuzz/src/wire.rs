@@ -2,7 +2,7 @@
 
 use super::Target;
 use sidelink_wire::{
-    Error, long_message, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
+    Error, group_owner, long_message, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
 };
 
 /// SL-SCH MAC PDUs.
@@ -23,6 +23,10 @@ pub const PC5_SIGNALLING: Target =
 /// Long messages and their fragments.
 pub const LONG_MESSAGE: Target =
     Target { name: "wire_long_message", run: long_message, seeds: long_message_seeds };
+
+/// Messages of group owner mode.
+pub const GROUP_OWNER: Target =
+    Target { name: "wire_group_owner", run: group_owner, seeds: group_owner_seeds };
 
 /// Bytes are to blame for what cannot be parsed, never the caller.
 pub(super) fn blame_bytes(error: Error) -> bool {
@@ -213,6 +217,66 @@ fn long_message_seeds() -> Vec<Vec<u8>> {
         }
     }
     seeds
+}
+
+fn group_owner(data: &[u8]) -> bool {
+    let packet = match group_owner::Packet::new_checked(data) {
+        Ok(packet) => packet,
+        Err(e) => return blame_bytes(e),
+    };
+    let _ = (packet.kind(), packet.group());
+    let repr = match group_owner::Repr::parse(&packet) {
+        Ok(repr) => repr,
+        Err(e) => return blame_bytes(e),
+    };
+    let mut out = vec![0; repr.buffer_len()];
+    repr.emit(&mut out).expect("what was parsed can be emitted");
+    assert_eq!(out, data);
+    true
+}
+
+fn group_owner_seeds() -> Vec<Vec<u8>> {
+    use group_owner::{Body, Cause, Challenge, JoinRequest, Keys, Proof, Proven, Repr};
+    let (nonce, credential, signature) = ([1; 16], &[0x30; 300][..], [5; 64]);
+    let request = JoinRequest { nonce, eea: 0x70, eia: 0x70, identity: b"mary", credential, cookie: None };
+    let proven = Proven { epoch: 9, mac: [6; 16] };
+    let bodies = [
+        Body::JoinRequest(request),
+        Body::JoinRequest(JoinRequest { cookie: Some([8; 16]), ..request }),
+        Body::Cookie { nonce, cookie: [8; 16] },
+        Body::Challenge(Challenge {
+            nonce,
+            owner_nonce: [2; 16],
+            crl_number: 6,
+            identity: b"owner",
+            credential,
+            signature,
+        }),
+        Body::Proof(Proof { owner_nonce: [2; 16], public: [3; 32], crl_number: 6, signature }),
+        Body::Keys(Keys {
+            epoch: 9,
+            slot: 2,
+            pgk_id: 10,
+            eea: 2,
+            eia: 2,
+            valid_from: 1_700_000_000,
+            expiry: 1_700_086_400,
+            sealed: [4; 112],
+            signature,
+        }),
+        Body::Confirm(proven),
+        Body::Leave(proven),
+        Body::LeaveAccept(proven),
+        Body::Removal(proven),
+        Body::Refusal { nonce, cause: Cause::Full },
+    ];
+    let octets = |body| {
+        let repr = Repr { group: [1, 2, 3], body };
+        let mut out = vec![0; repr.buffer_len()];
+        repr.emit(&mut out).expect("has room");
+        out
+    };
+    bodies.into_iter().map(octets).collect()
 }
 
 /// In either coding.

@@ -101,7 +101,9 @@ impl GroupMachine for IdentityGroups {
             Output::Store { ticket, changes } => {
                 GroupOutput::Store { ticket: ticket.0, write: GroupWrite::Identity(changes) }
             }
-            Output::Install { group, key, may_send } => GroupOutput::Install { group, key, may_send },
+            Output::Install { group, key, may_send } => {
+                GroupOutput::Install { group, key, may_send, config: None }
+            }
             Output::Remove { group, pgk_id } => GroupOutput::Remove { group, pgk_id },
             Output::Event(event) => GroupOutput::Event(GroupEvent::Identity(event)),
             Output::Connect { peer, .. } => GroupOutput::Connect(peer),

@@ -7,11 +7,12 @@ use crate::jobs::{Job, JobResult, Jobs, Owner};
 use crate::refused::Refused;
 use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
+use sidelink_mac::pdcp::Protection;
 use sidelink_prose::group_keys::Destination;
 use sidelink_prose::long_message::Way;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{ReserveConfig, StreamId};
-use sidelink_security::group::GroupKey;
+use sidelink_security::group::{GroupConfig, GroupKey, Receiver, ReceiverConfig, Sender};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 
 impl<J: Jobs> Stack<J> {
@@ -117,7 +118,17 @@ impl<J: Jobs> Stack<J> {
                             self.not_reserved(stream);
                         }
                     }
-                    GroupOutput::Install { group, key, may_send } => self.install(group, key, may_send, sink),
+                    GroupOutput::Install { group, key, may_send, config } => {
+                        if let Some(config) = config {
+                            self.agree(group, config);
+                        }
+                        self.install(group, key, may_send, sink);
+                    }
+                    GroupOutput::LinkKey(record) => {
+                        if let Some(links) = &mut self.links {
+                            links.add_kd(*record);
+                        }
+                    }
                     GroupOutput::Remove { group, pgk_id } => self.remove_pgk(group, pgk_id),
                     GroupOutput::Connect(peer) => {
                         (sink.tell)(Event::Warning(&Warning::NoLinkForGroup(peer)));
@@ -159,6 +170,17 @@ impl<J: Jobs> Stack<J> {
         }
         for pdu in &pdus {
             self.layer2(engine::Input::SendPdu { address, lcid, pdu }, sink);
+        }
+    }
+
+    /// Takes other algorithms for a group, whose keys of before are gone then.
+    fn agree(&mut self, group: Layer2Id, config: GroupConfig) {
+        let known = self.engine.group(group).map(|receiver| receiver.config().group);
+        if known != Some(config) {
+            let source = self.engine.source().octets();
+            self.engine.add_group(Receiver::new(ReceiverConfig::new(config)));
+            let sender = Sender::new(config, source);
+            self.engine.add_destination(Address::Group(group), Protection::Group(sender));
         }
     }
 

@@ -45,7 +45,7 @@ impl Plain {
     fn install(&mut self, octet: u8) {
         let (valid_from, expiry) = (UtcCounter::new(0), UtcCounter::new(u32::MAX));
         let key = GroupKey { pgk_id: 7, pgk: Pgk::from([octet; 32]), valid_from, expiry };
-        self.out.push_back(GroupOutput::Install { group: GROUP, key, may_send: true });
+        self.out.push_back(GroupOutput::Install { group: GROUP, key, may_send: true, config: None });
     }
 }
 

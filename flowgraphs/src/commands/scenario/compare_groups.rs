@@ -2,9 +2,9 @@
 
 use super::Cases;
 use crate::args::{Form, Output};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, LongMessageWay};
 use crate::experiments::distribution::outcome::{self, Outcome};
-use crate::experiments::distribution::question::{self, Case, Solution, WayName};
+use crate::experiments::distribution::question::{self, Case, Solution};
 use crate::experiments::output;
 use crate::inspect::plot::{self, Panel};
 use crate::outputs::Outputs;
@@ -24,9 +24,6 @@ pub(super) struct GroupArgs {
     /// Groups: share of the members that come 10 s late, 0 to 0.9.
     #[arg(long, value_name = "P", default_value_t = 0.1)]
     late: f64,
-    /// Groups: how long messages go over PC5: whole, repeated:2, coded:2; several as whole,coded:2.
-    #[arg(long, value_name = "WAY", default_value = "whole", value_delimiter = ',')]
-    way: Vec<WayName>,
 }
 
 /// Runs the solutions, and prints what each cost.
@@ -47,7 +44,7 @@ pub(super) fn run(
     let mut all = Vec::new();
     for solution in solutions {
         for case in cases_of(*solution, cases, given) {
-            tracing::info!("{} N = {}, P = {}, {}", case.solution.name(), case.members, case.pool.period, case.way);
+            tracing::info!("{} N = {}, P = {}, {}", case.solution.name(), case.members, case.pool.period, case.way.name());
             let outcome = case.run()?;
             // a long comparison shows what it has
             if form.form == Form::Json {
@@ -77,7 +74,7 @@ fn check(name: &str, value: f64, most: f64) -> Result<(), ConfigError> {
 /// The trials of a solution. A way over PC5 makes no difference to those that send nothing long over it.
 fn cases_of(solution: Solution, cases: &Cases, given: &GroupArgs) -> Vec<Case> {
     let goes_over_pc5 = matches!(solution, Solution::Sakke | Solution::Owner);
-    let ways = if goes_over_pc5 { &given.way[..] } else { &[WayName::Whole] };
+    let ways = if goes_over_pc5 { &cases.long_messages[..] } else { &[LongMessageWay::Whole] };
     let mut all = Vec::new();
     for &members in &cases.members {
         for &period in &cases.period {

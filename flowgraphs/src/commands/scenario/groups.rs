@@ -44,8 +44,8 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for case in cases(args, &scenarios) {
         let name = format!(
-            "{} N = {}, P = {}, {} dB, MCS {}, seed {}",
-            case.scenario.name, case.members, case.period, case.snr.0, case.mcs, case.seed
+            "{} N = {}, P = {}, {} dB, MCS {}, {:?}, seed {}",
+            case.scenario.name, case.members, case.period, case.snr.0, case.mcs, case.way, case.seed
         );
         tracing::info!("{name}");
         let played = setup::play(&case)?;
@@ -71,18 +71,19 @@ fn scenario(name: &str) -> Result<&'static GroupScenario, ConfigError> {
 }
 
 /// Every configuration of the command line with every other.
-fn cases<'a>(args: &ScenarioArgs, scenarios: &[&'a GroupScenario]) -> Vec<GroupCase<'a>> {
+fn cases<'a>(args: &'a ScenarioArgs, scenarios: &[&'a GroupScenario]) -> Vec<GroupCase<'a>> {
     let given = &args.cases;
     let mut cases = Vec::new();
     for scenario in scenarios {
         for &members in &given.members {
             for &period in &given.period {
                 for &snr in &given.snr {
-                    for &mcs in &given.mcs {
-                        for seed in given.seed..given.seed.saturating_add(given.runs) {
-                            let (members, snr) = (members as usize, Decibel(snr));
-                            cases.push(GroupCase { scenario, members, period, snr, mcs, seed });
-                        }
+                    let ways = |mcs: &'a u8| given.long_messages.iter().map(move |way| (*mcs, *way));
+                    for (mcs, way) in given.mcs.iter().flat_map(ways) {
+                        let (members, snr) = (members as usize, Decibel(snr));
+                        let seeds = given.seed..given.seed.saturating_add(given.runs);
+                        let case = |seed| GroupCase { scenario, members, period, snr, mcs, way, seed };
+                        cases.extend(seeds.map(case));
                     }
                 }
             }

@@ -1,33 +1,92 @@
 //! Machines of group keys, from `[[group]]` and the identities of the key store.
 
 use super::{RadioFacts, UeConfig, upper};
-use crate::config::{ConfigError, GroupSolution};
-use sidelink_prose::group_keys::{Config, GroupKeyStore, GroupKeys, Identity, KmsKeys, Mikey, PrivateKeys};
+use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution};
+use sidelink_prose::group_keys::{self, Config, Domain, GroupKeyStore, GroupKeys, Identity, MikeySakke};
+use sidelink_prose::group_owner::{Member, Owner};
+use sidelink_prose::mikey::i_message::Servers;
 use sidelink_prose::mikey::identity::Kms;
 use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::reserve::CounterStore;
+use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::identity::eccsi::{PublicAuthenticationKey, SigningKey};
-use sidelink_security::identity::sakke::{PublicKey, ReceiverKey};
+use sidelink_security::identity::sakke::{Encapsulator, PublicKey, ReceiverKey};
 use sidelink_store::Keys;
 use sidelink_store::identity::{IdentityEntry, IdentityKeys, IdentityKind, KmsEntry};
-use sidelink_ue::{GroupMachine, IdentityGroups};
+use sidelink_ue::{GroupMachine, IdentityGroups, OwnerGroup, OwnerRole};
 use sidelink_wire::ids::Layer2Id;
 
-/// Makes the machines of a UE with this layer-2 ID, on a carrier with this SC period in subframes. Blocks on the store.
+/// Makes the machines of a UE with this layer-2 ID, on a carrier with this SC period in subframes; `given` is a certificate
+/// that is in no file. Blocks on the store.
 ///
 /// # Errors
-/// A fault of a group, a missing identity, or a damaged store.
-pub(super) fn machines<S: GroupKeyStore>(
+/// A fault of a group, a missing identity or certificate, or a damaged store.
+pub(super) fn machines<S>(
     config: &UeConfig,
-    keys: &Keys,
-    (source, sc_period): (Layer2Id, u64),
+    (keys, mut given): (&Keys, Option<(Credential, Trust)>),
+    own: (Layer2Id, u64),
     facts: RadioFacts,
     store: &mut S,
-) -> Result<Vec<Box<dyn GroupMachine>>, ConfigError> {
+) -> Result<Vec<Box<dyn GroupMachine>>, ConfigError>
+where
+    S: CounterStore + GroupKeyStore,
+    <S as CounterStore>::Error: std::fmt::Display,
+{
     let mut machines: Vec<Box<dyn GroupMachine>> = Vec::new();
-    if config.group.iter().any(|group| group.solution == GroupSolution::Identity) {
-        machines.push(Box::new(by_identities(config, keys, (source, sc_period), facts, store)?));
+    let of = |solution| config.group.iter().filter(move |group| group.solution == solution);
+    if of(GroupSolution::Identity).next().is_some() {
+        machines.push(Box::new(by_identities(config, keys, own, facts, store)?));
+    }
+    for (number, group) in of(GroupSolution::Owner).enumerate() {
+        if number > 0 {
+            let remedy = "keep one of them: their messages do not tell the groups apart";
+            let place = format!("[[group]] {:?}", group.name);
+            return Err(ConfigError::new("a second group with an owner", place, remedy));
+        }
+        let credential = match (given.take(), &config.credential) {
+            (Some(given), _) => given,
+            (None, Some(credential)) => credential.read()?,
+            (None, None) => {
+                let remedy = "add [credential]: owner and members prove themselves by certificates";
+                let place = format!("[[group]] {:?}", group.name);
+                return Err(ConfigError::new("a group with an owner, and no certificate", place, remedy));
+            }
+        };
+        machines.push(Box::new(with_owner(config, group, own, credential, store)?));
     }
     Ok(machines)
+}
+
+/// Makes the machine of a group with an owner.
+fn with_owner<S>(
+    config: &UeConfig,
+    group: &GroupConfig,
+    own: (Layer2Id, u64),
+    credential: (Credential, Trust),
+    store: &mut S,
+) -> Result<OwnerGroup, ConfigError>
+where
+    S: CounterStore,
+    S::Error: std::fmt::Display,
+{
+    let rules = group.owner_rules(&config.name, own)?;
+    let seed = upper::seed()?;
+    let wrong = |e: String| {
+        let place = format!("[[group]] {:?}", group.name);
+        ConfigError::new(e, place, "see [credential] and the key store")
+    };
+    let role = match group.role {
+        GroupRole::Owner => {
+            let machine = Owner::open(rules, &seed, credential, store).map_err(|e| wrong(e.to_string()))?;
+            OwnerRole::Owner(Box::new(machine))
+        }
+        GroupRole::Member | GroupRole::Manager => {
+            let (owner, identity) = group.owner()?;
+            let machine = Member::open(rules, &seed, credential, store).map_err(|e| wrong(e.to_string()))?;
+            OwnerRole::Member { machine: Box::new(machine), owner, identity }
+        }
+    };
+    Ok(OwnerGroup::new(group.layer2_id()?, role))
 }
 
 /// Makes the machine of the groups by identities.
@@ -70,7 +129,7 @@ fn own_identity<'a>(config: &UeConfig, keys: &'a Keys) -> Result<&'a IdentityEnt
 }
 
 /// Returns the MIKEY messages with the identities of the key store.
-fn messages(keys: &Keys, own: &IdentityEntry) -> Result<Mikey, ConfigError> {
+fn messages(keys: &Keys, own: &IdentityEntry) -> Result<MikeySakke, ConfigError> {
     let kms = keys.kms.iter().find(|kms| kms.name == own.kms).ok_or_else(|| {
         let what = format!("identity {:?} is of a key management server {:?}", own.name, own.kms);
         ConfigError::new(what, "the key store", "the store has to have its entry: fetch the keys again")
@@ -85,7 +144,15 @@ fn messages(keys: &Keys, own: &IdentityEntry) -> Result<Mikey, ConfigError> {
             all.extend(private_keys(kms, (&kpak, &z), entry, period)?);
         }
     }
-    Ok(Mikey::new(KmsKeys::new(kms.uri.clone(), kms.periods(), kpak, &z), all))
+    let domain = Domain {
+        uri: kms.uri.clone(),
+        periods: kms.periods(),
+        kpak,
+        encapsulator: Encapsulator::new(&z),
+        prefix: String::new(),
+        keys: all,
+    };
+    Ok(MikeySakke::new(vec![domain], Servers::Named))
 }
 
 /// Returns the keys of an identity for one period, checked; `None` where the secrets were revoked.
@@ -94,7 +161,7 @@ fn private_keys(
     (kpak, z): (&PublicAuthenticationKey, &PublicKey),
     entry: &IdentityEntry,
     period: &IdentityKeys,
-) -> Result<Option<PrivateKeys>, ConfigError> {
+) -> Result<Option<group_keys::IdentityKeys>, ConfigError> {
     let (Some(ssk), Some(rsk)) = (&period.ssk, &period.rsk) else { return Ok(None) };
     let place = format!("identity {:?} of the key store, period {}", entry.name, period.period);
     let wrong = |what: String| ConfigError::new(what, &place, "fetch the keys again");
@@ -104,5 +171,6 @@ fn private_keys(
     let ssk = ssk.as_bytes().try_into().map_err(|_| wrong("SSK has not 32 octets".to_owned()))?;
     let signing = SigningKey::new(kpak, &id, ssk, &period.pvt.0).map_err(|e| wrong(e.to_string()))?;
     let receiving = ReceiverKey::new(z, &id, rsk.as_bytes()).map_err(|e| wrong(e.to_string()))?;
-    Ok(Some(PrivateKeys { identity: Identity::user(&entry.uri), signing, receiving }))
+    let (identity, receiving) = (entry.uri.clone(), Some(receiving));
+    Ok(Some(group_keys::IdentityKeys { identity, signing, receiving }))
 }

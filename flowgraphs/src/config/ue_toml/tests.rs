@@ -109,7 +109,7 @@ impl Application for Diary {
             },
             Event::Warning(warning) => format!("trouble {warning}"),
             Event::SendsAgain(subframes) => format!("note this UE sends again after {subframes}"),
-            Event::LinkPdu(_) | Event::LinkStep { .. } => return,
+            Event::LinkPdu(_) | Event::LinkStep { .. } | Event::GroupKeys(_) => return,
         };
         self.0.lock().unwrap().push(line);
     }
@@ -274,6 +274,14 @@ fn what_is_wrong_is_said_with_its_place() {
         (format!("name = \"alice\"\n{RADIO}[[talk]]\nto = \"police\"\nevery = 5\n"), "police"),
         (format!("name = \"alice\"\n{RADIO}[communication]\nmcs = 31\n"), "MCS 31"),
         (format!("name = \"alice\"\nlayer-2 = 5\n{RADIO}"), "layer"),
+        (format!("name = \"alice\"\n{RADIO}{SAKKE}"), "a group by identities without an identity"),
+        (format!("name = \"alice\"\n{RADIO}{SAKKE}identity = \"sip:g\"\n"), "no identity of \"alice\""),
+        (
+            format!("name = \"alice\"\n{RADIO}{SAKKE}[[group.plan]]\nat = 1\naction = \"exclude\"\n"),
+            "exclude without a member",
+        ),
+        (format!("name = \"alice\"\n{RADIO}[long-messages]\nway = \"repeated\"\ntimes = 0\n"), "times = 0"),
+        (format!("name = \"alice\"\n{RADIO}[long-messages]\nway = \"coded\"\nfragment = 0\n"), "no octets"),
         (
             "name = \"alice\"\n[radio]\nprb = 25\n[time]\nsource = \"slss\"\n".to_owned(),
             "synchronisation subframe",
@@ -283,6 +291,9 @@ fn what_is_wrong_is_said_with_its_place() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+/// A group whose keys come from its manager.
+const SAKKE: &str = "[[group]]\nname = \"g\"\nid = \"0000b1\"\nsolution = \"identity\"\n";
 
 const V2X: &str = r#"
 [radio]

@@ -1,17 +1,21 @@
 //! Builds the stack of a UE and its applications from `ue.toml` and the key store.
 
 use super::group_keys;
-use super::{Draws, RadioFacts, UeConfig};
+use super::{Draws, RadioFacts, UeConfig, UseConfig};
 use crate::config::groups::layer2_id;
 use crate::config::{ConfigError, GroupSolution, LinkConfig};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::mux::Address;
+use sidelink_phy::channel::pssch::Grant;
+use sidelink_phy::tables::is_precoding_size;
+use sidelink_phy::units::{PrbRange, SidelinkMode};
 use sidelink_prose::direct_link::{self, Identity, KdStore};
 use sidelink_prose::discovery::agent;
 use sidelink_prose::group_keys::GroupKeyStore;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::clock_guard::ClockGuard;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
+use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::discovery::Freshness;
 use sidelink_store::credential::remember_lists;
 use sidelink_store::{CLOCK, Keys, random};
@@ -22,13 +26,16 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
+/// Octets of MAC and RLC headers in a block.
+const HEADERS: usize = 10;
+
 /// Seconds that are reserved at a time: a UE that restarts at once is silent for at most one and a half times as long.
 const CLOCK_AHEAD: u32 = 4;
 
 /// Builds the stack of `config`, and appends its applications to the given ones.
 pub(super) fn stack<S>(
     config: &UeConfig,
-    keys: &Keys,
+    (keys, given): (&Keys, Option<(Credential, Trust)>),
     mut store: S,
     facts: RadioFacts,
     sc_period: u64,
@@ -54,9 +61,11 @@ where
     }
     add_applications(config, (&groups, &receive_only), applications)?;
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
-    let machines = group_keys::machines(config, keys, (source, sc_period), facts, &mut store)?;
+    let own = (source, sc_period);
+    let machines = group_keys::machines(config, (keys, given), own, facts, &mut store)?;
     let jobs = Threaded::new(store, !facts.real_time);
-    let mut stack = Stack::new((provisioned.engine, provisioned.agent), names, jobs);
+    let way = config.long_messages.way(pdu_octets(config))?;
+    let mut stack = Stack::new((provisioned.engine, provisioned.agent), names, jobs).with_long_messages(way);
     for machine in machines {
         stack = stack.with_group_machine(machine);
     }
@@ -69,6 +78,15 @@ where
         Some(links) => stack.with_links(links),
         None => stack,
     })
+}
+
+/// Octets of a PDCP PDU that a transport block of the widest grant holds, approximately.
+fn pdu_octets(config: &UeConfig) -> usize {
+    let UseConfig { mcs, prbs, .. } = config.communication;
+    let widest = (1..=prbs).rev().find(|&len| is_precoding_size(len)).unwrap_or(1);
+    let prbs = PrbRange { start: 0, len: widest };
+    let grant = Grant { prbs, mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false };
+    grant.size(SidelinkMode::D2d).map_or(0, |(_, bits)| (bits / 8).saturating_sub(HEADERS))
 }
 
 /// Whether keys of a group come over the air.
@@ -127,7 +145,9 @@ where
     for group in &config.group {
         match group.solution {
             GroupSolution::None => provisioned.add_plain(&group.name, to_group(group.layer2_id()?))?,
-            GroupSolution::Identity => provisioned.add_keyed(&group.name, group.algorithms()?)?,
+            GroupSolution::Identity | GroupSolution::Owner => {
+                provisioned.add_keyed(&group.name, group.algorithms()?)?;
+            }
         }
     }
     for why in provisioned.receive_only.values() {

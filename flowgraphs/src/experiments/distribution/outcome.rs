@@ -87,7 +87,7 @@ impl Outcome {
         Self {
             kind: "group-distribution",
             solution: case.solution.name(),
-            way: case.way.to_string(),
+            way: case.way.name().to_owned(),
             members: case.members,
             period: case.pool.period,
             mcs: case.pool.mcs,

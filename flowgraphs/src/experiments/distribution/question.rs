@@ -6,13 +6,10 @@ use super::outcome::{Costs, Outcome};
 use super::pkmf::Pkmf;
 use super::trial::{self, Group};
 use super::{identity, mls, owner};
-use crate::config::ConfigError;
+use crate::config::{LongMessageWay, LongMessages};
 use sidelink_mac::mux::Address;
-use sidelink_prose::long_message;
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::Layer2Id;
-use std::fmt;
-use std::str::FromStr;
 
 /// Layer-2 identity of the group.
 pub(crate) const GROUP: u32 = 0x00_01a2;
@@ -63,61 +60,8 @@ impl Solution {
     }
 }
 
-/// How long messages go over PC5, as the command line has it: `whole`, `repeated:2`, `coded:2`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WayName {
-    Whole,
-    Repeated(u8),
-    /// With so many fragments more than are needed.
-    Coded(u8),
-}
-
-impl FromStr for WayName {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let refused = || {
-            let what = format!("{text:?} is no way to send long messages");
-            ConfigError::usage(what, "take whole, repeated:2 (twice), or coded:2 (two fragments more than needed)")
-        };
-        match text.split_once(':') {
-            None if text == "whole" => Ok(Self::Whole),
-            Some((name, number)) => match (name, number.parse()) {
-                ("repeated", Ok(times @ 1..=20)) => Ok(Self::Repeated(times)),
-                ("coded", Ok(parity @ 0..=100)) => Ok(Self::Coded(parity)),
-                _ => Err(refused()),
-            },
-            None => Err(refused()),
-        }
-    }
-}
-
-impl fmt::Display for WayName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Whole => f.write_str("whole"),
-            Self::Repeated(times) => write!(f, "repeated:{times}"),
-            Self::Coded(parity) => write!(f, "coded:{parity}"),
-        }
-    }
-}
-
-impl WayName {
-    /// Octets of MAC and RLC headers around the one PDU of a block, at most.
-    const HEADERS: usize = 10;
-
-    fn of(self, pool: &Pool) -> anyhow::Result<long_message::Way> {
-        Ok(match self {
-            Self::Whole => long_message::Way::Whole,
-            Self::Repeated(times) => long_message::Way::Repeated { times },
-            Self::Coded(parity) => {
-                let room = pool.block_octets().saturating_sub(Self::HEADERS);
-                let way = long_message::Way::coded(room, 0, parity);
-                way.ok_or_else(|| ConfigError::usage("no fragment fits a block of this MCS", "take a higher --mcs"))?
-            }
-        })
-    }
-}
+/// Octets of MAC and RLC headers around the one PDU of a block, at most.
+const HEADERS: usize = 10;
 
 /// A trial to run.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +69,8 @@ pub(crate) struct Case {
     pub(crate) solution: Solution,
     pub(crate) members: usize,
     pub(crate) pool: Pool,
-    pub(crate) way: WayName,
+    /// How messages travel that are longer than a block.
+    pub(crate) way: LongMessageWay,
     /// Milliseconds there and back between any two functions of the network, UEs included.
     pub(crate) round_trip: u64,
     /// Share of the members that come late.
@@ -160,7 +105,8 @@ impl Case {
     pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
         let mut air = self.air()?;
         let (n, now, seed) = (self.members, START, self.seed);
-        let way = self.way.of(&self.pool)?;
+        let room = self.pool.block_octets().saturating_sub(HEADERS);
+        let way = LongMessages { way: self.way, ..LongMessages::default() }.way(room)?;
         let mut solution: Box<dyn trial::Solution> = match self.solution {
             Solution::Mls => return Ok(self.priced()),
             Solution::Sakke => Box::new(identity::group(n, now, self.pool.period, way, seed)?),

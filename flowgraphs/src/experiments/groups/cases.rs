@@ -1,5 +1,6 @@
 //! Which scenarios of groups there are.
 
+use crate::config::LongMessageWay;
 use crate::experiments::cases::Expect;
 use sidelink_phy::units::Decibel;
 
@@ -96,5 +97,7 @@ pub(crate) struct GroupCase<'a> {
     pub(crate) snr: Decibel,
     /// I_MCS of PSSCH.
     pub(crate) mcs: u8,
+    /// How long messages travel.
+    pub(crate) way: LongMessageWay,
     pub(crate) seed: u64,
 }

@@ -36,6 +36,8 @@ pub(crate) struct GroupCosts {
     pub(crate) period: u64,
     pub(crate) snr_db: f64,
     pub(crate) mcs: u8,
+    /// How long messages travelled.
+    pub(crate) way: String,
     pub(crate) seed: u64,
     pub(crate) phases: Vec<Phase>,
     /// What the thief heard.
@@ -114,6 +116,7 @@ impl GroupCosts {
             period: case.period,
             snr_db: case.snr.0,
             mcs: case.mcs,
+            way: format!("{:?}", case.way).to_lowercase(),
             seed: case.seed,
             phases,
             thief: case.scenario.theft.then(|| thief(run)),
@@ -291,7 +294,7 @@ fn refused(run: &Run) -> BTreeMap<String, u64> {
     for (_, entry) in run.members.iter().flatten() {
         let why = match entry {
             Entry::Key(event) => match sort(event) {
-                Sort::Refused(why) => why.to_owned(),
+                Sort::Refused(why) => why,
                 _ => continue,
             },
             Entry::Dropped { why, .. } => why.clone(),

@@ -24,6 +24,7 @@ fn rows(all: &[GroupCosts]) -> Rows {
         "P",
         "SNR dB",
         "MCS",
+        "way",
         "seed",
         "phase",
         "reached",
@@ -45,7 +46,8 @@ fn rows(all: &[GroupCosts]) -> Rows {
     for costs in all {
         for phase in &costs.phases {
             let mut cells = vec![costs.name.clone(), costs.members.to_string(), costs.period.to_string()];
-            cells.extend([costs.snr_db.to_string(), costs.mcs.to_string(), costs.seed.to_string()]);
+            cells.extend([costs.snr_db.to_string(), costs.mcs.to_string(), costs.way.clone()]);
+            cells.push(costs.seed.to_string());
             cells.extend([phase.name.clone(), format!("{}/{}", phase.reached, phase.of)]);
             cells.push(phase.ms.map_or("-".to_owned(), |ms| ms.to_string()));
             let counts = [

@@ -3,8 +3,8 @@
 use super::cases::{By, GroupCase, Solution};
 use super::log::TEXT;
 use super::timeline::{CONTROL, PRBS, Timeline};
-use crate::config::ConfigError;
 use crate::config::ue_toml::UeConfig;
+use crate::config::{ConfigError, LongMessageWay};
 use std::fmt::Write;
 
 /// Identity of the group.
@@ -84,6 +84,11 @@ fn head(case: &GroupCase<'_>, party: Party) -> String {
     let (name, id) = (party.name(), party.layer2_id());
     let seed = 1000 * case.seed + u64::from(id & 0xff) + if party == Party::Mallory { 900 } else { 0 };
     let GroupCase { period, mcs, .. } = case;
+    let way = match case.way {
+        LongMessageWay::Whole => "whole",
+        LongMessageWay::Repeated => "repeated",
+        LongMessageWay::Coded => "coded",
+    };
     let control = "1".repeat(CONTROL as usize);
     format!(
         r#"name = "{name}"
@@ -104,6 +109,8 @@ data-prb = {{ start = 0, end = 14, num = 7 }}
 mcs = {mcs}
 prbs = {PRBS}
 trpt-subset = 4
+[long-messages]
+way = "{way}"
 "#
     )
 }

@@ -1,6 +1,7 @@
 //! Events of group keys, sorted by what they mean for the costs: the same for every solution.
 
 use sidelink_prose::group_keys::Event as Identity;
+use sidelink_prose::group_owner::Event as Owner;
 use sidelink_ue::GroupEvent;
 
 /// What an event means for the costs.
@@ -17,13 +18,13 @@ pub(crate) enum Sort {
     /// This UE has the key of a call.
     Joined,
     /// A received message was refused, for this reason.
-    Refused(&'static str),
+    Refused(String),
     /// Anything else.
     Other,
 }
 
 /// Sorts an event.
-pub(crate) const fn sort(event: &GroupEvent) -> Sort {
+pub(crate) fn sort(event: &GroupEvent) -> Sort {
     match event {
         GroupEvent::Identity(event) => match event {
             Identity::Distributing { members, .. } => Sort::Made(*members),
@@ -31,12 +32,23 @@ pub(crate) const fn sort(event: &GroupEvent) -> Sort {
             Identity::GmkReceived { .. } => Sort::Got,
             Identity::CallStarted(_) => Sort::Called,
             Identity::CallJoined { .. } => Sort::Joined,
-            Identity::Refused { why, .. } => Sort::Refused(why.name()),
+            Identity::Refused { why, .. } => Sort::Refused(why.name().to_owned()),
             Identity::Reached { .. }
             | Identity::Round { .. }
             | Identity::GmkEnded { .. }
             | Identity::CallEnded(_)
             | Identity::StoreFailed { .. } => Sort::Other,
+        },
+        GroupEvent::Owner(event) => match event {
+            Owner::Epoch { members, .. } => Sort::Made(*members),
+            Owner::In { .. } => Sort::Got,
+            Owner::Note(note) => Sort::Refused(note.to_string()),
+            Owner::Joined { .. }
+            | Owner::Rekeyed { .. }
+            | Owner::Gone { .. }
+            | Owner::Out(_)
+            | Owner::List { .. }
+            | Owner::Message(_) => Sort::Other,
         },
     }
 }

@@ -3,11 +3,13 @@
 use super::cases::{ALL, GroupCase};
 use super::costs::{GroupCosts, Run};
 use super::{output, setup};
+use crate::config::LongMessageWay;
 use sidelink_phy::units::Decibel;
 
 fn play(name: &str, snr: f64) -> (Run, GroupCosts) {
     let scenario = ALL.iter().find(|scenario| scenario.name == name).unwrap();
-    let case = GroupCase { scenario, members: 3, period: 40, snr: Decibel(snr), mcs: 5, seed: 1 };
+    let way = LongMessageWay::Whole;
+    let case = GroupCase { scenario, members: 3, period: 40, snr: Decibel(snr), mcs: 5, way, seed: 1 };
     let run = setup::play(&case).unwrap();
     let costs = GroupCosts::of(&case, &run);
     let mut events = Vec::new();

@@ -1,6 +1,7 @@
 //! When what is asked for, in subframes after the start.
 
 use super::cases::GroupCase;
+use crate::config::LongMessageWay;
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::units::{PrbRange, SidelinkMode};
 
@@ -35,7 +36,13 @@ pub(crate) struct Timeline {
 impl Timeline {
     /// The times of a case: twice what a distribution takes when nothing is lost, and a margin.
     pub(crate) fn of(case: &GroupCase<'_>) -> Self {
-        let spacing = case.period * periods(case.period, case.mcs, MESSAGE);
+        let octets = match case.way {
+            LongMessageWay::Whole => MESSAGE,
+            LongMessageWay::Repeated => 2 * MESSAGE,
+            // Two fragments of parity, and the headers of all.
+            LongMessageWay::Coded => 2 * MESSAGE,
+        };
+        let spacing = case.period * periods(case.period, case.mcs, octets);
         let distribution = 2 * spacing * case.members as u64 + 12 * case.period + 1500;
         let call = CALL.max(10 * case.period);
         let distribute = 200;

@@ -72,6 +72,11 @@ impl Root {
         self.list.as_ref().map_or(0, |list| list.number)
     }
 
+    /// Returns the time at which the revocation list in use was issued; `None` without one.
+    pub fn list_issued(&self) -> Option<UtcTime> {
+        self.list.as_ref().map(|list| UtcTime::from_millis(list.times.0))
+    }
+
     /// Installs a revocation list (DER) that is newer than the one in use. Its times are checked when a peer is.
     pub fn install_crl(&mut self, der: &[u8]) -> Result<(), CertificateError> {
         let malformed = |_| CertificateError::Malformed;

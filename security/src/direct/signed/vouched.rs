@@ -31,7 +31,7 @@ impl Vouched {
         Self::of_credential(reader)
     }
 
-    fn of_credential(mut reader: Reader<'_>) -> Option<Self> {
+    pub(super) fn of_credential(mut reader: Reader<'_>) -> Option<Self> {
         let [kind] = reader.take()?;
         let length = usize::from(u16::from_be_bytes(reader.take()?));
         let (issuer, serial, end) = certificate::ends(reader.0.get(..length).filter(|_| kind == 1)?)?;

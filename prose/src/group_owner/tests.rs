@@ -1,0 +1,7 @@
+mod crashes;
+mod floods;
+mod life;
+mod loss;
+mod proposals;
+mod revocation;
+mod rig;

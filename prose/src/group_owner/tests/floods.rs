@@ -1,0 +1,186 @@
+//! What anybody can send: bounded work, bounded tables, cookies.
+
+use proptest::prelude::*;
+use sidelink_wire::group_owner::{Body, JoinRequest, Kind, Packet, Repr};
+use sidelink_wire::ids::Layer2Id;
+
+use super::super::*;
+use super::rig::*;
+
+fn request(at: u16, cookie: Option<[u8; 16]>) -> Vec<u8> {
+    let nonce = [at as u8, (at >> 8) as u8, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3];
+    let body = Body::JoinRequest(JoinRequest {
+        nonce,
+        eea: 0x70,
+        eia: 0x70,
+        identity: b"flood",
+        credential: &[1, 0, 1, 9],
+        cookie,
+    });
+    let repr = Repr { group: GROUP.group_id, body };
+    let mut out = vec![0; repr.buffer_len()];
+    repr.emit(&mut out).unwrap();
+    out
+}
+
+fn source(at: u16) -> Layer2Id {
+    Layer2Id::from_octets([0x99, (at >> 8) as u8, at as u8])
+}
+
+#[test]
+fn a_flood_of_requests_costs_a_bounded_number_of_answers_and_entries() {
+    let mut rig = Rig::new(1);
+    let limits = config(0);
+    for period in 0..50 {
+        let before = rig.old.len();
+        for at in 0..100 {
+            let (now, message) = (rig.time(), request(period * 100 + at, None));
+            rig.input(0, Input::Message { now, from: source(at), message: &message }).unwrap();
+        }
+        assert!(rig.old.len() - before <= limits.answers as usize);
+        assert!(rig.ues[0].owner().half_open() <= limits.cookies_from);
+        rig.air.clear();
+        rig.tick(PERIOD);
+    }
+    // Beyond some entries only cookies are sent.
+    assert!(rig.old.iter().filter(|sent| sent.kind == Kind::Challenge).count() <= 4 * limits.cookies_from);
+    assert!(rig.old.iter().any(|sent| sent.kind == Kind::Cookie));
+    // A member joins in the middle of it, with a cookie.
+    for at in 0..20 {
+        let (now, message) = (rig.time(), request(9000 + at, None));
+        rig.input(0, Input::Message { now, from: source(at), message: &message }).unwrap();
+        rig.tick(PERIOD);
+    }
+    rig.air.clear();
+    rig.join(1);
+    rig.run(2000);
+    rig.assert_in(1);
+    assert!(rig.old.iter().any(|sent| sent.kind == Kind::Cookie && sent.to == layer2(1)));
+}
+
+/// A cookie belongs to one source and one request.
+#[test]
+fn cookies_do_not_fit_others() {
+    let mut rig = Rig::new(0);
+    let give = |rig: &mut Rig, from: Layer2Id, message: Vec<u8>| {
+        let before = rig.old.len();
+        let now = rig.time();
+        rig.input(0, Input::Message { now, from, message: &message }).unwrap();
+        rig.tick(PERIOD);
+        rig.old[before..].first().map(|sent| (sent.kind, sent.octets.clone()))
+    };
+    for at in 0..8 {
+        assert_eq!(give(&mut rig, source(at), request(at, None)).unwrap().0, Kind::Challenge);
+    }
+    let (kind, octets) = give(&mut rig, source(50), request(50, None)).unwrap();
+    assert_eq!(kind, Kind::Cookie);
+    let packet = Packet::new_checked(&octets[..]).unwrap();
+    let Ok(Repr { body: Body::Cookie { cookie, .. }, .. }) = Repr::parse(&packet) else {
+        panic!("{octets:?}")
+    };
+    assert_eq!(give(&mut rig, source(51), request(50, Some(cookie))).unwrap().0, Kind::Cookie);
+    assert_eq!(give(&mut rig, source(50), request(51, Some(cookie))).unwrap().0, Kind::Cookie);
+    assert_eq!(give(&mut rig, source(50), request(50, Some(cookie))).unwrap().0, Kind::Challenge);
+}
+
+/// Proofs with wrong signatures do not end the join that they aim at, and cost a bounded number of checks.
+#[test]
+fn forged_proofs_end_nothing() {
+    let mut rig = Rig::new(1);
+    rig.join(1);
+    rig.period(&mut |sent| vec![sent]);
+    let challenge = rig.old.iter().find(|sent| sent.kind == Kind::Challenge).unwrap().clone();
+    let mut forged = vec![Kind::Proof.octet(), 7, 7, 7];
+    forged.extend(&challenge.octets[20..36]);
+    forged.extend([5; 32 + 4 + 64]);
+    for _ in 0..100 {
+        let now = rig.time();
+        rig.input(0, Input::Message { now, from: layer2(1), message: &forged }).unwrap();
+    }
+    let judged = rig.ues[0].notes().filter(|note| matches!(note, Note::NotBelieved { .. })).count();
+    assert_eq!(judged, config(0).judged as usize);
+    rig.run(1500);
+    rig.assert_in(1);
+}
+
+/// Nobody can end a join or a membership by refusals, challenges or keys without proof.
+#[test]
+fn forged_answers_end_nothing() {
+    let mut rig = Rig::new(1);
+    rig.join(1);
+    rig.run_with(1500, |sent| {
+        let mut forged = vec![sent.clone()];
+        if sent.to == layer2(1) {
+            // Before each true message a changed one, and a refusal.
+            let mut changed = sent.clone();
+            let last = changed.octets.len() - 1;
+            changed.octets[last] ^= 1;
+            let nonce = if sent.octets.len() > 20 { sent.octets[4..20].to_vec() } else { vec![0; 16] };
+            let refusal = [&[Kind::Refusal.octet(), 7, 7, 7][..], &nonce, &[1]].concat();
+            forged.insert(0, Sent { octets: refusal, kind: Kind::Refusal, ..sent.clone() });
+            forged.insert(0, changed);
+        }
+        forged
+    });
+    rig.assert_in(1);
+    for kind in [Kind::Removal, Kind::LeaveAccept, Kind::Keys, Kind::Confirm] {
+        let octets = [&[kind.octet(), 7, 7, 7][..], &[0, 0, 0, 2], &[1; 189]].concat();
+        for length in [24, 197] {
+            let now = rig.time();
+            let message = &octets[..length];
+            rig.input(1, Input::Message { now, from: layer2(0), message }).unwrap();
+            rig.input(0, Input::Message { now, from: layer2(1), message }).unwrap();
+        }
+    }
+    rig.assert_in(1);
+    assert_eq!(rig.ues[0].owner().members().count(), 1);
+}
+
+/// Leave and removal, repeated by an attacker after the member has joined again.
+#[test]
+fn recorded_ends_do_not_fit_a_later_join() {
+    let mut rig = Rig::new(2);
+    rig.all_join();
+    let now = rig.time();
+    rig.input(1, Input::Leave { now }).unwrap();
+    rig.run(1000);
+    rig.join(1);
+    rig.run(1000);
+    rig.assert_in(1);
+    let old: Vec<_> = rig.old.clone();
+    for sent in old {
+        rig.hear(&sent);
+        rig.tick(PERIOD);
+    }
+    rig.run(1000);
+    rig.assert_in(1);
+    rig.assert_in(2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_octets_at_any_time(
+        messages in prop::collection::vec(
+            (0_u8..12, prop::collection::vec(any::<u8>(), 0..250), any::<(bool, bool)>(), 0_u64..200), 0..60),
+    ) {
+        let mut rig = Rig::new(1);
+        rig.join(1);
+        for (kind, tail, (owner, group), wait) in messages {
+            let mut octets = vec![kind, 7, 7, if group { 7 } else { 8 }];
+            octets.extend(tail);
+            let (ue, from) = if owner { (0, layer2(1)) } else { (1, layer2(0)) };
+            let now = rig.time();
+            rig.input(ue, Input::Message { now, from, message: &octets }).unwrap();
+            rig.run(wait);
+        }
+        // Nothing of it hinders a join.
+        rig.run(4000);
+        if rig.ues[1].member().epoch().is_none() {
+            rig.join(1);
+            rig.run(2000);
+        }
+        rig.assert_in(1);
+    }
+}
