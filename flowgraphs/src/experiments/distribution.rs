@@ -8,6 +8,7 @@
 //! outcome.rs     what it cost
 //! trial.rs       one group: keys brought, late joiners, a theft; its costs
 //! machines.rs    machines of UEs whose messages go over PC5
+//! owner.rs       S3.4: a group owner with certificates
 //! identity.rs    S3.1: MIKEY-SAKKE
 //! invitation.rs  S3.2: invitations and white lists
 //! pkmf.rs        PGKs of a PKMF, the standard's way
@@ -23,6 +24,7 @@ pub(crate) mod machines;
 pub(crate) mod mls;
 pub(crate) mod naf;
 pub(crate) mod outcome;
+pub(crate) mod owner;
 pub(crate) mod pkmf;
 pub(crate) mod question;
 pub(crate) mod trial;

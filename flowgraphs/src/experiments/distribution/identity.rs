@@ -4,12 +4,14 @@ use super::layer2;
 use super::machines::{Begins, Machines};
 use super::question::GROUP;
 use sidelink_prose::group_keys::{
-    Callers, Config, GroupKeys, Identity, Kept, KmsKeys, Member, Mikey, PrivateKeys, StandardGroup,
+    Callers, Config, Domain, GroupKeys, Identity, IdentityKeys, Kept, Member, MikeySakke, StandardGroup,
 };
 use sidelink_prose::long_message::Way;
 use sidelink_prose::mikey::identity::Kms;
+use sidelink_prose::mikey::i_message::Servers;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::identity::master::{AuthenticationSecret, EncryptionSecret};
+use sidelink_security::identity::sakke::Encapsulator;
 use sidelink_security::key_period::KeyPeriods;
 use sidelink_ue::air_rng::AirRng;
 use sidelink_ue::{GroupMachine, IdentityGroups, Managed};
@@ -41,18 +43,25 @@ impl Server {
         Ok(Self { authentication, encryption, rng })
     }
 
-    /// What is public of it.
-    fn public(&self) -> KmsKeys {
-        let (kpak, z) = (*self.authentication.public_key(), self.encryption.public_key());
-        KmsKeys::new(KMS.to_owned(), KeyPeriods::Months, kpak, z)
+    /// The server as a UE with these keys knows it.
+    fn domain(&self, keys: Vec<IdentityKeys>) -> Domain {
+        Domain {
+            uri: KMS.to_owned(),
+            periods: KeyPeriods::Months,
+            kpak: *self.authentication.public_key(),
+            encapsulator: Encapsulator::new(self.encryption.public_key()),
+            prefix: String::new(),
+            keys,
+        }
     }
 
     /// Private keys of an identity at a time.
-    fn issue(&mut self, identity: &str, at: UtcTime) -> anyhow::Result<PrivateKeys> {
+    fn issue(&mut self, identity: &str, at: UtcTime) -> anyhow::Result<IdentityKeys> {
         let kms = Kms { uri: KMS, periods: KeyPeriods::Months, kpak: self.authentication.public_key() };
         let id = kms.identifier(identity, at).ok_or_else(|| anyhow::anyhow!("no period; this is a bug"))?;
         let signing = self.authentication.issue(&id, &self.rng.octets())?;
-        Ok(PrivateKeys { identity: Identity::user(identity), signing, receiving: self.encryption.issue(&id)? })
+        let (identity, receiving) = (identity.to_owned(), Some(self.encryption.issue(&id)?));
+        Ok(IdentityKeys { identity, signing, receiving })
     }
 }
 
@@ -70,7 +79,7 @@ pub(crate) fn group(
     let mut server = Server::new(seed)?;
     let group = Layer2Id::new(GROUP)?;
     let listed = |station: usize| -> anyhow::Result<Member> {
-        Ok(Member { identity: Identity::user(name(station)), layer2: layer2::identity(station)? })
+        Ok(Member { identity: Identity::user(&name(station)), layer2: layer2::identity(station)? })
     };
     let all = (1..=members).map(listed).collect::<anyhow::Result<Vec<_>>>()?;
     let mut machines: Vec<Box<dyn GroupMachine>> = Vec::new();
@@ -79,15 +88,15 @@ pub(crate) fn group(
         if station == 0 {
             keys.push(server.issue(NAME, now)?);
         }
-        let mut rules = Config::new(layer2::identity(station)?, Identity::user(name(station)), sc_period);
+        let mut rules = Config::new(layer2::identity(station)?, Identity::user(&name(station)), sc_period);
         rules.spacing = 2 * sc_period;
         let callers = Callers::WithGmk;
         rules.groups = vec![StandardGroup { layer2: group, identity: Identity::user(NAME), callers }];
-        let messages = Box::new(Mikey::new(server.public(), keys));
+        let messages = Box::new(MikeySakke::new(vec![server.domain(keys)], Servers::Named));
         let machine = GroupKeys::open(rules, messages, &server.rng.octets::<32>(), Kept::default(), now);
         let managed = Managed { group, members: all.clone(), lead: 0, period: PERIOD };
         let managed = if station == 0 { vec![managed] } else { Vec::new() };
         machines.push(Box::new(IdentityGroups::new(machine, managed)));
     }
-    Ok(Machines::new((group, name, Begins::Manager), way, machines))
+    Ok(Machines::new((group, name, Begins::Manager), (way, 0), machines))
 }

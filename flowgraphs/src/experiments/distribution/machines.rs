@@ -3,18 +3,21 @@
 use super::layer2::{self, Heard, Layer2};
 use super::trial::{Presence, Solution};
 use sidelink_mac::mux::Address;
-use sidelink_prose::group_keys::{Destination, Path};
+use sidelink_prose::group_keys::{self, Destination, Path};
+use sidelink_prose::group_owner;
 use sidelink_prose::long_message::{Receiver, Sender, Way};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::memory::Memory;
 use sidelink_ue::{GroupAction, GroupEvent, GroupInput, GroupMachine, GroupOutput};
 use sidelink_wire::ids::Layer2Id;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-/// A UE: its machine, and what it reassembles.
+/// A UE: its machine, its counters, and what it reassembles.
 struct Ue {
     machine: Box<dyn GroupMachine>,
     receiver: Receiver,
+    disk: Memory,
     sequence: u16,
     due: Option<UtcTime>,
     cpu: Duration,
@@ -31,7 +34,16 @@ pub(crate) struct Machines {
     /// What the manager does first, and what members do.
     begins: Begins,
     got: Vec<(UtcTime, usize)>,
+    /// Members that ask to join, and when.
+    joining: VecDeque<(UtcTime, usize)>,
+    /// Milliseconds between two of them.
+    spacing: u64,
+    /// The one who was left out.
+    removed: Option<usize>,
 }
+
+/// Milliseconds after which a member that did not reach the owner asks again.
+const AGAIN: u64 = 2000;
 
 /// Who begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +58,27 @@ impl Machines {
     /// Of these machines, each of the station of its number.
     pub(crate) fn new(
         (group, name, begins): (Layer2Id, fn(usize) -> String, Begins),
-        way: Way,
+        (way, spacing): (Way, u64),
         machines: Vec<Box<dyn GroupMachine>>,
     ) -> Self {
         let ue = |machine| Ue {
             machine,
             receiver: Receiver::default(),
+            disk: Memory::default(),
             sequence: 0,
             due: None,
             cpu: Duration::ZERO,
         };
         let ues = machines.into_iter().map(ue).collect();
-        Self { group, way, ues, away: BTreeSet::new(), name, begins, got: Vec::new() }
+        let (away, joining) = (BTreeSet::new(), VecDeque::new());
+        Self { group, way, ues, away, name, begins, got: Vec::new(), joining, spacing, removed: None }
+    }
+
+    /// Lets members ask to join, one after another.
+    fn join(&mut self, now: UtcTime, members: &[usize]) {
+        let turn = |(turn, member): (usize, &usize)| (now.plus_millis(turn as u64 * self.spacing), *member);
+        let turns: Vec<_> = members.iter().enumerate().map(turn).collect();
+        self.joining.extend(turns);
     }
 
     fn act(&mut self, air: &mut Layer2, station: usize, action: &GroupAction) -> anyhow::Result<()> {
@@ -84,14 +105,21 @@ impl Machines {
                     ue.machine.handle_input(GroupInput::Stored { now, ticket });
                     ue.cpu += clock.elapsed();
                 }
-                GroupOutput::Event(event) => {
-                    if brings_key(&event) {
-                        self.got.push((now, station));
-                    }
+                GroupOutput::Reserve(reservation) => {
+                    let granted = reservation.commit(&mut ue.disk)?;
+                    ue.machine.handle_input(GroupInput::Granted { now, granted });
                 }
+                GroupOutput::Event(event) => match Meaning::of(&event) {
+                    Meaning::Key => self.got.push((now, station)),
+                    // as a user would who wants to be in it
+                    Meaning::Out if self.removed != Some(station) => {
+                        self.joining.push_back((now.plus_millis(AGAIN), station));
+                    }
+                    Meaning::Out | Meaning::Nothing => {}
+                },
                 GroupOutput::Refused(error) => anyhow::bail!("UE {station}: {error}"),
                 GroupOutput::Connect(_) => anyhow::bail!("UE {station} asks for a link; there are none here"),
-                GroupOutput::Install { .. } | GroupOutput::Remove { .. } => {}
+                GroupOutput::Install { .. } | GroupOutput::Remove { .. } | GroupOutput::LinkKey(_) => {}
                 GroupOutput::Timeout(at) => {
                     ue.due = at;
                     return Ok(());
@@ -131,11 +159,23 @@ impl Machines {
     }
 }
 
-/// Whether a member has a new key of its group.
-fn brings_key(event: &GroupEvent) -> bool {
-    use sidelink_prose::group_keys;
-    match event {
-        GroupEvent::Identity(event) => matches!(event, group_keys::Event::GmkReceived { .. }),
+/// What an event of a member means for its key.
+enum Meaning {
+    /// It has a new key of its group.
+    Key,
+    /// It is in no group: it did not reach the owner, or was left out.
+    Out,
+    Nothing,
+}
+
+impl Meaning {
+    fn of(event: &GroupEvent) -> Self {
+        match event {
+            GroupEvent::Identity(group_keys::Event::GmkReceived { .. })
+            | GroupEvent::Owner(group_owner::Event::In { .. }) => Self::Key,
+            GroupEvent::Owner(group_owner::Event::Out(_)) => Self::Out,
+            GroupEvent::Identity(_) | GroupEvent::Owner(_) => Self::Nothing,
+        }
     }
 }
 
@@ -144,14 +184,17 @@ impl Solution for Machines {
         match self.begins {
             Begins::Manager => self.act(air, 0, &GroupAction::Distribute),
             Begins::Members => {
-                self.act(air, 0, &GroupAction::Distribute)?;
-                let there = (1..self.ues.len()).filter(|member| !self.away.contains(member));
-                there.collect::<Vec<_>>().into_iter().try_for_each(|member| self.act(air, member, &GroupAction::Join))
+                let now = air.now();
+                self.input(air, 0, GroupInput::Tick { now })?;
+                let there: Vec<usize> = (1..self.ues.len()).filter(|ue| !self.away.contains(ue)).collect();
+                self.join(now, &there);
+                Ok(())
             }
         }
     }
 
     fn rekey(&mut self, air: &mut Layer2, without: usize) -> anyhow::Result<()> {
+        self.removed = Some(without);
         self.act(air, 0, &GroupAction::Exclude((self.name)(without)))
     }
 
@@ -162,6 +205,11 @@ impl Solution for Machines {
             }
         }
         let now = air.now();
+        let (due, later) = self.joining.drain(..).partition::<VecDeque<_>, _>(|(at, _)| *at <= now);
+        self.joining = later;
+        for (_, member) in due {
+            self.act(air, member, &GroupAction::Join)?;
+        }
         for station in 0..self.ues.len() {
             if self.ues[station].due.is_some_and(|due| due <= now) {
                 self.input(air, station, GroupInput::Tick { now })?;
@@ -176,9 +224,7 @@ impl Solution for Machines {
             Presence::There => {
                 self.away.retain(|member| !members.contains(member));
                 if self.begins == Begins::Members {
-                    for member in members {
-                        self.act(air, *member, &GroupAction::Join)?;
-                    }
+                    self.join(air.now(), members);
                 }
             }
         }

@@ -3,7 +3,9 @@
 use super::invitation::{Admission, Invitations};
 use super::pkmf::Pkmf;
 use super::layer2::{self, Layer2, Pool};
+use super::question::{self, Case, Solution};
 use super::trial::{self, Group};
+use crate::config::LongMessageWay;
 use sidelink_mac::mux::Address;
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::Layer2Id;
@@ -88,6 +90,22 @@ fn every_member_gets_the_key_of_a_naf_and_the_one_removed_does_not() {
         assert_eq!(trial.late.unwrap().keyed, 1);
         assert_eq!(trial.rekeying.network.vectors, 5, "one each, the owner's too");
         assert_eq!(trial.first.sent.blocks > 0, admission == Admission::Invitation);
+    }
+}
+
+/// Over PC5, with a tenth of the blocks lost: each solution reaches everybody, who comes late as well, and the new key
+/// everybody but the one who was left out, in each way of long messages.
+#[test]
+fn machines_bring_every_member_its_key_over_a_bad_air() {
+    for solution in [Solution::Sakke, Solution::Owner] {
+        for way in [LongMessageWay::Whole, LongMessageWay::Repeated, LongMessageWay::Coded] {
+            let pool = question::pool(40, 5, 0.1);
+            let case = Case { solution, members: 4, pool, way, round_trip: 40, late: 0.25, seed: 3 };
+            let outcome = case.run().unwrap();
+            let keyed = (outcome.first.keyed, outcome.late.unwrap().keyed, outcome.rekeying.keyed);
+            assert_eq!(keyed, (3, 1, 3), "{solution:?} {way:?}");
+            assert!(outcome.first.n_tb > 20 && outcome.rekeying.n_tb > 6, "{solution:?} {way:?}");
+        }
     }
 }
 
