@@ -60,7 +60,7 @@
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
 //! - [`identity`], ECCSI, SAKKE, the UID of 3GPP, and the secrets of a key management server
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod cipher;

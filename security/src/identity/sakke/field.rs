@@ -6,6 +6,11 @@ use subtle::{Choice, ConditionallySelectable};
 use super::params::Residue;
 
 /// [`Self::LANES`] elements of F_p side by side. Every operation works on each lane by itself, in constant time.
+///
+/// Numbers need not be reduced. With a bound of `A` for "below `A p`": a product has 2 if the bounds of its factors have
+/// a product below 2^16; a sum has the sum of both bounds; a difference has that of its minuend and 32, and its
+/// subtrahend at most 32 ([`Self::sub`]), or 128 for both ([`Self::sub_far`]). Packed numbers have 1. No bound may
+/// reach 2^15.
 pub(crate) trait Field: Copy + Send + Sync + 'static {
     /// Number of lanes.
     const LANES: usize;
@@ -25,14 +30,35 @@ pub(crate) trait Field: Copy + Send + Sync + 'static {
     /// Returns the sums.
     fn add(&self, other: &Self) -> Self;
 
-    /// Returns the differences.
+    /// Returns the differences, where `other` is a product or the sum of few.
     fn sub(&self, other: &Self) -> Self;
+
+    /// Returns the differences, where `other` may be a difference.
+    fn sub_far(&self, other: &Self) -> Self;
 
     /// Returns the number of lane `(lane + by) % LANES` in each lane.
     fn rotate(&self, by: usize) -> Self;
 
     /// Takes the numbers of `other` in the lanes whose choice is set.
     fn assign_where(&mut self, other: &Self, lanes: Lanes);
+
+    /// Returns in each lane the numbers of the entry (the first one, or one of index 1 and above whose choice has the
+    /// lane). Reads every entry. At most 64 entries.
+    fn select<const N: usize>(entries: &[[Self; N]], chosen: impl Fn(usize) -> Lanes) -> [Self; N] {
+        let mut taken = entries[0];
+        for (at, entry) in entries.iter().enumerate().skip(1) {
+            let lanes = chosen(at);
+            for (taken, number) in taken.iter_mut().zip(entry) {
+                taken.assign_where(number, lanes);
+            }
+        }
+        taken
+    }
+
+    /// Returns products that do not depend on each other.
+    fn mul_each<const N: usize>(pairs: [[&Self; 2]; N]) -> [Self; N] {
+        pairs.map(|[a, b]| a.mul(b))
+    }
 
     /// Returns the same number in each lane.
     fn splat(number: &Residue) -> Self {
@@ -44,7 +70,7 @@ pub(crate) trait Field: Copy + Send + Sync + 'static {
         self.add(self)
     }
 
-    /// Returns the negated numbers.
+    /// Returns the negated numbers, which are products or packed.
     fn neg(&self) -> Self {
         Self::splat(&Residue::ZERO).sub(self)
     }
@@ -57,11 +83,11 @@ pub(crate) struct Lanes(pub(crate) u8);
 impl Field for Residue {
     const LANES: usize = 1;
 
-    fn pack(mut lanes: impl FnMut(usize) -> Residue) -> Self {
+    fn pack(mut lanes: impl FnMut(usize) -> Self) -> Self {
         lanes(0)
     }
 
-    fn unpack(&self, _: usize) -> Residue {
+    fn unpack(&self, _: usize) -> Self {
         *self
     }
 
@@ -78,6 +104,10 @@ impl Field for Residue {
     }
 
     fn sub(&self, other: &Self) -> Self {
+        Self::sub(self, other)
+    }
+
+    fn sub_far(&self, other: &Self) -> Self {
         Self::sub(self, other)
     }
 

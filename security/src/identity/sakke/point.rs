@@ -14,7 +14,7 @@ pub(crate) struct Affine {
     pub(crate) y: Residue,
 }
 
-/// X / Z^2, Y / Z^3.
+/// X / Z^2, Y / Z^3. X and Y have bounds up to 34 (see [`Field`]), Z up to 4.
 #[derive(Clone, Copy)]
 pub(crate) struct Jacobian<F> {
     pub(crate) x: F,
@@ -90,15 +90,15 @@ impl<F: Field> Jacobian<F> {
         let x = alpha.square().sub(&beta4.double());
         let z = self.y.mul(&self.z).double();
         let gamma8 = gamma.square().double().double().double();
-        let y = alpha.mul(&beta4.sub(&x)).sub(&gamma8);
+        let y = alpha.mul(&beta4.sub_far(&x)).sub(&gamma8);
         Self { x, y, z }
     }
 
     /// Adds a point with Z = 1: 8 M + 3 S.
     pub(crate) fn add_mixed(&self, x: &F, y: &F) -> Self {
         let zz = self.z.square();
-        let h = x.mul(&zz).sub(&self.x);
-        let r = y.mul(&self.z.mul(&zz)).sub(&self.y);
+        let h = x.mul(&zz).sub_far(&self.x);
+        let r = y.mul(&self.z.mul(&zz)).sub_far(&self.y);
         self.finish_sum(&self.x, &self.y, &h, &r, &self.z.mul(&h))
     }
 
@@ -117,8 +117,8 @@ impl<F: Field> Jacobian<F> {
         let hh = h.square();
         let hhh = h.mul(&hh);
         let v = u.mul(&hh);
-        let x = r.square().sub(&hhh).sub(&v.double());
-        let y = r.mul(&v.sub(&x)).sub(&s.mul(&hhh));
+        let x = r.square().sub(&hhh.add(&v.double()));
+        let y = r.mul(&v.sub_far(&x)).sub(&s.mul(&hhh));
         Self { x, y, z: *z }
     }
 

@@ -1,8 +1,6 @@
 //! Multiples of a fixed base, so that a product costs additions only: no doubling, and no branch or address that
 //! depends on the scalar.
 
-use std::sync::OnceLock;
-
 use super::field::{Field, Lanes, invert, invert_all};
 use super::params::{PAIRED_GENERATOR, Residue};
 use super::point::{Affine, Jacobian, all_to_affine};
@@ -49,12 +47,7 @@ impl<F: Field> PointTable<F> {
     /// Takes each lane's multiple: reads all of them.
     fn entry(&self, digits: &Digits, step: usize) -> [F; 2] {
         let of_step = &self.entries[step * ODD_MULTIPLES..(step + 1) * ODD_MULTIPLES];
-        let [mut x, mut y] = of_step[0];
-        for (multiple, entry) in of_step.iter().enumerate().skip(1) {
-            let lanes = chosen::<F>(digits, step, multiple);
-            x.assign_where(&entry[0], lanes);
-            y.assign_where(&entry[1], lanes);
-        }
+        let [x, mut y] = F::select(of_step, |multiple| chosen::<F>(digits, step, multiple));
         let negated = y.neg();
         y.assign_where(&negated, negative::<F>(digits, step));
         [x, y]
@@ -112,16 +105,12 @@ pub(crate) fn odd_multiples(base: &Affine) -> Option<Vec<Affine>> {
 /// Multiplies a point that has no table, in constant time.
 pub(crate) fn multiply(base: &Affine, digits: &Digits) -> Option<Jacobian<Residue>> {
     let multiples = odd_multiples(base)?;
+    let multiples: Vec<_> = multiples.iter().map(|point| [point.x, point.y]).collect();
     let entry = |at: usize| {
-        let mut entry = multiples[0];
-        for (multiple, other) in multiples.iter().enumerate().skip(1) {
-            let lanes = chosen::<Residue>(digits, at, multiple);
-            entry.x.assign_where(&other.x, lanes);
-            entry.y.assign_where(&other.y, lanes);
-        }
-        let negated = Field::neg(&entry.y);
-        entry.y.assign_where(&negated, negative::<Residue>(digits, at));
-        entry
+        let [x, mut y] = Residue::select(&multiples, |multiple| chosen::<Residue>(digits, at, multiple));
+        let negated = Field::neg(&y);
+        y.assign_where(&negated, negative::<Residue>(digits, at));
+        Affine { x, y }
     };
     // The digits above 1024 bits are the same for every scalar, and give 1 at this place.
     let mut sum = None;
@@ -134,7 +123,7 @@ pub(crate) fn multiply(base: &Affine, digits: &Digits) -> Option<Jacobian<Residu
 
 /// The powers of g as 1 + i t, for each digit: 3328 numbers.
 pub(crate) struct PowerTable<F> {
-    entries: Vec<F>,
+    entries: Vec<[F; 1]>,
 }
 
 impl<F: Field> PowerTable<F> {
@@ -143,7 +132,7 @@ impl<F: Field> PowerTable<F> {
         let powers = powers();
         let number = |at: usize| {
             let (step, multiple) = (at / ODD_MULTIPLES, at % ODD_MULTIPLES);
-            F::pack(|lane| powers[(step * F::LANES + lane) * ODD_MULTIPLES + multiple])
+            [F::pack(|lane| powers[(step * F::LANES + lane) * ODD_MULTIPLES + multiple])]
         };
         Self { entries: (0..DIGITS / F::LANES * ODD_MULTIPLES).map(number).collect() }
     }
@@ -156,7 +145,12 @@ impl<F: Field> PowerTable<F> {
             let [a, b] = product;
             product = [a.sub(&b.mul(&t)), b.add(&a.mul(&t))];
         }
+        let one = F::splat(&Residue::ONE);
         let mut by = F::LANES / 2;
+        if by > 0 {
+            // Each round has raised the bound of a by 32 (see Field): a product has 2 again.
+            product = product.map(|number| number.mul(&one));
+        }
         while by > 0 {
             let [a, b] = product;
             let (c, d) = (a.rotate(by), b.rotate(by));
@@ -168,10 +162,7 @@ impl<F: Field> PowerTable<F> {
 
     fn entry(&self, digits: &Digits, step: usize) -> F {
         let of_step = &self.entries[step * ODD_MULTIPLES..(step + 1) * ODD_MULTIPLES];
-        let mut t = of_step[0];
-        for (multiple, entry) in of_step.iter().enumerate().skip(1) {
-            t.assign_where(entry, chosen::<F>(digits, step, multiple));
-        }
+        let [mut t] = F::select(of_step, |multiple| chosen::<F>(digits, step, multiple));
         // 1 / (1 + i t) is 1 - i t but for a factor in F_p, which does not count.
         let negated = t.neg();
         t.assign_where(&negated, negative::<F>(digits, step));
@@ -201,14 +192,15 @@ fn powers() -> Vec<Residue> {
     all.iter().zip(&inverses).map(|([_, b], inverse)| b.mul(inverse)).collect()
 }
 
-/// Tables of P and g, made at the first use and kept.
+/// Tables of P and g.
 pub(crate) struct Fixed<F> {
     pub(crate) generator: PointTable<F>,
     pub(crate) paired: PowerTable<F>,
 }
 
-/// The tables of the scalar truth: 1248 KiB.
-pub(crate) fn portable() -> &'static Fixed<Residue> {
-    static FIXED: OnceLock<Fixed<Residue>> = OnceLock::new();
-    FIXED.get_or_init(|| Fixed { generator: PointTable::new(&Affine::GENERATOR), paired: PowerTable::new() })
+impl<F: Field> Fixed<F> {
+    /// Computes both.
+    pub(crate) fn new() -> Self {
+        Self { generator: PointTable::new(&Affine::GENERATOR), paired: PowerTable::new() }
+    }
 }

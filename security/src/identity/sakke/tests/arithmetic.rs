@@ -63,10 +63,10 @@ fn the_pairing_is_bilinear_and_symmetric() {
     for i in 0..3_u8 {
         let (a, b) = (below_q(&[i, 0]), below_q(&[i, 1]));
         let [x, y] = [a, b].map(|k| multiply_generator(&k).to_affine().unwrap());
-        let power = table::portable().paired.power(&Digits::new(&scalar::product(&a, &b)));
+        let power = Backend::Portable.power(&Digits::new(&scalar::product(&a, &b)));
         let expected = *represent(&power);
-        assert_eq!(*represent(&pairing::Lines::new(&x).pair(&y)), expected);
-        assert_eq!(*represent(&pairing::Lines::new(&y).pair(&x)), expected);
+        assert_eq!(*represent(&Pairing::new(Backend::detect(), &x).pair(&y)), expected);
+        assert_eq!(*represent(&Pairing::new(Backend::detect(), &y).pair(&x)), expected);
     }
 }
 
