@@ -20,7 +20,7 @@ const WIDTH: usize = 8;
 #[repr(C, align(64))]
 struct Place([u64; WIDTH]);
 
-/// Eight numbers. [`Field::pack`], which alone makes one of something else, checks the instruction set: whoever has a
+/// Eight numbers. What makes one of something else checks the instruction set: whoever has a
 /// `Batch` may use the vector instructions.
 #[derive(Clone, Copy)]
 pub(in crate::identity) struct Batch([Place; LIMBS]);
@@ -40,6 +40,16 @@ impl Field for Batch {
         let factor = Self(from_fn(|place| Place([TO_RESIDUE[place]; WIDTH])));
         let product = self.mul(&factor);
         to_residue(&from_fn(|place| product.0[place].0[lane]))
+    }
+
+    fn splat(number: &Residue) -> Self {
+        assert!(super::is_available(), "the kernel is chosen on machines with AVX-512 IFMA only");
+        Self(from_residue(number).map(|limb| Place([limb; WIDTH])))
+    }
+
+    fn zero() -> Self {
+        assert!(super::is_available(), "the kernel is chosen on machines with AVX-512 IFMA only");
+        Self([Place([0; WIDTH]); LIMBS])
     }
 
     fn mul(&self, other: &Self) -> Self {
@@ -131,33 +141,51 @@ fn carry(places: &Places, out: &mut Batch) {
     }
 }
 
-/// a b / 2^1040 modulo p, below p + a b / 2^1040: 20 rounds that add a b_i, and the multiple of p that clears the
-/// lowest limb. A place collects at most 80 numbers of 52 bits before its carries leave.
+/// a b / 2^1040 modulo p, below p + a b / 2^1040: ten passes that add two limbs of b times a, and the multiple of p that
+/// clears the two lowest limbs. A place collects at most 80 numbers of 52 bits before its carries leave.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn mul(a: &Batch, b: &Batch, out: &mut Batch) {
-    let zero = _mm512_setzero_si512();
-    let mut sum = [zero; LIMBS];
-    for b in &b.0 {
-        let b = load(b);
-        for j in 0..LIMBS {
-            sum[j] = _mm512_madd52lo_epu64(sum[j], load(&a.0[j]), b);
-        }
-        let m = _mm512_madd52lo_epu64(zero, sum[0], splat(N0));
-        for j in 0..LIMBS {
-            sum[j] = _mm512_madd52lo_epu64(sum[j], splat(P[j]), m);
-        }
-        let lowest = _mm512_srai_epi64::<52>(sum[0]);
-        for j in 1..LIMBS {
-            sum[j - 1] = sum[j];
-        }
-        sum[LIMBS - 1] = zero;
-        sum[0] = _mm512_add_epi64(sum[0], lowest);
-        for j in 0..LIMBS {
-            sum[j] = _mm512_madd52hi_epu64(sum[j], load(&a.0[j]), b);
-            sum[j] = _mm512_madd52hi_epu64(sum[j], splat(P[j]), m);
-        }
+    let mut sum = [_mm512_setzero_si512(); LIMBS];
+    for limbs in b.0.chunks_exact(2) {
+        pass(&mut sum, a, load(&limbs[0]), load(&limbs[1]));
     }
     carry(&sum, out);
+}
+
+/// Adds `a (b0 + 2^52 b1)` and `p (m0 + 2^52 m1)`, and moves the places two down. Each limb of a and p is loaded once for
+/// four products.
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn pass(sum: &mut Places, a: &Batch, b0: __m512i, b1: __m512i) {
+    let (zero, n0) = (_mm512_setzero_si512(), splat(N0));
+    // The two lowest places give the factors of p, and a carry.
+    let (mut a_below, mut a_last) = (load(&a.0[0]), load(&a.0[1]));
+    let (mut p_below, mut p_last) = (splat(P[0]), splat(P[1]));
+    let lowest = _mm512_madd52lo_epu64(sum[0], a_below, b0);
+    let m0 = _mm512_madd52lo_epu64(zero, lowest, n0);
+    let lowest = _mm512_srai_epi64::<52>(_mm512_madd52lo_epu64(lowest, p_below, m0));
+    let mut second = _mm512_madd52lo_epu64(sum[1], a_last, b0);
+    second = _mm512_madd52hi_epu64(second, a_below, b0);
+    second = _mm512_madd52lo_epu64(second, a_below, b1);
+    let reduced = _mm512_madd52hi_epu64(_mm512_madd52lo_epu64(lowest, p_last, m0), p_below, m0);
+    second = _mm512_add_epi64(second, reduced);
+    let m1 = _mm512_madd52lo_epu64(zero, second, n0);
+    let mut entering = _mm512_srai_epi64::<52>(_mm512_madd52lo_epu64(second, p_below, m1));
+    for j in 2..=LIMBS + 1 {
+        let (mut of_a, mut of_p) = (if j < LIMBS { sum[j] } else { zero }, entering);
+        let (a_next, p_next) = if j < LIMBS { (load(&a.0[j]), splat(P[j])) } else { (zero, zero) };
+        of_a = _mm512_madd52lo_epu64(of_a, a_next, b0);
+        of_p = _mm512_madd52lo_epu64(of_p, p_next, m0);
+        of_a = _mm512_madd52hi_epu64(of_a, a_last, b0);
+        of_p = _mm512_madd52hi_epu64(of_p, p_last, m0);
+        of_a = _mm512_madd52lo_epu64(of_a, a_last, b1);
+        of_p = _mm512_madd52lo_epu64(of_p, p_last, m1);
+        of_a = _mm512_madd52hi_epu64(of_a, a_below, b1);
+        of_p = _mm512_madd52hi_epu64(of_p, p_below, m1);
+        sum[j - 2] = _mm512_add_epi64(of_a, of_p);
+        entering = zero;
+        (a_below, a_last, p_below, p_last) = (a_last, a_next, p_last, p_next);
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512ifma")]

@@ -22,6 +22,9 @@ pub(super) const N0: u64 = negated_inverse(P[0]);
 /// 2^1024 modulo p as an integer: its product brings a number from 2^1040 to 2^1024.
 pub(super) const TO_RESIDUE: [u64; LIMBS] = split(Residue::ONE.as_montgomery());
 
+/// 2^16.
+const SHIFT: Residue = Residue::new(&U1024::from_u32(1 << 16));
+
 const fn split(integer: &U1024) -> [u64; LIMBS] {
     let words = integer.as_words();
     let mut limbs = [0; LIMBS];
@@ -58,8 +61,7 @@ const fn negated_inverse(odd: u64) -> u64 {
 /// Returns the limbs of a number times 2^1040, below p.
 pub(super) fn from_residue(number: &Residue) -> [u64; LIMBS] {
     // Its own form has 2^1024: 2^16 are missing.
-    let shifted = (0..16).fold(*number, |number, _| number.double());
-    let words = shifted.as_montgomery().to_words();
+    let words = number.mul(&SHIFT).as_montgomery().to_words();
     let word = |at: usize| words.get(at).copied().unwrap_or(0);
     std::array::from_fn(|limb| {
         let (at, shift) = (limb * 52 / 64, limb * 52 % 64);

@@ -19,7 +19,7 @@ const VECTORS: usize = 3;
 /// Limbs of a number and four that are 0.
 const WIDTH: usize = VECTORS * 8;
 
-/// One number. [`Field::pack`], which alone makes one of something else, checks the instruction set: whoever has a
+/// One number. What makes one of something else checks the instruction set: whoever has a
 /// `Row` may use the vector instructions.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -52,6 +52,11 @@ impl Field for Row {
     fn unpack(&self, _: usize) -> Residue {
         let product = self.mul(&extend(&TO_RESIDUE));
         to_residue(&from_fn(|limb| product.0[limb]))
+    }
+
+    fn zero() -> Self {
+        assert!(super::is_available(), "the kernel is chosen on machines with AVX-512 IFMA only");
+        Self([0; WIDTH])
     }
 
     fn mul(&self, other: &Self) -> Self {

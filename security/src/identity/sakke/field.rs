@@ -65,6 +65,9 @@ pub(crate) trait Field: Copy + Send + Sync + 'static {
         Self::pack(|_| *number)
     }
 
+    /// Returns 0 in each lane.
+    fn zero() -> Self;
+
     /// Returns the doubles.
     fn double(&self) -> Self {
         self.add(self)
@@ -72,7 +75,7 @@ pub(crate) trait Field: Copy + Send + Sync + 'static {
 
     /// Returns the negated numbers, which are products or packed.
     fn neg(&self) -> Self {
-        Self::splat(&Residue::ZERO).sub(self)
+        Self::zero().sub(self)
     }
 }
 
@@ -89,6 +92,10 @@ impl Field for Residue {
 
     fn unpack(&self, _: usize) -> Self {
         *self
+    }
+
+    fn zero() -> Self {
+        Self::ZERO
     }
 
     fn mul(&self, other: &Self) -> Self {

@@ -10,7 +10,7 @@ use crate::identity::sakke::field::{Field, Lanes};
 fn ifma() -> bool {
     let available = Backend::Ifma.is_available();
     if !available {
-        println!("SKIPPED: no AVX-512 IFMA (run on a machine that has it)");
+        eprintln!("SKIPPED: no AVX-512 IFMA (run on a machine that has it)");
     }
     available
 }
@@ -178,4 +178,54 @@ fn a_batch_gives_what_single_calls_give() {
         let with_bad = [recipients[0], (&[1], &ssvs[0])];
         assert_eq!(encapsulator.encapsulate_batch(&with_bad), Err(Error::Identifier));
     }
+}
+
+#[test]
+#[ignore = "speed"]
+#[allow(clippy::disallowed_methods)]
+fn speed() {
+    use std::hint::black_box;
+    use std::time::Instant;
+    fn least(name: &str, mut f: impl FnMut()) {
+        let mut best = u128::MAX;
+        for _ in 0..300 {
+            let t = Instant::now();
+            for _ in 0..10 {
+                f();
+            }
+            best = best.min(t.elapsed().as_nanos());
+        }
+        eprintln!("{name}: {} ns", best / 10);
+    }
+    let n = numbers(0);
+    let a = Batch::pack(|l| n[l + 12]);
+    let b = Batch::pack(|l| n[l + 10]);
+    least("batch mul", || _ = black_box(black_box(&a).mul(black_box(&b))));
+    least("batch add", || _ = black_box(black_box(&a).add(black_box(&b))));
+    least("batch sub", || _ = black_box(black_box(&a).sub(black_box(&b))));
+    least("batch rotate", || _ = black_box(black_box(&a).rotate(4)));
+    let j = Jacobian { x: a, y: b, z: a };
+    least("batch add_mixed", || _ = black_box(black_box(&j).add_mixed(black_box(&b), black_box(&a))));
+    let t: table::PointTable<Batch> = table::PointTable::new(&Affine::GENERATOR);
+    let d = Digits::new(&below(3));
+    least("batch product", || _ = black_box(black_box(&t).product(black_box(&d))));
+    let g: table::PowerTable<Batch> = table::PowerTable::new();
+    least("batch power", || _ = black_box(black_box(&g).power(black_box(&d))));
+    least("digits", || _ = black_box(Digits::new(black_box(&below(3)))));
+    let (a, b) = (Row::pack(|_| n[12]), Row::pack(|_| n[13]));
+    least("row 1", || _ = black_box(Row::mul_each(black_box([[&a, &b]; 1]))));
+    least("row 2", || _ = black_box(Row::mul_each(black_box([[&a, &b]; 2]))));
+    least("row 3", || _ = black_box(Row::mul_each(black_box([[&a, &b]; 3]))));
+    least("row 4", || _ = black_box(Row::mul_each(black_box([[&a, &b]; 4]))));
+    least("row add", || _ = black_box(black_box(&a).add(black_box(&b))));
+    least("row sub", || _ = black_box(black_box(&a).sub(black_box(&b))));
+    let l: pairing::Lines<Row> = pairing::Lines::new(&Affine::GENERATOR);
+    least("row pair", || _ = black_box(black_box(&l).pair(black_box(&Affine::GENERATOR))));
+    least("residue mul", || _ = black_box(black_box(&n[12]).mul(black_box(&n[13]))));
+    least("residue add", || _ = black_box(black_box(&n[12]).add(black_box(&n[13]))));
+    least("residue invert", || _ = black_box(field::invert(black_box(&n[12]))));
+}
+
+fn below(i: u8) -> U1024 {
+    *hash_below_q(&[&[i]])
 }
