@@ -122,7 +122,7 @@ impl Numbers {
         }
     }
 
-    /// The steps of the pairing: 1021 doublings, 353 of them with a chord.
+    /// The steps of the pairing: 1021 doublings, 351 of them with a chord.
     fn pair(&self) {
         for step in 0..1021 {
             self.add(5, 0, 1);
@@ -132,7 +132,7 @@ impl Numbers {
             self.add(8, 8, 8);
             self.mul(9, 10, 2);
             self.add(9, 9, 11);
-            if step * 353 % 1021 < 353 {
+            if step * 351 % 1021 < 351 {
                 self.sub(9, 9, 12);
                 self.mul(3, 13, 4);
             }

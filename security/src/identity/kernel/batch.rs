@@ -29,6 +29,7 @@ type Places = [__m512i; LIMBS];
 
 impl Field for Batch {
     const LANES: usize = WIDTH;
+    type Single = super::Row;
 
     fn pack(mut lanes: impl FnMut(usize) -> Residue) -> Self {
         assert!(super::is_available(), "the kernel is chosen on machines with AVX-512 IFMA only");

@@ -43,6 +43,7 @@ const fn extend(limbs: &[u64; LIMBS]) -> Row {
 
 impl Field for Row {
     const LANES: usize = 1;
+    type Single = Self;
 
     fn pack(mut lanes: impl FnMut(usize) -> Residue) -> Self {
         assert!(super::is_available(), "the kernel is chosen on machines with AVX-512 IFMA only");

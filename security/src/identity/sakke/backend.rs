@@ -7,7 +7,7 @@ use super::pairing::Lines;
 use super::params::Residue;
 use super::point::{Affine, Jacobian};
 use super::scalar::Digits;
-use super::table::{Fixed, PointTable};
+use super::table::{self, Fixed, PointTable};
 use crate::identity::kernel::{self, Batch, Row};
 
 /// The arithmetic of SAKKE.
@@ -47,6 +47,14 @@ impl Backend {
         match self.or_portable() {
             Self::Portable => portable().generator.product(digits).fold().lane(0),
             Self::Ifma => ifma().generator.product(digits).fold().lane(0),
+        }
+    }
+
+    /// Multiplies a point without a table.
+    pub(crate) fn multiply(self, point: &Affine, digits: &Digits) -> Option<Jacobian<Residue>> {
+        match self.or_portable() {
+            Self::Portable => table::multiply::<Residue>(point, digits),
+            Self::Ifma => table::multiply::<Row>(point, digits),
         }
     }
 

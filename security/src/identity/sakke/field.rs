@@ -2,6 +2,7 @@
 
 use crypto_bigint::Uint;
 use subtle::{Choice, ConditionallySelectable};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::params::Residue;
 
@@ -11,9 +12,12 @@ use super::params::Residue;
 /// a product below 2^16; a sum has the sum of both bounds; a difference has that of its minuend and 32, and its
 /// subtrahend at most 32 ([`Self::sub`]), or 128 for both ([`Self::sub_far`]). Packed numbers have 1. No bound may
 /// reach 2^15.
-pub(crate) trait Field: Copy + Send + Sync + 'static {
+pub(crate) trait Field: Copy + Send + Sync + Zeroize + 'static {
     /// Number of lanes.
     const LANES: usize;
+
+    /// Single numbers of the same backend, for what cannot go side by side.
+    type Single: Field;
 
     /// Takes a number for each lane.
     fn pack(lanes: impl FnMut(usize) -> Residue) -> Self;
@@ -85,6 +89,7 @@ pub(crate) struct Lanes(pub(crate) u8);
 
 impl Field for Residue {
     const LANES: usize = 1;
+    type Single = Self;
 
     fn pack(mut lanes: impl FnMut(usize) -> Self) -> Self {
         lanes(0)
@@ -146,18 +151,29 @@ pub(crate) fn invert(number: &Residue) -> Residue {
 }
 
 /// Inverts many numbers with one inversion (Montgomery's trick). If one of them is 0, all results are 0.
-pub(crate) fn invert_all(numbers: &mut [Residue]) {
-    let mut before = Vec::with_capacity(numbers.len());
-    let mut product = Residue::ONE;
+pub(crate) fn invert_all<F: Field>(numbers: &mut [F]) {
+    let one = F::splat(&Residue::ONE);
+    let mut before = Zeroizing::new(Vec::with_capacity(numbers.len()));
+    let mut product = one;
     for number in &*numbers {
         before.push(product);
         product = product.mul(number);
     }
-    let mut inverse = invert(&product);
-    for (number, before) in numbers.iter_mut().zip(&before).rev() {
-        let own = inverse.mul(before);
-        inverse = inverse.mul(number);
-        *number = own;
+    let mut inverse = invert_lanes(&product);
+    for (number, before) in numbers.iter_mut().zip(before.iter()).rev() {
+        let [own, rest] = F::mul_each([[&inverse, before], [&inverse, number]]);
+        (*number, inverse) = (own, rest);
     }
-    zeroize::Zeroize::zeroize(&mut before);
+}
+
+/// Inverts the number of each lane. If one of them is 0, all results are 0.
+fn invert_lanes<F: Field>(numbers: &F) -> F {
+    let lanes: Vec<_> = (0..F::LANES).map(|lane| numbers.unpack(lane)).collect();
+    let lanes = Zeroizing::new(lanes);
+    let product = lanes.iter().fold(Residue::ONE, |product, number| product.mul(number));
+    let inverse = invert(&product);
+    F::pack(|own| {
+        let others = lanes.iter().enumerate().filter(|(lane, _)| *lane != own);
+        others.fold(inverse, |inverse, (_, number)| inverse.mul(number))
+    })
 }

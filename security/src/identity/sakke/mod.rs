@@ -130,7 +130,7 @@ pub fn encapsulate(
     let s = z.of_identifier(identifier)?;
     let r = hash_below_q(&[ssv, identifier]);
     let digits = Digits::new(&r);
-    let point = table::multiply(&s, &digits).ok_or(Error::Degenerate)?;
+    let point = Backend::detect().multiply(&s, &digits).ok_or(Error::Degenerate)?;
     finish_one(Begun { point, power: Backend::detect().power(&digits) }, ssv)
 }
 
@@ -218,7 +218,7 @@ fn finish_one(begun: Begun, ssv: &[u8; SSV_OCTETS]) -> Result<[u8; ENCAPSULATED_
 fn finish(begun: &[Begun], ssvs: &[&[u8; SSV_OCTETS]]) -> Result<Vec<[u8; ENCAPSULATED_OCTETS]>, Error> {
     let mut inverses = Zeroizing::new(Vec::with_capacity(2 * begun.len()));
     inverses.extend(begun.iter().flat_map(|begun| [begun.point.z, begun.power[0]]));
-    field::invert_all(&mut inverses);
+    field::invert_all(inverses.as_mut_slice());
     if inverses.first() == Some(&Residue::ZERO) {
         return Err(Error::Degenerate);
     }
@@ -227,7 +227,7 @@ fn finish(begun: &[Begun], ssvs: &[&[u8; SSV_OCTETS]]) -> Result<Vec<[u8; ENCAPS
         .map(|((begun, inverses), ssv)| {
             let g_r = Zeroizing::new(begun.power[1].mul(&inverses[1]));
             let mut out = [0; ENCAPSULATED_OCTETS];
-            out[..POINT_OCTETS].copy_from_slice(&begun.point.scale(&inverses[0]).to_octets());
+            out[..POINT_OCTETS].copy_from_slice(&Affine::from(begun.point.scale(&inverses[0])).to_octets());
             let mask = mask(&g_r);
             for ((out, ssv), mask) in out[POINT_OCTETS..].iter_mut().zip(*ssv).zip(&*mask) {
                 *out = ssv ^ mask;

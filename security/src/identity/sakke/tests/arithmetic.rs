@@ -49,7 +49,7 @@ fn a_table_multiplies_as_double_and_add_does() {
     for k in edges.into_iter().chain((0..4_u8).map(|i| below_q(&[i]))) {
         let expected = double_and_add(&k);
         assert!(multiply_generator(&k).to_affine() == Some(expected));
-        let without = table::multiply(&Affine::GENERATOR, &Digits::new(&k)).unwrap();
+        let without = table::multiply::<Residue>(&Affine::GENERATOR, &Digits::new(&k)).unwrap();
         assert!(without.to_affine() == Some(expected));
         assert!(bool::from(without.is(&expected)));
         assert!(!bool::from(without.is(&Affine { x: expected.x, y: expected.y.neg() })));
