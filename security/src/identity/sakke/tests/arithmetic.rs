@@ -54,6 +54,8 @@ fn a_table_multiplies_as_double_and_add_does() {
         assert!(bool::from(without.is(&expected)));
         assert!(!bool::from(without.is(&Affine { x: expected.x, y: expected.y.neg() })));
     }
+    let nowhere = Jacobian { x: Residue::ZERO, y: Residue::ZERO, z: Residue::ZERO };
+    assert!(!bool::from(nowhere.is(&Affine::GENERATOR)), "the point at infinity is none of these");
     assert!(multiply_generator(&U1024::ZERO).to_affine().is_none());
 }
 
