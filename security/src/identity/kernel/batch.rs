@@ -7,7 +7,7 @@ use std::arch::x86_64::{
 };
 use std::array::from_fn;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroize;
 
 use super::limbs::{LIMBS, MASK, N0, P, P32, P128, TO_RESIDUE, from_residue, to_residue};
 use crate::identity::sakke::field::{Field, Lanes};
@@ -111,8 +111,6 @@ impl Zeroize for Batch {
         self.0.iter_mut().for_each(|place| place.0.zeroize());
     }
 }
-
-impl ZeroizeOnDrop for Batch {}
 
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn load(place: &Place) -> __m512i {

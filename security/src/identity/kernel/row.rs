@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 };
 use std::array::from_fn;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroize;
 
 use super::limbs::{LIMBS, MASK, N0, P, P32, P128, TO_RESIDUE, from_residue, to_residue};
 use crate::identity::sakke::field::{Field, Lanes};
@@ -95,7 +95,8 @@ impl Field for Row {
     }
 
     fn assign_where(&mut self, other: &Self, lanes: Lanes) {
-        let mask = u64::from(lanes.0 & 1).wrapping_neg();
+        // Opaque, or the compiler might branch on it.
+        let mask = std::hint::black_box(u64::from(lanes.0 & 1).wrapping_neg());
         for (limb, other) in self.0.iter_mut().zip(other.0) {
             *limb ^= (*limb ^ other) & mask;
         }
@@ -116,8 +117,6 @@ impl Zeroize for Row {
         self.0.zeroize();
     }
 }
-
-impl ZeroizeOnDrop for Row {}
 
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn load(row: &Row) -> Vectors {

@@ -62,20 +62,20 @@ impl<F: Field + Zeroize> Lines<F> {
         // numerators of slope and constant, by step and with what they are divided by in `divisors`
         let mut lines = Zeroizing::new(Vec::with_capacity(LINES));
         let mut divisors = Zeroizing::new(Vec::with_capacity(LINES));
-        let mut multiple = Jacobian { x, y, z: F::splat(&Residue::ONE) };
+        let mut multiple = Zeroizing::new(Jacobian { x, y, z: F::splat(&Residue::ONE) });
         for digit in digits() {
             let doubled = multiple.double();
             let (line, divisor) = tangent(&multiple, &doubled);
             lines.push(line);
             divisors.push(divisor);
-            multiple = doubled;
+            *multiple = doubled;
             if digit != 0 {
                 let y = if digit > 0 { &y } else { &negated };
                 let sum = multiple.add_mixed(&x, y);
                 let (line, divisor) = chord(&multiple, &sum, [&x, y]);
                 lines.extend([line, Line { slope: multiple.x, constant: F::zero() }]);
                 divisors.extend([divisor, multiple.z.square()]);
-                multiple = sum;
+                *multiple = sum;
             }
         }
         invert_all(divisors.as_mut_slice());

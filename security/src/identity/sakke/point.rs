@@ -15,7 +15,7 @@ pub(crate) struct Affine {
     pub(crate) y: Residue,
 }
 
-/// X / Z^2, Y / Z^3. X and Y have bounds up to 34 (see [`Field`]), Z up to 4.
+/// The point X / Z^2, Y / Z^3. X and Y have bounds up to 34 (see [`Field`]), Z up to 4.
 #[derive(Clone, Copy)]
 pub(crate) struct Jacobian<F> {
     pub(crate) x: F,
@@ -77,6 +77,14 @@ impl Zeroize for Affine {
     fn zeroize(&mut self) {
         self.x.zeroize();
         self.y.zeroize();
+    }
+}
+
+impl<F: Zeroize> Zeroize for Jacobian<F> {
+    fn zeroize(&mut self) {
+        self.x.zeroize();
+        self.y.zeroize();
+        self.z.zeroize();
     }
 }
 
