@@ -5,6 +5,7 @@
 //! direct.rs      CPU of a direct link, step by step
 //! discovery.rs   bits spent, chances of collision, tables and matching at scale, verification
 //! frame.rs       application to transport block
+//! identity.rs    signatures and key encapsulation for identities
 //! plot.rs        the same as a picture
 //! ```
 
@@ -12,6 +13,7 @@ mod cipher;
 mod direct;
 mod discovery;
 mod frame;
+mod identity;
 mod plot;
 
 pub use plot::draw;
@@ -67,6 +69,9 @@ pub fn run(budget: Duration, only: &str, keys: usize, done: &mut dyn FnMut(&Row)
     if wanted("frame", &[]) {
         frame::run(budget, &mut done);
     }
+    if wanted("identity", &identity::NAMES) {
+        identity::run(budget, &mut done);
+    }
 }
 
 /// Calls that are timed together: the clock costs some 25 ns.
@@ -104,11 +109,14 @@ mod tests {
             assert!(!row.figures.is_empty(), "{}", row.name);
             *about.entry(row.about).or_insert(0) += 1;
         });
+        let backends = sidelink_security::identity::sakke::Backend::ALL;
+        let identity = 4 + 4 * backends.into_iter().filter(|backend| backend.is_available()).count();
         let expected = [
             ("cipher", 40),
             ("collision", 20),
             ("direct", 27),
             ("frame", 5),
+            ("identity", identity),
             ("matching", 1),
             ("protection", 7),
             ("verification", 5),

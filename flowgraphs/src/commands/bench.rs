@@ -33,7 +33,7 @@ enum What {
     Phy(PhyArgs),
     /// Measure block error rates: the Es/N0 at which 10 % of the blocks fail.
     Bler(BlerArgs),
-    /// Measure the cost of protection: bits, collisions, tables, ciphers, a protected frame.
+    /// Measure the cost of protection: bits, collisions, tables, ciphers, a protected frame, identities.
     Security(SecurityArgs),
     /// Measure the effect of damaged samples: SCIs and blocks received of those sent, with DC, spurs, lost samples,
     /// offsets, ..
@@ -58,7 +58,7 @@ struct PhyArgs {
 #[derive(Debug, Args)]
 struct SecurityArgs {
     /// Measure only lines whose group or name contains this text: protection, collision, verification, matching,
-    /// cipher, frame, EEA2, ..
+    /// cipher, frame, identity, EEA2, ..
     #[arg(long, default_value = "", value_name = "TEXT")]
     case: String,
     /// Milliseconds of measurement for each line.

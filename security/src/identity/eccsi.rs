@@ -241,7 +241,8 @@ pub fn verify<'a>(
     let pvt = pvt_of(signature)?;
     let hs = hs(kpak, identifier, &encode(&pvt));
     let (s_he, s_r) = factors(&hs, message, signature)?;
-    // J = [s HE]G + [s r]KPAK + [s r HS]PVT, without Y = [HS]PVT + KPAK by itself.
+    // J = [s HE]G + [s r]KPAK + [s r HS]PVT, without Y = [HS]PVT + KPAK by itself. A PVT that makes Y the
+    // point at infinity would be a fixed point of HS, which hashes PVT.
     let j = ProjectivePoint::lincomb_vartime(&[
         (ProjectivePoint::GENERATOR, s_he),
         (kpak.point.into(), s_r),
