@@ -185,7 +185,7 @@ pub enum MakeError {
     Sakke(sakke::Error),
     /// The keys cannot be ciphered this way.
     KeyData(crypto::KeyDataError),
-    /// The ticket came without MPKr: the responder cannot answer.
+    /// The ticket came without the MPKr that flag I demands.
     NoResponderKey,
     /// A RAND or an identity is too long for a label.
     TooLong(crypto::ticket::TooLong),
@@ -201,7 +201,7 @@ impl fmt::Display for MakeError {
             Self::Sakke(error) => write!(f, "the key cannot be encapsulated: {error}"),
             Self::KeyData(error) => error.fmt(f),
             Self::NoResponderKey => {
-                f.write_str("the ticket has no key for an answer: ask for one with flag F")
+                f.write_str("the ticket has no MPKr though keys are forked (flag I): ask for another")
             }
             Self::TooLong(error) => error.fmt(f),
         }

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Both ask the key management server (mode 1), each under a key that it shares with it. With flag I the responder's keys are
-//! forked for it: one of several responders learns nothing of what another gets.
+//! forked for it: one of several responders learns nothing of what another gets. There is an MPKr with flag I alone; without
+//! it MPKi protects both messages between the users.
 //!
 //! What RFC 6043 leaves open is decided here: the V bit says in TRANSFER_INIT whether an answer has to come, is 0 elsewhere,
 //! and is ignored on receipt; the IV of a KEMAC takes T of the message that carries it; keys are forked and derived with

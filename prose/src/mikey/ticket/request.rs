@@ -132,8 +132,8 @@ impl Requested {
             return Err(Refused::Name(Named::Initiator));
         }
         let keys = fields.keys(&keys)?;
-        if ticket.policy.flags.has(TicketFlags::F) && keys.responder().is_none() {
-            return Err(Refused::Profile("MPKr where the responder answers"));
+        if ticket.policy.flags.has(TicketFlags::I) && keys.responder().is_none() {
+            return Err(Refused::Profile("MPKr, as flag I has it"));
         }
         Ok(Granted {
             ticket: IssuedTicket::new(&ticket),

@@ -91,7 +91,7 @@ fn initiator_data(granted: &Granted, hash: Hash, v: &[u8]) -> Result<Vec<u8>, Ma
     let payload = |tag| Payload::Verification(Mac { algorithm, tag });
     let mut data = emit_inner(&[payload(v), payload(hash.no_mac())])?;
     let end = data.len() - v.len();
-    let mpk_r = granted.keys.responder().unwrap_or_default();
+    let mpk_r = granted.keys.responder().ok_or(MakeError::NoResponderKey)?;
     let mac = initiator_data_keys(mpk_r, hash.prf().1, hash.mac().1).mac(&[&data[..end]]);
     data[end..].copy_from_slice(&mac);
     Ok(data)
@@ -103,7 +103,8 @@ impl Transferred<'_> {
         &self.octets
     }
 
-    /// Opens TRANSFER_RESP: its time, its names, its MAC under the responder's own key. The peer of the session is
+    /// Opens TRANSFER_RESP: its time, its names, its MAC: with flag I under the responder's own
+    /// key, else under MPKi. The peer of the session is
     /// the responder that answered, one of those that the ticket admits.
     ///
     /// # Errors
@@ -127,14 +128,14 @@ impl Transferred<'_> {
             return Err(Refused::Profile("IDRr and RANDRkms, as flag I has them"));
         }
         let (prf, mac) = fields.hash()?;
-        let mpk_r = self.granted.keys.responder().ok_or(Refused::Profile("MPKr"))?;
         let ticket_prf = self.granted.prf();
-        let forked = match flags.has(TicketFlags::I) {
-            true => fork(ticket_prf, Forked::MpkR, mpk_r, responder, rand_kms)?,
-            false => mpk_r.to_vec().into(),
+        let protects = match (flags.has(TicketFlags::I), self.granted.keys.responder()) {
+            (true, Some(mpk_r)) => fork(ticket_prf, Forked::MpkR, mpk_r, responder, rand_kms)?,
+            (true, None) => return Err(Refused::Profile("MPKr, as flag I has it")),
+            (false, _) => self.granted.keys.initiator().to_vec().into(),
         };
         let rands = response_rands(flags, &self.rand, rand_r)?;
-        let keys = message_keys(&forked, prf, mac, self.csb_id, Direction::Response, &rands);
+        let keys = message_keys(&protects, prf, mac, self.csb_id, Direction::Response, &rands);
         fields.verify(&keys, &[&self.octets])?;
         let forking = match flags.has(TicketFlags::I) {
             true => Forking::For(responder, rand_kms),
@@ -395,8 +396,11 @@ impl Resolved<'_> {
         let rand_r = if flags.has(TicketFlags::G) { &self.rand[..] } else { &[] };
         let rands = Rands::new(rand_i, rand_r)?;
         let ((prf, crypto_prf), (_, mac)) = (answer.hash.prf(), answer.hash.mac());
-        let mpk_r = self.keys.responder().ok_or(MakeError::NoResponderKey)?;
-        let keys = message_keys(mpk_r, crypto_prf, mac, csb_id, Direction::Response, &rands);
+        let protects = match flags.has(TicketFlags::I) {
+            true => self.keys.responder().ok_or(MakeError::NoResponderKey)?,
+            false => self.keys.initiator(),
+        };
+        let keys = message_keys(protects, crypto_prf, mac, csb_id, Direction::Response, &rands);
         let mut payloads = vec![Payload::Timestamp(answer.time)];
         let rand = |role, rand| Payload::RandRole { role, rand };
         payloads.extend(flags.has(TicketFlags::G).then(|| rand(RandRole::Responder, rand_r)));

@@ -92,7 +92,7 @@ def ticket(case):
         data = o.kemac_crypt(enc, ek, sk, csb, ntp(second), o.keydata(keys))
         return dict(t="KEMAC", enc=enc, data=data, mac_alg=0, mac=b"")
 
-    first = kemac(c["psk_i"], c["csb1"], c["rand_i"], b"", 3, [mpk(opened["MPKi"], b"i"), mpk(opened["MPKr"], b"r"), tgk])
+    first = kemac(c["psk_i"], c["csb1"], c["rand_i"], b"", 3, [mpk(opened["MPKi"], b"i")] + ([mpk(opened["MPKr"], b"r")] if fork else []) + [tgk])
     granted = o.tk_message(13, [time(3), idr(3, c["kms"]), issued, first], c["csb1"], prf, c["psk_i"], True, c["rand_i"],
                            b"", request, mac)
     cs = o.generic_id(1)
@@ -111,10 +111,10 @@ def ticket(case):
     psk_id = dict(t="IDR", role=4, type=2, data=c["psk_id"])
     resolve = o.tk_message(16, [time(5), randr(2, c["rand_r"]), idr(2, c["r"]), idr(3, c["kms"]), dict(issued, idata=data),
                                 psk_id], c["csb3"], prf, c["psk_r"], False, b"", c["rand_r"], c["r"] + c["kms"], mac)
-    mpk_r = o.tk_fork(prf, o.F_MPKR, opened["MPKr"], c["r"], c["rand_k"]) if fork else opened["MPKr"]
+    mpk_r = o.tk_fork(prf, o.F_MPKR, opened["MPKr"], c["r"], c["rand_k"]) if fork else opened["MPKi"]
     forked = o.tk_fork(prf, o.F_TGK, c["tgk"], c["r"], c["rand_k"]) if fork and c["kind"] == 0 else c["tgk"]
     second = kemac(c["psk_r"], c["csb3"], b"", c["rand_r"], 6,
-                   [mpk(opened["MPKi"], b"i"), mpk(mpk_r, b"r"), dict(tgk, key=forked)])
+                   [mpk(opened["MPKi"], b"i")] + ([mpk(mpk_r, b"r")] if fork else []) + [dict(tgk, key=forked)])
     ends = [idr(2, c["r"]), randr(3, c["rand_k"])] if fork else []
     resolved = o.tk_message(18, [time(6), idr(3, c["kms"]), second] + ends, c["csb3"], prf, c["psk_r"], True, b"",
                             c["rand_r"], resolve, mac)
