@@ -159,7 +159,7 @@ impl Drawn {
             naming: draws.one_of(&[Naming::Open, Naming::Hidden, Naming::Absent]),
             servers: draws.one_of(&[Servers::Named, Servers::Absent]),
             placement: draws.one_of(&[Placement::BeforeSakke, Placement::AfterSakke]),
-            cut: draws.octet() % 4 == 0,
+            cut: draws.octet().is_multiple_of(4),
             group: draws.uri(),
             times: [u64::from(draws.number()) << 8, u64::from(draws.number())],
         }

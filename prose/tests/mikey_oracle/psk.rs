@@ -17,8 +17,11 @@ struct PskCase {
     ids: [Vec<u8>; 2],
     extension: Vec<u8>,
     answer: psk::Answer,
-    keys: Vec<(KeyKind, Vec<u8>, Option<Vec<u8>>, u8, [Vec<u8>; 2])>,
+    keys: Vec<Key>,
 }
+
+/// A key: its kind and octets, its salt, the kind of its validity, and the limits of that.
+type Key = (KeyKind, Vec<u8>, Option<Vec<u8>>, u8, [Vec<u8>; 2]);
 
 impl PskCase {
     fn draw(draws: &mut Draws) -> Self {
