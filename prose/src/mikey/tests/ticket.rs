@@ -11,6 +11,8 @@ use super::super::suite::Hash;
 use super::super::ticket::*;
 use super::*;
 
+mod shape;
+
 const KMS: &str = "kms.example.org";
 const PSK_I: KmsKey<'static> = KmsKey { key: &[1; 32], id: Some((IdType::Octets, b"b-tid-i")) };
 const PSK_R: KmsKey<'static> = KmsKey { key: &[2; 32], id: Some((IdType::Octets, b"b-tid-r")) };
@@ -65,6 +67,8 @@ struct Server {
     responder: &'static str,
     /// What KEMAC carries besides MPKs.
     keys: Vec<KeyData<'static>>,
+    /// How many MPKs it carries; as many as the flags demand, if none is said.
+    mpks: Option<usize>,
     csb_ids: [u32; 2],
 }
 
@@ -79,6 +83,7 @@ impl Server {
             name: KMS,
             responder: BOB,
             keys: vec![tgk],
+            mpks: None,
             csb_ids: [1, 3],
         }
     }
@@ -97,8 +102,8 @@ impl Server {
             (mpk_r, tgk) = (forked(Forked::MpkR, &mpk_r), forked(Forked::Tgk, &tgk));
         }
         let mpk = |key| KeyData { kind: KeyKind::Mpk, key, salt: None, validity: Validity::Spi(&[0]) };
-        let mut all = vec![mpk(&mpk_i[..])];
-        all.extend(self.flags.has(TicketFlags::I).then(|| mpk(&mpk_r)));
+        let count = self.mpks.unwrap_or(if self.flags.has(TicketFlags::I) { 2 } else { 1 });
+        let mut all: Vec<_> = [&mpk_i[..], &mpk_r, &mpk_r].into_iter().map(mpk).take(count).collect();
         all.extend(self.keys.iter().enumerate().map(|(index, key)| match index {
             0 => KeyData { key: &tgk, ..*key },
             _ => *key,
