@@ -38,7 +38,7 @@ mod requests;
 pub use config::{Config, ConfigError, External, Grant, Limits, MAX_IDENTITIES};
 pub use io::{
     Change, Durable, Escrow, EscrowRecord, EscrowRefused, Event, Holder, Input, IssueRecord, OrderId, Output,
-    Refused, RequestId, Response, Ticket,
+    Refused, RequestId, Response, SeenRecord, Ticket,
 };
 pub use masters::{Masters, MastersError};
 

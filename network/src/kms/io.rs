@@ -269,6 +269,17 @@ pub struct EscrowRecord {
     pub at: UtcTime,
 }
 
+/// That a request for a ticket was taken: it is not taken again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenRecord {
+    /// Names the request: a hash over it.
+    pub name: [u8; 32],
+    /// Until then it counts; a request that is older is refused by its time.
+    pub until: UtcTime,
+    /// What has ended by now is forgotten.
+    pub now: UtcTime,
+}
+
 /// A change of what is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -280,6 +291,8 @@ pub enum Change {
     Issued(IssueRecord),
     /// Beside what is recorded.
     Escrowed(EscrowRecord),
+    /// Beside what is recorded and has not ended.
+    Seen(SeenRecord),
 }
 
 /// What a server begins with, apart from its configuration and its secrets.
@@ -287,6 +300,8 @@ pub enum Change {
 pub struct Durable {
     /// Revocations.
     pub revocations: Vec<Uri>,
+    /// Requests for tickets that were taken, and until when that counts.
+    pub seen: Vec<([u8; 32], UtcTime)>,
 }
 
 /// For reports.

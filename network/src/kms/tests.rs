@@ -277,7 +277,7 @@ fn a_revoked_identity_gets_nothing_at_once_and_after_a_restart() {
     assert!(matches!(world.outputs.pop(), Some(Output::Done { order: OrderId(1), stored: true })));
     assert_eq!(waiting[1].1, [Change::PutRevocation(user.clone())]);
 
-    let mut world = World::with(config(), Durable { revocations: vec![user.clone()] });
+    let mut world = World::with(config(), Durable { revocations: vec![user.clone()], ..Durable::default() });
     assert_eq!(world.refused_keys("alice", Some("sip:alice@lab"), None), ErrorCode::Revoked);
     world.give(Input::Admit { now, order: OrderId(2), user: user.clone() });
     assert_eq!(world.refused_stays_until_stored(), ErrorCode::Revoked);
