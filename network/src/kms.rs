@@ -6,8 +6,7 @@
 //! io.rs       inputs, outputs, what is durable
 //! masters.rs  the secrets
 //! requests.rs KmsRequest: init, keyprov, certcache, cert
-//! tickets.rs  REQUEST_INIT and RESOLVE_INIT
-//! ticket/     messages of MIKEY-TICKET: opened, checked, made
+//! tickets.rs  REQUEST_INIT and RESOLVE_INIT, with the messages of [`crate::mikey_ticket`]
 //! ```
 //!
 //! A machine without clock, chance and I/O: [`Kms::handle_input`], then [`Kms::poll_output`] until it says
@@ -34,6 +33,7 @@ mod config;
 mod io;
 mod masters;
 mod requests;
+mod tickets;
 
 pub use config::{Config, ConfigError, External, Grant, Limits, MAX_IDENTITIES};
 pub use io::{
@@ -41,6 +41,7 @@ pub use io::{
     Refused, RequestId, Response, SeenRecord, Ticket,
 };
 pub use masters::{Masters, MastersError};
+pub use tickets::TICKET_LIFETIME;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -66,6 +67,10 @@ pub struct Kms {
     rate: Option<Bucket>,
     alarmed: Option<UtcTime>,
     storing: Vec<(Ticket, Waiting)>,
+    /// Requests for tickets that wait for the key of their sender.
+    asked: Vec<tickets::Asked>,
+    /// Requests for tickets that were taken, and until when that counts.
+    seen: BTreeMap<[u8; 32], UtcTime>,
     next_ticket: u64,
     outbox: VecDeque<Output>,
 }
@@ -96,6 +101,8 @@ impl Kms {
             rate: None,
             alarmed: None,
             storing: Vec::new(),
+            asked: Vec::new(),
+            seen: durable.seen.into_iter().collect(),
             next_ticket: 0,
             outbox: VecDeque::new(),
         })
@@ -112,6 +119,12 @@ impl Kms {
                     self.respond(request, Response::Refused(why));
                 }
             }
+            Input::Mikey { request, exchange, octets, .. } => {
+                if let Err(why) = self.mikey(request, exchange, octets) {
+                    self.respond(request, Response::Refused(why));
+                }
+            }
+            Input::Key { ticket, material, .. } => self.key(ticket, material),
             Input::Revoke { order, user, .. } => {
                 // At once: what is not durable yet is refused already.
                 self.revoked.insert(user.clone());
@@ -128,13 +141,14 @@ impl Kms {
             Input::Entropy { seed } => self.chance.mix(seed),
         }
         self.give_up();
+        self.give_up_keys();
     }
 
     /// The next thing to do; [`Output::Timeout`] when there is none.
     pub fn poll_output(&mut self) -> Output {
         self.outbox.pop_front().unwrap_or_else(|| {
             let deadlines = self.storing.iter().filter_map(|(_, waiting)| waiting.deadline());
-            Output::Timeout(deadlines.min())
+            Output::Timeout(deadlines.chain(self.asked.iter().map(|asked| asked.deadline)).min())
         })
     }
 

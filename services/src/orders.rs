@@ -16,10 +16,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sidelink_network::identity::Imsi;
 use sidelink_network::key_delivery::ServiceId;
+use sidelink_network::kms_messages::{KmsKeySet, KmsTime};
+use sidelink_security::counter::UtcTime;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::network::Handle;
-use crate::runtime::MemberError;
+use crate::runtime::{IdentityError, MemberError};
 use crate::{config, status::Status};
 
 /// Octets of an order, at most: that of more than 100 000 subscribers.

@@ -71,6 +71,8 @@ pub struct Limits {
     pub waiting: usize,
     /// How long each waits, in milliseconds.
     pub patience: u64,
+    /// Requests for tickets that are remembered: above that none is taken, so that none is taken twice.
+    pub seen: usize,
 }
 
 impl Default for Limits {
@@ -82,6 +84,7 @@ impl Default for Limits {
             holders: 100_000,
             waiting: 1000,
             patience: 5000,
+            seen: 100_000,
         }
     }
 }

@@ -5,9 +5,12 @@ use std::fmt;
 use sidelink_security::counter::UtcTime;
 use zeroize::Zeroizing;
 
-use crate::identity::{Fqdn, Impi};
+use crate::bsf::KeyMaterial;
+use crate::identity::{BTid, Fqdn, Impi};
 use crate::kms_messages::{ErrorCode, KmsKeySet, NoResource, Text, Uri};
+use crate::mikey_ticket::initial::Exchange;
 use crate::pc3;
+use sidelink_wire::mikey::ErrorNumber;
 
 /// Names a request: a number of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,6 +75,26 @@ pub enum Input<'a> {
         /// The body: a KmsRequest, or nothing.
         body: &'a [u8],
     },
+    /// A request for a ticket, or to resolve one, over HTTP: its sender is proven by the message alone.
+    Mikey {
+        /// The time.
+        now: UtcTime,
+        /// To hand back.
+        request: RequestId,
+        /// What its request type says that it is.
+        exchange: Exchange,
+        /// The message, out of its base64.
+        octets: &'a [u8],
+    },
+    /// The BSF answered [`Output::AskKey`].
+    Key {
+        /// The time.
+        now: UtcTime,
+        /// Of which question.
+        ticket: Ticket,
+        /// The key; none where it knows none of that name.
+        material: Option<KeyMaterial>,
+    },
     /// The operator: this identity gets no more keys.
     Revoke {
         /// The time.
@@ -127,6 +150,8 @@ impl Input<'_> {
     pub(super) const fn now(&self) -> Option<UtcTime> {
         match self {
             Self::Request { now, .. }
+            | Self::Mikey { now, .. }
+            | Self::Key { now, .. }
             | Self::Revoke { now, .. }
             | Self::Admit { now, .. }
             | Self::Escrow { now, .. }
@@ -147,6 +172,14 @@ pub enum Output {
         request: RequestId,
         /// With what.
         response: Response,
+    },
+    /// Ask the BSF for the Ks_NAF of this name and of the protocol [`crate::mikey_ticket::UA_PROTOCOL`] (Zn), and hand back
+    /// [`Input::Key`].
+    AskKey {
+        /// To hand back.
+        ticket: Ticket,
+        /// The name.
+        name: BTid,
     },
     /// Make these changes durable, all or none and in the order of tickets, and hand back [`Input::Stored`] or
     /// [`Input::StoreFailed`].
@@ -181,6 +214,8 @@ pub enum Output {
 pub enum Response {
     /// 200, with a KmsResponse. It may hold keys, or a KmsError.
     Document(Zeroizing<String>),
+    /// 200, with a message of [`crate::mikey_ticket::MEDIA_TYPE`] in base64. It may be an error.
+    Mikey(Vec<u8>),
     /// Another status.
     Refused(Refused),
 }
@@ -195,6 +230,8 @@ pub enum Refused {
     MediaType,
     /// 400: no KmsRequest.
     Malformed(pc3::Error),
+    /// 400: no request for a ticket.
+    NoTicketRequest(crate::mikey_ticket::Refused),
     /// 429: the holder, or all together, ask too often.
     TooOften,
     /// 503: too much waits, or the store does not answer.
@@ -207,6 +244,7 @@ impl fmt::Display for Refused {
             Self::NoResource(why) => why.fmt(f),
             Self::MediaType => write!(f, "the body must be {}", crate::kms_messages::MEDIA_TYPE),
             Self::Malformed(error) => write!(f, "no KmsRequest: {error}"),
+            Self::NoTicketRequest(why) => write!(f, "no request for a ticket: {why}"),
             Self::TooOften => f.write_str("too many requests: wait, then ask again"),
             Self::Busy => f.write_str("too much waits here: ask again later"),
         }
@@ -314,6 +352,21 @@ pub enum Event {
         holder: Holder,
         /// How many key sets.
         key_sets: usize,
+    },
+    /// A ticket was given.
+    TicketGranted {
+        /// To whom.
+        user: Uri,
+    },
+    /// A ticket was resolved.
+    TicketResolved {
+        /// By whom.
+        user: Uri,
+    },
+    /// A request for a ticket was answered by an error.
+    TicketRefused {
+        /// Which.
+        number: ErrorNumber,
     },
     /// A request was answered by an error.
     Rejected {
