@@ -39,6 +39,10 @@ pub struct ProtectedParameters<'a> {
     pub message_type: u8,
     /// When it was made: 40 bits.
     pub date_time: u64,
+    /// Payload ID: 0 from a sender, of no meaning to a receiver, but authenticated.
+    pub payload_id: u32,
+    /// Sequence number: the same.
+    pub sequence: u8,
     /// IV of AES-128-GCM.
     pub iv: [u8; 16],
     /// DPPK-ID, which is the CSB ID.
@@ -48,8 +52,7 @@ pub struct ProtectedParameters<'a> {
 }
 
 impl<'a> ProtectedParameters<'a> {
-    /// Parses the data of an extension of type [`super::ExtensionType::KEY_PARAMETERS`]. Payload ID and sequence number say
-    /// nothing.
+    /// Parses the data of an extension of type [`super::ExtensionType::KEY_PARAMETERS`].
     ///
     /// # Errors
     /// Malformed octets, or another algorithm than AES-128-GCM.
@@ -57,7 +60,7 @@ impl<'a> ProtectedParameters<'a> {
         let mut cursor = Cursor::new(bytes);
         let message_type = cursor.octet(WHAT)?;
         let date_time = forty_bits(&mut cursor)?;
-        cursor.slice(WHAT, 5)?;
+        let (payload_id, sequence) = (cursor.u32(WHAT)?, cursor.octet(WHAT)?);
         let algorithm = cursor.octet(WHAT)?;
         if algorithm != AES_128_GCM {
             return Err(Error::Reserved {
@@ -79,7 +82,7 @@ impl<'a> ProtectedParameters<'a> {
             let needed = bytes.len() + TAG_OCTETS - data.len();
             return Err(Error::Truncated { what: WHAT, needed, have: bytes.len() });
         }
-        Ok(Self { message_type, date_time, iv, key_id, data })
+        Ok(Self { message_type, date_time, payload_id, sequence, iv, key_id, data })
     }
 
     /// What the tag covers besides the ciphertext, as this is written.
@@ -87,6 +90,8 @@ impl<'a> ProtectedParameters<'a> {
         let mut octets = [0; ASSOCIATED_OCTETS];
         octets[0] = self.message_type;
         octets[1..6].copy_from_slice(&self.date_time.to_be_bytes()[3..]);
+        octets[6..10].copy_from_slice(&self.payload_id.to_be_bytes());
+        octets[10] = self.sequence;
         octets[11] = AES_128_GCM;
         octets[12..28].copy_from_slice(&self.iv);
         octets[28..].copy_from_slice(&self.key_id.to_be_bytes());
