@@ -3,6 +3,7 @@
 //! ```text
 //! codes.rs   PC3: what is wanted, allotted, renewed, ended, reported
 //! groups.rs  PC8 and MIKEY: PGKs
+//! identities.rs keys of identities
 //! places.rs  files beside the USIM
 //! live.rs    the same in a thread beside a UE that runs
 //! ```
@@ -12,6 +13,7 @@
 
 mod codes;
 mod groups;
+mod identities;
 pub(crate) mod live;
 mod places;
 
@@ -20,6 +22,7 @@ use crate::config::network_toml::{NetworkConfig, TlsVersion};
 use crate::config::ue_toml::UeConfig;
 use codes::Codes;
 use groups::Groups;
+use identities::Identities;
 use places::beside;
 use sidelink_network::configuration::{Trust, Version};
 use sidelink_network::pc3::{ApplicationId, Metadata};
@@ -42,6 +45,7 @@ pub(crate) struct NetworkLeg {
     client: UeClient,
     codes: Codes,
     groups: Option<Groups>,
+    identities: Option<Identities>,
     configuration: Option<Operators>,
 }
 
@@ -62,6 +66,15 @@ pub(crate) enum News {
     },
     /// A group and its PGKs.
     Group(GroupNews),
+    /// Keys of an identity for a period.
+    Identity {
+        /// Its entry in the key store.
+        name: String,
+        /// The period.
+        period: u32,
+        /// First second at which they are no longer used.
+        valid_until: u32,
+    },
     /// The operator's configuration, with this version, is in its file.
     Configuration(Version),
     /// For the operator.
@@ -129,10 +142,12 @@ impl NetworkLeg {
         };
         let codes = Codes::new(network, &config.name)?;
         let groups = (!network.group.is_empty()).then(|| Groups::new(network, &config.name)).transpose()?;
+        let identities =
+            (!network.identity.is_empty()).then(|| Identities::new(network, &config.name)).transpose()?;
         let store = SharedStore::new(KeyStore::open_or_create(keys)?);
         let configuration =
             network.configuration.clone().map(|file| Operators { file, network: network.clone() });
-        Ok(Self { store, client: client(network)?, codes, groups, configuration })
+        Ok(Self { store, client: client(network)?, codes, groups, identities, configuration })
     }
 
     /// Asks for everything once, and waits for it.
@@ -144,6 +159,9 @@ impl NetworkLeg {
         news.extend(self.fetch_configuration()?);
         if let Some(groups) = &mut self.groups {
             news.extend(groups.fetch(&mut self.client, &self.store)?);
+        }
+        if let Some(identities) = &mut self.identities {
+            news.extend(identities.fetch(&mut self.client, &self.store)?);
         }
         Ok(news)
     }
@@ -159,7 +177,17 @@ impl NetworkLeg {
         if let Some(groups) = &mut self.groups {
             news.extend(groups.begin(&mut self.client, &self.store));
         }
+        news.extend(self.identities());
         news
+    }
+
+    /// Keys of identities that are due. Those that the store has go on until their period ends.
+    fn identities(&mut self) -> Vec<News> {
+        let Some(identities) = &mut self.identities else { return Vec::new() };
+        match identities.go_on(&mut self.client, &self.store) {
+            Ok(news) => news,
+            Err(why) => vec![News::Note(Note::Trouble(format!("keys of identities: {why}")))],
+        }
     }
 
     /// TS 24.333 §5; TR 33.833 §6.1.1.
@@ -175,6 +203,7 @@ impl NetworkLeg {
     /// Does what is due, and waits for datagrams for at most `longest`.
     pub(crate) fn go_on(&mut self, longest: Duration) -> Vec<News> {
         let mut news = self.codes.go_on(&mut self.client, &self.store);
+        news.extend(self.identities());
         match &mut self.groups {
             Some(groups) => news.extend(groups.go_on(&mut self.client, &self.store, longest)),
             None => std::thread::sleep(longest),

@@ -27,7 +27,7 @@ pub enum NetworkCommand {
     Costs(costs::CostsArgs),
     /// Write the configuration of a network with two subscribers, and of their UEs.
     Example(example::ExampleArgs),
-    /// Run HSS, BSF, ProSe Function, PKMF and AAA on sockets until Ctrl-C (a build with --features services).
+    /// Run HSS, BSF, ProSe Function, PKMF, KMS and AAA on sockets until Ctrl-C (a build with --features services).
     #[cfg(feature = "services")]
     Run(run::RunArgs),
     /// Show what has happened in the functions that run.
@@ -45,9 +45,18 @@ pub enum NetworkCommand {
     /// Let a member that was revoked have the keys of its group again.
     #[cfg(feature = "services")]
     AdmitMember(orders::MemberArgs),
-    /// Run HSS, BSF, ProSe Function, PKMF and AAA on sockets: takes a build with --features services.
+    /// Keep new keys from an identity; those that it has serve until the end of their period.
+    #[cfg(feature = "services")]
+    RevokeIdentity(orders::IdentityArgs),
+    /// Let an identity that was revoked have keys again.
+    #[cfg(feature = "services")]
+    AdmitIdentity(orders::IdentityArgs),
+    /// Make the keys of a user for the operator, and record who wanted them and why: a key management server can read all.
+    #[cfg(feature = "services")]
+    Escrow(orders::EscrowArgs),
+    /// Run HSS, BSF, ProSe Function, PKMF, KMS and AAA on sockets: takes a build with --features services.
     #[cfg(not(feature = "services"))]
-    #[command(name = "run", aliases = ["status", "add-subscriber", "revoke", "revoke-member", "admit-member"])]
+    #[command(name = "run", aliases = ["status", "add-subscriber", "revoke", "revoke-member", "admit-member", "revoke-identity", "admit-identity", "escrow"])]
     Missing(MissingArgs),
 }
 
@@ -92,6 +101,12 @@ pub fn run(args: NetworkArgs) -> anyhow::Result<()> {
         NetworkCommand::RevokeMember(args) => orders::revoke_member(&args),
         #[cfg(feature = "services")]
         NetworkCommand::AdmitMember(args) => orders::admit_member(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::RevokeIdentity(args) => orders::revoke_identity(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::AdmitIdentity(args) => orders::admit_identity(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::Escrow(args) => orders::escrow(&args),
         #[cfg(not(feature = "services"))]
         NetworkCommand::Missing(_) => Err(without()),
     }

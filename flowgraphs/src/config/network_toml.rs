@@ -5,6 +5,7 @@ use serde::Deserialize;
 use sidelink_network::configuration::SealingKey;
 use sidelink_network::identity::{Fqdn, Imsi};
 use sidelink_network::key_delivery::{PORT, ServiceId};
+use sidelink_network::kms_messages::Uri;
 use sidelink_network::pc3::{self, ApplicationId, OsAppId, OutOfRange, Plmn, Rpauid};
 use sidelink_network::pc3_client::{self, Wanted};
 use sidelink_network::prose_function::Application;
@@ -60,6 +61,15 @@ pub struct NetworkConfig {
     /// Groups whose PGKs the PKMF gives.
     #[serde(default)]
     pub group: Vec<NetworkGroup>,
+    /// Identities whose keys the key management server gives.
+    #[serde(default)]
+    pub identity: Vec<NetworkIdentity>,
+    /// Address of the key management server of identities.
+    #[serde(default)]
+    pub kms: Option<SocketAddr>,
+    /// Name of the key management server.
+    #[serde(default)]
+    pub kms_name: Option<String>,
     /// Address of PC8 of the PKMF.
     #[serde(default)]
     pub pkmf: Option<SocketAddr>,
@@ -94,6 +104,16 @@ pub struct NetworkGroup {
     pub name: String,
     /// ProSe Layer-2 group ID, six hexadecimal digits.
     pub id: Hex,
+}
+
+/// An identity whose keys the key management server gives.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkIdentity {
+    /// Name of the entry in the key store.
+    pub name: String,
+    /// The identity, such as sip:alice@example.org.
+    pub uri: String,
 }
 
 /// Who fetches for a UE.
@@ -252,8 +272,8 @@ impl NetworkConfig {
                 "add rpauid = \"..\"",
             ));
         }
-        if wanted.is_empty() && self.group.is_empty() {
-            let remedy = "add announce, monitor, be-discovered, discover, ask or [[network.group]]";
+        if wanted.is_empty() && self.group.is_empty() && self.identity.is_empty() {
+            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]] or [[network.identity]]";
             return Err(ConfigError::new("nothing is asked for", "[network]", remedy));
         }
         Ok(wanted)
@@ -293,6 +313,41 @@ impl NetworkConfig {
             .map_err(|e| ConfigError::new(e.to_string(), "[network] pkmf-name", "name a host"))?;
         let mikey = self.mikey.unwrap_or_else(|| SocketAddr::new(address.ip(), PORT));
         Ok((name, address, mikey))
+    }
+
+    /// Returns the identities whose keys are wanted, by name.
+    ///
+    /// # Errors
+    /// One that is no URI, or a name that stands there twice.
+    pub fn identities(&self) -> Result<Vec<(String, Uri)>, ConfigError> {
+        let mut identities: Vec<(String, Uri)> = Vec::new();
+        for identity in &self.identity {
+            let place = format!("[[network.identity]] {:?}", identity.name);
+            let uri = Uri::new(&identity.uri).ok_or_else(|| {
+                ConfigError::new("no URI", format!("{place} uri"), "write such as sip:alice@example.org")
+            })?;
+            if identities.iter().any(|(name, _)| *name == identity.name) {
+                return Err(ConfigError::new("the name stands there twice", place, "rename one"));
+            }
+            identities.push((identity.name.clone(), uri));
+        }
+        Ok(identities)
+    }
+
+    /// Returns the name of the key management server of identities, and its address.
+    ///
+    /// # Errors
+    /// One of them is missing, or not the name of a host.
+    pub fn kms(&self) -> Result<(Fqdn, SocketAddr), ConfigError> {
+        let missing = |key: &str, example: &str| {
+            let what = format!("[[network.identity]] needs {key}");
+            ConfigError::new(what, "[network]", format!("add {key} = {example:?}"))
+        };
+        let address = self.kms.ok_or_else(|| missing("kms", "127.0.0.1:8445"))?;
+        let name = self.kms_name.as_deref().ok_or_else(|| missing("kms-name", "kms.example"))?;
+        let name = Fqdn::new(name)
+            .map_err(|e| ConfigError::new(e.to_string(), "[network] kms-name", "name a host"))?;
+        Ok((name, address))
     }
 
     /// Returns the names of BSF and ProSe Function.
@@ -376,6 +431,25 @@ os-app-id = "org.example"
         for (bad, said) in [(group.replace("00002a", "2a"), "six"), (format!("{group}{group}"), "twice")] {
             let error = read(&format!("{pkmf}{bad}")).groups().unwrap_err().to_string();
             assert!(error.contains(said) && error.contains("rescue"), "{error}");
+        }
+    }
+
+    #[test]
+    fn identities_and_their_server_are_checked() {
+        let identity = "[[identity]]\nname = \"alice\"\nuri = \"sip:alice@lab\"\n";
+        let kms = "kms = \"127.0.0.1:8445\"\nkms-name = \"KMS.lab\"\n";
+        let config = read(&format!("{kms}{identity}"));
+        assert!(config.wanted().unwrap().is_empty(), "identities alone are enough");
+        assert_eq!(config.identities().unwrap()[0].1.as_str(), "sip:alice@lab");
+        assert_eq!(config.kms().unwrap().0.as_str(), "kms.lab");
+        assert!(read(identity).kms().unwrap_err().to_string().contains("add kms = "));
+        let without_name = read(&format!("kms = \"127.0.0.1:8445\"\n{identity}"));
+        assert!(without_name.kms().unwrap_err().to_string().contains("kms-name"));
+        for (bad, said) in
+            [(identity.replace("sip:", "sip "), "no URI"), (format!("{identity}{identity}"), "twice")]
+        {
+            let error = read(&format!("{kms}{bad}")).identities().unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("alice"), "{error}");
         }
     }
 

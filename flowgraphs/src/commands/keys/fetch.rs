@@ -45,6 +45,10 @@ pub(super) fn fetch(args: &FetchArgs) -> anyhow::Result<()> {
                     writeln!(text, "{name}: PGK {}, {what}, valid from {from} until {until}", pgk.id)?;
                 }
             }
+            News::Identity { name, period, valid_until } => {
+                let until = seconds_and_date(valid_until.into());
+                writeln!(text, "{name}: keys of period {period}, valid until {until}")?;
+            }
             News::Configuration(version) => writeln!(text, "configuration: version {version}")?,
             News::Note(Note::Refused { name, why }) => refused.push(format!("{name}: {why}")),
             News::Note(note) => writeln!(text, "{note}")?,

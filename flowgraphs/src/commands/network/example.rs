@@ -124,12 +124,14 @@ fn ue(name: &str) -> String {
         }
     };
     let local = if name == "alice" { "127.0.0.2" } else { "127.0.0.3" };
+    let identity =
+        format!("\n[[network.identity]]\nname = \"{name}\"\nuri = \"sip:{name}@rescue.example\"\n");
     let group = "\n[[network.group]]\nname = \"rescue\"\nid = \"00002a\"\n";
     let talk = match name {
         "alice" => "\n[[talk]]\nto = \"rescue\"\nevery = 2000\ntext = \"alice: on my way\"\n",
         _ => "",
     };
-    UE.replace("NAME", name).replace("LOCAL", local) + wants + group + talk
+    UE.replace("NAME", name).replace("LOCAL", local) + wants + group + &identity + talk
 }
 
 fn secret() -> anyhow::Result<Zeroizing<String>> {

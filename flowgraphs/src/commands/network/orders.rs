@@ -1,4 +1,4 @@
-//! `sidelink network status`, `add-subscriber`, `revoke`, `revoke-member`, `admit-member`: orders to network functions that run.
+//! `sidelink network status`, `add-subscriber`, `revoke`, `revoke-member`, `admit-member`, `revoke-identity`, `admit-identity`, `escrow`: orders to network functions that run.
 
 use super::run::ConfigArgs;
 use crate::args::{Form, Output};
@@ -8,6 +8,7 @@ use crate::terminal;
 use clap::Args;
 use sidelink_services::config::read_secret;
 use sidelink_services::orders::{Answer, Order, give, socket_of};
+use sidelink_store::{utc_now, write_private};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -52,6 +53,38 @@ pub struct MemberArgs {
     pub imsi: String,
     /// The group, six hexadecimal digits.
     pub group: String,
+}
+
+/// Arguments of `sidelink network revoke-identity` and `admit-identity`.
+#[derive(Debug, Args)]
+pub struct IdentityArgs {
+    /// What runs.
+    #[command(flatten)]
+    pub network: ConfigArgs,
+    /// The identity, such as sip:alice@rescue.example.
+    pub identity: String,
+}
+
+/// Arguments of `sidelink network escrow`.
+#[derive(Debug, Args)]
+pub struct EscrowArgs {
+    /// What runs.
+    #[command(flatten)]
+    pub network: ConfigArgs,
+    /// The identity, such as sip:alice@rescue.example.
+    pub identity: String,
+    /// Who wants the keys, for the record.
+    #[arg(long, value_name = "NAME")]
+    pub by: String,
+    /// Why, for the record.
+    #[arg(long, value_name = "REASON")]
+    pub why: String,
+    /// Second in the period that is wanted (UTC in seconds); the default is now.
+    #[arg(long, value_name = "SECONDS")]
+    pub at: Option<u32>,
+    /// New file for the keys, mode 0600.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 /// Shows what has happened.
@@ -111,6 +144,42 @@ pub fn admit_member(args: &MemberArgs) -> anyhow::Result<()> {
     let MemberArgs { network, imsi, group } = args;
     let order = Order::AdmitMember { imsi: imsi.clone(), group: group.clone() };
     done(ordered(network, &order)?, "admitted")
+}
+
+/// Keeps new keys from an identity.
+///
+/// # Errors
+/// It is granted to nobody, or nothing runs.
+pub fn revoke_identity(args: &IdentityArgs) -> anyhow::Result<()> {
+    let order = Order::RevokeIdentity { identity: args.identity.clone() };
+    done(ordered(&args.network, &order)?, "revoked")
+}
+
+/// Lets an identity that was revoked have keys again.
+///
+/// # Errors
+/// It is granted to nobody, or nothing runs.
+pub fn admit_identity(args: &IdentityArgs) -> anyhow::Result<()> {
+    let order = Order::AdmitIdentity { identity: args.identity.clone() };
+    done(ordered(&args.network, &order)?, "admitted")
+}
+
+/// Takes the keys of a user.
+///
+/// # Errors
+/// No such identity, a file that exists, or nothing runs.
+pub fn escrow(args: &EscrowArgs) -> anyhow::Result<()> {
+    // Before the order is on record.
+    Outputs::new(Existing::Keep).claim_fresh("-o", &args.output)?;
+    let EscrowArgs { network, identity, by, why, at, output } = args;
+    let at = at.unwrap_or_else(utc_now);
+    let order = Order::Escrow { identity: identity.clone(), at, by: by.clone(), why: why.clone() };
+    let Answer::Escrowed { keys } = ordered(network, &order)? else {
+        anyhow::bail!("the answer holds no keys; use the version of sidelink that runs there")
+    };
+    write_private(output, &keys)?;
+    terminal::print(&format!("keys of {identity}: {}; the order is on record\n", output.display()))?;
+    Ok(())
 }
 
 fn ordered(network: &ConfigArgs, order: &Order) -> anyhow::Result<Answer> {

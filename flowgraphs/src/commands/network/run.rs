@@ -21,7 +21,7 @@ pub struct RunArgs {
 /// Which network, and where it keeps what it keeps.
 #[derive(Debug, Args)]
 pub struct ConfigArgs {
-    /// Configuration: database, HSS, BSF, ProSe Function, PKMF, AAA. `sidelink network example` writes one.
+    /// Configuration: database, HSS, BSF, ProSe Function, PKMF, KMS, AAA. `sidelink network example` writes one.
     #[arg(short, long, value_name = "FILE")]
     pub config: PathBuf,
     /// Another database than the configuration's: a file, or postgres://USER@localhost/NAME.
@@ -66,6 +66,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
     if let Some(address) = handle.mikey_address() {
         text += &format!("PKMF: MIKEY at {address}, UDP\n");
+    }
+    if let Some(address) = handle.kms_address() {
+        text += &format!("KMS: keys of identities at https://{address}, TLS with pre-shared keys\n");
+    }
+    if let Some(address) = handle.kms_certificates_address() {
+        text += &format!("KMS: keys of identities at https://{address}, TLS with certificates\n");
     }
     if let Some(address) = handle.radius_address() {
         text += &format!("AAA: RADIUS at {address}, UDP\n");

@@ -1,0 +1,246 @@
+//! REQUEST_INIT and RESOLVE_INIT under a pre-shared key. RFC 6043 §4.2.1.1, §4.2.3.1.
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::mikey::ticket::{Direction, Rands, message_keys};
+use sidelink_wire::mikey::{
+    CsIdMap, DataType, Header, IdRole, MacAlgorithm, Packet, Payload, Prf, RandRole, Repr, Ticket,
+    TicketPolicy, Timestamp,
+};
+
+use super::ticket::{Policy, Sealed};
+use super::{MAX_OCTETS, Refused, id, id_payload, mac, no_tag, ntp, prf, sealed, text, time_of, without_tag};
+use sidelink_security::mikey::MessageKeys;
+
+/// What a UE asks a server for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// A ticket.
+    Request,
+    /// What is in one.
+    Resolve,
+}
+
+impl Exchange {
+    const fn data_type(self) -> DataType {
+        match self {
+            Self::Request => DataType::RequestInitPsk,
+            Self::Resolve => DataType::ResolveInitPsk,
+        }
+    }
+
+    const fn id_role(self) -> IdRole {
+        match self {
+            Self::Request => IdRole::Initiator,
+            Self::Resolve => IdRole::Responder,
+        }
+    }
+
+    const fn rand_role(self) -> RandRole {
+        match self {
+            Self::Request => RandRole::Initiator,
+            Self::Resolve => RandRole::Responder,
+        }
+    }
+
+    pub(super) fn rands(self, rand: &[u8]) -> Result<Rands, Refused> {
+        Ok(match self {
+            Self::Request => Rands::new(rand, &[])?,
+            Self::Resolve => Rands::new(&[], rand)?,
+        })
+    }
+}
+
+/// A message that was read, of which nothing is proven.
+#[derive(Debug)]
+pub struct Claimed<'a> {
+    octets: &'a [u8],
+    message: Repr<'a>,
+    /// What it asks for.
+    pub exchange: Exchange,
+    /// Who it says it is from.
+    pub user: String,
+    /// Which key it says it is under: the B-TID.
+    pub key: String,
+    /// Which server it says it is for.
+    pub kms: Option<String>,
+    /// When it says it was made; none for a counter.
+    pub time: Option<UtcTime>,
+}
+
+/// What a message asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// A ticket of this policy.
+    Policy(TicketPolicy<'a>),
+    /// What is in this ticket.
+    Ticket(Ticket<'a>),
+}
+
+/// A message whose sender has the key.
+#[derive(Debug)]
+pub struct Proven<'a> {
+    /// The message, whole.
+    pub octets: &'a [u8],
+    /// What it asks for.
+    pub exchange: Exchange,
+    /// Who it is from, as its key lets it say.
+    pub user: String,
+    /// CSB ID.
+    pub csb_id: u32,
+    /// PRF.
+    pub prf: Prf,
+    /// MAC.
+    pub mac: MacAlgorithm,
+    /// What it asks for.
+    pub body: Body<'a>,
+    /// Keys of the answer.
+    pub(super) answer_keys: MessageKeys,
+}
+
+impl<'a> Claimed<'a> {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// It is none of both.
+    pub fn read(octets: &'a [u8]) -> Result<Self, Refused> {
+        if octets.len() > MAX_OCTETS {
+            return Err(Refused::Unexpected("at most 16 KiB"));
+        }
+        let message = Repr::parse(&Packet::new_checked(octets)?)?;
+        let exchange = match message.header.data_type {
+            DataType::RequestInitPsk => Exchange::Request,
+            DataType::ResolveInitPsk => Exchange::Resolve,
+            _ => return Err(Refused::Unexpected("REQUEST_INIT_PSK or RESOLVE_INIT_PSK")),
+        };
+        if message.header.sessions != CsIdMap::Empty {
+            return Err(Refused::Unexpected("no crypto session"));
+        }
+        let payloads = &message.payloads;
+        let named = |role| id(payloads, role).and_then(text);
+        let (Some(user), Some(key)) = (named(exchange.id_role()), named(IdRole::PresharedKey)) else {
+            return Err(Refused::Unexpected("the identity of the sender and the name of its key"));
+        };
+        let Some(Payload::Timestamp(timestamp)) = payloads.first() else {
+            return Err(Refused::Unexpected("T first"));
+        };
+        let (kms, time) = (named(IdRole::Kms), time_of(*timestamp));
+        if time.is_none() && !matches!(timestamp, Timestamp::Counter(_)) {
+            return Err(Refused::Unexpected("a time from 1970 on"));
+        }
+        Ok(Self { octets, exchange, user, key, kms, time, message })
+    }
+
+    /// CSB ID, for an error.
+    pub const fn csb_id(&self) -> u32 {
+        self.message.header.csb_id
+    }
+
+    /// Proves it with the key of its name. `kms` is the name of the server, where the message does not say it.
+    ///
+    /// # Errors
+    /// Its MAC is wrong, or it is not as it must be.
+    pub fn prove(self, key: &[u8], kms: &str) -> Result<Proven<'a>, Refused> {
+        let (exchange, header) = (self.exchange, &self.message.header);
+        let payloads = &self.message.payloads;
+        let rand = payloads.iter().find_map(|payload| match payload {
+            Payload::RandRole { role, rand } if *role == exchange.rand_role() => Some(*rand),
+            _ => None,
+        });
+        let rand = rand.filter(|rand| rand.len() >= 16).ok_or(Refused::Unexpected("a RAND of 128 bits"))?;
+        let Some(Payload::Verification(v)) = payloads.last() else {
+            return Err(Refused::Unexpected("V last"));
+        };
+        let (function, algorithm) = (prf(header.prf), mac(v.algorithm)?);
+        let rands = exchange.rands(rand)?;
+        let keys = |direction| message_keys(key, function, algorithm, header.csb_id, direction, &rands);
+        let kms = id(payloads, IdRole::Kms).unwrap_or(kms.as_bytes());
+        let covered = without_tag(self.octets, v.tag);
+        keys(Direction::Initial).verify(&[covered, self.user.as_bytes(), kms], v.tag)?;
+        let body = payloads.iter().find_map(|payload| match (exchange, payload) {
+            (Exchange::Request, Payload::TicketPolicy(policy)) => Some(Body::Policy(*policy)),
+            (Exchange::Resolve, Payload::Ticket(ticket)) => Some(Body::Ticket(*ticket)),
+            _ => None,
+        });
+        Ok(Proven {
+            octets: self.octets,
+            exchange,
+            user: self.user,
+            csb_id: header.csb_id,
+            prf: header.prf,
+            mac: v.algorithm,
+            body: body.ok_or(Refused::Unexpected("a policy in a request, a ticket in a resolve"))?,
+            answer_keys: keys(Direction::Response),
+        })
+    }
+}
+
+/// Who a UE is to a server, and the chance of one message.
+pub struct Sender<'a> {
+    /// Its identity.
+    pub user: &'a str,
+    /// The name of its key.
+    pub key_name: &'a str,
+    /// Its key.
+    pub key: &'a [u8],
+    /// The server.
+    pub kms: &'a str,
+    /// CSB ID.
+    pub csb_id: u32,
+    /// RAND.
+    pub rand: &'a [u8; 16],
+}
+
+/// Makes REQUEST_INIT: a ticket of this policy is wanted.
+///
+/// # Errors
+/// Too much for a message.
+pub fn request(sender: &Sender<'_>, now: UtcTime, policy: &Policy) -> Result<Vec<u8>, Refused> {
+    let data = policy.data()?;
+    let (ticket_type, flags) = (policy.ticket_type, policy.flags);
+    let policy = TicketPolicy { ticket_type, prf: Prf::HmacSha256, flags, data: &data };
+    made(sender, now, Exchange::Request, Payload::TicketPolicy(policy))
+}
+
+/// Makes RESOLVE_INIT: what is in this ticket is wanted.
+///
+/// # Errors
+/// Too much for a message.
+pub fn resolve(sender: &Sender<'_>, now: UtcTime, ticket: &Sealed) -> Result<Vec<u8>, Refused> {
+    made(sender, now, Exchange::Resolve, Payload::Ticket(ticket.payload()))
+}
+
+fn made(
+    sender: &Sender<'_>,
+    now: UtcTime,
+    exchange: Exchange,
+    body: Payload<'_>,
+) -> Result<Vec<u8>, Refused> {
+    let header = Header {
+        data_type: exchange.data_type(),
+        wants_verification: true,
+        prf: Prf::HmacSha256,
+        csb_id: sender.csb_id,
+        sessions: CsIdMap::Empty,
+    };
+    let payloads = vec![
+        Payload::Timestamp(ntp(now)),
+        Payload::RandRole { role: exchange.rand_role(), rand: sender.rand },
+        id_payload(exchange.id_role(), sender.user.as_bytes()),
+        id_payload(IdRole::Kms, sender.kms.as_bytes()),
+        body,
+        id_payload(IdRole::PresharedKey, sender.key_name.as_bytes()),
+        no_tag(),
+    ];
+    let octets = Repr { header, payloads }.to_octets()?;
+    let rands = exchange.rands(sender.rand)?;
+    let keys = sender.keys(Direction::Initial, &rands)?;
+    Ok(sealed(octets, &keys, &[sender.user.as_bytes(), sender.kms.as_bytes()]))
+}
+
+impl Sender<'_> {
+    pub(super) fn keys(&self, direction: Direction, rands: &Rands) -> Result<MessageKeys, Refused> {
+        let algorithm = mac(MacAlgorithm::HmacSha256)?;
+        Ok(message_keys(self.key, prf(Prf::HmacSha256), algorithm, self.csb_id, direction, rands))
+    }
+}
+
