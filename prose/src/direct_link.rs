@@ -97,6 +97,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admission;
 mod cause;
 mod config;
 mod connection;
@@ -122,12 +123,15 @@ mod target;
 mod target_rekeying;
 mod timers;
 
+pub use admission::Admission;
 pub use cause::{Cause, CauseOf};
 pub use config::{Config, FailedRekeying, NewKd};
 pub use from_network::FromNetwork;
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
-pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+pub use key_establishment::{
+    AgreedKd, CommandKey, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
+};
 pub use manager::LinkManager;
 pub use note::{Note, PduError};
 pub use ports::KdStore;

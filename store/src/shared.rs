@@ -1,7 +1,7 @@
 //! One open key store for several threads of a process.
 
 use super::{Error, KeyStore, Keys};
-use sidelink_prose::direct_link::{Change, KdRecord, KdStore};
+use sidelink_prose::direct_link::{Admission, Change, KdRecord, KdStore};
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,5 +51,9 @@ impl KdStore for SharedStore {
 
     fn kds(&self) -> Result<Vec<KdRecord>, Error> {
         self.open().kds()
+    }
+
+    fn admissions(&self) -> Result<Vec<Admission>, Error> {
+        self.open().admissions()
     }
 }

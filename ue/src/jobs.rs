@@ -7,7 +7,7 @@
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 pub use sidelink_prose::direct_link::KdStore;
-use sidelink_prose::direct_link::{Change, KdRecord, Ticket};
+use sidelink_prose::direct_link::{Admission, Change, KdRecord, Ticket};
 use sidelink_prose::discovery::Job as TableJob;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
 use std::collections::VecDeque;
@@ -223,6 +223,10 @@ impl KdStore for NoStore {
     }
 
     fn kds(&self) -> Result<Vec<KdRecord>, Self::Error> {
+        Ok(Vec::new())
+    }
+
+    fn admissions(&self) -> Result<Vec<Admission>, Self::Error> {
         Ok(Vec::new())
     }
 }

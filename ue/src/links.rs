@@ -6,7 +6,7 @@ use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Config, Error, Event, FromNetwork, Identity, Input, KdRecord, LinkId, LinkManager, Output, State, Ticket,
+    Admission, Config, Error, Event, FromNetwork, Identity, Input, KdRecord, LinkId, LinkManager, Output, State, Ticket,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::CounterStore;
@@ -139,6 +139,11 @@ impl Links {
     /// Adds a KD that is durable.
     pub fn add_kd(&mut self, record: KdRecord) {
         self.manager.add_kd(record);
+    }
+
+    /// Adds the time of the newest message taken from a sender, which is durable.
+    pub fn add_admission(&mut self, admission: Admission) {
+        self.manager.add_admission(admission);
     }
 
     /// Enables authentication by signatures where no KD is shared (method 2).

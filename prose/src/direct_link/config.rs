@@ -61,6 +61,9 @@ pub struct Config {
     /// Largest number of unproven containers that are verified in one SC period, counted for each half-open entry that
     /// one may belong to. A signature takes some 50 µs to verify.
     pub judged: u32,
+    /// Number of false proofs of one layer-2 source in one second after which one a SC period is verified until the second
+    /// is over; the others are dropped. Anybody can send from any source: it is never shut out.
+    pub refuted: u32,
     /// Time without a reception after which a keep-alive is sent.
     pub keepalive: u64,
     /// The link is released after so long without anything heard.
@@ -107,6 +110,7 @@ impl Config {
             half_open: 128,
             answers: 8,
             judged: 32,
+            refuted: 10,
             keepalive: 1000,
             inactivity: 0,
             failed_rekeying: FailedRekeying::Release,

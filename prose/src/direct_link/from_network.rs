@@ -93,8 +93,8 @@ impl Steps for End {
                 let lifetime = Some(u64::from(lifetime) * 1000);
                 Ok(Step::Agreed(AgreedKd { lifetime, ..Kd::from(*kd).into() }))
             }
-            // The method has no containers.
-            Heard::Container(_) => Ok(Step::Wait),
+            // The method has neither containers nor times.
+            Heard::Container(_) | Heard::Admitted | Heard::Command { .. } => Ok(Step::Wait),
         }
     }
 }

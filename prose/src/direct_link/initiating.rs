@@ -19,7 +19,9 @@ use super::request::{
 };
 use super::session::{Answer, Session, Up};
 use sidelink_wire::ids::Lcid;
-use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest, UserInfo, UserPlane};
+use sidelink_wire::pc5_signalling::{
+    AuthenticationPhase, Body, CommunicationRequest, SIGNATURE_LEN, UserInfo, UserPlane,
+};
 use sidelink_wire::pdcp::OneToOneRepr;
 
 /// Common part of the tries of a set-up.
@@ -99,7 +101,19 @@ pub(super) fn request(
         return Err(setup);
     }
     let connection = local.connection_to(&link.identity, kd, setup.tries);
-    let message = request_message(link, local, &request, kd, connection);
+    link.next_sequence();
+    let unsigned = request_message(link, local, &request, (kd, connection), None);
+    let message = match request.sign(local, &link.identity, &unsigned) {
+        Ok(None) => unsigned,
+        // TS 24.334 §10.4.2.2 (9); TS 33.303 §6.5.7.3.1 step 1
+        Ok(signature) => request_message(link, local, &request, (kd, connection), signature),
+        Err(refusal) => {
+            let (peer, cause, why) = (link.remote, refusal.cause, refusal.why);
+            local.note(Note::NotAuthenticated { peer, cause, why });
+            setup.hint = Some(cause);
+            return Err(setup);
+        }
+    };
     // TS 24.334 §10.4.2.2 (10)
     let deadline = local.now.plus_millis(request.patience(local));
     let kind = sidelink_wire::pc5_signalling::MessageType::CommunicationRequest;
@@ -112,11 +126,11 @@ pub(super) fn request(
 }
 
 fn request_message(
-    link: &mut Common,
+    link: &Common,
     local: &Local,
     request: &Request,
-    kd: Option<KdId>,
-    connection: Option<[u8; 4]>,
+    (kd, connection): (Option<KdId>, Option<[u8; 4]>),
+    signature: Option<[u8; SIGNATURE_LEN]>,
 ) -> Vec<u8> {
     let (own, offer) = (&local.config.identity, request.offer());
     let body = Body::CommunicationRequest(CommunicationRequest {
@@ -137,12 +151,12 @@ fn request_message(
         // TS 24.334 §10.4.2.2 (8); TS 33.303 §6.5.5.2 step 1 (2)
         kd_id: kd.filter(|_| connection.is_none()).map(|kd| kd.0.to_be_bytes()),
         relay_service_code: None,
-        signature: None,
+        signature,
         link_local: None,
         key_info: request.info(),
         connection,
     });
-    frame::message(local.config.profile, link.next_sequence(), body)
+    frame::message(local.config.profile, link.sequence, body)
 }
 
 impl Setup {
@@ -186,6 +200,11 @@ impl AwaitingSecurityMode {
                 let result = if waits.is_some() { Ok(()) } else { Err(error) };
                 self.early.extend(waits.map(|octets| (header, octets)));
                 return (self.into(), result);
+            }
+            Err(CommandError::Refused(refusal)) => {
+                self.setup.hint = Some(refusal.cause);
+                local.not_authenticated([link.local, link.remote], &refusal);
+                self.into()
             }
             Err(CommandError::Disagrees(disagreement, assurance)) => {
                 let cause = Cause::from(&disagreement);
@@ -236,7 +255,7 @@ impl AwaitingSecurityMode {
     fn step(&mut self, link: &mut Common, local: &mut Local, heard: Heard<'_>) {
         let method = self.request.method();
         match self.request.step(local, &link.identity, heard) {
-            Ok(Step::Wait) => {}
+            Ok(Step::Wait | Step::Admit(_)) => {}
             Ok(Step::Agreed(kd)) => self.request.agreed(kd),
             Ok(Step::Send(content)) => self.say(link, local, method, &content),
             Ok(Step::SendAgreed(content, kd)) => {

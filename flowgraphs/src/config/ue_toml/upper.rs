@@ -139,6 +139,9 @@ where
     for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
         links.add_kd(record);
     }
+    for admission in store.admissions().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
+        links.add_admission(admission);
+    }
     Ok(links)
 }
 

@@ -210,6 +210,7 @@ fn containers_are_judged_within_a_budget() {
     for (victim, phase) in [(0, AuthenticationPhase::Request), (1, AuthenticationPhase::Response)] {
         let mut air = air([Outside::Answers; 2]);
         air.ues[1].config.half_open = 1000;
+        air.ues[1].config.refuted = u32::MAX;
         air.restart(1);
         air.channel = Box::new(|flying| if flying.message() == Some(0xe0) { vec![] } else { vec![flying] });
         air.connect(0, 1);

@@ -24,6 +24,7 @@ pub(super) const DATA: Lcid = match Lcid::new(3) {
 pub(super) struct Disk {
     pub(super) counters: Memory,
     pub(super) keys: Vec<KdRecord>,
+    pub(super) admissions: Vec<Admission>,
 }
 
 impl Disk {
@@ -32,6 +33,11 @@ impl Disk {
             match change {
                 Change::Put(record) => self.keys.push(record),
                 Change::Remove(id, peer) => self.keys.retain(|r| r.id != id || r.peer != peer),
+                Change::Admit(admission) => {
+                    self.admissions.retain(|known| known.sender != admission.sender);
+                    self.admissions.push(admission);
+                }
+                Change::Forget(sender) => self.admissions.retain(|known| known.sender != sender),
             }
         }
     }
@@ -214,6 +220,7 @@ impl Air {
         for record in &ue.disk.keys {
             manager.add_kd(record.copy());
         }
+        ue.disk.admissions.iter().cloned().for_each(|admission| manager.add_admission(admission));
         ue.manager = manager;
     }
 
