@@ -58,6 +58,7 @@
 //! - [`mikey`], keys, cipher and MAC of the messages that carry PGK and PSDK
 //! - [`outcome`], the words of reports for all of these, and their counters
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
+//! - [`key_period`], months and other periods of identity-based keys
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -69,6 +70,7 @@ pub mod discovery;
 pub mod group;
 mod hmac;
 pub mod kdf;
+pub mod key_period;
 pub mod keys;
 pub mod mikey;
 pub mod outcome;

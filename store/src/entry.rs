@@ -1,6 +1,7 @@
 //! Entries of a key store, as they are stored in the file and in the TOML form. Secrets are hexadecimal digits there.
 
 use super::VERSION;
+use super::identity::{IdentityEntry, KmsEntry};
 use crate::error::{Error, Fault, Format};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -121,6 +122,12 @@ pub struct Keys {
     /// Discovery keys.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub discovery: Vec<Discovery>,
+    /// Key management servers of identity-based keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kms: Vec<KmsEntry>,
+    /// Identities with their keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identity: Vec<IdentityEntry>,
     /// Suspension of all rights to send: the store is a copy, or was put back.
     #[serde(skip)]
     pub suspended: Option<Suspension>,
@@ -128,7 +135,14 @@ pub struct Keys {
 
 impl Default for Keys {
     fn default() -> Self {
-        Self { version: VERSION, group: Vec::new(), discovery: Vec::new(), suspended: None }
+        Self {
+            version: VERSION,
+            group: Vec::new(),
+            discovery: Vec::new(),
+            kms: Vec::new(),
+            identity: Vec::new(),
+            suspended: None,
+        }
     }
 }
 
@@ -464,16 +478,19 @@ impl Keys {
             .map_err(|e| Error::entry("", Fault::Unwritable(e.to_string())))
     }
 
-    /// Returns a copy for `ue`: the groups it belongs to, with its own rights to send, and the discovery keys it
-    /// announces or monitors. [`KeyStore::hand_out`](super::KeyStore::hand_out) moves the rights.
+    /// Returns a copy for `ue`: the groups it belongs to, with its own rights to send, the discovery keys it announces or
+    /// monitors, and its identities. [`KeyStore::hand_out`](super::KeyStore::hand_out) moves the rights.
     #[must_use]
     pub fn for_ue(&self, ue: &str) -> Self {
         let group = self.group.iter().filter(|group| group.member.iter().any(|m| m.ue == ue));
         let discovery = self.discovery.iter().filter(|entry| entry.is_for(ue) && !entry.revoked);
+        let (kms, identity) = self.identities_of(ue);
         let mut keys = Self {
             version: VERSION,
             group: group.cloned().collect(),
             discovery: discovery.cloned().collect(),
+            kms,
+            identity,
             suspended: self.suspended.clone(),
         };
         for group in &mut keys.group {
@@ -497,9 +514,8 @@ impl Keys {
     /// # Errors
     /// The first invalid entry.
     pub fn check(&self) -> Result<(), Error> {
-        let names = self.group.iter().map(|g| &g.name).chain(self.discovery.iter().map(|d| &d.name));
         let mut seen = BTreeSet::new();
-        for name in names {
+        for name in self.names() {
             if name.is_empty() || name.chars().any(char::is_control) {
                 return Err(Error::entry("", Fault::NoName(name.clone())));
             }
@@ -525,6 +541,7 @@ impl Keys {
                 group.member_id(&member.ue)?;
             }
         }
-        self.discovery.iter().try_for_each(Discovery::check)
+        self.discovery.iter().try_for_each(Discovery::check)?;
+        self.check_identities()
     }
 }

@@ -163,6 +163,14 @@ pub enum Fault {
     ShortCode(u16),
     /// The parameters of changing identifiers do not fit.
     Rotation(String),
+    /// A field is no URI.
+    NoUri(String),
+    /// An identity is of a key management server that is not among the keys.
+    NoSuchKms(String),
+    /// Identities of telephone numbers under periods that are not months.
+    TelNeedsMonths,
+    /// Two key sets of an identity have this period.
+    SamePeriod(u32),
 }
 
 /// Place of a right to send that is not here. Times are seconds since 1970.
@@ -382,6 +390,10 @@ impl Fault {
             Self::Lacks(_) => "this protection needs it",
             Self::ShortCode(_) => "take 64 bits or more; --short-code (short-code = true) if that is meant",
             Self::KeyTypeAndIdentity => "leave out identity: it stands in the code",
+            Self::NoUri(_) => "write such as sip:alice@example.org, without spaces",
+            Self::NoSuchKms(_) => "name one of [[kms]], or add it with its public keys",
+            Self::TelNeedsMonths => "leave out period-length",
+            Self::SamePeriod(_) => "leave one out",
             Self::SpareBits(_) => "make them 0, or give it another message-type",
             _ => "",
         }
@@ -409,6 +421,10 @@ impl fmt::Display for Fault {
                 f,
                 "a code of {bits} bits: an outsider's frame is believed with a probability of 2^-{bits}, for each identity that is looked for"
             ),
+            Self::NoUri(field) => write!(f, "{field} is no URI"),
+            Self::NoSuchKms(name) => write!(f, "no key management server is called {name:?}"),
+            Self::TelNeedsMonths => f.write_str("keys of telephone numbers are for months (RFC 6509)"),
+            Self::SamePeriod(number) => write!(f, "two key sets are of period {number}"),
             Self::KeyTypeAndIdentity => f.write_str("key-type-id and identity give different keys"),
             Self::SpareBits(octet) => {
                 write!(f, "the code has bits where messages of type {octet:02x} are spare")

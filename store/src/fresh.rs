@@ -83,6 +83,10 @@ pub fn revoke(keys: &mut Keys, name: &str) -> bool {
         group.wipe();
         return true;
     }
+    if let Some(identity) = keys.identity.iter_mut().find(|identity| identity.name == name) {
+        identity.revoke();
+        return true;
+    }
     let Some(entry) = keys.discovery.iter_mut().find(|entry| entry.name == name) else { return false };
     entry.revoke();
     true
@@ -90,7 +94,8 @@ pub fn revoke(keys: &mut Keys, name: &str) -> bool {
 
 /// Revokes the UE `ue`: it is removed from every group and list, and the secrets that it knew are replaced for those
 /// who are still authorised (TR 33.833 §6.2.1.4: a new ProSe ID). Entries that name no UE are renewed as well, since it
-/// may have them. Codes that it announced itself are revoked. Returns the names of the changed entries.
+/// may have them. Codes that it announced itself and its identities are revoked: others go on accepting what is signed as
+/// an identity until the end of its period. Returns the names of the changed entries.
 ///
 /// # Errors
 /// No random source, no free PGK ID.
@@ -103,6 +108,11 @@ pub fn revoke_ue(keys: &mut Keys, ue: &str, now: u32) -> Result<Vec<String>, Err
             group.new_pgk(now, expiry)?;
         }
         changed.push(group.name.clone());
+    }
+    let own = keys.identity.iter_mut().filter(|id| id.ue.as_deref() == Some(ue) && !id.revoked);
+    for identity in own {
+        identity.revoke();
+        changed.push(identity.name.clone());
     }
     let mut dead = Vec::new();
     for entry in keys.discovery.iter_mut().filter(|entry| !entry.revoked) {

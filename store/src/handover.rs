@@ -3,6 +3,7 @@
 
 use super::entry::{Keys, Right, Sending};
 use super::error::{Doing, Error, Fault};
+use super::identity::KmsEntry;
 use super::place::sync_folder;
 use super::{KeyStore, check_mode, create_private, is_database, read_toml, utc_now};
 use sidelink_security::counter::reserve::CounterStore;
@@ -70,12 +71,13 @@ impl KeyStore {
     pub fn take_over(&mut self, path: &Path, replace: bool) -> Result<(Keys, Option<Error>), Error> {
         let source = Source::open(path)?;
         let old = self.keys()?;
-        let known = |name: &str| {
-            old.group.iter().any(|g| g.name == name) || old.discovery.iter().any(|d| d.name == name)
+        // The public keys of a server come along with every identity of it.
+        let same_kms = |name: &String| {
+            let of = |keys: &Keys| keys.kms.iter().find(|kms| kms.name == *name).map(KmsEntry::public);
+            of(&source.keys).is_some_and(|new| of(&old) == Some(new))
         };
-        let names = source.keys.group.iter().map(|g| &g.name);
-        let mut names = names.chain(source.keys.discovery.iter().map(|d| &d.name));
-        if let Some(taken) = names.find(|name| !replace && known(name)) {
+        let known = |name: &String| old.names().any(|old| old == name) && !same_kms(name);
+        if let Some(taken) = source.keys.names().find(|name| !replace && known(name)) {
             return Err(Error::entry("", Fault::Exists(taken.clone())));
         }
         if source.keys.has_rights() {
@@ -84,6 +86,7 @@ impl KeyStore {
         let (mut keys, refused) = source.take();
         let counters = keys.take_counters()?;
         keys.keep_rights(&self.keys()?);
+        keys.keep_masters(&old);
         self.put_with(&keys, &counters)?;
         Ok((keys, refused))
     }

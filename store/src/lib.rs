@@ -1,4 +1,4 @@
-//! The key store: keys of groups and of discovery, and the counters that were used under them, in one file.
+//! The key store: keys of groups, of discovery and of identities, and the counters that were used under them, in one file.
 //!
 //! ```text
 //! entry.rs      groups and discovery keys as they are stored in the file and in the TOML form
@@ -11,6 +11,7 @@
 //! place.rs      the place of a store, and the witness of its state
 //! handover.rs   movement of rights to send: store, file, store
 //! from_network.rs  PGKs that a key management function gave: the right to send under each is taken once
+//! identity.rs   identity-based keys: servers and identities
 //! shared.rs     one open store for several threads
 //! ```
 //!
@@ -42,6 +43,7 @@ mod error;
 mod fresh;
 mod from_network;
 mod handover;
+pub mod identity;
 mod kds;
 mod material;
 mod place;
@@ -57,6 +59,7 @@ pub use error::{CredentialFault, Doing, Error, Fault, Foreign, Format, NoRight};
 pub use fresh::{random, revoke, revoke_ue, utc_now};
 pub use from_network::{GivenPgks, TakenGroup};
 pub use handover::{Handed, Source, write_handed};
+pub use identity::{IdFormat, IdentityEntry, IdentityKeys, IdentityKind, KmsEntry};
 pub use material::{ENOUGH_BITS, Followed, content, rotating};
 pub use place::witness_of;
 pub use shared::SharedStore;
@@ -64,6 +67,7 @@ pub use shared::SharedStore;
 use redb::backends::InMemoryBackend;
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
+    TableHandle,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -83,6 +87,9 @@ const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("sidelink-meta");
 const GROUPS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("groups");
 const DISCOVERY: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("discovery");
+/// Absent in stores of earlier versions, as the next one.
+const KMS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("kms");
+const IDENTITIES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("identities");
 /// Stream -> (number, checksum).
 const COUNTERS: TableDefinition<'_, [u8; 16], (u64, u64)> = TableDefinition::new("counters");
 
@@ -152,7 +159,8 @@ impl KeyStore {
     /// A damaged file.
     pub fn keys(&self) -> Result<Keys, Error> {
         let (group, discovery) = (self.all(GROUPS)?, self.all(DISCOVERY)?);
-        Ok(Keys { version: VERSION, group, discovery, suspended: self.suspended.clone() })
+        let (kms, identity) = (self.all(KMS)?, self.all(IDENTITIES)?);
+        Ok(Keys { version: VERSION, group, discovery, kms, identity, suspended: self.suspended.clone() })
     }
 
     /// Puts the entries of `keys` into the store, all or none; those of the same name are replaced.
@@ -174,6 +182,10 @@ impl KeyStore {
         for entry in &keys.discovery {
             discovery.push((entry.name.as_str(), sealed(&entry.name, entry)?));
         }
+        let kms = keys.kms.iter().map(|kms| Ok((kms.name.as_str(), sealed(&kms.name, kms)?)));
+        let kms = kms.collect::<Result<Vec<_>, Error>>()?;
+        let identities = keys.identity.iter().map(|id| Ok((id.name.as_str(), sealed(&id.name, id)?)));
+        let identities = identities.collect::<Result<Vec<_>, Error>>()?;
         self.write_witnessed(|transaction| {
             let mut table = transaction.open_table(COUNTERS).map_err(redb::Error::from)?;
             for (stream, next) in counters {
@@ -182,7 +194,8 @@ impl KeyStore {
                 table.insert(stream.0, (next, checksum(&[&stream.0, &next.to_be_bytes()])))?;
             }
             drop(table);
-            for (table, entries) in [(GROUPS, &groups), (DISCOVERY, &discovery)] {
+            let all = [(GROUPS, &groups), (DISCOVERY, &discovery), (KMS, &kms), (IDENTITIES, &identities)];
+            for (table, entries) in all.into_iter().filter(|(_, entries)| !entries.is_empty()) {
                 let mut table = transaction.open_table(table).map_err(redb::Error::from)?;
                 for (name, bytes) in entries {
                     table.insert(*name, bytes.as_slice())?;
@@ -206,7 +219,14 @@ impl KeyStore {
     fn all<T: DeserializeOwned>(&self, table: Entries) -> Result<Vec<T>, Error> {
         let read = || -> Result<Vec<Stored>, redb::Error> {
             let transaction = self.database.begin_read()?;
-            let table = transaction.open_table(table)?;
+            let table = match transaction.open_table(table) {
+                Err(TableError::TableDoesNotExist(name))
+                    if [KMS.name(), IDENTITIES.name()].contains(&&*name) =>
+                {
+                    return Ok(Vec::new());
+                }
+                table => table?,
+            };
             let mut all = Vec::new();
             for entry in table.iter()? {
                 let (name, bytes) = entry?;

@@ -295,7 +295,7 @@ pub(super) fn exactly<const N: usize>(field: &str, hex: &Hex, place: &str) -> Re
     hex.0.as_slice().try_into().map_err(|_| wrong(field, N, hex.0.len(), place))
 }
 
-fn wrong(field: &str, wanted: usize, have: usize, place: &str) -> Error {
+pub(super) fn wrong(field: &str, wanted: usize, have: usize, place: &str) -> Error {
     Error::entry(place, Fault::Length { field: field.to_owned(), wanted, have })
 }
 
