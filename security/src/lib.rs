@@ -59,6 +59,7 @@
 //! - [`outcome`], the words of reports for all of these, and their counters
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
 //! - [`key_period`], months and other periods of identity-based keys
+//! - [`identity`], ECCSI, SAKKE, the UID of 3GPP, and the secrets of a key management server
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -69,6 +70,7 @@ pub mod direct;
 pub mod discovery;
 pub mod group;
 mod hmac;
+pub mod identity;
 pub mod kdf;
 pub mod key_period;
 pub mod keys;

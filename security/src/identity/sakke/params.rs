@@ -1,0 +1,63 @@
+//! Parameter set 1 (RFC 6509 Appendix A): the curve y^2 = x^3 - 3x over F_p, of order p + 1 = 4 q.
+
+use crypto_bigint::modular::ConstMontyForm;
+use crypto_bigint::{U1024, const_monty_params};
+
+const_monty_params!(
+    P,
+    U1024,
+    "997ABB1F0A563FDA65C61198DAD0657A416C0CE19CB48261BE9AE358B3E01A2EF40AAB27E2FC0F1B228730D531A59CB0E791B39FF7C88A19356D27F4A666A6D0E26C6487326B4CD4512AC5CD65681CE1B6AFF4A831852A82A7CF3C521C3C09AA9F94D6AF56971F1FFCE3E82389857DB080C5DF10AC7ACE87666D807AFEA85FEB",
+    "The prime p."
+);
+const_monty_params!(
+    Q,
+    U1024,
+    "265EAEC7C2958FF69971846636B4195E905B0338672D20986FA6B8D62CF8068BBD02AAC9F8BF03C6C8A1CC354C69672C39E46CE7FDF222864D5B49FD2999A9B4389B1921CC9AD335144AB173595A07386DABFD2A0C614AA0A9F3CF14870F026AA7E535ABD5A5C7C7FF38FA08E2615F6C203177C42B1EB3A1D99B601EBFAA17FB",
+    "The order q of the points."
+);
+
+/// An integer modulo p: the scalar truth of the arithmetic.
+pub(crate) type Residue = ConstMontyForm<P, { U1024::LIMBS }>;
+/// An integer modulo q.
+pub(crate) type Exponent = ConstMontyForm<Q, { U1024::LIMBS }>;
+
+/// Octets of p.
+pub(crate) const OCTETS: usize = 128;
+
+/// The coordinates of the generator P.
+pub(crate) const GENERATOR: [Residue; 2] = [
+    Residue::new(&U1024::from_be_hex(
+        "53FC09EE332C29AD0A7990053ED9B52A2B1A2FD60AEC69C698B2F204B6FF7CBFB5EDB6C0F6CE2308AB10DB9030B09E1043D5F22CDB9DFA55718BD9E7406CE8909760AF765DD5BCCB337C86548B72F2E1A702C3397A60DE74A7C1514DBA66910DD5CFB4CC80728D87EE9163A5B63F73EC80EC46C4967E0979880DC8ABEAE63895",
+    )),
+    Residue::new(&U1024::from_be_hex(
+        "0A8249063F6009F1F9F1F0533634A135D3E82016029906963D778D821E141178F5EA69F4654EC2B9E7F7F5E5F0DE55F66B598CCF9A140B2E416CFF0CA9E032B970DAE117AD547C6CCAD696B5B7652FE0AC6F1E80164AA989492D979FC5A4D5F213515AD7E9CB99A980BDAD5AD5BB4636ADB9B5706A67DCDE75573FD71BEF16D7",
+    )),
+];
+
+/// g = <P, P>.
+pub(crate) const PAIRED_GENERATOR: Residue = Residue::new(&U1024::from_be_hex(
+    "66FC2A432B6EA392148F15867D623068C6A87BD1FB94C41E27FABE658E015A87371E94744C96FEDA449AE9563F8BC446CBFDA85D5D00EF577072DA8F541721BEEE0FAED1828EAB90B99DFB0138C7843355DF0460B4A9FD74B4F1A32BCAFA1FFAD682C033A7942BCCE3720F20B9B7B0403C8CAE87B7A0042ACDE0FAB36461EA46",
+));
+
+/// Returns the order q.
+pub(crate) const fn order() -> U1024 {
+    *Exponent::MODULUS.as_ref()
+}
+
+/// Reads an integer below p.
+pub(crate) fn residue(octets: &[u8; OCTETS]) -> Option<Residue> {
+    let integer = U1024::from_be_slice(octets);
+    (integer < *Residue::MODULUS.as_ref()).then(|| Residue::new(&integer))
+}
+
+/// Writes exactly 128 octets, leading zeros too.
+pub(crate) fn octets(residue: &Residue) -> [u8; OCTETS] {
+    integer_octets(&residue.retrieve())
+}
+
+/// Writes an integer as exactly 128 octets.
+pub(crate) fn integer_octets(integer: &U1024) -> [u8; OCTETS] {
+    let mut octets = [0; OCTETS];
+    octets.copy_from_slice(integer.to_be_bytes().as_ref());
+    octets
+}

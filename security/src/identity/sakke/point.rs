@@ -1,0 +1,178 @@
+//! Points of y^2 = x^3 - 3x in Jacobian coordinates. Lanes by themselves, no branch on a coordinate: a sum of equal or
+//! opposite points gives Z = 0, which stays 0, and is refused where a result leaves this folder.
+
+use crypto_bigint::U1024;
+use zeroize::Zeroize;
+
+use super::field::{Field, invert, invert_all};
+use super::params::{GENERATOR, OCTETS, Residue, octets, order, residue};
+
+/// A point with affine coordinates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Affine {
+    pub(crate) x: Residue,
+    pub(crate) y: Residue,
+}
+
+/// X / Z^2, Y / Z^3.
+#[derive(Clone, Copy)]
+pub(crate) struct Jacobian<F> {
+    pub(crate) x: F,
+    pub(crate) y: F,
+    pub(crate) z: F,
+}
+
+impl Affine {
+    /// The generator P.
+    pub(crate) const GENERATOR: Self = Self { x: GENERATOR[0], y: GENERATOR[1] };
+
+    /// Reads 04, x, y: coordinates below p, on the curve.
+    pub(crate) fn from_octets(octets: &[u8; 2 * OCTETS + 1]) -> Option<Self> {
+        let (head, rest) = octets.split_first()?;
+        let (x, y) = rest.split_at(OCTETS);
+        let (x, y) = (residue(x.try_into().ok()?)?, residue(y.try_into().ok()?)?);
+        let point = Self { x, y };
+        (*head == 4 && point.is_on_curve()).then_some(point)
+    }
+
+    /// Writes 04, x, y.
+    pub(crate) fn to_octets(self) -> [u8; 2 * OCTETS + 1] {
+        let mut out = [4; 2 * OCTETS + 1];
+        out[1..=OCTETS].copy_from_slice(&octets(&self.x));
+        out[OCTETS + 1..].copy_from_slice(&octets(&self.y));
+        out
+    }
+
+    fn is_on_curve(&self) -> bool {
+        let three = Residue::ONE.double().add(&Residue::ONE);
+        self.y.square() == self.x.square().sub(&three).mul(&self.x)
+    }
+
+    /// Whether the point has order q. The group is cyclic of order 4 q: \[4\] of it must not be the point at infinity,
+    /// and \[q\] of it must be. The formulas give Z = 0 wrongly for points of order 2 and 4 only, which the first
+    /// condition keeps out.
+    pub(crate) fn has_order_q(&self) -> bool {
+        let four = Jacobian::from(*self).double().double();
+        let mut product = Jacobian::from(*self);
+        let q = order();
+        for bit in (0..q.bit_width() - 1).rev() {
+            product = product.double();
+            if bool::from(q.bit(bit)) {
+                product = product.add_affine(self);
+            }
+        }
+        four.z != Residue::ZERO && product.z == Residue::ZERO
+    }
+}
+
+impl Zeroize for Affine {
+    fn zeroize(&mut self) {
+        self.x.zeroize();
+        self.y.zeroize();
+    }
+}
+
+impl From<Affine> for Jacobian<Residue> {
+    fn from(point: Affine) -> Self {
+        Self { x: point.x, y: point.y, z: Residue::ONE }
+    }
+}
+
+impl<F: Field> Jacobian<F> {
+    /// Doubles: 3 M + 5 S.
+    pub(crate) fn double(&self) -> Self {
+        let delta = self.z.square();
+        let gamma = self.y.square();
+        let beta = self.x.mul(&gamma);
+        let product = self.x.sub(&delta).mul(&self.x.add(&delta));
+        let alpha = product.double().add(&product);
+        let beta4 = beta.double().double();
+        let x = alpha.square().sub(&beta4.double());
+        let z = self.y.mul(&self.z).double();
+        let gamma8 = gamma.square().double().double().double();
+        let y = alpha.mul(&beta4.sub(&x)).sub(&gamma8);
+        Self { x, y, z }
+    }
+
+    /// Adds a point with Z = 1: 8 M + 3 S.
+    pub(crate) fn add_mixed(&self, x: &F, y: &F) -> Self {
+        let zz = self.z.square();
+        let h = x.mul(&zz).sub(&self.x);
+        let r = y.mul(&self.z.mul(&zz)).sub(&self.y);
+        self.finish_sum(&self.x, &self.y, &h, &r, &self.z.mul(&h))
+    }
+
+    /// Adds: 12 M + 4 S.
+    pub(crate) fn add(&self, other: &Self) -> Self {
+        let (zz1, zz2) = (self.z.square(), other.z.square());
+        let u1 = self.x.mul(&zz2);
+        let s1 = self.y.mul(&other.z).mul(&zz2);
+        let h = other.x.mul(&zz1).sub(&u1);
+        let r = other.y.mul(&self.z).mul(&zz1).sub(&s1);
+        self.finish_sum(&u1, &s1, &h, &r, &self.z.mul(&other.z).mul(&h))
+    }
+
+    /// The second half of both additions.
+    fn finish_sum(&self, u: &F, s: &F, h: &F, r: &F, z: &F) -> Self {
+        let hh = h.square();
+        let hhh = h.mul(&hh);
+        let v = u.mul(&hh);
+        let x = r.square().sub(&hhh).sub(&v.double());
+        let y = r.mul(&v.sub(&x)).sub(&s.mul(&hhh));
+        Self { x, y, z: *z }
+    }
+
+    /// Returns the sum of all lanes, in each lane.
+    pub(crate) fn fold(&self) -> Self {
+        let mut sum = *self;
+        let mut by = F::LANES / 2;
+        while by > 0 {
+            let other = Self { x: sum.x.rotate(by), y: sum.y.rotate(by), z: sum.z.rotate(by) };
+            sum = sum.add(&other);
+            by /= 2;
+        }
+        sum
+    }
+
+    /// Returns a lane.
+    pub(crate) fn lane(&self, lane: usize) -> Jacobian<Residue> {
+        Jacobian { x: self.x.unpack(lane), y: self.y.unpack(lane), z: self.z.unpack(lane) }
+    }
+}
+
+impl Jacobian<Residue> {
+    /// Adds a point with affine coordinates.
+    pub(crate) fn add_affine(&self, other: &Affine) -> Self {
+        self.add_mixed(&other.x, &other.y)
+    }
+
+    /// Returns affine coordinates; `None` for the point at infinity.
+    pub(crate) fn to_affine(self) -> Option<Affine> {
+        let inverse = invert(&self.z);
+        (inverse != Residue::ZERO).then(|| self.scale(&inverse))
+    }
+
+    /// Returns affine coordinates, given 1 / Z.
+    pub(crate) fn scale(&self, inverse: &Residue) -> Affine {
+        let square = inverse.square();
+        Affine { x: self.x.mul(&square), y: self.y.mul(&square).mul(inverse) }
+    }
+
+    /// Whether this is the point with these affine coordinates, in constant time.
+    pub(crate) fn is(&self, point: &Affine) -> subtle::Choice {
+        use subtle::ConstantTimeEq;
+        let zz = self.z.square();
+        let same = |a: &Residue, b: &Residue| a.as_montgomery().ct_eq(b.as_montgomery());
+        same(&self.x, &point.x.mul(&zz))
+            & same(&self.y, &point.y.mul(&zz).mul(&self.z))
+            & !self.z.as_montgomery().ct_eq(&U1024::ZERO)
+    }
+}
+
+/// Returns the affine coordinates of many points with one inversion, `None` if one of them is at infinity.
+pub(crate) fn all_to_affine(points: &[Jacobian<Residue>]) -> Option<Vec<Affine>> {
+    let mut inverses: Vec<_> = points.iter().map(|point| point.z).collect();
+    invert_all(&mut inverses);
+    let none_is_zero = inverses.first().is_none_or(|inverse| *inverse != Residue::ZERO);
+    none_is_zero.then(|| points.iter().zip(&inverses).map(|(point, inverse)| point.scale(inverse)).collect())
+}
