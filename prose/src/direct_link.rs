@@ -28,7 +28,7 @@
 //! half_open, target           set-up, UE_2     target: the common states of set-up and re-keying
 //! session, timers             a link in use
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
-//! key_establishment, signed, from_network   how a KD comes to be          connection: one-time names
+//! key_establishment, signed, from_network, identity_based   how a KD comes to be     connection: one-time names
 //! config, io, note, cause, kd, ports, frame
 //! ```
 //!
@@ -105,6 +105,7 @@ mod frame;
 mod from_network;
 mod half_open;
 mod identifier_update;
+mod identity_based;
 mod initiating;
 mod io;
 mod kd;
@@ -127,6 +128,9 @@ pub use admission::Admission;
 pub use cause::{Cause, CauseOf};
 pub use config::{Config, FailedRekeying, NewKd};
 pub use from_network::FromNetwork;
+pub use identity_based::{
+    Coverage, IdentityBased, IdentityKeys, Kms, KmsFault, PeriodKeys, Rules, Variant, Window, identifier_of,
+};
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{

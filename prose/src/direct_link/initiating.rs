@@ -30,6 +30,8 @@ pub(super) struct Setup {
     pub(super) tries: u8,
     /// The last refusal in the peer's name, unproven.
     pub(super) hint: Option<Cause>,
+    /// Whether this UE cannot authenticate.
+    pub(super) unable: bool,
 }
 
 /// Number of PDUs that wait for the answer to a query, at most: anybody can send one.
@@ -110,7 +112,7 @@ pub(super) fn request(
         Err(refusal) => {
             let (peer, cause, why) = (link.remote, refusal.cause, refusal.why);
             local.note(Note::NotAuthenticated { peer, cause, why });
-            setup.hint = Some(cause);
+            setup.unable = true;
             return Err(setup);
         }
     };
@@ -174,6 +176,7 @@ impl Setup {
         }
         match request(link, local, self, None) {
             Ok(state) => state.into(),
+            Err(Self { unable: true, .. }) => Next::Close(Closed::CannotAuthenticate),
             Err(setup) => wait(setup, local.now.plus_millis(local.config.sc_period)),
         }
     }

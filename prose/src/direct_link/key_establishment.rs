@@ -174,6 +174,7 @@ pub trait KeyEstablishment: fmt::Debug + Send {
     /// `cookie` is the one that the target UE demanded.
     fn initiate(
         &self,
+        clock: UtcTime,
         credentials: Option<&Credentials>,
         seed: [u8; 32],
         cookie: Option<[u8; 16]>,

@@ -302,6 +302,9 @@ impl LinkManager {
             Ok(state) => {
                 self.links.push(Link { common, state: State::AwaitingSecurityMode(state) });
             }
+            Err(initiating::Setup { unable: true, .. }) => {
+                common.report(local, Reported::Closed { why: Closed::CannotAuthenticate });
+            }
             // No session number is durable.
             Err(_) => common.report(local, Reported::Closed { why: Closed::Store }),
         }

@@ -124,7 +124,7 @@ impl Request {
         }
         let seed = local.draw()?;
         let method = local.methods.first()?;
-        let (steps, info) = method.initiate(local.credentials.as_ref(), seed, cookie)?;
+        let (steps, info) = method.initiate(local.clock, local.credentials.as_ref(), seed, cookie)?;
         let method = method.method();
         let drawn = local.draw()?;
         let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
@@ -220,8 +220,10 @@ impl Request {
     ) -> Result<Step, Refusal> {
         let running = |agreement: &&mut Agreement| agreement.agreed.is_none();
         let Some(agreement) = self.agreement.as_mut().filter(running) else { return Ok(Step::Wait) };
-        agreement.stepped |= matches!(heard, Heard::Container(_) | Heard::Answer(_));
-        agreement.steps.step(&local.party(remote, &agreement.message), heard)
+        let step = agreement.steps.step(&local.party(remote, &agreement.message), heard);
+        let said = matches!(step, Ok(Step::Send(_) | Step::SendAgreed(..)));
+        agreement.stepped |= said || matches!(heard, Heard::Container(_) | Heard::Answer(_));
+        step
     }
 
     /// Stores the KD of the authentication.

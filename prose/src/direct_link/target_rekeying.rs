@@ -83,6 +83,8 @@ impl Up {
     ) {
         // TS 33.303 §6.5.5.3 step 2
         if asks_new {
+            // The flag alone is all that TS 33.303 §6.5.7.3.2 has.
+            let info = info.or(Some(&[]));
             if !self.establish(link, local, asked, info, message) {
                 self.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
             }

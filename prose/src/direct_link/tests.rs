@@ -6,6 +6,8 @@ mod establishment;
 mod floods;
 mod from_network;
 mod identifiers;
+mod in_command;
+mod lab;
 mod lifecycle;
 mod nr;
 mod reflection;

@@ -6,6 +6,7 @@ use sidelink_security::keys::Kd;
 
 use super::super::*;
 use super::rig::{Air, Outside, PERIOD, l2};
+use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Profile;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body};
@@ -23,6 +24,7 @@ impl KeyEstablishment for Queried {
 
     fn initiate(
         &self,
+        _: UtcTime,
         _: Option<&Credentials>,
         _: [u8; 32],
         cookie: Option<[u8; 16]>,

@@ -1,0 +1,262 @@
+//! The keys of one UE's identity under one KMS, and the identifiers of others.
+
+use core::fmt;
+
+use sidelink_security::counter::UtcTime;
+use sidelink_security::identity::eccsi::{self, PublicAuthenticationKey, SigningKey};
+use sidelink_security::identity::sakke::{self, Encapsulator, PublicKey, ReceiverKey};
+use sidelink_security::identity::uid;
+use sidelink_security::key_period::{KeyPeriod, KeyPeriods, NTP_TO_UNIX};
+use zeroize::Zeroizing;
+
+use super::super::cause::Cause;
+use super::super::kd::Identity;
+use super::super::key_establishment::Refusal;
+
+/// How far the time in a message may be from the clock of its receiver.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Window {
+    /// 60 s.
+    #[default]
+    Strict,
+    /// 600 s.
+    Lax,
+}
+
+impl Window {
+    /// Returns it in milliseconds.
+    pub const fn millis(self) -> u64 {
+        match self {
+            Self::Strict => 60_000,
+            Self::Lax => 600_000,
+        }
+    }
+}
+
+/// Reason why keys are refused at their start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KmsFault {
+    /// A public or signing key.
+    Signing(eccsi::Error),
+    /// A public or receiver key.
+    Receiving(sakke::Error),
+}
+
+impl fmt::Display for KmsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signing(error) => error.fmt(f),
+            Self::Receiving(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for KmsFault {}
+
+impl From<eccsi::Error> for KmsFault {
+    fn from(error: eccsi::Error) -> Self {
+        Self::Signing(error)
+    }
+}
+
+impl From<sakke::Error> for KmsFault {
+    fn from(error: sakke::Error) -> Self {
+        Self::Receiving(error)
+    }
+}
+
+/// The public side of a KMS.
+#[derive(Debug)]
+pub struct Kms {
+    uri: String,
+    periods: KeyPeriods,
+    kpak: PublicAuthenticationKey,
+    z: Encapsulator,
+}
+
+impl Kms {
+    /// Returns the KMS with this name, these periods and public keys.
+    pub fn new(uri: &str, periods: KeyPeriods, kpak: PublicAuthenticationKey, z: &PublicKey) -> Self {
+        Self { uri: uri.to_owned(), periods, kpak, z: Encapsulator::new(z) }
+    }
+
+    /// Returns what it makes keys for: the UID of a user in a period. TS 33.180 Annex F.2.1.
+    pub fn uid(&self, user: &str, period: u32) -> [u8; uid::OCTETS] {
+        identifier_of(user, &self.uri, self.periods, period)
+    }
+
+    /// Returns the periods whose keys are used at a time, the present one first.
+    fn accepted(&self, now: UtcTime) -> impl Iterator<Item = KeyPeriod> + '_ {
+        let present = self.periods.at(now).map(|period| period.number);
+        let numbers = present.into_iter().flat_map(|number| {
+            [Some(number), number.checked_sub(1), number.checked_add(1)].into_iter().flatten()
+        });
+        numbers.filter_map(|number| self.periods.numbered(number)).filter(move |period| period.accepts(now))
+    }
+}
+
+/// Seconds of a month of the calendar, in the mean: what the UID has as the length of calendar months (ours; TS 33.180 knows
+/// only lengths).
+const MONTH: u64 = 2_629_746;
+
+/// Returns the UID of a user in a period. TS 33.180 Annex F.2.1.
+pub fn identifier_of(user: &str, kms: &str, periods: KeyPeriods, period: u32) -> [u8; uid::OCTETS] {
+    let (length, offset) = match periods {
+        KeyPeriods::Seconds { length, offset } => (u64::from(length.get()), u64::from(offset)),
+        KeyPeriods::Months => (MONTH, 0),
+    };
+    let length = core::num::NonZeroU64::new(length).unwrap_or(core::num::NonZeroU64::MIN);
+    uid::uid(user, kms, uid::KeyPeriods { length, offset }, u64::from(period))
+}
+
+/// Keys of one identity for one period.
+#[derive(Debug)]
+pub struct PeriodKeys {
+    /// Number of the period.
+    pub number: u32,
+    /// SSK with PVT.
+    pub signing: SigningKey,
+    /// RSK.
+    pub receiving: ReceiverKey,
+}
+
+/// The keys of a UE, and its KMS. `Debug` shows no secret.
+#[derive(Debug)]
+pub struct IdentityKeys {
+    kms: Kms,
+    periods: Vec<PeriodKeys>,
+}
+
+/// The other end of an exchange, proven by a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Signer {
+    /// Period of the keys that it has.
+    pub(super) period: u32,
+}
+
+impl IdentityKeys {
+    /// Returns the keys of a UE.
+    pub const fn new(kms: Kms, periods: Vec<PeriodKeys>) -> Self {
+        Self { kms, periods }
+    }
+
+    /// Returns the KMS.
+    pub const fn kms(&self) -> &Kms {
+        &self.kms
+    }
+
+    /// Returns the keys of this UE that are used at a time: those of the latest period that has begun, and its neighbours
+    /// behind them.
+    fn at(&self, now: UtcTime) -> impl Iterator<Item = &PeriodKeys> {
+        self.kms
+            .accepted(now)
+            .filter_map(|period| self.periods.iter().find(|keys| keys.number == period.number))
+    }
+
+    /// Returns the keys to sign with.
+    ///
+    /// # Errors
+    /// Their period is over, or has not begun.
+    pub(in crate::direct_link) fn signing(&self, now: UtcTime) -> Result<&PeriodKeys, Refusal> {
+        self.at(now).next().ok_or_else(|| Refusal {
+            cause: Cause::Expired,
+            why: "this UE has no keys of the present period: get them of the key management server, or compare the clocks"
+                .to_owned(),
+        })
+    }
+
+    /// Verifies the signature of a user, who may have keys of any period that is accepted now.
+    ///
+    /// # Errors
+    /// The signature is not this user's.
+    pub(super) fn verify(
+        &self,
+        now: UtcTime,
+        signer: &Identity,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<Signer, Refusal> {
+        let user = user_of(signer)?;
+        for KeyPeriod { number: period, .. } in self.kms.accepted(now) {
+            if eccsi::verify(&self.kms.kpak, &self.kms.uid(&user, period), message, signature).is_ok() {
+                return Ok(Signer { period });
+            }
+        }
+        let why =
+            format!("the signature is not {signer}'s in this period, or the message was changed on the way");
+        Err(Refusal { cause: Cause::AuthenticationFailure, why })
+    }
+
+    /// Encapsulates an SSV for a user in a period.
+    ///
+    /// # Errors
+    /// The user cannot be written to.
+    pub(super) fn encapsulate(
+        &self,
+        to: &Identity,
+        period: u32,
+        ssv: &[u8; sakke::SSV_OCTETS],
+    ) -> Result<[u8; sakke::ENCAPSULATED_OCTETS], Refusal> {
+        let identifier = self.kms.uid(&user_of(to)?, period);
+        self.kms
+            .z
+            .encapsulate(&identifier, ssv)
+            .map_err(|error| Refusal { cause: Cause::AuthenticationFailure, why: error.to_string() })
+    }
+
+    /// Takes the SSV out of a payload for this UE, in any period whose keys it has.
+    ///
+    /// # Errors
+    /// It was not encapsulated for this UE, or its keys are over.
+    pub(in crate::direct_link) fn decapsulate(
+        &self,
+        now: UtcTime,
+        payload: &[u8],
+    ) -> Result<Zeroizing<[u8; sakke::SSV_OCTETS]>, Refusal> {
+        self.signing(now)?;
+        self.at(now).find_map(|keys| keys.receiving.decapsulate(payload).ok()).ok_or_else(|| Refusal {
+            cause: Cause::AuthenticationFailure,
+            why: "the key is not encapsulated for this UE in a period whose keys it has".to_owned(),
+        })
+    }
+}
+
+/// Returns the name under which the KMS knows a user.
+///
+/// # Errors
+/// The identity is none of upper layers, or is no text.
+pub(super) fn user_of(identity: &Identity) -> Result<String, Refusal> {
+    let text = core::str::from_utf8(&identity.value).ok().filter(|_| identity.kind == Identity::USER);
+    text.map(|text| format!("ProSe:{text}")).ok_or_else(|| Refusal {
+        cause: Cause::AuthenticationFailure,
+        why: format!("a key management server names users by text, which {identity} is not"),
+    })
+}
+
+/// Returns a time as NTP-UTC of 64 bits. RFC 3830 §6.6.
+pub(super) fn ntp(time: UtcTime) -> u64 {
+    let (seconds, millis) = (time.millis() / 1000 + NTP_TO_UNIX, time.millis() % 1000);
+    seconds << 32 | ((millis << 32) / 1000)
+}
+
+/// Returns the time of an NTP-UTC of 64 bits, in the era from 1900; of a time before 1970 the first of 1970.
+pub(super) fn of_ntp(time: u64) -> UtcTime {
+    let millis = ((time & 0xffff_ffff) * 1000 + (1 << 31)) >> 32;
+    UtcTime::from_millis((time >> 32).saturating_sub(NTP_TO_UNIX) * 1000 + millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_comes_back() {
+        for millis in [0, 1, 999, 1000, 1_700_000_000_123, 2_085_978_495_000] {
+            let time = UtcTime::from_millis(millis);
+            assert_eq!(of_ntp(ntp(time)), time, "{millis}");
+            assert!(ntp(time) < ntp(time.plus_millis(1)));
+        }
+        assert_eq!(of_ntp(0), UtcTime::from_millis(0));
+    }
+}
