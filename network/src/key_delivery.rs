@@ -111,7 +111,7 @@ impl Suite {
     }
 
     fn keys(self, pmk: &Pmk, csb_id: u32, rand: &[u8]) -> MessageKeys {
-        MessageKeys::derive(pmk, self.prf().1, self.mac().1, csb_id, rand)
+        MessageKeys::derive(pmk.as_bytes(), self.prf().1, self.mac().1, csb_id, rand)
     }
 
     const fn tag_octets(self) -> usize {
@@ -239,7 +239,7 @@ pub fn protect(
     };
     let keys = suite.keys(peers.pmk, stamp.csb_id, &stamp.rand);
     let mut data = key.map_or_else(Zeroizing::default, |(key, period)| key_data(key, period));
-    keys.cipher(stamp.counter, &mut data);
+    keys.cipher(stamp.counter.into(), &mut data);
     let (idi, idr, tag) = (idi(service, id, peers.pkmf), peers.idr(), vec![0; suite.tag_octets()]);
     let repr = Repr {
         header: header(DataType::PresharedKey, answer == Answer::Wanted, suite, stamp.csb_id),
@@ -381,7 +381,7 @@ impl<'a> Received<'a> {
         let covered = &self.octets[..self.octets.len() - self.tag.len()];
         keys.verify(&[covered], self.tag).map_err(|_| Refused::WrongMac)?;
         let mut data = Zeroizing::new(self.data.to_vec());
-        keys.cipher(self.counter, &mut data);
+        keys.cipher(self.counter.into(), &mut data);
         let content = self.content(&data)?;
         Ok(Proven { content, answer: self.header.wants_verification.then(|| self.answer(&keys)) })
     }

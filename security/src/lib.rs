@@ -55,7 +55,7 @@
 //! - [`discovery`], the 29 octets of PC5_DISCOVERY, and a million of them
 //! - [`group`], one-to-many
 //! - [`pdu`], a receiver's result for a PDU: the reason of a refusal, or the assurance
-//! - [`mikey`], keys, cipher and MAC of the messages that carry PGK and PSDK
+//! - [`mikey`], keys, ciphers and MACs of MIKEY: pre-shared keys, tickets, parameters of identity-based keys
 //! - [`outcome`], the words of reports for all of these, and their counters
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
 //! - [`key_period`], months and other periods of identity-based keys

@@ -5,27 +5,51 @@
 //! | next payload | payload | next payload | payload | ...  0: the last
 //! ```
 //!
-//! A payload has no length that all types share: behind one whose type is unknown nothing can be found, it takes the rest
-//! of the message ([`Payload::Unknown`]). Types of known length that are not read here, those of other modes than the
-//! pre-shared key, are carried as they are ([`Payload::Opaque`]).
+//! A payload has no length that all types share: behind one whose type is unknown nothing can be found, and it is an error.
+//! Octets behind the last payload are one too.
 //!
-//! What was read: the use that TS 33.303 and TS 33.246 §6.4 make of it. The layouts of RFC 3830, RFC 4563, RFC 6043 and
-//! RFC 6509 are from memory; messages of RFC 4567 §5.1 and of two other makers are walked to their ends and come back bit
-//! for bit.
+//! - [`Packet`], [`Payloads`]: views of a message; [`Repr`], [`Header`], [`Payload`]: what it says
+//! - [`KeyData`]: what KEMAC carries; [`Policy`]: SP; [`EnvelopeKey`] and its siblings: the public key modes
+//! - [`TicketPolicy`], [`Ticket`], [`TicketData`]: RFC 6043; [`Sakke`]: RFC 6509
+//! - [`Extension`], [`ProtectedParameters`], [`KeyParameters`]: RFC 4563, TS 33.180
+//!
+//! Messages of RFC 4567 §5.1 and of two makers come back bit for bit, and an independent program agrees with what is written
+//! here. Payloads of IBAKE (RFC 6267) are unknown.
 
-use super::{Error, fits, need, room};
+use super::{Error, need, room};
 
 mod cursor;
+mod extension;
 mod header;
 mod key_data;
+mod parameters;
 mod payload;
+mod policy;
+mod public_key;
+mod sakke;
+mod ticket;
 mod values;
 
 use cursor::{Cursor, Writer};
+pub use extension::{Extension, ExtensionType, KeyId, KeyIdKind, MAX_KEY_IDS, emit_key_ids, key_ids};
 pub use header::{CsIdMap, DataType, GenericId, Header, Prf, SrtpId};
 pub use key_data::{KeyData, KeyKind, MAX_KEYS, Validity};
-pub use payload::{Payload, PayloadType, Policy, Raw};
-pub use values::{Encryption, ErrorNumber, IdType, Mac, MacAlgorithm, Timestamp};
+pub use parameters::{
+    ASSOCIATED_OCTETS, Framing, KeyParameters, KeyStatus, KeyType, MAX_GROUPS, ProtectedParameters,
+    StatusReading, TAG_OCTETS,
+};
+pub use payload::{Payload, PayloadType, Raw};
+pub use policy::{Policy, SrtpParameter};
+pub use public_key::{Certificate, CertificateHash, DhValue, EnvelopeKey, Signature};
+pub use sakke::Sakke;
+pub use ticket::{
+    Ticket, TicketData, TicketFlags, TicketPolicy, TicketType, emit_inner, initiator_data_range,
+    inner_payloads,
+};
+pub use values::{
+    CertificateType, DhGroup, Encryption, EnvelopeCache, ErrorNumber, HashAlgorithm, IdRole, IdType,
+    IdentifierScheme, Mac, MacAlgorithm, RandRole, SakkeParameters, SignatureType, Timestamp, TimestampRole,
+};
 
 /// UDP port of MIKEY. TS 33.303 §6.2.3.3.2.3.1.
 pub const PORT: u16 = 2269;
@@ -66,20 +90,13 @@ impl<T: AsRef<[u8]>> Packet<T> {
         Ok(packet)
     }
 
-    /// Walks the CS ID map and the payloads to the end of the message, which must be that of the last payload. A CS ID map,
-    /// timestamp, hash or group whose length is unknown is an error too: what stands behind it cannot be found.
+    /// Walks the CS ID map and the payloads to the end of the message, which must be that of the last payload. A payload, CS
+    /// ID map, timestamp, hash or group whose length is unknown is an error too: what stands behind it cannot be found.
     pub fn check_len(&self) -> Result<(), Error> {
         let bytes = self.buffer.as_ref();
         let mut cursor = Cursor::at("MIKEY header", bytes, field::MAP)?;
         header::skip_map(&mut cursor, bytes[field::MAP_TYPE], bytes[field::CS_COUNT])?;
-        let (mut kind, mut payloads) = (self.first(), 0);
-        while kind != PayloadType::LAST {
-            payloads += 1;
-            if payloads > MAX_PAYLOADS {
-                return Err(Error::TooMany { what: "payloads of MIKEY", max: MAX_PAYLOADS });
-            }
-            kind = payload::skip(kind, &mut cursor)?.next;
-        }
+        payload::walk(self.first(), &mut cursor, |_| Ok(()))?;
         match cursor.left() {
             0 => Ok(()),
             left => {
@@ -183,22 +200,24 @@ impl<'a> Repr<'a> {
         let mut counted = Writer::new(None);
         self.write(&mut counted);
         let len = counted.finish()?;
-        fits("payloads of MIKEY", self.payloads.len() as u32, MAX_PAYLOADS as u32)?;
-        let ends_early = |payload: &Payload<'_>| payload.is_always_last();
-        if self.payloads.iter().rev().skip(1).any(ends_early) {
-            return Err(Error::NotCarried { what: "a payload of MIKEY behind one that is always the last" });
-        }
         room(len, buffer.len())?;
         self.write(&mut Writer::new(Some(buffer)));
         Ok(())
     }
 
+    /// Writes the message as octets of its own.
+    ///
+    /// # Errors
+    /// A payload or a field that cannot be written.
+    pub fn to_octets(&self) -> Result<Vec<u8>, Error> {
+        let mut octets = vec![0; self.buffer_len()];
+        self.emit(&mut octets)?;
+        Ok(octets)
+    }
+
     fn write(&self, writer: &mut Writer<'_>) {
-        let kind = |index: usize| self.payloads.get(index).map_or(PayloadType::LAST, Payload::kind);
-        self.header.write(kind(0), writer);
-        for (index, payload) in self.payloads.iter().enumerate() {
-            payload.write(kind(index + 1), writer);
-        }
+        self.header.write(self.payloads.first().map_or(PayloadType::LAST, Payload::kind), writer);
+        payload::write_all(&self.payloads, writer);
     }
 }
 

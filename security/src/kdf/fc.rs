@@ -91,6 +91,10 @@ table! {
     FROM_PSDK = Octet(0x4F), "TS 33.303 §A.8", Read;
     /// KD-sess from KD.
     KD_SESS = Octet(0x4E), "TS 33.303 §A.9", Read;
+    /// User salt of a GUK-ID.
+    USER_SALT = Octet(0x50), "TS 33.180 §F.1.3", Read;
+    /// DPCK, the key of protected parameters.
+    DPCK = Octet(0x53), "TS 33.180 §F.1", FromImplementation;
     /// K_gNB of 5G (in the vectors).
     K_GNB = Octet(0x6E), "TS 33.501 §A.9", FromImplementation;
     /// NRPEK and NRPIK.

@@ -1,5 +1,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    (sidelink_fuzz::wire::MIKEY.run)(data);
+    (sidelink_fuzz::mikey::MIKEY.run)(data);
 });

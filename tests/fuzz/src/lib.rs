@@ -6,7 +6,8 @@
 //!
 //! | file | entries |
 //! |---|---|
-//! | [`wire`] | formats of layer 2, PC5 and MIKEY |
+//! | [`wire`] | formats of layer 2 and PC5 |
+//! | [`mikey`] | MIKEY, and what is inside of its tickets and extensions |
 //! | [`files`] | SigMF, archives, raw samples |
 //! | [`config`] | TOML of radio configurations and scenarios |
 //! | [`keys`] | key stores |
@@ -22,6 +23,7 @@ pub mod files;
 pub mod keying;
 pub mod keys;
 pub mod links;
+pub mod mikey;
 pub mod network;
 pub mod stream;
 pub mod wire;
@@ -44,7 +46,7 @@ pub const TARGETS: &[Target] = &[
     wire::MIB_SL,
     wire::PC5_DISCOVERY,
     wire::PC5_SIGNALLING,
-    wire::MIKEY,
+    mikey::MIKEY,
     files::SIGMF_META,
     files::SIGMF_PAIR,
     files::SIGMF_ARCHIVE,

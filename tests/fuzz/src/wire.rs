@@ -1,7 +1,7 @@
-//! Formats of layer 2, PC5 and MIKEY: what parses comes back.
+//! Formats of layer 2 and PC5: what parses comes back.
 
 use super::Target;
-use sidelink_wire::{Error, mib_sl, mikey, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch};
+use sidelink_wire::{Error, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch};
 
 /// SL-SCH MAC PDUs.
 pub const SL_SCH: Target = Target { name: "wire_sl_sch", run: sl_sch, seeds: sl_sch_seeds };
@@ -18,11 +18,8 @@ pub const PC5_DISCOVERY: Target =
 pub const PC5_SIGNALLING: Target =
     Target { name: "wire_pc5_signalling", run: pc5_signalling, seeds: pc5_signalling_seeds };
 
-/// MIKEY messages, and the keys in them.
-pub const MIKEY: Target = Target { name: "wire_mikey", run: mikey, seeds: mikey_seeds };
-
 /// Bytes are to blame for what cannot be parsed, never the caller.
-fn blame_bytes(error: Error) -> bool {
+pub(super) fn blame_bytes(error: Error) -> bool {
     assert!(error.is_malformed(), "{error:?}");
     assert!(!error.to_string().is_empty());
     false
@@ -311,91 +308,4 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
     let [lte, nr] = CODINGS;
     let lte = bodies.into_iter().enumerate().map(|numbered| emit(lte, numbered));
     lte.chain(nr_bodies.into_iter().enumerate().map(|numbered| emit(nr, numbered))).collect()
-}
-
-fn mikey(data: &[u8]) -> bool {
-    if let Ok(keys) = mikey::KeyData::parse_all(data) {
-        let mut out = vec![0; mikey::KeyData::all_len(&keys)];
-        mikey::KeyData::emit_all(&keys, &mut out).expect("what was parsed can be emitted");
-        assert_eq!(out, data);
-    }
-    let packet = match mikey::Packet::new_checked(data) {
-        Ok(packet) => packet,
-        Err(e) => return blame_bytes(e),
-    };
-    let inside: usize = packet.payloads().map(|raw| raw.body.len()).sum();
-    assert!(inside < data.len());
-    let repr = match mikey::Repr::parse(&packet) {
-        Ok(repr) => repr,
-        Err(e) => return blame_bytes(e),
-    };
-    // Reserved bits of ERR need not come back: the meaning does.
-    let mut out = vec![0; repr.buffer_len()];
-    repr.emit(&mut out).expect("what was parsed can be emitted");
-    assert_eq!(out.len(), data.len());
-    let again = mikey::Packet::new_checked(&out[..]).and_then(|p| mikey::Repr::parse(&p));
-    assert_eq!(again.as_ref(), Ok(&repr));
-    true
-}
-
-fn mikey_seeds() -> Vec<Vec<u8>> {
-    let tag = [0x5a; 32];
-    let mac = |algorithm: mikey::MacAlgorithm| mikey::Mac { algorithm, tag: &tag[..algorithm.octets()] };
-    let id = mikey::Payload::Id { kind: mikey::IdType::Nai, data: b"0123456789abcdef@pkmf.example.org" };
-    let sakke = mikey::Payload::Opaque { kind: mikey::PayloadType::SAKKE, body: &[1, 2, 0, 3, 4, 5, 6] };
-    let sign = mikey::Payload::Opaque { kind: mikey::PayloadType::SIGN, body: &[0x20, 2, 7, 8] };
-    let generic =
-        mikey::GenericId { cs_id: 4, protocol: 0, sender: true, policies: &[1], session: &[2, 3], spi: &[4] };
-    let srtp = mikey::SrtpId { policy: 0, ssrc: 7, roc: 1 };
-    let messages = [
-        (
-            mikey::DataType::PresharedKey,
-            mikey::CsIdMap::Empty,
-            vec![
-                mikey::Payload::Timestamp(mikey::Timestamp::Counter(9)),
-                mikey::Payload::Rand(&[3; 16]),
-                id.clone(),
-                mikey::Payload::Kemac {
-                    encryption: mikey::Encryption::AesCm128,
-                    data: &[6; 48],
-                    mac: mac(mikey::MacAlgorithm::HmacSha1),
-                },
-            ],
-        ),
-        (
-            mikey::DataType::PresharedKeyVerification,
-            mikey::CsIdMap::Srtp(vec![srtp]),
-            vec![
-                mikey::Payload::Timestamp(mikey::Timestamp::NtpUtc(77)),
-                id,
-                mikey::Payload::Verification(mac(mikey::MacAlgorithm::HmacSha256)),
-            ],
-        ),
-        (
-            mikey::DataType::Sakke,
-            mikey::CsIdMap::Generic(vec![generic]),
-            vec![
-                mikey::Payload::Extension { kind: 3, data: &[1] },
-                mikey::Payload::Policy(mikey::Policy { number: 1, protocol: 0, parameters: vec![(0, &[1])] }),
-                mikey::Payload::Error(mikey::ErrorNumber::Unspecified),
-                sakke,
-                sign,
-            ],
-        ),
-    ];
-    let mut seeds = Vec::new();
-    for (data_type, sessions, payloads) in messages {
-        let header = mikey::Header {
-            data_type,
-            wants_verification: true,
-            prf: mikey::Prf::HmacSha256,
-            csb_id: 0x0102_0304,
-            sessions,
-        };
-        let repr = mikey::Repr { header, payloads };
-        let mut out = vec![0; repr.buffer_len()];
-        repr.emit(&mut out).expect("has room");
-        seeds.push(out);
-    }
-    seeds
 }

@@ -40,12 +40,6 @@ impl<'a> Cursor<'a> {
         Ok(slice)
     }
 
-    pub(super) fn rest(&mut self) -> &'a [u8] {
-        let rest = &self.bytes[self.at..];
-        self.at = self.bytes.len();
-        rest
-    }
-
     pub(super) fn take<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Error> {
         let mut out = [0; N];
         out.copy_from_slice(self.slice(what, N)?);

@@ -1,45 +1,79 @@
-//! The common header. RFC 3830 §6.1, RFC 4563 §4, RFC 6043 §6.1 (from memory).
+//! The common header. RFC 3830 §6.1, RFC 4563 §5, RFC 6043 §6.1, RFC 6509 §4.1.
 
 use super::cursor::{Cursor, Writer};
 use super::{Error, Packet, PayloadType, VERSION, field};
 
-/// What kind of message. Those of other modes than the pre-shared key and SAKKE have no name here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DataType {
-    /// The initiator's message of the pre-shared key.
-    PresharedKey,
-    /// Its verification message.
-    PresharedKeyVerification,
-    /// An error.
-    Error,
-    /// The initiator's message of SAKKE, RFC 6509.
-    Sakke,
-    /// Any other.
-    Other(u8),
+macro_rules! data_types {
+    ($($(#[$doc:meta])* $name:ident = $value:literal,)*) => {
+        /// What kind of message. Those of IBAKE (RFC 6267) have no name here.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum DataType {
+            $($(#[$doc])* $name,)*
+            /// Any other.
+            Other(u8),
+        }
+
+        impl DataType {
+            /// From the octet of the header.
+            pub const fn from_octet(octet: u8) -> Self {
+                match octet {
+                    $($value => Self::$name,)*
+                    other => Self::Other(other),
+                }
+            }
+
+            /// The octet of the header.
+            pub const fn octet(self) -> u8 {
+                match self {
+                    $(Self::$name => $value,)*
+                    Self::Other(octet) => octet,
+                }
+            }
+        }
+    };
 }
 
-impl DataType {
-    /// From the octet of the header.
-    pub const fn from_octet(octet: u8) -> Self {
-        match octet {
-            0 => Self::PresharedKey,
-            1 => Self::PresharedKeyVerification,
-            6 => Self::Error,
-            26 => Self::Sakke,
-            other => Self::Other(other),
-        }
-    }
-
-    /// The octet of the header.
-    pub const fn octet(self) -> u8 {
-        match self {
-            Self::PresharedKey => 0,
-            Self::PresharedKeyVerification => 1,
-            Self::Error => 6,
-            Self::Sakke => 26,
-            Self::Other(octet) => octet,
-        }
-    }
+data_types! {
+    /// The initiator's message of the pre-shared key.
+    PresharedKey = 0,
+    /// Its verification message.
+    PresharedKeyVerification = 1,
+    /// The initiator's message of the public key.
+    PublicKey = 2,
+    /// Its verification message.
+    PublicKeyVerification = 3,
+    /// The initiator's message of Diffie and Hellman.
+    Dh = 4,
+    /// The responder's.
+    DhResponse = 5,
+    /// An error.
+    Error = 6,
+    /// The initiator's message of DHHMAC, RFC 4650.
+    DhHmac = 7,
+    /// The responder's.
+    DhHmacResponse = 8,
+    /// The initiator's message of RSA-R, RFC 4738.
+    RsaR = 9,
+    /// The responder's.
+    RsaRResponse = 10,
+    /// REQUEST_INIT_PSK, RFC 6043.
+    RequestInitPsk = 11,
+    /// REQUEST_INIT_PK, RFC 6043.
+    RequestInitPk = 12,
+    /// REQUEST_RESP, RFC 6043.
+    RequestResp = 13,
+    /// TRANSFER_INIT, RFC 6043.
+    TransferInit = 14,
+    /// TRANSFER_RESP, RFC 6043.
+    TransferResp = 15,
+    /// RESOLVE_INIT_PSK, RFC 6043.
+    ResolveInitPsk = 16,
+    /// RESOLVE_INIT_PK, RFC 6043.
+    ResolveInitPk = 17,
+    /// RESOLVE_RESP, RFC 6043.
+    ResolveResp = 18,
+    /// The initiator's message of SAKKE, RFC 6509.
+    Sakke = 26,
 }
 
 /// What keys are derived with. RFC 3830 §4.1.2, RFC 6043 §6.1.
@@ -52,7 +86,7 @@ pub enum Prf {
 }
 
 impl Prf {
-    const fn from_bits(bits: u8) -> Result<Self, Error> {
+    pub(super) const fn from_bits(bits: u8) -> Result<Self, Error> {
         match bits {
             0 => Ok(Self::Mikey1),
             1 => Ok(Self::HmacSha256),
@@ -60,7 +94,7 @@ impl Prf {
         }
     }
 
-    const fn bits(self) -> u8 {
+    pub(super) const fn bits(self) -> u8 {
         match self {
             Self::Mikey1 => 0,
             Self::HmacSha256 => 1,
@@ -73,7 +107,7 @@ impl Prf {
 pub enum CsIdMap<'a> {
     /// SRTP streams, at most 255.
     Srtp(Vec<SrtpId>),
-    /// None: #CS is 0. RFC 4563 §4, TS 33.303 §6.2.3.3.2.3.2.
+    /// None: #CS is 0. RFC 4563 §5, TS 33.303 §6.2.3.3.2.3.2.
     Empty,
     /// Any sessions, at most 255. RFC 6043 §6.1.1.
     Generic(Vec<GenericId<'a>>),

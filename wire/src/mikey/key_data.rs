@@ -1,9 +1,10 @@
-//! Key data: what KEMAC carries once it is deciphered. RFC 3830 §6.13, §6.14 (from memory).
+//! Key data: what KEMAC carries once it is deciphered. RFC 3830 §6.13, §6.14, RFC 6043 §6.2.1.
 
 use core::fmt;
 
 use super::cursor::{Cursor, Writer};
-use super::{Error, PayloadType, fits, room};
+use super::{Error, PayloadType, room};
+use crate::fits;
 
 /// Most keys of a KEMAC. Ours.
 pub const MAX_KEYS: usize = 16;
@@ -17,6 +18,8 @@ pub enum KeyKind {
     Tek,
     /// A TGK of a group. RFC 6043.
     Gtgk,
+    /// The key that protects a ticket's messages, always without salt: MPK. RFC 6043 §6.2.1.
+    Mpk,
 }
 
 /// When a key counts.
@@ -46,7 +49,7 @@ impl<'a> Validity<'a> {
         }
     }
 
-    const fn number(&self) -> u8 {
+    pub(super) const fn number(&self) -> u8 {
         match self {
             Self::Always => 0,
             Self::Spi(_) => 1,
@@ -54,7 +57,7 @@ impl<'a> Validity<'a> {
         }
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
+    pub(super) fn write(&self, writer: &mut Writer<'_>) {
         let what = "key validity of MIKEY";
         match self {
             Self::Always => {}
@@ -118,6 +121,7 @@ impl<'a> KeyData<'a> {
             0 => KeyKind::Tgk,
             1 => KeyKind::Tek,
             2 => KeyKind::Gtgk,
+            3 if types & 0x10 == 0 => KeyKind::Mpk,
             _ => return Err(Error::Reserved { what: "key type of MIKEY", value: (types >> 4).into() }),
         };
         let key = cursor.long(what)?;
@@ -150,7 +154,11 @@ impl<'a> KeyData<'a> {
                 KeyKind::Tgk => 0,
                 KeyKind::Tek => 1,
                 KeyKind::Gtgk => 2,
+                KeyKind::Mpk => 3,
             };
+            if key.kind == KeyKind::Mpk && key.salt.is_some() {
+                writer.refuse("an MPK of MIKEY with a salt");
+            }
             writer.put(&[next.0, kind << 5 | u8::from(key.salt.is_some()) << 4 | key.validity.number()]);
             writer.long("key of MIKEY", key.key);
             key.salt.iter().for_each(|salt| writer.long("salt of MIKEY", salt));

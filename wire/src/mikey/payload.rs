@@ -1,8 +1,13 @@
-//! Payloads. RFC 3830 §6.2 to §6.15; lengths of those of RFC 6043 and RFC 6509 (from memory).
+//! Payloads: their types, one by one and in chains. RFC 3830 §6.2 to §6.15, RFC 6043 §6, RFC 6509 §4.2.
 
 use super::cursor::{Cursor, Writer};
-use super::values::{Encryption, ErrorNumber, IdType, Mac, Timestamp};
-use super::{Error, key_data};
+use super::extension::{Extension, ExtensionType};
+use super::policy::Policy;
+use super::public_key::{Certificate, CertificateHash, DhValue, EnvelopeKey, Signature, skip_headed};
+use super::sakke::Sakke;
+use super::ticket::{self, Ticket, TicketPolicy};
+use super::values::{Encryption, ErrorNumber, IdRole, IdType, Mac, RandRole, Timestamp, TimestampRole};
+use super::{Error, MAX_PAYLOADS};
 
 /// Type of a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,7 +22,7 @@ impl PayloadType {
     pub const PKE: Self = Self(2);
     /// DH.
     pub const DH: Self = Self(3);
-    /// SIGN: always the last, it says of no next one.
+    /// SIGN: always the last, nothing in it names a next one.
     pub const SIGN: Self = Self(4);
     /// T.
     pub const TIMESTAMP: Self = Self(5);
@@ -62,24 +67,15 @@ pub struct Raw<'a> {
     pub next: PayloadType,
     /// Octets of the message before it.
     pub at: usize,
-    /// What stands behind its octet of the next payload; SIGN and unknown types have none.
+    /// What stands behind its octet of the next payload; SIGN has none.
     pub body: &'a [u8],
 }
 
-/// Whether nothing may follow a payload of this type, for want of a place to say it.
-const fn is_always_last(kind: PayloadType) -> bool {
-    matches!(kind, PayloadType::SIGN) || !is_known(kind)
-}
-
-const fn is_known(kind: PayloadType) -> bool {
-    matches!(kind.0, 1..=17 | 21 | 26)
-}
-
-/// Goes behind a payload.
+/// Goes behind a payload. One of an unknown type is an error: its length is unknown, what stands behind it cannot be found.
 pub(super) fn skip<'a>(kind: PayloadType, cursor: &mut Cursor<'a>) -> Result<Raw<'a>, Error> {
     let at = cursor.position();
-    if !is_known(kind) {
-        return Ok(Raw { kind, next: PayloadType::LAST, at, body: cursor.rest() });
+    if !matches!(kind.0, 1..=17 | 21 | 26) {
+        return Err(Error::Reserved { what: "payload of MIKEY", value: kind.0.into() });
     }
     let next = match kind {
         PayloadType::SIGN => PayloadType::LAST,
@@ -93,29 +89,15 @@ pub(super) fn skip<'a>(kind: PayloadType, cursor: &mut Cursor<'a>) -> Result<Raw
 fn skip_body(kind: PayloadType, cursor: &mut Cursor<'_>) -> Result<(), Error> {
     match kind {
         PayloadType::KEMAC => Kemac::parse(cursor).map(|_| ()),
-        PayloadType::PKE => {
-            let len = cursor.u16("PKE of MIKEY")? & 0x3fff;
-            cursor.announced("PKE of MIKEY", len.into()).map(|_| ())
-        }
-        PayloadType::DH => {
-            let len = group_octets(cursor.octet("DH of MIKEY")?)?;
-            cursor.slice("DH of MIKEY", len)?;
-            let validity = cursor.octet("DH of MIKEY")? & 0xf;
-            key_data::Validity::parse(validity, cursor).map(|_| ())
-        }
-        PayloadType::SIGN => {
-            let len = cursor.u16("SIGN of MIKEY")? & 0x0fff;
-            cursor.announced("SIGN of MIKEY", len.into()).map(|_| ())
-        }
+        PayloadType::PKE => skip_headed(cursor, "PKE of MIKEY", 14),
+        PayloadType::DH => DhValue::parse(cursor).map(|_| ()),
+        PayloadType::SIGN => skip_headed(cursor, "SIGN of MIKEY", 12),
         PayloadType::TIMESTAMP => Timestamp::parse(cursor).map(|_| ()),
         PayloadType::TIMESTAMP_ROLE => {
             cursor.octet("TR of MIKEY")?;
             Timestamp::parse(cursor).map(|_| ())
         }
-        PayloadType::CHASH => {
-            let len = hash_octets(cursor.octet("CHASH of MIKEY")?)?;
-            cursor.slice("CHASH of MIKEY", len).map(|_| ())
-        }
+        PayloadType::CHASH => CertificateHash::parse(cursor).map(|_| ()),
         PayloadType::VERIFICATION => Mac::parse(cursor).map(|_| ()),
         PayloadType::RAND => cursor.short("RAND of MIKEY").map(|_| ()),
         PayloadType::RAND_ROLE => {
@@ -127,38 +109,13 @@ fn skip_body(kind: PayloadType, cursor: &mut Cursor<'_>) -> Result<(), Error> {
             cursor.slice("payload of MIKEY", 2)?;
             cursor.long("payload of MIKEY").map(|_| ())
         }
-        PayloadType::TICKET_POLICY => ticket(cursor, 1),
-        PayloadType::TICKET => ticket(cursor, 3),
+        PayloadType::TICKET_POLICY => ticket::skip(cursor, 1),
+        PayloadType::TICKET => ticket::skip(cursor, 3),
         // ID, CERT and the general extension.
         _ => {
             cursor.octet("payload of MIKEY")?;
             cursor.long("payload of MIKEY").map(|_| ())
         }
-    }
-}
-
-/// A ticket or its policy: seven octets, then so many fields of their own lengths.
-fn ticket(cursor: &mut Cursor<'_>, fields: usize) -> Result<(), Error> {
-    cursor.slice("ticket of MIKEY", 7)?;
-    (0..fields).try_for_each(|_| cursor.long("ticket of MIKEY").map(|_| ()))
-}
-
-/// Octets of a public value in the Oakley groups 5, 1 and 2.
-const fn group_octets(group: u8) -> Result<usize, Error> {
-    match group {
-        0 => Ok(192),
-        1 => Ok(96),
-        2 => Ok(128),
-        _ => Err(Error::Reserved { what: "DH group of MIKEY", value: group as u32 }),
-    }
-}
-
-/// Octets of SHA-1 and MD5.
-const fn hash_octets(hash: u8) -> Result<usize, Error> {
-    match hash {
-        0 => Ok(20),
-        1 => Ok(16),
-        _ => Err(Error::Reserved { what: "hash of MIKEY", value: hash as u32 }),
     }
 }
 
@@ -179,17 +136,6 @@ impl<'a> Kemac<'a> {
     }
 }
 
-/// A security policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy<'a> {
-    /// Its number.
-    pub number: u8,
-    /// Of which protocol.
-    pub protocol: u8,
-    /// Types and values, each at most 255 octets.
-    pub parameters: Vec<(u8, &'a [u8])>,
-}
-
 /// A payload. Others may get names of their own later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -203,6 +149,12 @@ pub enum Payload<'a> {
         /// Over the whole message before it.
         mac: Mac<'a>,
     },
+    /// PKE. RFC 3830 §6.3.
+    EnvelopeKey(EnvelopeKey<'a>),
+    /// DH. RFC 3830 §6.4.
+    Dh(DhValue<'a>),
+    /// SIGN, always the last. RFC 3830 §6.5.
+    Signature(Signature<'a>),
     /// T. RFC 3830 §6.6.
     Timestamp(Timestamp),
     /// ID. RFC 3830 §6.7.
@@ -212,6 +164,10 @@ pub enum Payload<'a> {
         /// The identity.
         data: &'a [u8],
     },
+    /// CERT. RFC 3830 §6.7.
+    Certificate(Certificate<'a>),
+    /// CHASH. RFC 3830 §6.8.
+    CertificateHash(CertificateHash<'a>),
     /// V. RFC 3830 §6.9.
     Verification(Mac<'a>),
     /// SP. RFC 3830 §6.10.
@@ -220,27 +176,37 @@ pub enum Payload<'a> {
     Rand(&'a [u8]),
     /// ERR. RFC 3830 §6.12.
     Error(ErrorNumber),
-    /// General extension. RFC 3830 §6.15, RFC 4563 §5.
-    Extension {
-        /// Its type.
-        kind: u8,
-        /// The data.
+    /// TR. RFC 6043 §6.4.
+    TimestampRole {
+        /// What of.
+        role: TimestampRole,
+        /// When.
+        timestamp: Timestamp,
+    },
+    /// IDR. RFC 6043 §6.6.
+    IdRole {
+        /// Whose.
+        role: IdRole,
+        /// What it is.
+        kind: IdType,
+        /// The identity.
         data: &'a [u8],
     },
-    /// A type of known length that is not read here.
-    Opaque {
-        /// Its type.
-        kind: PayloadType,
-        /// As it is.
-        body: &'a [u8],
+    /// RANDR. RFC 6043 §6.8.
+    RandRole {
+        /// Whose.
+        role: RandRole,
+        /// The octets, at most 255.
+        rand: &'a [u8],
     },
-    /// A type of unknown length, and all that is behind it.
-    Unknown {
-        /// Its type.
-        kind: PayloadType,
-        /// As it is, from its octet of the next payload on.
-        rest: &'a [u8],
-    },
+    /// TP. RFC 6043 §6.10.
+    TicketPolicy(TicketPolicy<'a>),
+    /// TICKET. RFC 6043 §6.10.
+    Ticket(Ticket<'a>),
+    /// General extension. RFC 3830 §6.15.
+    Extension(Extension<'a>),
+    /// SAKKE. RFC 6509 §4.2.
+    Sakke(Sakke<'a>),
 }
 
 impl<'a> Payload<'a> {
@@ -248,52 +214,83 @@ impl<'a> Payload<'a> {
     pub const fn kind(&self) -> PayloadType {
         match self {
             Self::Kemac { .. } => PayloadType::KEMAC,
+            Self::EnvelopeKey(_) => PayloadType::PKE,
+            Self::Dh(_) => PayloadType::DH,
+            Self::Signature(_) => PayloadType::SIGN,
             Self::Timestamp(_) => PayloadType::TIMESTAMP,
             Self::Id { .. } => PayloadType::ID,
+            Self::Certificate(_) => PayloadType::CERT,
+            Self::CertificateHash(_) => PayloadType::CHASH,
             Self::Verification(_) => PayloadType::VERIFICATION,
             Self::Policy(_) => PayloadType::POLICY,
             Self::Rand(_) => PayloadType::RAND,
             Self::Error(_) => PayloadType::ERROR,
-            Self::Extension { .. } => PayloadType::EXTENSION,
-            Self::Opaque { kind, .. } | Self::Unknown { kind, .. } => *kind,
+            Self::TimestampRole { .. } => PayloadType::TIMESTAMP_ROLE,
+            Self::IdRole { .. } => PayloadType::ID_ROLE,
+            Self::RandRole { .. } => PayloadType::RAND_ROLE,
+            Self::TicketPolicy(_) => PayloadType::TICKET_POLICY,
+            Self::Ticket(_) => PayloadType::TICKET,
+            Self::Extension(_) => PayloadType::EXTENSION,
+            Self::Sakke(_) => PayloadType::SAKKE,
         }
-    }
-
-    pub(super) const fn is_always_last(&self) -> bool {
-        is_always_last(self.kind())
     }
 
     /// From its octets.
     pub(super) fn parse(raw: &Raw<'a>) -> Result<Self, Error> {
-        let mut cursor = Cursor::new(raw.body);
-        let payload = match raw.kind {
+        let cursor = &mut Cursor::new(raw.body);
+        Ok(match raw.kind {
             PayloadType::KEMAC => {
-                let Kemac { encryption, data, mac } = Kemac::parse(&mut cursor)?;
+                let Kemac { encryption, data, mac } = Kemac::parse(cursor)?;
                 Self::Kemac { encryption, data, mac }
             }
-            PayloadType::TIMESTAMP => Self::Timestamp(Timestamp::parse(&mut cursor)?),
-            PayloadType::ID => Self::Id {
-                kind: IdType::from_octet(cursor.octet("ID of MIKEY")?)?,
-                data: cursor.long("ID of MIKEY")?,
-            },
-            PayloadType::VERIFICATION => Self::Verification(Mac::parse(&mut cursor)?),
-            PayloadType::POLICY => Self::Policy(Policy::parse(&mut cursor)?),
+            PayloadType::PKE => Self::EnvelopeKey(EnvelopeKey::parse(cursor)?),
+            PayloadType::DH => Self::Dh(DhValue::parse(cursor)?),
+            PayloadType::SIGN => Self::Signature(Signature::parse(cursor)?),
+            PayloadType::TIMESTAMP => Self::Timestamp(Timestamp::parse(cursor)?),
+            PayloadType::ID => {
+                let (kind, data) = id(cursor)?;
+                Self::Id { kind, data }
+            }
+            PayloadType::CERT => Self::Certificate(Certificate::parse(cursor)?),
+            PayloadType::CHASH => Self::CertificateHash(CertificateHash::parse(cursor)?),
+            PayloadType::VERIFICATION => Self::Verification(Mac::parse(cursor)?),
+            PayloadType::POLICY => Self::Policy(Policy::parse(cursor)?),
             PayloadType::RAND => Self::Rand(cursor.short("RAND of MIKEY")?),
             // Two octets behind it are reserved.
             PayloadType::ERROR => Self::Error(ErrorNumber::from_octet(cursor.octet("ERR of MIKEY")?)?),
-            PayloadType::EXTENSION => Self::Extension {
-                kind: cursor.octet("extension of MIKEY")?,
-                data: cursor.long("extension of MIKEY")?,
+            PayloadType::TIMESTAMP_ROLE => Self::TimestampRole {
+                role: TimestampRole::from_octet(cursor.octet("TR of MIKEY")?)?,
+                timestamp: Timestamp::parse(cursor)?,
             },
-            kind if is_known(kind) => Self::Opaque { kind, body: raw.body },
-            kind => Self::Unknown { kind, rest: raw.body },
-        };
-        Ok(payload)
+            PayloadType::ID_ROLE => {
+                let role = IdRole::from_octet(cursor.octet("IDR of MIKEY")?)?;
+                let (kind, data) = id(cursor)?;
+                Self::IdRole { role, kind, data }
+            }
+            PayloadType::RAND_ROLE => Self::RandRole {
+                role: RandRole::from_octet(cursor.octet("RANDR of MIKEY")?)?,
+                rand: cursor.short("RANDR of MIKEY")?,
+            },
+            PayloadType::TICKET_POLICY => Self::TicketPolicy(TicketPolicy::parse(cursor)?),
+            PayloadType::TICKET => Self::Ticket(Ticket::parse(cursor)?),
+            PayloadType::EXTENSION => Self::Extension(Extension {
+                kind: ExtensionType(cursor.octet("extension of MIKEY")?),
+                data: cursor.long("extension of MIKEY")?,
+            }),
+            PayloadType::SAKKE => Self::Sakke(Sakke::parse(cursor)?),
+            PayloadType(kind) => {
+                return Err(Error::Reserved { what: "payload of MIKEY", value: kind.into() });
+            }
+        })
     }
 
     pub(super) fn write(&self, next: PayloadType, writer: &mut Writer<'_>) {
-        if !self.is_always_last() {
-            writer.put(&[next.0]);
+        match (self, next) {
+            (Self::Signature(_), PayloadType::LAST) => {}
+            (Self::Signature(_), _) => {
+                writer.refuse("a payload of MIKEY behind SIGN, which is always the last")
+            }
+            _ => writer.put(&[next.0]),
         }
         match self {
             Self::Kemac { encryption, data, mac } => {
@@ -301,60 +298,82 @@ impl<'a> Payload<'a> {
                 writer.long("encrypted data of MIKEY", data);
                 mac.write(writer);
             }
+            Self::EnvelopeKey(key) => key.write(writer),
+            Self::Dh(value) => value.write(writer),
+            Self::Signature(signature) => signature.write(writer),
             Self::Timestamp(timestamp) => timestamp.write(writer),
-            Self::Id { kind, data } => {
-                writer.put(&[kind.octet()]);
-                writer.long("ID of MIKEY", data);
-            }
+            Self::Id { kind, data } => write_id(*kind, data, writer),
+            Self::Certificate(certificate) => certificate.write(writer),
+            Self::CertificateHash(hash) => hash.write(writer),
             Self::Verification(mac) => mac.write(writer),
             Self::Policy(policy) => policy.write(writer),
             Self::Rand(rand) => writer.short("RAND of MIKEY", rand),
             Self::Error(number) => writer.put(&[number.octet(), 0, 0]),
-            Self::Extension { kind, data } => {
-                writer.put(&[*kind]);
-                writer.long("extension of MIKEY", data);
+            Self::TimestampRole { role, timestamp } => {
+                writer.put(&[role.octet()]);
+                timestamp.write(writer);
             }
-            Self::Opaque { kind, body } => {
-                let mut cursor = Cursor::new(body);
-                if Self::is_modelled(*kind) || skip_body(*kind, &mut cursor).is_err() || cursor.left() > 0 {
-                    writer.refuse("an opaque payload of MIKEY that is none of its type");
-                }
-                writer.put(body);
+            Self::IdRole { role, kind, data } => {
+                writer.put(&[role.octet()]);
+                write_id(*kind, data, writer);
             }
-            Self::Unknown { kind, rest } => {
-                if is_known(*kind) || *kind == PayloadType::LAST {
-                    writer.refuse("an unknown payload of MIKEY of a type that is known");
-                }
-                writer.put(rest);
+            Self::RandRole { role, rand } => {
+                writer.put(&[role.octet()]);
+                writer.short("RANDR of MIKEY", rand);
             }
+            Self::TicketPolicy(policy) => policy.write(writer),
+            Self::Ticket(ticket) => ticket.write(writer),
+            Self::Extension(extension) => {
+                writer.put(&[extension.kind.0]);
+                writer.long("extension of MIKEY", extension.data);
+            }
+            Self::Sakke(sakke) => sakke.write(writer),
         }
-    }
-
-    /// Whether the type has a variant of its own, or none at all.
-    const fn is_modelled(kind: PayloadType) -> bool {
-        matches!(kind.0, 1 | 5 | 6 | 9..=12 | 21) || !is_known(kind)
     }
 }
 
-impl<'a> Policy<'a> {
-    fn parse(cursor: &mut Cursor<'a>) -> Result<Self, Error> {
-        let [number, protocol] = cursor.take("SP of MIKEY")?;
-        let mut inside = Cursor::new(cursor.long("SP of MIKEY")?);
-        let mut parameters = Vec::new();
-        while inside.left() > 0 {
-            parameters.push((inside.octet("SP of MIKEY")?, inside.short("SP of MIKEY")?));
-        }
-        Ok(Self { number, protocol, parameters })
-    }
+fn id<'a>(cursor: &mut Cursor<'a>) -> Result<(IdType, &'a [u8]), Error> {
+    Ok((IdType::from_octet(cursor.octet("ID of MIKEY")?)?, cursor.long("ID of MIKEY")?))
+}
 
-    fn write(&self, writer: &mut Writer<'_>) {
-        let len = self.parameters.iter().map(|(_, value)| 2 + value.len()).sum::<usize>();
-        writer.limit("parameters of a policy of MIKEY", len, 0xffff);
-        writer.put(&[self.number, self.protocol]);
-        writer.put(&(len as u16).to_be_bytes());
-        for (kind, value) in &self.parameters {
-            writer.put(&[*kind]);
-            writer.short("parameter of a policy of MIKEY", value);
+fn write_id(kind: IdType, data: &[u8], writer: &mut Writer<'_>) {
+    writer.put(&[kind.octet()]);
+    writer.long("ID of MIKEY", data);
+}
+
+/// Walks a chain of payloads that begins with this type.
+pub(super) fn walk<'a>(
+    first: PayloadType,
+    cursor: &mut Cursor<'a>,
+    mut each: impl FnMut(&Raw<'a>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (mut kind, mut payloads) = (first, 0);
+    while kind != PayloadType::LAST {
+        payloads += 1;
+        if payloads > MAX_PAYLOADS {
+            return Err(Error::TooMany { what: "payloads of MIKEY", max: MAX_PAYLOADS });
         }
+        let raw = skip(kind, cursor)?;
+        each(&raw)?;
+        kind = raw.next;
+    }
+    Ok(())
+}
+
+/// Parses a chain of payloads that begins with this type.
+pub(super) fn parse_all<'a>(first: PayloadType, cursor: &mut Cursor<'a>) -> Result<Vec<Payload<'a>>, Error> {
+    let mut payloads = Vec::new();
+    walk(first, cursor, |raw| {
+        payloads.push(Payload::parse(raw)?);
+        Ok(())
+    })?;
+    Ok(payloads)
+}
+
+/// Writes payloads as a chain.
+pub(super) fn write_all(payloads: &[Payload<'_>], writer: &mut Writer<'_>) {
+    writer.limit("payloads of MIKEY", payloads.len(), MAX_PAYLOADS);
+    for (index, payload) in payloads.iter().enumerate() {
+        payload.write(payloads.get(index + 1).map_or(PayloadType::LAST, Payload::kind), writer);
     }
 }
