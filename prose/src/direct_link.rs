@@ -129,7 +129,7 @@ pub use cause::{Cause, CauseOf};
 pub use config::{Config, FailedRekeying, NewKd};
 pub use from_network::FromNetwork;
 pub use identity_based::{
-    Coverage, IdentityBased, IdentityKeys, Kms, KmsFault, PeriodKeys, Rules, Variant, Window, identifier_of,
+    Answer, Coverage, IdentityBased, IdentityKeys, Kms, KmsFault, PeriodKeys, Rules, Variant, Window,
 };
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};

@@ -21,19 +21,24 @@
 //!   The signature of TS 33.303 covers no time: a replayed request gets a command that nobody can use.
 //! - **Order**: window, replay, signature, and only then the pairing. What a signature costs is 0.3 ms, a pairing 3 ms.
 //!
-//! Key information: `| 3 | variant | [time 8] | [cookie 16] |`; none at all is the final variant as TS 24.334 has it.
+//! Key information: `| 3 | variant | [time 8, or CSB ID 4] | [cookie 16] |`; none at all is the final variant as TS 24.334
+//! has it.
 
+mod draft;
 mod in_command;
 mod keys;
 
 use std::sync::Arc;
 
-pub use keys::{IdentityKeys, Kms, KmsFault, PeriodKeys, Window, identifier_of};
+pub use keys::{IdentityKeys, Kms, KmsFault, PeriodKeys, Window};
 
 use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::signed::Subject;
 
 use super::cause::Cause;
+use super::kd::Identity;
 use super::key_establishment::{Credentials, KeyEstablishment, Refusal, Steps};
+use crate::mikey::NtpTime;
 
 /// Octets that a signature in a request and in a command covers. TS 33.303 §6.5.7.3.1 leaves their format open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -45,9 +50,21 @@ pub enum Coverage {
     Bound,
 }
 
+/// Whether UE_2 answers an I_MESSAGE with one of its own. TR 33.833 §6.4.3.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// It does not: the MAC-I of its command proves it.
+    #[default]
+    None,
+    /// It does, and both keys make KD.
+    Signed,
+}
+
 /// Who makes the key, and what is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Variant {
+    /// The initiating UE makes it: TR 33.833 §6.4.3.
+    Draft(Answer),
     /// The target UE makes it: TS 33.303 §6.5.7.
     Final(Coverage),
 }
@@ -107,10 +124,15 @@ impl KeyEstablishment for IdentityBased {
     ) -> Option<(Box<dyn Steps>, Vec<u8>)> {
         let keys = Arc::clone(&self.keys);
         match self.rules.variant {
+            Variant::Draft(answer) => {
+                let steps = draft::Initiating::new(keys, self.rules.window, answer, seed);
+                let offer = Offer::Draft { answer, csb_id: steps.csb_id() };
+                Some((Box::new(steps), Info { offer, cookie }.emit()))
+            }
             Variant::Final(coverage) => {
                 let offer = match coverage {
                     Coverage::Clause => Offer::Final,
-                    Coverage::Bound => Offer::Bound { time: keys::ntp(clock) },
+                    Coverage::Bound => Offer::Bound { time: NtpTime::from_utc(clock).0 },
                 };
                 let steps = in_command::Initiating::new(keys, offer, seed);
                 Some((Box::new(steps), Info { offer, cookie }.emit()))
@@ -128,14 +150,19 @@ impl KeyEstablishment for IdentityBased {
 
     fn answer(&self, info: &[u8], seed: [u8; 32]) -> Option<Box<dyn Steps>> {
         let (keys, window) = (Arc::clone(&self.keys), self.rules.window);
-        let offer = self.offered(info)?.offer;
-        Some(Box::new(in_command::Target::new(keys, window, offer, seed)))
+        Some(match self.offered(info)?.offer {
+            Offer::Draft { answer, csb_id } => {
+                Box::new(draft::Target::new(keys, window, (answer, csb_id), seed))
+            }
+            offer => Box::new(in_command::Target::new(keys, window, offer, seed)),
+        })
     }
 }
 
 /// What a request offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Offer {
+    Draft { answer: Answer, csb_id: u32 },
     Final,
     Bound { time: u64 },
 }
@@ -159,6 +186,11 @@ impl Info {
                 let (time, rest) = rest.split_first_chunk()?;
                 (Offer::Bound { time: u64::from_be_bytes(*time) }, rest)
             }
+            3 | 4 => {
+                let (csb_id, rest) = rest.split_first_chunk()?;
+                let answer = if *variant == 4 { Answer::Signed } else { Answer::None };
+                (Offer::Draft { answer, csb_id: u32::from_be_bytes(*csb_id) }, rest)
+            }
             _ => return None,
         };
         let cookie = match cookie {
@@ -174,6 +206,10 @@ impl Info {
             // As TS 24.334 §10.4.2.2 has it.
             (Offer::Final, None) => return Vec::new(),
             (Offer::Final, Some(_)) => info.push(1),
+            (Offer::Draft { answer, csb_id }, _) => {
+                info.push(if answer == Answer::Signed { 4 } else { 3 });
+                info.extend(csb_id.to_be_bytes());
+            }
             (Offer::Bound { time }, _) => {
                 info.push(2);
                 info.extend(time.to_be_bytes());
@@ -186,7 +222,7 @@ impl Info {
 
 /// Checks that the time in a message is within the window of the clock.
 fn in_window(window: Window, clock: UtcTime, time: u64) -> Result<(), Refusal> {
-    let off = keys::of_ntp(time).millis().abs_diff(clock.millis());
+    let off = NtpTime(time).to_utc().millis().abs_diff(clock.millis());
     if off <= window.millis() {
         return Ok(());
     }
@@ -195,4 +231,8 @@ fn in_window(window: Window, clock: UtcTime, time: u64) -> Result<(), Refusal> {
         window.millis()
     );
     Err(Refusal { cause: Cause::Expired, why })
+}
+
+fn subject(identity: &Identity) -> Subject<'_> {
+    Subject { kind: identity.kind, value: &identity.value }
 }

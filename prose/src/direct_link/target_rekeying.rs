@@ -283,8 +283,11 @@ impl TargetRekeying {
             Target::AwaitingComplete(state) if again => state.again(local, link),
             // The store is slow: it gets as much time as the peer.
             Target::StoringKd(_) if again => {}
-            _ => {
-                session.rekeyed_at = local.now;
+            state => {
+                // A method that waits for the peer has done nothing yet: the peer may ask again at once.
+                if !matches!(state, Target::Establishing(_)) {
+                    session.rekeyed_at = local.now;
+                }
                 local.note(Note::RekeyingGivenUp { peer: link.remote });
                 return Exchange::Idle;
             }

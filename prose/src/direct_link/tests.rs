@@ -5,6 +5,7 @@ mod ends;
 mod establishment;
 mod floods;
 mod from_network;
+mod i_message;
 mod identifiers;
 mod in_command;
 mod lab;

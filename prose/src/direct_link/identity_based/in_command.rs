@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use sidelink_security::direct::Entropy;
 use sidelink_security::direct::keying::kd_from_ssv;
-use sidelink_security::direct::signed::Subject;
 use sidelink_security::identity::sakke::SSV_OCTETS;
 use sidelink_wire::pc5_signalling::{Body, Coding, Packet, Repr, SIGNATURE_LEN, UserInfo};
 use zeroize::Zeroizing;
 
 use super::keys::{self, IdentityKeys, Window};
-use super::{Coverage, Offer, in_window};
+use super::{Coverage, Offer, in_window, subject};
 use crate::direct_link::cause::Cause;
 use crate::direct_link::kd::Identity;
 use crate::direct_link::key_establishment::{AgreedKd, CommandKey, Heard, Party, Refusal, Step, Steps};
@@ -103,14 +102,14 @@ fn of_command(
 impl Offer {
     const fn time(self) -> Option<u64> {
         match self {
-            Self::Final => None,
+            Self::Final | Self::Draft { .. } => None,
             Self::Bound { time } => Some(time),
         }
     }
 
     const fn coverage(self) -> Coverage {
         match self {
-            Self::Final => Coverage::Clause,
+            Self::Final | Self::Draft { .. } => Coverage::Clause,
             Self::Bound { .. } => Coverage::Bound,
         }
     }
@@ -231,8 +230,4 @@ impl Steps for Target {
             Heard::Container(_) | Heard::Answer(_) | Heard::Command { .. } => Ok(Step::Wait),
         }
     }
-}
-
-fn subject(identity: &Identity) -> Subject<'_> {
-    Subject { kind: identity.kind, value: &identity.value }
 }

@@ -5,13 +5,13 @@ use core::fmt;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::identity::eccsi::{self, PublicAuthenticationKey, SigningKey};
 use sidelink_security::identity::sakke::{self, Encapsulator, PublicKey, ReceiverKey};
-use sidelink_security::identity::uid;
-use sidelink_security::key_period::{KeyPeriod, KeyPeriods, NTP_TO_UNIX};
+use sidelink_security::key_period::{KeyPeriod, KeyPeriods};
 use zeroize::Zeroizing;
 
 use super::super::cause::Cause;
 use super::super::kd::Identity;
 use super::super::key_establishment::Refusal;
+use crate::mikey::identity;
 
 /// How far the time in a message may be from the clock of its receiver.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -81,9 +81,19 @@ impl Kms {
         Self { uri: uri.to_owned(), periods, kpak, z: Encapsulator::new(z) }
     }
 
-    /// Returns what it makes keys for: the UID of a user in a period. TS 33.180 Annex F.2.1.
-    pub fn uid(&self, user: &str, period: u32) -> [u8; uid::OCTETS] {
-        identifier_of(user, &self.uri, self.periods, period)
+    /// Returns it as messages take it.
+    pub fn borrowed(&self) -> identity::Kms<'_> {
+        identity::Kms { uri: &self.uri, periods: self.periods, kpak: &self.kpak }
+    }
+
+    /// Returns Z, with its table.
+    pub(super) const fn public_key(&self) -> identity::PublicKey<'_> {
+        identity::PublicKey::Often(&self.z)
+    }
+
+    /// Returns what it makes keys for: the identifier of a user in a period. TS 33.180 Annex F.2.1, RFC 6509 §3.2.
+    pub fn identifier(&self, user: &str, period: &KeyPeriod) -> Option<Vec<u8>> {
+        self.borrowed().identifier(user, period.from)
     }
 
     /// Returns the periods whose keys are used at a time, the present one first.
@@ -94,20 +104,6 @@ impl Kms {
         });
         numbers.filter_map(|number| self.periods.numbered(number)).filter(move |period| period.accepts(now))
     }
-}
-
-/// Seconds of a month of the calendar, in the mean: what the UID has as the length of calendar months (ours; TS 33.180 knows
-/// only lengths).
-const MONTH: u64 = 2_629_746;
-
-/// Returns the UID of a user in a period. TS 33.180 Annex F.2.1.
-pub fn identifier_of(user: &str, kms: &str, periods: KeyPeriods, period: u32) -> [u8; uid::OCTETS] {
-    let (length, offset) = match periods {
-        KeyPeriods::Seconds { length, offset } => (u64::from(length.get()), u64::from(offset)),
-        KeyPeriods::Months => (MONTH, 0),
-    };
-    let length = core::num::NonZeroU64::new(length).unwrap_or(core::num::NonZeroU64::MIN);
-    uid::uid(user, kms, uid::KeyPeriods { length, offset }, u64::from(period))
 }
 
 /// Keys of one identity for one period.
@@ -154,16 +150,21 @@ impl IdentityKeys {
             .filter_map(|period| self.periods.iter().find(|keys| keys.number == period.number))
     }
 
+    /// Returns the keys of the period of a message.
+    ///
+    /// # Errors
+    /// It has none of that period.
+    pub(super) fn of_time(&self, time: UtcTime) -> Result<&PeriodKeys, Refusal> {
+        let period = self.kms.periods.at(time).map(|period| period.number);
+        self.periods.iter().find(|keys| Some(keys.number) == period).ok_or_else(Refusal::expired)
+    }
+
     /// Returns the keys to sign with.
     ///
     /// # Errors
     /// Their period is over, or has not begun.
     pub(in crate::direct_link) fn signing(&self, now: UtcTime) -> Result<&PeriodKeys, Refusal> {
-        self.at(now).next().ok_or_else(|| Refusal {
-            cause: Cause::Expired,
-            why: "this UE has no keys of the present period: get them of the key management server, or compare the clocks"
-                .to_owned(),
-        })
+        self.at(now).next().ok_or_else(Refusal::expired)
     }
 
     /// Verifies the signature of a user, who may have keys of any period that is accepted now.
@@ -178,9 +179,10 @@ impl IdentityKeys {
         signature: &[u8],
     ) -> Result<Signer, Refusal> {
         let user = user_of(signer)?;
-        for KeyPeriod { number: period, .. } in self.kms.accepted(now) {
-            if eccsi::verify(&self.kms.kpak, &self.kms.uid(&user, period), message, signature).is_ok() {
-                return Ok(Signer { period });
+        for period in self.kms.accepted(now) {
+            let Some(identifier) = self.kms.identifier(&user, &period) else { continue };
+            if eccsi::verify(&self.kms.kpak, &identifier, message, signature).is_ok() {
+                return Ok(Signer { period: period.number });
             }
         }
         let why =
@@ -198,11 +200,14 @@ impl IdentityKeys {
         period: u32,
         ssv: &[u8; sakke::SSV_OCTETS],
     ) -> Result<[u8; sakke::ENCAPSULATED_OCTETS], Refusal> {
-        let identifier = self.kms.uid(&user_of(to)?, period);
-        self.kms
-            .z
-            .encapsulate(&identifier, ssv)
-            .map_err(|error| Refusal { cause: Cause::AuthenticationFailure, why: error.to_string() })
+        let period = self.kms.periods.numbered(period);
+        let user = user_of(to)?;
+        let identifier = period.and_then(|period| self.kms.identifier(&user, &period));
+        let payload = identifier.map(|identifier| self.kms.z.encapsulate(&identifier, ssv));
+        payload.and_then(Result::ok).ok_or_else(|| Refusal {
+            cause: Cause::AuthenticationFailure,
+            why: format!("no key can be encapsulated for {to}"),
+        })
     }
 
     /// Takes the SSV out of a payload for this UE, in any period whose keys it has.
@@ -222,6 +227,13 @@ impl IdentityKeys {
     }
 }
 
+impl Refusal {
+    fn expired() -> Self {
+        let why = "this UE has no keys of the present period: get them of the key management server, or compare the clocks";
+        Self { cause: Cause::Expired, why: why.to_owned() }
+    }
+}
+
 /// Returns the name under which the KMS knows a user.
 ///
 /// # Errors
@@ -232,31 +244,4 @@ pub(super) fn user_of(identity: &Identity) -> Result<String, Refusal> {
         cause: Cause::AuthenticationFailure,
         why: format!("a key management server names users by text, which {identity} is not"),
     })
-}
-
-/// Returns a time as NTP-UTC of 64 bits. RFC 3830 §6.6.
-pub(super) fn ntp(time: UtcTime) -> u64 {
-    let (seconds, millis) = (time.millis() / 1000 + NTP_TO_UNIX, time.millis() % 1000);
-    seconds << 32 | ((millis << 32) / 1000)
-}
-
-/// Returns the time of an NTP-UTC of 64 bits, in the era from 1900; of a time before 1970 the first of 1970.
-pub(super) fn of_ntp(time: u64) -> UtcTime {
-    let millis = ((time & 0xffff_ffff) * 1000 + (1 << 31)) >> 32;
-    UtcTime::from_millis((time >> 32).saturating_sub(NTP_TO_UNIX) * 1000 + millis)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_comes_back() {
-        for millis in [0, 1, 999, 1000, 1_700_000_000_123, 2_085_978_495_000] {
-            let time = UtcTime::from_millis(millis);
-            assert_eq!(of_ntp(ntp(time)), time, "{millis}");
-            assert!(ntp(time) < ntp(time.plus_millis(1)));
-        }
-        assert_eq!(of_ntp(0), UtcTime::from_millis(0));
-    }
 }

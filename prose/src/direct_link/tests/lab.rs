@@ -43,14 +43,15 @@ impl Lab {
 
     /// Makes the keys of a user for some periods.
     pub(super) fn issue(&self, user: &Identity, periods: &[u32]) -> IdentityKeys {
+        let kms = || Kms::new(self.uri, PERIODS, *self.signing.public_key(), self.encryption.public_key());
         let user = format!("ProSe:{}", String::from_utf8_lossy(&user.value));
         let made = periods.iter().map(|number| {
-            let uid = identifier_of(&user, self.uri, PERIODS, *number);
+            let period = PERIODS.numbered(*number).unwrap();
+            let uid = kms().identifier(&user, &period).unwrap();
             let signing = self.signing.issue(&uid, &[*number as u8 | 1; 64]).unwrap();
             PeriodKeys { number: *number, signing, receiving: self.encryption.issue(&uid).unwrap() }
         });
-        let kms = Kms::new(self.uri, PERIODS, *self.signing.public_key(), self.encryption.public_key());
-        IdentityKeys::new(kms, made.collect())
+        IdentityKeys::new(kms(), made.collect())
     }
 }
 
