@@ -103,6 +103,8 @@ struct Attempt<'a> {
     kd: Option<KdId>,
     offer: Offer,
     info: Option<&'a [u8]>,
+    /// Whether it has a signature, which is verified before anything is answered.
+    signed: bool,
     message: &'a [u8],
 }
 
@@ -141,7 +143,8 @@ impl LinkManager {
         }
         // A signature alone is all that TS 33.303 §6.5.7.3.1 has.
         let info = request.key_info.or(request.signature.map(|_| &[][..]));
-        let attempt = Attempt { source, identity, kd, offer, info, message };
+        let signed = request.signature.is_some();
+        let attempt = Attempt { source, identity, kd, offer, info, signed, message };
         match self.place_for(&attempt) {
             Ok(true) => self.answer_request(&attempt),
             Ok(false) => {}
@@ -212,7 +215,9 @@ impl LinkManager {
             self.local.note(Note::NoRoom { source, what: REFUTED });
             return true;
         }
-        if !self.local.may_answer() {
+        // False signatures get no answer, and take none away from others.
+        let may = if attempt.signed { self.local.may_judge() } else { self.local.may_answer() };
+        if !may {
             self.local.note(Note::NoRoom { source, what: BUDGET });
             return true;
         }
@@ -222,6 +227,10 @@ impl LinkManager {
         let busy = self.half_open.len() >= self.local.config.half_open / 4;
         if busy && cookie != Some(self.cookie(source, &offer)) {
             // Signatures are expensive: first the peer must show that it receives.
+            if attempt.signed && !self.local.may_answer() {
+                self.local.note(Note::NoRoom { source, what: BUDGET });
+                return true;
+            }
             let content = self.cookie(source, &offer);
             self.send_container(addresses, AuthenticationPhase::Reject, COOKIE_METHOD, &content);
             return true;
@@ -237,6 +246,10 @@ impl LinkManager {
                 return true;
             }
         };
+        if attempt.signed && !self.local.may_answer() {
+            self.local.note(Note::NoRoom { source, what: BUDGET });
+            return true;
+        }
         let deadline = self.local.now.plus_millis(self.local.config.t4100(METHOD_TURNS));
         let identity = identity.clone();
         let half = HalfOpen { source, identity, offer, deadline, state: Target::Establishing(state) };
