@@ -28,7 +28,8 @@
 //! half_open, target           set-up, UE_2     target: the common states of set-up and re-keying
 //! session, timers             a link in use
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
-//! key_establishment, signed, from_network, identity_based   how a KD comes to be     connection: one-time names
+//! key_establishment, signed, from_network, identity_based, sdes   how a KD comes to be
+//! connection                  one-time names
 //! config, io, note, cause, kd, ports, frame
 //! ```
 //!
@@ -118,6 +119,7 @@ mod ports;
 mod receive;
 mod rekeying;
 mod request;
+mod sdes;
 mod session;
 mod signed;
 mod target;
@@ -139,6 +141,7 @@ pub use key_establishment::{
 pub use manager::LinkManager;
 pub use note::{Note, PduError};
 pub use ports::KdStore;
+pub use sdes::Sdes;
 
 #[cfg(test)]
 mod tests;

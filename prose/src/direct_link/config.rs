@@ -91,6 +91,8 @@ pub struct Config {
     pub privacy: Option<u64>,
     /// Number of old session keys that are kept for receiving.
     pub retired: usize,
+    /// Let keys in the clear onto the air: for the attack that is measured by it, never set otherwise.
+    pub(super) in_the_clear: bool,
 }
 
 impl Config {
@@ -123,6 +125,7 @@ impl Config {
             updates: false,
             privacy: None,
             retired: 4,
+            in_the_clear: false,
         };
         let keepalive = config.keepalive.max(4 * sc_period);
         let inactivity = (2 * keepalive).max(keepalive + u64::from(config.tries) * config.t4101());

@@ -20,6 +20,7 @@ use super::key_establishment::{AgreedKd, Credentials, KeyEstablishment, Party, R
 use super::note::Note;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Identifiers, MessageType};
+use sidelink_wire::sdes::is_carried;
 
 /// Number of session keys that are remembered.
 const SESSIONS: usize = 1024;
@@ -455,8 +456,11 @@ impl Local {
         ticket
     }
 
-    /// Sends a message without protection.
+    /// Sends a message without protection. A key in the clear is not in it: only an attack that is measured may say so.
     pub(super) fn send_plain(&mut self, [source, peer]: [Layer2Id; 2], kind: MessageType, message: &[u8]) {
+        if is_carried(message) && !self.config.in_the_clear {
+            return self.note(Note::Withheld { peer });
+        }
         let lcid = Lcid::PC5_S_UNPROTECTED;
         let octets = frame::plain(message);
         let pdu = Pdu { source, peer, lcid, message: Some(kind), session: None, octets };

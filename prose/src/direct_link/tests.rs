@@ -16,6 +16,7 @@ mod requests;
 mod revocation;
 mod rig;
 mod rules;
+mod sdes;
 mod sequence;
 mod stores;
 mod theft;

@@ -113,6 +113,8 @@ pub(super) struct Air {
     /// Number of points so far at which a UE may be killed, and the points at which it is.
     pub(super) points: u64,
     pub(super) crash_at: Vec<u64>,
+    /// The networks between the UEs, where a method uses them.
+    pub(super) signalling: super::sdes::Signalling,
     /// Effect of the channel on a PDU.
     pub(super) channel: Box<dyn FnMut(Flying) -> Vec<Flying>>,
 }
@@ -208,7 +210,18 @@ impl Air {
         let ues = ues.collect();
         let channel = Box::new(|flying| vec![flying]);
         let (counts, crash_at) = (BTreeSet::new(), Vec::new());
-        Self { ues, now: T0, flying: Vec::new(), log: Vec::new(), counts, points: 0, crash_at, channel }
+        let signalling = super::sdes::Signalling::default();
+        Self {
+            ues,
+            now: T0,
+            flying: Vec::new(),
+            log: Vec::new(),
+            counts,
+            points: 0,
+            crash_at,
+            channel,
+            signalling,
+        }
     }
 
     /// Kills and restarts a UE: its memory is lost, and the seed is the same as before.
@@ -301,6 +314,14 @@ impl Air {
             Output::Ask { ticket, question, .. } if ue.outside == Outside::Silent => {
                 ue.asked.push(ticket);
                 ue.questions.push(question);
+            }
+            Output::Ask { ticket, method: Sdes::METHOD, question, .. } if ue.outside == Outside::Answers => {
+                for (index, ticket, answer) in self.signalling.carry(index, ticket, question) {
+                    let now = self.time(index);
+                    let answer = Some(&answer[..]);
+                    self.ues[index].manager.handle_input(Input::Answered { now, ticket, answer }).unwrap();
+                    self.drain(index);
+                }
             }
             Output::Ask { ticket, method, question, .. } => {
                 let answer = match method {
