@@ -2,6 +2,10 @@
 //! crate `wire`, keys and ciphers in the crate `security`.
 //!
 //! - [`i_message`], MIKEY-SAKKE (RFC 6509, TS 33.180 Annex E): a key under an identity, signed by another
+//! - [`group_call`], the message of a call: a key under the key of a group, signed by its caller (TR 33.833 §6.3.1)
+//! - [`ticket`], MIKEY-TICKET (RFC 6043), the ends of both users
+//! - [`psk`], messages under a pre-shared key (RFC 3830 §3.1), on which calls rest
+//! - [`suite`], the algorithms of a message
 //! - [`identity`], key management servers and the identifiers that users have under them
 //!
 //! Functions and small types: the time, random octets and keys are arguments. What is believed is in the types: what a
@@ -19,8 +23,12 @@ use sidelink_security::mikey as crypto;
 use sidelink_wire::Error as WireError;
 use sidelink_wire::mikey as wire;
 
+pub mod group_call;
 pub mod i_message;
 pub mod identity;
+pub mod psk;
+pub mod suite;
+pub mod ticket;
 
 /// A time as NTP has it: seconds since 1900 and their fraction, 32 bits each.
 ///
@@ -177,6 +185,8 @@ pub enum MakeError {
     Sakke(sakke::Error),
     /// The keys cannot be ciphered this way.
     KeyData(crypto::KeyDataError),
+    /// The ticket came without MPKr: the responder cannot answer.
+    NoResponderKey,
     /// A RAND or an identity is too long for a label.
     TooLong(crypto::ticket::TooLong),
 }
@@ -190,6 +200,9 @@ impl fmt::Display for MakeError {
             }
             Self::Sakke(error) => write!(f, "the key cannot be encapsulated: {error}"),
             Self::KeyData(error) => error.fmt(f),
+            Self::NoResponderKey => {
+                f.write_str("the ticket has no key for an answer: ask for one with flag F")
+            }
             Self::TooLong(error) => error.fmt(f),
         }
     }
@@ -268,3 +281,6 @@ fn parse(octets: &[u8]) -> Result<(wire::Packet<&[u8]>, wire::Repr<'_>), Refused
     let repr = wire::Repr::parse(&packet)?;
     Ok((packet, repr))
 }
+
+#[cfg(test)]
+mod tests;

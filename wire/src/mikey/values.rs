@@ -209,6 +209,13 @@ octets! {
     }
 }
 
+impl SignatureType {
+    /// The number, 4 bits.
+    pub const fn number(self) -> u8 {
+        self.octet()
+    }
+}
+
 impl HashAlgorithm {
     /// Length of a hash.
     pub const fn octets(self) -> usize {
