@@ -28,7 +28,7 @@
 //! half_open, target           set-up, UE_2     target: the common states of set-up and re-keying
 //! session, timers             a link in use
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
-//! key_establishment, signed, from_network, identity_based, sdes   how a KD comes to be
+//! key_establishment, signed, from_network, identity_based, from_ticket, sdes   how a KD comes to be
 //! connection                  one-time names
 //! config, io, note, cause, kd, ports, frame
 //! ```
@@ -104,6 +104,7 @@ mod config;
 mod connection;
 mod frame;
 mod from_network;
+mod from_ticket;
 mod half_open;
 mod identifier_update;
 mod identity_based;
@@ -130,6 +131,7 @@ pub use admission::Admission;
 pub use cause::{Cause, CauseOf};
 pub use config::{Config, FailedRekeying, NewKd};
 pub use from_network::FromNetwork;
+pub use from_ticket::{FromTicket, TicketAccess};
 pub use identity_based::{
     Answer, Coverage, IdentityBased, IdentityKeys, Kms, KmsFault, PeriodKeys, Rules, Variant, Window,
 };

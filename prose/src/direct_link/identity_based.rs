@@ -30,6 +30,7 @@ mod keys;
 
 use std::sync::Arc;
 
+pub(super) use keys::user_of;
 pub use keys::{IdentityKeys, Kms, KmsFault, PeriodKeys, Window};
 
 use sidelink_security::counter::UtcTime;

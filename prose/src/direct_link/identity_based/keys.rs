@@ -238,7 +238,7 @@ impl Refusal {
 ///
 /// # Errors
 /// The identity is none of upper layers, or is no text.
-pub(super) fn user_of(identity: &Identity) -> Result<String, Refusal> {
+pub(in crate::direct_link) fn user_of(identity: &Identity) -> Result<String, Refusal> {
     let text = core::str::from_utf8(&identity.value).ok().filter(|_| identity.kind == Identity::USER);
     text.map(|text| format!("ProSe:{text}")).ok_or_else(|| Refusal {
         cause: Cause::AuthenticationFailure,

@@ -115,6 +115,7 @@ pub(super) struct Air {
     pub(super) crash_at: Vec<u64>,
     /// The networks between the UEs, where a method uses them.
     pub(super) signalling: super::sdes::Signalling,
+    pub(super) tickets: super::ticket_server::Server,
     /// Effect of the channel on a PDU.
     pub(super) channel: Box<dyn FnMut(Flying) -> Vec<Flying>>,
 }
@@ -210,7 +211,7 @@ impl Air {
         let ues = ues.collect();
         let channel = Box::new(|flying| vec![flying]);
         let (counts, crash_at) = (BTreeSet::new(), Vec::new());
-        let signalling = super::sdes::Signalling::default();
+        let (signalling, tickets) = Default::default();
         Self {
             ues,
             now: T0,
@@ -221,6 +222,7 @@ impl Air {
             crash_at,
             channel,
             signalling,
+            tickets,
         }
     }
 
@@ -322,6 +324,12 @@ impl Air {
                     self.ues[index].manager.handle_input(Input::Answered { now, ticket, answer }).unwrap();
                     self.drain(index);
                 }
+            }
+            Output::Ask { ticket, method: FromTicket::METHOD, question, .. } => {
+                let answers = ue.outside == Outside::Answers;
+                let answer = answers.then(|| self.tickets.ask(now, &question)).flatten();
+                let answer = answer.as_deref();
+                ue.manager.handle_input(Input::Answered { now, ticket, answer }).unwrap();
             }
             Output::Ask { ticket, method, question, .. } => {
                 let answer = match method {

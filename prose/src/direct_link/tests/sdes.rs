@@ -179,7 +179,7 @@ fn an_attribute_on_the_air_is_withheld_and_forced_it_is_everybodys() {
         let mut air = Air::without_keys(2, configure, |_, manager| manager.establish_by(Box::new(OnAir)));
         air.connect(0, 1);
         air.run(6 * PERIOD);
-        let heard: Vec<_> = air.log.iter().filter_map(|flying| {
+        let heard = air.log.iter().filter_map(|flying| {
             let repr = receive::parse(sidelink_security::direct::Profile::Lte, flying.pdu.octets.get(5..)?);
             match repr.ok()?.body {
                 Body::Authentication { content, .. } => Some(key(content)),
