@@ -18,6 +18,7 @@
 
 mod combine;
 mod error;
+mod identity;
 mod link_rules;
 mod links;
 pub mod network_toml;
@@ -33,6 +34,7 @@ mod v2x_flag;
 
 pub use combine::{Said, combine};
 pub use error::ConfigError;
+pub use identity::IdentityConfig;
 pub use link_rules::LinkRules;
 pub use links::LinkConfig;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};

@@ -68,6 +68,9 @@ pub struct UeConfig {
     /// Credential of this UE for links without a shared KD.
     #[serde(default)]
     pub credential: Option<CredentialConfig>,
+    /// Keys of this UE's identity, from the key store, for links without a shared KD.
+    #[serde(default)]
+    pub identity: Option<IdentityConfig>,
     /// Groups without protection.
     #[serde(default)]
     pub group: Vec<PlainGroup>,

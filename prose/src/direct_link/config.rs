@@ -141,7 +141,12 @@ impl Config {
 
     /// Returns T4111, the wait for the complete: 200 ms, or 3 periods.
     pub(super) fn t4111(&self) -> u64 {
-        (3 * self.sc_period + self.processing).max(200)
+        self.t4111_after(0)
+    }
+
+    /// T4111 of a command that takes more periods than one: it carries a key, or stands behind a long container.
+    pub(super) fn t4111_after(&self, periods: u64) -> u64 {
+        ((3 + periods) * self.sc_period + self.processing).max(200)
     }
 
     /// T4101, T4103, T4113: until the answer to keep-alive and release, and until the request that a trigger asks for. 100 ms, or 3 periods.

@@ -201,8 +201,10 @@ impl Initiating {
             rand: &self.draws.rands[0],
             initiator: &local,
             kms: Some(kms),
-            ticket_type: TicketType::MIKEY_BASE,
-            flags: FLAGS,
+            ticket_type: TicketType::GPP_BASE,
+            // The server makes it, the target UE has it resolved and answers, both RANDs enter the TEK, and its keys are
+            // forked for that UE.
+            flags: TicketFlags::GPP_BASE,
             terms,
             hash: Hash::HmacSha256,
         };
@@ -247,10 +249,6 @@ impl Initiating {
         Ok(Step::Agreed(kd(&session, ends(party))?.into()))
     }
 }
-
-/// The server makes the ticket, the target UE has it resolved and answers, and both RANDs enter the TEK.
-const FLAGS: TicketFlags =
-    TicketFlags::D.with(TicketFlags::E).with(TicketFlags::F).with(TicketFlags::G).with(TicketFlags::H);
 
 impl Steps for Initiating {
     fn step(&mut self, party: &Party<'_>, heard: Heard<'_>) -> Result<Step, Refusal> {

@@ -200,7 +200,7 @@ impl LinkManager {
                 let sequence = self.local.next_sequence();
                 let command = AwaitingComplete::new(&self.local, proposal, kd, sequence, None);
                 let Some((state, pdu)) = command else { return };
-                self.await_complete(source, identity.clone(), offer, (state, pdu));
+                self.await_complete(source, identity.clone(), offer, ((state, pdu), 0));
             }
         }
     }
@@ -284,10 +284,13 @@ impl LinkManager {
             Ok(Step::Wait | Step::Admit(_)) => {}
             Ok(Step::Ask(question)) => state.ask(&mut self.local, &half.identity, question),
             Ok(Step::Send(content)) => say = Some(content),
-            Ok(Step::Agreed(kd)) => return self.command_new(half, kd),
+            Ok(Step::Agreed(kd)) => {
+                let periods = if kd.command.is_some() { METHOD_TURNS } else { 0 };
+                return self.command_new(half, kd, periods);
+            }
             Ok(Step::SendAgreed(content, kd)) => {
                 self.send_container(addresses, AuthenticationPhase::Request, method, &content);
-                return self.command_new(half, kd);
+                return self.command_new(half, kd, METHOD_TURNS);
             }
         }
         self.half_open.make_room(&mut self.local);
@@ -297,12 +300,12 @@ impl LinkManager {
         }
     }
 
-    /// Sends the command under a KD on which a method agreed.
-    fn command_new(&mut self, half: HalfOpen, kd: AgreedKd) {
+    /// Sends the command under a KD on which a method agreed; `periods` more than one pass until it is on the air.
+    fn command_new(&mut self, half: HalfOpen, kd: AgreedKd, periods: u64) {
         let HalfOpen { source, identity, offer, .. } = half;
         let sequence = self.local.next_sequence();
         if let Some(command) = self.local.command_under_new((source, sequence), &identity, offer, kd, None) {
-            self.await_complete(source, identity, offer, command);
+            self.await_complete(source, identity, offer, (command, periods));
         }
     }
 
@@ -312,10 +315,10 @@ impl LinkManager {
         source: Layer2Id,
         identity: Identity,
         offer: Offer,
-        (state, pdu): (AwaitingComplete, Vec<u8>),
+        ((state, pdu), periods): ((AwaitingComplete, Vec<u8>), u64),
     ) {
         // TS 24.334 §10.4.5.2 (7)
-        let deadline = self.local.now.plus_millis(self.local.config.t4111());
+        let deadline = self.local.now.plus_millis(self.local.config.t4111_after(periods));
         let addresses = [self.source_towards(source), source];
         self.half_open.make_room(&mut self.local);
         state.transmit(&mut self.local, addresses, pdu);

@@ -44,7 +44,7 @@ pub(super) struct AwaitingSecurityMode {
     pub(super) request: Request,
     /// A pending query.
     question: Option<Ticket>,
-    /// PDUs that may be the command, under the key that the query is about.
+    /// PDUs that may be the command, under the key that a query or a container brings.
     pub(super) early: Vec<(OneToOneRepr, Vec<u8>)>,
     pub(super) deadline: UtcTime,
 }
@@ -195,8 +195,8 @@ impl AwaitingSecurityMode {
         header: OneToOneRepr,
         octets: &mut [u8],
     ) -> (Next, Result<(), super::note::PduError>) {
-        // The key can be the one that is asked for.
-        let early = self.question.is_some().then(|| octets.to_vec());
+        // The key can be the one that is asked for, or that a container brings.
+        let early = (self.question.is_some() || self.request.awaits_kd()).then(|| octets.to_vec());
         let next = match self.request.on_command(link, local, header, octets, false) {
             Err(CommandError::Pdu(error)) => {
                 let waits = early.filter(|_| self.early.len() < EARLY);
@@ -234,18 +234,16 @@ impl AwaitingSecurityMode {
     }
 
     /// Handles a container of the peer, which anybody can have sent.
-    pub(super) fn on_container(mut self, link: &mut Common, local: &mut Local, content: &[u8]) -> Self {
-        if local.may_judge() {
-            self.step(link, local, Heard::Container(content));
+    pub(super) fn on_container(mut self, link: &mut Common, local: &mut Local, content: &[u8]) -> Next {
+        if !local.may_judge() {
+            return self.into();
         }
-        self
+        self.step(link, local, Heard::Container(content));
+        if self.request.awaits_kd() { self.into() } else { self.on_early(link, local) }
     }
 
-    /// Handles the answer to a query, or its refusal, which ends the set-up.
-    pub(super) fn on_answer(mut self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Next {
-        let Some(answer) = answer else { return Next::Close(Closed::NotEstablished) };
-        self.question = None;
-        self.step(link, local, Heard::Answer(answer));
+    /// Takes the commands that came before their KD: a short one overtakes a long container.
+    fn on_early(mut self, link: &mut Common, local: &mut Local) -> Next {
         for (header, mut octets) in mem::take(&mut self.early) {
             match self.on_command(link, local, header, &mut octets) {
                 (Next::To(State::AwaitingSecurityMode(still)), _) => self = still,
@@ -253,6 +251,14 @@ impl AwaitingSecurityMode {
             }
         }
         self.into()
+    }
+
+    /// Handles the answer to a query, or its refusal, which ends the set-up.
+    pub(super) fn on_answer(mut self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Next {
+        let Some(answer) = answer else { return Next::Close(Closed::NotEstablished) };
+        self.question = None;
+        self.step(link, local, Heard::Answer(answer));
+        self.on_early(link, local)
     }
 
     fn step(&mut self, link: &mut Common, local: &mut Local, heard: Heard<'_>) {

@@ -30,6 +30,13 @@ impl Identity {
     pub fn user(name: &str) -> Self {
         Self { kind: Self::USER, value: name.as_bytes().to_vec() }
     }
+
+    /// Returns the name under which a key management server knows the user: `ProSe:` and the user info. `None` for an
+    /// identity of another type, and for user info that is no text.
+    pub fn kms_user(&self) -> Option<String> {
+        let text = core::str::from_utf8(&self.value).ok().filter(|_| self.kind == Self::USER);
+        text.map(|text| format!("ProSe:{text}"))
+    }
 }
 
 impl fmt::Debug for Identity {

@@ -194,6 +194,11 @@ impl Request {
         self.agreement.as_ref().is_some_and(|agreement| agreement.stepped)
     }
 
+    /// Whether an authentication is offered and has not agreed on a KD.
+    pub(super) fn awaits_kd(&self) -> bool {
+        self.agreement.as_ref().is_some_and(|agreement| agreement.agreed.is_none())
+    }
+
     /// Returns the first octet of the containers that are sent.
     pub(super) fn method(&self) -> u8 {
         self.agreement.as_ref().map_or(0, |agreement| agreement.method)

@@ -239,8 +239,7 @@ impl Refusal {
 /// # Errors
 /// The identity is none of upper layers, or is no text.
 pub(in crate::direct_link) fn user_of(identity: &Identity) -> Result<String, Refusal> {
-    let text = core::str::from_utf8(&identity.value).ok().filter(|_| identity.kind == Identity::USER);
-    text.map(|text| format!("ProSe:{text}")).ok_or_else(|| Refusal {
+    identity.kms_user().ok_or_else(|| Refusal {
         cause: Cause::AuthenticationFailure,
         why: format!("a key management server names users by text, which {identity} is not"),
     })

@@ -90,6 +90,36 @@ fn an_i_message_makes_a_link_and_a_durable_kd() {
     }
 }
 
+/// The command is short, and comes before the long answer in front of it.
+#[test]
+fn a_command_that_overtakes_the_answer_is_not_lost() {
+    let mut air = air(answered);
+    air.channel = Box::new(|mut flying| {
+        flying.at += if flying.message() == Some(0xe0) { 2 * PERIOD } else { 0 };
+        vec![flying]
+    });
+    air.connect(0, 1);
+    air.run(7 * PERIOD);
+    assert!(air.agreed(0, 1), "{:?}", air.ues[0].notes);
+    assert_eq!(messages(&air), [1, 0xe1, 0xe0, 12, 13, 2], "at the first try");
+}
+
+/// A command that takes four periods more than a short one still finds its entry.
+#[test]
+fn a_long_command_has_time() {
+    for equip in [super::in_command::clause, super::in_command::bound] {
+        let mut air = air(equip);
+        air.channel = Box::new(|mut flying| {
+            flying.at += if flying.message() == Some(12) { 3 * PERIOD } else { 0 };
+            vec![flying]
+        });
+        air.connect(0, 1);
+        air.run(7 * PERIOD);
+        assert!(air.agreed(0, 1), "{:?} {:?}", air.ues[0].notes, air.ues[1].notes);
+        assert_eq!(messages(&air), [1, 12, 13, 2], "at the first try");
+    }
+}
+
 #[test]
 fn a_re_keying_brings_a_new_i_message() {
     for equip in EQUIP {

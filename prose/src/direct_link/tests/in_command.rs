@@ -456,7 +456,7 @@ proptest! {
         let understood = method.understands(&info);
         prop_assert_eq!(method.answer(&info, [0; 32]).is_some(), understood);
         if understood {
-            prop_assert!([0, 2, 18, 10, 26].contains(&info.len()));
+            prop_assert!([0, 2, 18, 10, 26, 6, 22].contains(&info.len()));
         }
     }
 

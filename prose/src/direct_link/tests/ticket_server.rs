@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::mikey::ticket::{Direction, Rands, message_keys};
+use sidelink_security::mikey::ticket::{Direction, Forked, Rands, fork, message_keys};
 use sidelink_security::mikey::{self as crypto, MessageKeys};
 use sidelink_wire::mikey::{
     CsIdMap, DataType, Encryption, Header, IdRole, IdType, KeyData, KeyKind, Mac, MacAlgorithm, Packet,
@@ -116,6 +116,8 @@ impl<'a> Asked<'a> {
     }
 }
 
+const RAND_KMS: [u8; 16] = [0x4b; 16];
+
 const NO_MAC: Mac<'_> = Mac { algorithm: MacAlgorithm::Null, tag: &[] };
 
 impl Server {
@@ -174,14 +176,19 @@ impl Server {
         let name = [ticket.data, ticket.policy.data].concat();
         let keys = *self.tickets.get(&name).ok_or(Refusal::UnknownTicket)?;
         self.resolved += 1;
+        let forked = |what, key: &[u8; 16]| {
+            let key = fork(crypto::Prf::HmacSha256, what, key, asked.user.as_bytes(), &RAND_KMS).unwrap();
+            <[u8; 16]>::try_from(&key[..]).unwrap()
+        };
+        let keys = [keys[0], forked(Forked::MpkR, &keys[1]), forked(Forked::Tgk, &keys[2])];
         let sealed = asked.sealed_keys(&keys, time);
         let payloads = vec![
             Payload::Timestamp(Timestamp::NtpUtc(time)),
             Payload::IdRole { role: IdRole::Kms, kind: IdType::Uri, data: KMS.as_bytes() },
             Payload::Kemac { encryption: Encryption::AesCm128, data: &sealed, mac: NO_MAC },
             Payload::IdRole { role: IdRole::Responder, kind: IdType::Uri, data: asked.user.as_bytes() },
+            Payload::RandRole { role: RandRole::Kms, rand: &RAND_KMS },
         ];
-        let _ = RandRole::Kms;
         Ok(asked.answer(DataType::ResolveResp, payloads))
     }
 }
