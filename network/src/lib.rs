@@ -41,6 +41,9 @@
 //! - [`pc3`], messages between UE and ProSe Function, XML: TS 24.334 §11.2, §12.2
 //! - [`pc3_client`], the UE's end of PC3
 //! - [`pc8`], messages between UE and ProSe Key Management Function, XML: TS 33.303 Annex E
+//! - [`kms`], the key management server of identity-based keys: who gets keys of which identity and period; escrow
+//! - [`kms_client`], the UE's end of it: fetches keys of identities, and checks them
+//! - [`kms_messages`], messages between key management server of identity-based keys and client, XML: TS 33.180 Annex D
 //! - [`key_delivery`], keys of groups and discovery by MIKEY: TS 33.303 §6.2.3.3.2.3
 //! - [`pkmf`], the ProSe Key Management Function: keys of groups, of public-safety discovery and of relays
 //! - [`pkmf_client`], the UE's end of it
@@ -82,6 +85,9 @@ pub mod hss;
 pub mod identity;
 pub mod ikev2;
 pub mod key_delivery;
+pub mod kms;
+pub mod kms_client;
+pub mod kms_messages;
 pub mod limit;
 pub mod mme;
 pub mod mme_client;

@@ -28,7 +28,7 @@ pub mod panf;
 mod pending;
 pub mod pkmf;
 pub mod problem;
-mod target;
+pub(crate) mod target;
 
 pub use json::{Fault, Invalid};
 pub use problem::{Cause, Problem};

@@ -4,6 +4,9 @@
 //! Around the end of a period two keys are in use: the next ones are given out and accepted from two days before, the
 //! last ones are accepted for two days more. For months that is the recommendation of RFC 6509 §3.3: from the
 //! second-to-last day of a month, and until the second of the next.
+//!
+//! How the octets that keys are made for follow from a name goes with it: a hash with periods of seconds (UserIdFormat 2),
+//! month and telephone number with months.
 
 use std::num::NonZeroU32;
 
@@ -12,6 +15,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use crate::counter::UtcTime;
+use crate::identity::uid::{self, uid};
 
 /// Seconds from the first second of 1900, where NTP counts from, to that of 1970. RFC 5905 §6.
 pub const NTP_TO_UNIX: u64 = 2_208_988_800;
@@ -92,6 +96,24 @@ impl KeyPeriods {
         let present = self.at(now);
         let next = present.and_then(|present| self.numbered(present.number.checked_add(1)?));
         present.into_iter().chain(next.filter(|next| now >= next.early())).collect()
+    }
+
+    /// Returns the octets that keys of a name are made for, in a period of a server: the UID of TS 33.180 Annex F.2.1, or
+    /// month and telephone number (RFC 6509 §3.2). None where months meet a name that is no tel URI in its global form.
+    pub fn identifier(self, uri: &str, kms: &str, period: &KeyPeriod) -> Option<Vec<u8>> {
+        match self {
+            Self::Months => {
+                let digits = uri.strip_prefix("tel:+")?;
+                let is_number =
+                    (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+                let month = year_and_month(period).filter(|_| is_number)?;
+                Some(format!("{month}\0{uri}\0").into_bytes())
+            }
+            Self::Seconds { length, offset } => {
+                let periods = uid::KeyPeriods { length: length.into(), offset: offset.into() };
+                Some(uid(uri, kms, periods, period.number.into()).to_vec())
+            }
+        }
     }
 }
 
@@ -205,6 +227,29 @@ mod tests {
         assert_eq!(u64::from(shifted.number), (0xD6B4_3232 - 432_000) / 604_800);
         assert_eq!(seconds(1, u32::MAX).at(UtcTime::from_millis(0)), None, "before the offset");
         assert_eq!(seconds(100, 0).numbered(0), None, "in 1900");
+    }
+
+    /// The identifier of RFC 6507 Appendix A and RFC 6508 Appendix A.
+    #[test]
+    fn a_telephone_number_and_a_month_are_an_identifier() {
+        let period = KeyPeriods::Months.at(at("2011-02-10T00:00:00Z")).unwrap();
+        let of = |uri| KeyPeriods::Months.identifier(uri, "kms", &period);
+        assert_eq!(of("tel:+447700900123").unwrap(), b"2011-02\0tel:+447700900123\0");
+        for uri in
+            ["tel:07700900123", "tel:+44-7700", "tel:+1;ext=2", "tel:+", "sip:+44@b", "tel:+1234567890123456"]
+        {
+            assert_eq!(of(uri), None, "{uri}");
+        }
+    }
+
+    /// A published UID (shared vectors, of another implementation).
+    #[test]
+    fn a_uri_a_server_and_a_period_are_hashed() {
+        let periods = seconds(16_777_215, 0);
+        let period = periods.numbered(236).unwrap();
+        let uid = periods.identifier("gms@streamwide.com", "kms.mydev.streamwide.com", &period).unwrap();
+        let hex: String = uid.iter().map(|octet| format!("{octet:02x}")).collect();
+        assert_eq!(hex, "15a4d5b12856538d02d91fedbb766e6dd377b014c92e216666c8fb678608d20e");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! ```text
 //! configuration.rs where the UE may transmit, and its sealed file
 //! group_keys.rs   KEY_REQUEST over TLS, then MIKEY until all keys are there
+//! identities.rs   keys of identities over TLS
 //! key_file.rs     what is durable of them
 //! sqn_file.rs     what is durable of the USIM
 //! ```
@@ -14,12 +15,14 @@ mod configuration;
 mod error;
 mod group_keys;
 mod http_client;
+mod identities;
 mod key_file;
 mod sqn_file;
 
 pub use configuration::{CertifiedClient, ConfigurationError, ConfigurationFile};
 pub use error::ClientError;
 pub use group_keys::{Fetched, KeySession, PkmfAddress};
+pub use identities::{CertifiedKmsClient, KmsAddress, WantedIdentities};
 pub use key_file::{KeyFile, KeyFileError};
 pub use sqn_file::{SqnFile, SqnFileError};
 
@@ -150,7 +153,7 @@ impl UeClient {
     /// [`Self::send`] does.
     pub fn send_xml(&mut self, body: &Zeroizing<String>) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
         let (name, address) = (self.config.naf.clone(), self.config.naf_address);
-        let to = Target { name: &name, address, local: None, media_type: MEDIA_TYPE };
+        let to = Target { name: &name, address, local: None, path: "/", media_type: MEDIA_TYPE };
         self.send_to(&to, body)
     }
 
@@ -196,7 +199,7 @@ impl UeClient {
         let ClientConfig { tls, patience, .. } = &self.config;
         let key = self.key.as_ref().ok_or(ClientError::NoKey)?;
         let ks_naf = key.ks_naf(now(), &tls.naf_id(to.name)).ok_or(ClientError::NoKey)?;
-        let mut request = Request::post("/")
+        let mut request = Request::post(to.path)
             .header(header::HOST, to.name.as_str())
             .header(header::CONTENT_TYPE, to.media_type);
         if let Some(solution) = solution {
@@ -237,6 +240,7 @@ struct Target<'a> {
     address: SocketAddr,
     /// Where the connection comes from; any address of this machine without it.
     local: Option<IpAddr>,
+    path: &'a str,
     media_type: &'static str,
 }
 

@@ -6,6 +6,7 @@
 //! configuration.rs [prose-function.configuration], and its files
 //! database.rs     a file, or a server
 //! aaa.rs          [aaa], its clients and keys
+//! kms.rs          [kms], identities and who has them
 //! pkmf.rs         [pkmf], its groups and members
 //! sbi.rs          [sbi], interfaces of the 5G core
 //! subscribers.rs  the file of subscribers, which holds their keys
@@ -14,12 +15,14 @@
 mod aaa;
 mod configuration;
 mod database;
+mod kms;
 mod pkmf;
 mod sbi;
 mod subscribers;
 mod text;
 
 pub use aaa::AaaConfig;
+pub use kms::KmsConfig;
 pub use pkmf::{PkmfConfig, group_id};
 pub use sbi::{AusfConfig, SbiConfig};
 
@@ -94,6 +97,8 @@ pub struct Config {
     pub prose_function: Option<ProseFunctionConfig>,
     /// The key management function. It needs a BSF.
     pub pkmf: Option<PkmfConfig>,
+    /// The key management server of identities. It needs a BSF.
+    pub kms: Option<KmsConfig>,
     /// The AAA server. It needs an HSS.
     pub aaa: Option<AaaConfig>,
     /// Where EAP servers of other makers ask the HSS for vectors: a socket of this machine. It needs an HSS in this process.
@@ -275,13 +280,14 @@ impl Config {
             self.bsf.is_some(),
             self.prose_function.is_some(),
             self.pkmf.is_some(),
+            self.kms.is_some(),
             self.aaa.is_some(),
         ];
         if !functions.contains(&true) {
             return Err(ConfigError::new(
                 "nothing is to run",
                 "",
-                "add a section [hss], [bsf], [prose-function], [pkmf] or [aaa]",
+                "add a section [hss], [bsf], [prose-function], [pkmf], [kms] or [aaa]",
             ));
         }
         let peers = self.peers.as_ref();
@@ -299,6 +305,7 @@ impl Config {
             (_, Some(_)) if !has_hss => missing("hss", "prose-function"),
             (_, Some(_)) if !has_bsf => missing("bsf", "prose-function"),
             _ if self.pkmf.is_some() && !has_bsf => missing("bsf", "pkmf"),
+            _ if self.kms.is_some() && !has_bsf => missing("bsf", "kms"),
             _ if self.aaa.is_some() && !has_hss => missing("hss", "aaa"),
             _ if self.auc.is_some() && self.hss.is_none() => Err(ConfigError::new(
                 "there is no hss in this process",

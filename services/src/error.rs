@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use sidelink_network::{pkmf, prose_function};
+use sidelink_network::{kms, pkmf, prose_function};
 
 use crate::config::ConfigError;
 use crate::configuration::ProvisionError;
@@ -20,6 +20,8 @@ pub enum StartError {
     ProseFunction(prose_function::ConfigError),
     /// What the key management function is configured with.
     Pkmf(pkmf::ConfigError),
+    /// What the key management server of identities is configured with.
+    Kms(kms::ConfigError),
     /// The database.
     Store(StoreError),
     /// An address cannot be listened on.
@@ -54,6 +56,7 @@ impl fmt::Display for StartError {
             Self::Config(error) => error.fmt(f),
             Self::ProseFunction(error) => error.fmt(f),
             Self::Pkmf(error) => error.fmt(f),
+            Self::Kms(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Listen { address, why } => {
                 write!(f, "cannot listen on {address}: {why}; choose another address or port")
@@ -64,7 +67,7 @@ impl fmt::Display for StartError {
             Self::Configuration(error) => write!(f, "the configuration for UEs: {error}"),
             Self::Certificate(error) => write!(
                 f,
-                "certificate, key or roots of [prose-function.configuration.certificates] cannot be used: {error}; \
+                "certificate, key or roots of a section certificates ([prose-function.configuration], [kms]) cannot be used: {error}; \
                  they are to be PEM, of one P-256 key"
             ),
             Self::Tls(error) => {
@@ -84,6 +87,7 @@ impl std::error::Error for StartError {
             Self::Certificate(error) => Some(error),
             Self::ProseFunction(error) => Some(error),
             Self::Pkmf(error) => Some(error),
+            Self::Kms(error) => Some(error),
             Self::Store(error) => Some(error),
             Self::Listen { why, .. } | Self::Socket { why, .. } | Self::Thread(why) => Some(why),
             Self::Tls(error) => Some(error),
@@ -113,6 +117,12 @@ impl From<prose_function::ConfigError> for StartError {
 impl From<pkmf::ConfigError> for StartError {
     fn from(error: pkmf::ConfigError) -> Self {
         Self::Pkmf(error)
+    }
+}
+
+impl From<kms::ConfigError> for StartError {
+    fn from(error: kms::ConfigError) -> Self {
+        Self::Kms(error)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The network functions of a process, from start to end.
 
 mod aaa;
+mod kms;
 mod pkmf;
 mod sbi;
 mod subscribers;
@@ -27,7 +28,7 @@ use crate::http::{self, Limits, Site};
 use crate::pc3::Pc3;
 use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
-    AaaCommand, AddError, Address, Asked, BsfCommand, BsfFunction, HssCommand, HssFunction, Pc4a,
+    AaaCommand, AddError, Address, Asked, BsfCommand, BsfFunction, HssCommand, HssFunction, KmsCommand, Pc4a,
     PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SbiCommand, Zh, queue,
 };
 use crate::status::{Counters, Status};
@@ -87,6 +88,9 @@ impl Network {
         if let Some(pkmf) = config.pkmf {
             handle.start_pkmf(pkmf, config.database.open_pkmf()?, config.limits, &others)?;
         }
+        if let Some(kms) = config.kms {
+            handle.start_kms(kms, config.database.open_kms()?, config.limits, &others)?;
+        }
         if let Some(aaa) = config.aaa {
             handle.start_aaa(aaa, &others)?;
         }
@@ -121,6 +125,8 @@ pub struct Handle {
     configuration: Option<Arc<Desk>>,
     pc8: Option<SocketAddr>,
     mikey: Option<SocketAddr>,
+    kms_psk: Option<SocketAddr>,
+    kms_certificates: Option<SocketAddr>,
     radius: Option<SocketAddr>,
     peers: Option<SocketAddr>,
     sbi: Option<SocketAddr>,
@@ -130,6 +136,7 @@ pub struct Handle {
     interfaces: Option<Running<SbiCommand>>,
     prose_function: Option<Running<ProseCommand>>,
     pkmf: Option<Running<PkmfCommand>>,
+    kms: Option<Running<KmsCommand>>,
     aaa: Option<Running<AaaCommand>>,
     bsf: Option<Running<BsfCommand>>,
     hss: Option<Running<HssCommand>>,
@@ -151,6 +158,8 @@ impl Handle {
             configuration: None,
             pc8: None,
             mikey: None,
+            kms_psk: None,
+            kms_certificates: None,
             radius: None,
             peers: None,
             sbi: None,
@@ -159,6 +168,7 @@ impl Handle {
             interfaces: None,
             prose_function: None,
             pkmf: None,
+            kms: None,
             aaa: None,
             bsf: None,
             hss: None,

@@ -57,6 +57,27 @@ pub enum Order {
         /// Six hexadecimal digits of the group.
         group: String,
     },
+    /// Keep new keys from an identity.
+    RevokeIdentity {
+        /// Its URI.
+        identity: String,
+    },
+    /// Let an identity that was revoked have keys again.
+    AdmitIdentity {
+        /// Its URI.
+        identity: String,
+    },
+    /// Make the keys of a user, for the record.
+    Escrow {
+        /// Its URI.
+        identity: String,
+        /// Seconds of UTC, in the period that is wanted.
+        at: u32,
+        /// Who wants them.
+        by: String,
+        /// Why.
+        why: String,
+    },
     /// Let a member that was revoked have keys again.
     AdmitMember {
         /// Digits of the IMSI.
@@ -76,6 +97,11 @@ pub enum Answer {
     Done {
         /// Of how many subscribers.
         subscribers: usize,
+    },
+    /// Keys of a user.
+    Escrowed {
+        /// Key set as lines of TOML.
+        keys: Zeroizing<String>,
     },
     /// It is not.
     Refused {
@@ -242,8 +268,41 @@ fn obey(order: Order, handle: &Handle) -> Answer {
         Order::RevokeMember { imsi, group } => {
             member(&imsi, &group, |imsi, id| handle.revoke_member(imsi, id))
         }
+        Order::RevokeIdentity { identity } => identity_order(handle.revoke_identity(&identity)),
+        Order::AdmitIdentity { identity } => identity_order(handle.admit_identity(&identity)),
+        Order::Escrow { identity, at, by, why } => {
+            let time = UtcTime::from_millis(u64::from(at) * 1000);
+            match handle.escrow(&identity, time, &by, &why) {
+                Ok(keys) => Answer::Escrowed { keys: lines_of(&keys) },
+                Err(why) => refused(&why),
+            }
+        }
         Order::AdmitMember { imsi, group } => member(&imsi, &group, |imsi, id| handle.admit_member(imsi, id)),
     }
+}
+
+fn identity_order(result: Result<(), IdentityError>) -> Answer {
+    match result {
+        Ok(()) => Answer::Done { subscribers: 1 },
+        Err(why) => Answer::Refused { why: why.to_string() },
+    }
+}
+
+/// Keys of a user, as the TOML form of a key store has them.
+fn lines_of(keys: &KmsKeySet) -> Zeroizing<String> {
+    let second = |time: &Option<KmsTime>| time.map_or(0, |time| time.0.millis() / 1000);
+    let secret = |octets: &[u8]| Zeroizing::new(hex::encode(octets));
+    let (rsk, ssk) = (secret(&keys.rsk.0), secret(&keys.ssk.0));
+    Zeroizing::new(format!(
+        "uri = {:?}\nperiod = {}\nvalid-from = {}\nvalid-until = {}\npvt = \"{}\"\nssk = \"{}\"\nrsk = \"{}\"\n",
+        keys.user.as_str(),
+        keys.period.0,
+        second(&keys.from),
+        second(&keys.until),
+        hex::encode(keys.pvt.0),
+        *ssk,
+        *rsk,
+    ))
 }
 
 fn member(

@@ -13,6 +13,7 @@
 mod aaa;
 mod bsf;
 mod hss;
+mod kms;
 mod ledger;
 mod pkmf;
 mod prose_function;
@@ -23,6 +24,8 @@ pub(crate) use aaa::{AaaCommand, AaaFunction, Swx};
 pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
 pub use hss::{AddError, SubscribeError};
 pub(crate) use hss::{Asked, HssCommand, HssFunction};
+pub use kms::IdentityError;
+pub(crate) use kms::{IdentityChange, KmsCommand, KmsThread};
 pub use pkmf::MemberError;
 pub(crate) use pkmf::{Membership, PkmfCommand, PkmfThread};
 pub(crate) use prose_function::{Pc4a, ProseCommand, ProseFunctionThread};

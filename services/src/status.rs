@@ -113,6 +113,14 @@ numbers! {
     sbi_served;
     /// Requests over the service-based interfaces that were refused.
     sbi_refused;
+    /// Requests to the key management server of identities with an answer, errors too.
+    kms_answered;
+    /// Requests that it refused: malformed, too many, no store.
+    kms_refused;
+    /// Key sets of identities given.
+    identity_keys;
+    /// Requests that it answered with an error: another's identity, a revoked one, another period.
+    identities_rejected;
     /// Connections ended because others came.
     connections_displaced;
     /// Commits that failed.

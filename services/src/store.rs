@@ -1,20 +1,23 @@
 //! What must survive a crash: subscribers and their sequence numbers, bootstrapped keys, discovery entries.
 //!
 //! A [`Store`] takes a batch of changes and returns when all of them are durable, or none is: the machine that waits for
-//! one of them hears of it afterwards. Each network function has a store of its own. What a PKMF keeps is a [`PkmfStore`].
+//! one of them hears of it afterwards. Each network function has a store of its own. What a PKMF keeps is a [`PkmfStore`],
+//! what a key management server of identities keeps a [`KmsStore`].
 
 mod error;
+mod kms;
 mod pkmf;
 mod postgres;
 mod rows;
 mod sqlite;
 
 pub use error::StoreError;
+pub use kms::KmsStore;
 pub use pkmf::{PkmfStore, PkmfWrite};
 pub use postgres::{Address, AddressError};
-pub(crate) use postgres::{Postgres, PostgresPkmf};
+pub(crate) use postgres::{Postgres, PostgresKms, PostgresPkmf};
 pub(crate) use rows::{subscription_of, subscription_text, ue_of, ue_text};
-pub use sqlite::{Sqlite, SqlitePkmf};
+pub use sqlite::{Sqlite, SqliteKms, SqlitePkmf};
 
 use std::fmt;
 

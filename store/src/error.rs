@@ -2,6 +2,7 @@
 
 use crate::VERSION;
 use sidelink_security::direct::signed::CertificateError;
+use sidelink_security::identity::{eccsi, sakke};
 use sidelink_security::keys::KeyLengthError;
 use std::fmt;
 use std::io;
@@ -167,8 +168,16 @@ pub enum Fault {
     NoUri(String),
     /// An identity is of a key management server that is not among the keys.
     NoSuchKms(String),
-    /// Identities of telephone numbers under periods that are not months.
-    TelNeedsMonths,
+    /// No telephone number, as identities whose periods are months are.
+    NoTel(String),
+    /// A signing key of an identity, or the public key that it is checked with.
+    Eccsi(eccsi::Error),
+    /// A receiver's key of an identity, or the public key that it is checked with.
+    Sakke(sakke::Error),
+    /// The server's period of this number is beyond the calendar.
+    NoSuchPeriod(u32),
+    /// The server's master secrets are not in this store.
+    NoMaster,
     /// Two key sets of an identity have this period.
     SamePeriod(u32),
 }
@@ -392,7 +401,8 @@ impl Fault {
             Self::KeyTypeAndIdentity => "leave out identity: it stands in the code",
             Self::NoUri(_) => "write such as sip:alice@example.org, without spaces",
             Self::NoSuchKms(_) => "name one of [[kms]], or add it with its public keys",
-            Self::TelNeedsMonths => "leave out period-length",
+            Self::NoTel(_) => "write tel:+ and digits, or give the server a period-length",
+            Self::NoMaster => "use the store that `sidelink keys new-kms` made it in",
             Self::SamePeriod(_) => "leave one out",
             Self::SpareBits(_) => "make them 0, or give it another message-type",
             _ => "",
@@ -423,7 +433,13 @@ impl fmt::Display for Fault {
             ),
             Self::NoUri(field) => write!(f, "{field} is no URI"),
             Self::NoSuchKms(name) => write!(f, "no key management server is called {name:?}"),
-            Self::TelNeedsMonths => f.write_str("keys of telephone numbers are for months (RFC 6509)"),
+            Self::NoTel(uri) => {
+                write!(f, "{uri:?} is no telephone number, which identities with months for periods are")
+            }
+            Self::Eccsi(error) => error.fmt(f),
+            Self::Sakke(error) => error.fmt(f),
+            Self::NoSuchPeriod(number) => write!(f, "period {number} is beyond the calendar"),
+            Self::NoMaster => f.write_str("the master secrets of this key management server are not here"),
             Self::SamePeriod(number) => write!(f, "two key sets are of period {number}"),
             Self::KeyTypeAndIdentity => f.write_str("key-type-id and identity give different keys"),
             Self::SpareBits(octet) => {

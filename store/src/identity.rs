@@ -1,34 +1,23 @@
 //! Identity-based keys: the key management servers whose public keys are known, and the keys of identities for each
 //! period. MIKEY-SAKKE (RFC 6509), TS 33.180 Annex D.
 
+mod material;
+
+pub use material::{IdentityCredential, ServerKeys};
+
 use super::entry::{Hex, Keys, Secret};
 use super::material::wrong;
 use crate::error::{Error, Fault};
 use serde::{Deserialize, Serialize};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::identity::master::EncryptionSecret;
+use sidelink_security::identity::{eccsi, sakke};
 use sidelink_security::key_period::KeyPeriods;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-/// Octets of a point on the curve of SAKKE, uncompressed. RFC 6508 §4.
-const SAKKE_POINT: usize = 257;
-/// Octets of a point on P-256, uncompressed.
-const ECCSI_POINT: usize = 65;
 /// Octets of an integer modulo the order of P-256.
 const ECCSI_SCALAR: usize = 32;
-/// Octets of an integer modulo the order of the curve of SAKKE.
-const SAKKE_SCALAR: usize = 128;
-
-/// How the name of an identity becomes the octets that keys are made for: UserIdFormat of TS 33.180 Annex D.3.2.2.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IdFormat {
-    /// A hash over the URI, the KMS and the period: TS 33.180 Annex F.2.1.
-    #[default]
-    HashedUid,
-    /// Year and month, and a telephone number as a tel URI: RFC 6509 §3.2. Its periods are months.
-    TelMonth,
-}
 
 /// Whose name an identity is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +41,8 @@ pub struct KmsEntry {
     pub name: String,
     /// KmsUri: the server's identifier in the octets that keys are made for.
     pub uri: String,
-    /// How its identities are named.
-    #[serde(default)]
-    pub id_format: IdFormat,
-    /// Length of its periods in seconds; without one they are months.
+    /// Length of its periods in seconds; identities are URIs, hashed (TS 33.180 Annex F.2.1). Without one, periods are months
+    /// and identities telephone numbers (RFC 6509 §3.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_length: Option<NonZeroU32>,
     /// Start of period 0, in seconds after the first of 1900.
@@ -144,12 +131,9 @@ impl KmsEntry {
     fn check(&self) -> Result<(), Error> {
         let place = format!("kms {:?}", self.name);
         text("uri", &self.uri, &place)?;
-        if self.id_format == IdFormat::TelMonth && self.period_length.is_some() {
-            return Err(Error::entry(place, Fault::TelNeedsMonths));
-        }
-        octets("z", &self.z.0, SAKKE_POINT, &place)?;
-        octets("kpak", &self.kpak.0, ECCSI_POINT, &place)?;
-        secret("master", self.master.as_ref(), SAKKE_SCALAR, &place)?;
+        octets("z", &self.z.0, sakke::POINT_OCTETS, &place)?;
+        octets("kpak", &self.kpak.0, eccsi::POINT_OCTETS, &place)?;
+        secret("master", self.master.as_ref(), EncryptionSecret::OCTETS, &place)?;
         secret("ksak", self.ksak.as_ref(), ECCSI_SCALAR, &place)
     }
 }
@@ -183,18 +167,21 @@ impl IdentityEntry {
         }
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self, kms: &KmsEntry) -> Result<(), Error> {
         let place = format!("identity {:?}", self.name);
         text("uri", &self.uri, &place)?;
+        if kms.periods() == KeyPeriods::Months && !is_tel(&self.uri) {
+            return Err(Error::entry(place, Fault::NoTel(self.uri.clone())));
+        }
         let mut periods = BTreeSet::new();
         for keys in &self.keys {
             if !periods.insert(keys.period) {
                 return Err(Error::entry(place, Fault::SamePeriod(keys.period)));
             }
             let place = format!("{place} period {}", keys.period);
-            octets("pvt", &keys.pvt.0, ECCSI_POINT, &place)?;
+            octets("pvt", &keys.pvt.0, eccsi::POINT_OCTETS, &place)?;
             secret("ssk", keys.ssk.as_ref(), ECCSI_SCALAR, &place)?;
-            secret("rsk", keys.rsk.as_ref(), SAKKE_POINT, &place)?;
+            secret("rsk", keys.rsk.as_ref(), sakke::POINT_OCTETS, &place)?;
         }
         Ok(())
     }
@@ -251,10 +238,7 @@ impl Keys {
 
     pub(super) fn check_identities(&self) -> Result<(), Error> {
         self.kms.iter().try_for_each(KmsEntry::check)?;
-        self.identity.iter().try_for_each(|identity| {
-            self.kms_of(identity)?;
-            identity.check()
-        })
+        self.identity.iter().try_for_each(|identity| identity.check(self.kms_of(identity)?))
     }
 }
 
@@ -263,6 +247,12 @@ fn text(field: &str, value: &str, place: &str) -> Result<(), Error> {
         return Err(Error::entry(place, Fault::NoUri(field.to_owned())));
     }
     Ok(())
+}
+
+/// Whether months have keys for it.
+fn is_tel(uri: &str) -> bool {
+    let month = KeyPeriods::Months.at(UtcTime::from_millis(0));
+    month.is_some_and(|month| KeyPeriods::Months.identifier(uri, "", &month).is_some())
 }
 
 /// Longest URI, octets. Ours.

@@ -59,7 +59,7 @@ pub use error::{CredentialFault, Doing, Error, Fault, Foreign, Format, NoRight};
 pub use fresh::{random, revoke, revoke_ue, utc_now};
 pub use from_network::{GivenPgks, TakenGroup};
 pub use handover::{Handed, Source, write_handed};
-pub use identity::{IdFormat, IdentityEntry, IdentityKeys, IdentityKind, KmsEntry};
+pub use identity::{IdentityCredential, IdentityEntry, IdentityKeys, IdentityKind, KmsEntry, ServerKeys};
 pub use material::{ENOUGH_BITS, Followed, content, rotating};
 pub use place::witness_of;
 pub use shared::SharedStore;

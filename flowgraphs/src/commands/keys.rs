@@ -3,6 +3,7 @@
 pub(in crate::commands) mod certificates;
 #[cfg(feature = "services")]
 mod fetch;
+mod identities;
 mod list_number;
 
 use crate::config::ConfigError;
@@ -43,6 +44,10 @@ enum What {
     NewGroup(NewGroup),
     /// Make fresh keys for one discovery code or identity.
     NewDiscovery(NewDiscovery),
+    /// Make a key management server of identity-based keys in the store, without a network.
+    NewKms(identities::NewKms),
+    /// Make keys of an identity for the present key period, and near its end for the next one.
+    NewIdentity(identities::NewIdentity),
     /// Make an issuer of certificates for one-to-one links: its key and its own certificate.
     NewIssuer(certificates::NewIssuer),
     /// Make a key and a certificate for a UE.
@@ -217,6 +222,8 @@ pub fn run(args: KeysArgs) -> anyhow::Result<()> {
     match args.what {
         What::NewGroup(args) => new_group(args),
         What::NewDiscovery(args) => new_discovery(args),
+        What::NewKms(args) => identities::new_kms(&args),
+        What::NewIdentity(args) => identities::new_identity(&args),
         What::NewIssuer(args) => certificates::new_issuer(&args),
         What::Certify(args) => certificates::certify(&args),
         What::RevokeCertificates(args) => certificates::revoke(&args),
@@ -283,9 +290,7 @@ fn new_group(args: NewGroup) -> anyhow::Result<()> {
 fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
     let store = KeyStore::open_or_create(&args.store.store)?;
     let keys = store.keys()?;
-    if keys.discovery.iter().any(|entry| entry.name == args.name)
-        || keys.group.iter().any(|g| g.name == args.name)
-    {
+    if keys.names().any(|known| *known == args.name) {
         return Err(ConfigError::new(
             "an entry of this name exists",
             args.name,
@@ -378,7 +383,8 @@ fn import(args: &Import) -> anyhow::Result<()> {
             "no right to send came along: the store receives for these groups, and sends under new PGKs only"
         );
     }
-    terminal::print(&format!("{} groups, {} discovery keys\n", new.group.len(), new.discovery.len()))?;
+    let (groups, discovery, identities) = (new.group.len(), new.discovery.len(), new.identity.len());
+    terminal::print(&format!("{groups} groups, {discovery} discovery keys, {identities} identities\n"))?;
     Ok(())
 }
 
@@ -410,6 +416,7 @@ fn list(args: &StoreArgs) -> anyhow::Result<()> {
         let own = entry.own_keys().map_or_else(String::new, |own| format!(" ({own})"));
         writeln!(text, "discovery  {:<20} {:<13} {state}{own}", entry.name, entry.protection.as_str())?;
     }
+    identities::list(&keys, now, &mut text)?;
     terminal::print(&text)?;
     Ok(())
 }
@@ -418,7 +425,9 @@ fn show(args: &Show) -> anyhow::Result<()> {
     let mut keys = keystore::read(&args.store.store)?;
     keys.group.retain(|group| group.name == args.name);
     keys.discovery.retain(|entry| entry.name == args.name);
-    if keys.group.is_empty() && keys.discovery.is_empty() {
+    keys.kms.retain(|kms| kms.name == args.name);
+    keys.identity.retain(|identity| identity.name == args.name);
+    if keys.is_empty() {
         return Err(unknown(&args.name, &args.store).into());
     }
     if args.secret {
@@ -438,6 +447,7 @@ fn show(args: &Show) -> anyhow::Result<()> {
             hidden.push(format!("# {name}: {octets} octets hidden, --secret shows them\n"));
         }
     }
+    identities::hide(&mut keys, &mut hidden);
     terminal::print(&format!("{}{}", keys.to_toml()?.as_str(), hidden.concat()))?;
     Ok(())
 }
@@ -454,9 +464,9 @@ fn export(args: &Export) -> anyhow::Result<()> {
         let nobodys = keys.discovery.iter().filter(|entry| entry.names_nobody() && !entry.revoked);
         let nobodys: Vec<_> = nobodys.map(|entry| entry.name.clone()).collect();
         keys = keys.for_ue(ue);
-        if keys.group.is_empty() && keys.discovery.is_empty() {
+        if keys.is_empty() {
             let place = args.store.store.display().to_string();
-            let remedy = "name it by `new-group --member` or `new-discovery --monitor`";
+            let remedy = "name it by `new-group --member`, `new-discovery --monitor` or `new-identity --ue`";
             return Err(ConfigError::new(format!("nothing is for the UE {ue:?}"), place, remedy).into());
         }
         if !nobodys.is_empty() {
@@ -512,6 +522,7 @@ fn revoke(args: &Revoke) -> anyhow::Result<()> {
     };
     keys.group.retain(|group| changed.contains(&group.name));
     keys.discovery.retain(|entry| changed.contains(&entry.name));
+    keys.identity.retain(|identity| changed.contains(&identity.name));
     store.put(&keys)?;
     terminal::print(&format!(
         "changed: {}\n",

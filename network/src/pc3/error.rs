@@ -103,7 +103,7 @@ impl fmt::Display for Error {
                 write!(f, "octet {at}: more than {MAX_ELEMENTS} elements or {MAX_ATTRIBUTES} attributes")
             }
             Self::TooDeep { at } => write!(f, "octet {at}: an element below the depth of {MAX_DEPTH}"),
-            Self::Root => f.write_str("the root must be that of the schema (prose-discovery-message, prose-key-management-message) with one message in it"),
+            Self::Root => f.write_str("the root must be that of the schema (prose-discovery-message, prose-key-management-message, KmsRequest, KmsResponse) with one message in it"),
             Self::Unsupported { message } => write!(f, "message {message} is not spoken here"),
             Self::Missing { place } => write!(f, "{place} is missing"),
             Self::Misplaced { place } => write!(f, "{place} comes twice, or out of the order of the schema"),

@@ -117,7 +117,7 @@ pub(super) fn post(request: &Request) -> Result<(), Problem> {
 }
 
 /// RFC 3986 §2.1.
-fn decoded(segment: &str) -> Option<String> {
+pub(crate) fn decoded(segment: &str) -> Option<String> {
     let mut octets = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let [first, after @ ..] = rest {
@@ -136,7 +136,7 @@ fn decoded(segment: &str) -> Option<String> {
 }
 
 /// A segment as a path has it: what is no unreserved character is encoded. RFC 3986 §2.3.
-pub(super) fn encoded(segment: &str) -> String {
+pub(crate) fn encoded(segment: &str) -> String {
     let mut text = String::with_capacity(segment.len());
     for octet in segment.bytes() {
         if octet.is_ascii_alphanumeric() || b"-._~@".contains(&octet) {

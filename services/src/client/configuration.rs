@@ -142,7 +142,7 @@ impl UeClient {
     ) -> Result<Version, ConfigurationError> {
         file.fetch(key, trust, |body| {
             let (name, address) = (self.config.naf.clone(), self.config.naf_address);
-            let to = Target { name: &name, address, local: None, media_type: MEDIA_TYPE };
+            let to = Target { name: &name, address, local: None, path: "/", media_type: MEDIA_TYPE };
             let answer = self.send_to(&to, body)?.ok_or(ClientError::Malformed)?;
             Ok((Source::Naf(self.config.tls.naf_id(&name)), answer))
         })

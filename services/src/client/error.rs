@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::StatusCode;
-use sidelink_network::{pc3, ub_client};
+use sidelink_network::{kms_client, pc3, ub_client};
 
 use super::{KeyFileError, SqnFileError};
 use crate::tls::TlsClientError;
@@ -40,6 +40,8 @@ pub enum ClientError {
     },
     /// The answer is no message of PC3.
     Message(pc3::Error),
+    /// The key management server of identities refuses, or its keys are wrong.
+    Identities(kms_client::Failure),
     /// There is no key, or it has expired.
     NoKey,
     /// The state of the USIM cannot be stored.
@@ -69,6 +71,7 @@ impl fmt::Display for ClientError {
             Self::Bootstrap(why) => why.fmt(f),
             Self::Refused { status, why, .. } => write!(f, "the network refuses: {status}: {why}"),
             Self::Message(error) => write!(f, "the answer is no message of PC3: {error}"),
+            Self::Identities(why) => why.fmt(f),
             Self::NoKey => f.write_str("there is no bootstrapped key: bootstrap first"),
             Self::Sqn(error) => error.fmt(f),
             Self::Keys(error) => error.fmt(f),
@@ -89,6 +92,7 @@ impl std::error::Error for ClientError {
             Self::Tls(error) => Some(error),
             Self::Bootstrap(error) => Some(error),
             Self::Message(error) => Some(error),
+            Self::Identities(error) => Some(error),
             Self::Sqn(error) => Some(error),
             Self::Keys(error) => Some(error),
             _ => None,

@@ -219,7 +219,7 @@ impl KeySession {
 
     fn ask(&mut self, ue: &mut UeClient, body: &Zeroizing<String>) {
         let PkmfAddress { name, address, local, .. } = &self.pkmf;
-        let to = Target { name, address: *address, local: *local, media_type: MEDIA_TYPE };
+        let to = Target { name, address: *address, local: *local, path: "/", media_type: MEDIA_TYPE };
         let input = match ue.send_to(&to, body) {
             Ok(Some(body)) => {
                 self.lost = None;

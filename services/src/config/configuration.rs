@@ -25,7 +25,7 @@ pub(super) struct ConfigurationText {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct CertificatesText {
+pub(super) struct CertificatesText {
     listen: SocketAddr,
     #[serde(default)]
     reach: Reach,
@@ -55,7 +55,7 @@ impl ConfigurationText {
 }
 
 impl CertificatesText {
-    fn resolve(self, folder: &Path) -> Result<CertificatesConfig, ConfigError> {
+    pub(super) fn resolve(self, folder: &Path) -> Result<CertificatesConfig, ConfigError> {
         let pem = |path: &Path| Ok(read(&folder.join(path))?.as_bytes().to_vec());
         let credentials = Credentials {
             certificate: pem(&self.certificate)?,

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
-use crate::store::{Address, PkmfStore, Postgres, PostgresPkmf, Sqlite, SqlitePkmf, Store, StoreError};
+use crate::store::{
+    Address, KmsStore, PkmfStore, Postgres, PostgresKms, PostgresPkmf, Sqlite, SqliteKms, SqlitePkmf, Store,
+    StoreError,
+};
 
 /// A database.
 #[derive(Clone, Debug)]
@@ -93,6 +96,14 @@ impl Database {
         Ok(match self {
             Self::File(path) => Box::new(SqlitePkmf::open(path)?),
             Self::Postgres { address, .. } => Box::new(PostgresPkmf::open(address)?),
+        })
+    }
+
+    /// The store of a key management server of identities. It blocks: not to be called in an event loop.
+    pub(crate) fn open_kms(&self) -> Result<Box<dyn KmsStore>, StoreError> {
+        Ok(match self {
+            Self::File(path) => Box::new(SqliteKms::open(path)?),
+            Self::Postgres { address, .. } => Box::new(PostgresKms::open(address)?),
         })
     }
 

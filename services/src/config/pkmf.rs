@@ -217,7 +217,7 @@ fn codes(digits: &[String], place: &str) -> Result<Vec<Code>, ConfigError> {
 }
 
 /// The private identity of a subscriber of this PLMN.
-fn impi(imsi: &str, plmn: Plmn, place: &str) -> Result<Impi, ConfigError> {
+pub(super) fn impi(imsi: &str, plmn: Plmn, place: &str) -> Result<Impi, ConfigError> {
     let home = format!("{}{}", plmn.mcc(), plmn.mnc());
     let imsi = Imsi::new(imsi).map_err(|e| ConfigError::new(e.to_string(), place, "correct it"))?;
     if !imsi.digits().starts_with(&home) {

@@ -15,6 +15,7 @@ use sidelink_security::discovery::restricted::MicCheck;
 
 use super::aaa::AaaText;
 use super::configuration::ConfigurationText;
+use super::kms::KmsText;
 use super::pkmf::PkmfText;
 use super::sbi::SbiText;
 use super::{
@@ -33,6 +34,7 @@ pub(super) struct Document {
     bsf: Option<BsfText>,
     prose_function: Option<ProseFunctionText>,
     pkmf: Option<PkmfText>,
+    kms: Option<KmsText>,
     aaa: Option<AaaText>,
     auc: Option<AucText>,
     peers: Option<PeersText>,
@@ -209,6 +211,7 @@ impl Document {
                 .transpose()
                 .map_err(|e| e.within("[prose-function]"))?,
             pkmf: self.pkmf.map(PkmfText::resolve).transpose().map_err(|e| e.within("[pkmf]"))?,
+            kms: self.kms.map(|kms| kms.resolve(folder)).transpose().map_err(|e| e.within("[kms]"))?,
             aaa: self.aaa.map(|aaa| aaa.resolve(folder)).transpose().map_err(|e| e.within("[aaa]"))?,
             auc: self.auc.map(|auc| folder.join(auc.socket)),
             peers: self.peers.map(|peers| peers.resolve(folder)).transpose()?,

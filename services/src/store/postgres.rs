@@ -4,6 +4,7 @@
 //! address.rs   where the database is
 //! session.rs   a connection: schema, lock of the network function, statements
 //! change.rs    changes as statements
+//! kms.rs       the tables of a key management server of identities
 //! pkmf.rs      the tables of a PKMF
 //! ```
 //!
@@ -20,6 +21,7 @@
 
 mod address;
 mod change;
+mod kms;
 mod pkmf;
 mod session;
 
@@ -43,6 +45,7 @@ use tokio_postgres::types::ToSql;
 use super::rows::{self, Columns, damaged};
 use super::{Store, StoreError, StoredSubscriber, Write, Written};
 pub use address::{Address, AddressError};
+pub(crate) use kms::PostgresKms;
 pub(crate) use pkmf::PostgresPkmf;
 use session::{Beginning, Owner, Session, Statements, refused};
 

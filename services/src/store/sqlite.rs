@@ -4,8 +4,10 @@
 //! from it, and the file must be the one that was opened, or nothing is written: a commit into a file that somebody has
 //! removed would be lost with the next start.
 
+mod kms;
 mod pkmf;
 
+pub use kms::SqliteKms;
 pub use pkmf::SqlitePkmf;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -29,7 +31,7 @@ use super::{NewSubscriber, Store, StoreError, StoredSubscriber, Write, Written};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Steps from each version of the schema to the next.
-const MIGRATIONS: [&str; 5] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, REMOTE_UES];
+const MIGRATIONS: [&str; 6] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, REMOTE_UES, kms::TABLES];
 
 const REMOTE_UES: &str = "
 CREATE TABLE cp_pruk (

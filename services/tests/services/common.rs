@@ -116,6 +116,7 @@ pub(crate) fn config(folder: &Path, subscribers: u32) -> Config {
             configuration: None,
         }),
         pkmf: None,
+        kms: None,
         aaa: None,
         auc: None,
         peers: None,

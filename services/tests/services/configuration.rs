@@ -1,6 +1,6 @@
 //! Configurations over TLS with GBA and with certificates: T6.1-1 to T6.1-6.
 
-mod certificates;
+pub(crate) mod certificates;
 mod proxy;
 
 use std::io::{Read, Write};

@@ -9,6 +9,7 @@ mod configuration;
 mod crash;
 mod flood;
 mod group_keys;
+mod identities;
 mod load;
 mod orders;
 mod peers;

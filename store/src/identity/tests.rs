@@ -8,7 +8,6 @@ fn kms() -> KmsEntry {
     KmsEntry {
         name: "lab".into(),
         uri: "kms.lab".into(),
-        id_format: IdFormat::HashedUid,
         period_length: NonZeroU32::new(HOUR),
         period_offset: 0,
         z: Hex(vec![4; 257]),
@@ -161,7 +160,7 @@ fn what_is_wrong_with_an_identity_is_told() {
         (&|keys| keys.kms[0].z.0.truncate(256), "z has 256 octets, not 257"),
         (&|keys| keys.kms[0].kpak.0.push(0), "kpak has 66 octets, not 65"),
         (&|keys| keys.kms[0].ksak = Some(Secret::new(vec![1])), "ksak has 1 octets, not 32"),
-        (&|keys| keys.kms[0].id_format = IdFormat::TelMonth, "are for months"),
+        (&|keys| keys.kms[0].period_length = None, "is no telephone number"),
         (&|keys| keys.identity[0].keys[1].period = 1_000_000, "two key sets are of period 1000000"),
         (&|keys| keys.identity[0].keys[0].rsk = Some(Secret::new(vec![])), "rsk has 0 octets, not 257"),
         (&|keys| keys.identity[0].uri = "sip:a b".into(), "uri is no URI"),
@@ -170,5 +169,76 @@ fn what_is_wrong_with_an_identity_is_told() {
     for (change, words) in cases {
         let error = wrong(change);
         assert!(error.contains(words), "{words}: {error}");
+    }
+}
+
+/// Keys that a laboratory makes pass the checks of their user, and no others do.
+#[test]
+fn a_laboratory_makes_keys_that_their_user_checks() {
+    let mut kms = KmsEntry::new("lab", "kms.lab", NonZeroU32::new(HOUR), 0).unwrap();
+    let periods = kms.periods();
+    let period = periods.numbered(1_000_000).unwrap();
+    let keys = kms.issue("sip:alice@lab", &period).unwrap();
+    let alice = IdentityEntry { keys: vec![keys.clone()], ..alice() };
+    let credential = alice.credential(&kms.public(), &keys).unwrap();
+    assert_eq!((credential.uri.as_str(), credential.kms.as_str()), ("sip:alice@lab", "kms.lab"));
+    assert_eq!(credential.period, period);
+    assert_eq!(credential.signing.identifier(), credential.receiver.identifier());
+    let other = kms.issue("sip:alice@lab", &period).unwrap();
+    assert!(other.rsk == keys.rsk && other.ssk != keys.ssk, "each issue has its own pair for signing");
+
+    let bob = IdentityEntry { uri: "sip:bob@lab".into(), ..alice.clone() };
+    let error = bob.credential(&kms, &keys).unwrap_err().to_string();
+    assert!(error.contains("do not belong to this identifier"), "{error}");
+    let late = IdentityKeys { period: 1_000_001, ..keys.clone() };
+    assert!(alice.credential(&kms, &late).is_err(), "keys of another period");
+    let mixed = IdentityKeys { rsk: kms.issue("sip:bob@lab", &period).unwrap().rsk, ..keys.clone() };
+    let error = alice.credential(&kms, &mixed).unwrap_err().to_string();
+    assert!(error.contains("RSK does not belong"), "{error}");
+
+    let public = kms.public();
+    assert_eq!(public.issue("sip:a@lab", &period).unwrap_err(), Error::entry("kms \"lab\"", Fault::NoMaster));
+    kms.period_length = None;
+    let error = kms.issue("sip:a@lab", &period).unwrap_err().to_string();
+    assert!(error.contains("no telephone number"), "{error}");
+}
+
+/// Key sets that another implementation made (shared vectors).
+#[test]
+fn foreign_key_sets_are_taken_once_they_are_checked() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../security/vectors/kms_keysets_33180.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let vectors = file["vectors"].as_array().unwrap();
+    assert_eq!(vectors.len(), 4);
+    for vector in vectors {
+        let text = |name: &str| vector[name].as_str().unwrap().to_owned();
+        let octets = |name: &str| sidelink_wire::hex::bytes(&text(name)).unwrap();
+        let number = |name: &str| u32::try_from(vector[name].as_u64().unwrap()).unwrap();
+        let kms = KmsEntry {
+            name: "foreign".into(),
+            uri: text("kms_uri"),
+            period_length: NonZeroU32::new(number("period")),
+            period_offset: number("offset"),
+            z: Hex(octets("Z")),
+            kpak: Hex(octets("KPAK")),
+            master: None,
+            ksak: None,
+        };
+        let mut keys = IdentityKeys {
+            period: number("period_no"),
+            valid_from: 0,
+            valid_until: u32::MAX,
+            pvt: Hex(octets("PVT")),
+            ssk: Some(Secret::new(octets("SSK"))),
+            rsk: Some(Secret::new(octets("RSK"))),
+        };
+        let user = IdentityEntry { uri: text("uri"), kms: "foreign".into(), ..alice() };
+        let credential = user.credential(&kms, &keys).unwrap();
+        assert_eq!(credential.signing.identifier(), octets("uid"));
+        let mut ssk = octets("SSK");
+        ssk[31] ^= 1;
+        keys.ssk = Some(Secret::new(ssk));
+        assert!(user.credential(&kms, &keys).is_err());
     }
 }

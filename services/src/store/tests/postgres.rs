@@ -3,7 +3,7 @@
 use super::cases;
 use super::*;
 use crate::config::Database;
-use crate::store::{Postgres, PostgresPkmf};
+use crate::store::{Postgres, PostgresKms, PostgresPkmf};
 
 #[path = "../../../tests/services/cluster.rs"]
 mod cluster;
@@ -68,6 +68,19 @@ fn a_pkmf_keeps_on_a_server_what_it_keeps_in_a_file() {
     assert!(Postgres::open(&address, "hss").is_ok());
 }
 
+#[test]
+fn a_key_management_server_keeps_on_a_server_what_it_keeps_in_a_file() {
+    let Some(cluster) = Cluster::start() else { return };
+    let open = |address: &str| PostgresKms::open(&Address::parse(address).unwrap()).unwrap();
+    let address = cluster.database("start");
+    kms::what_a_server_keeps_is_there_after_a_restart(&|| Box::new(open(&address)));
+    kms::all_or_nothing(&mut open(&cluster.database("batch")));
+    let mut damaged = open(&cluster.database("damage"));
+    assert_eq!(damaged.for_tests().execute_for_tests("INSERT INTO kms_revocation VALUES ('a b')", &[]), 1);
+    let read = damaged.durable(UtcTime::from_millis(0));
+    assert!(matches!(read, Err(StoreError::Damaged { table: "kms", .. })));
+}
+
 /// A database that a version without the tables of a PKMF has made.
 #[test]
 fn a_database_of_before_gets_the_tables_of_a_pkmf_and_keeps_its_own() {
@@ -76,7 +89,8 @@ fn a_database_of_before_gets_the_tables_of_a_pkmf_and_keeps_its_own() {
     let mut store = open(&address).unwrap();
     store.commit(&raise(0, 10)).unwrap();
     drop(store);
-    let before = "DROP TABLE pkmf_ue, pkmf_key, pkmf_revocation, pkmf_remote, refusal, cp_pruk, up_pruk;
+    let before = "DROP TABLE pkmf_ue, pkmf_key, pkmf_revocation, pkmf_remote, refusal, cp_pruk, up_pruk,
+         kms_revocation, kms_issued, kms_escrowed, kms_seen;
          UPDATE schema_version SET version = 1";
     cluster.psql("old", before).unwrap();
     let mut store = PostgresPkmf::open(&Address::parse(&address).unwrap()).unwrap();

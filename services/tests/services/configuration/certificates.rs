@@ -13,7 +13,7 @@ use sidelink_services::tls::{Credentials, imsi_uri, role_uri};
 use zeroize::Zeroizing;
 
 /// Who issues certificates.
-pub(super) struct Issuer {
+pub(crate) struct Issuer {
     key: PKey<Private>,
     certificate: X509,
 }
@@ -39,7 +39,7 @@ fn builder(subject: &str, key: &PKey<Private>) -> X509Builder {
 }
 
 impl Issuer {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = key();
         let mut builder = builder("root", &key);
         let subject = X509Name::builder().map(|mut name| {
@@ -54,7 +54,7 @@ impl Issuer {
     }
 
     /// Certificate and key of a name, a role and maybe a UE, with this issuer as the root.
-    pub(super) fn issue(
+    pub(crate) fn issue(
         &self,
         name: &str,
         role: Option<Role>,
