@@ -126,8 +126,9 @@ mod tests {
         let keys = store();
         let (_, rules) = config("").read("mary", &keys).unwrap();
         assert_eq!(rules, Rules::default());
-        let (_, rules) =
-            config("name = \"mary\"\nmethod = \"sakke-answered\"\nwindow = \"lax\"").read("mary", &keys).unwrap();
+        let (_, rules) = config("name = \"mary\"\nmethod = \"sakke-answered\"\nwindow = \"lax\"")
+            .read("mary", &keys)
+            .unwrap();
         assert_eq!(rules, Rules { variant: Variant::Draft(Answer::Signed), window: Window::Lax });
         assert!(toml::from_str::<IdentityConfig>("method = \"magic\"").is_err());
     }
@@ -135,7 +136,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told() {
         let mut keys = store();
-        let told = |config: &IdentityConfig, ue: &str, keys: &Keys| config.read(ue, keys).unwrap_err().to_string();
+        let told =
+            |config: &IdentityConfig, ue: &str, keys: &Keys| config.read(ue, keys).unwrap_err().to_string();
         assert!(told(&config(""), "john", &keys).contains("ProSe:john"));
         assert!(told(&config("name = \"mary\""), "john", &keys).contains("this UE is ProSe:john"));
         keys.identity[0].revoke();

@@ -4,7 +4,10 @@
 mod tests;
 mod upper;
 
-use super::{ConfigError, LinkConfig, LinkRules, Radio, RadioConfig, parse_toml, receiver_config, slss_id};
+use super::{
+    ConfigError, IdentityConfig, LinkConfig, LinkRules, Radio, RadioConfig, parse_toml, receiver_config,
+    slss_id,
+};
 use crate::config::network_toml::NetworkConfig;
 use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;

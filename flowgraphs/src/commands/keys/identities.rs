@@ -243,7 +243,10 @@ mod tests {
         hide(&mut keys, &mut hidden);
         assert_eq!(hidden.len(), 2 + 2 * 3);
         let shown = keys.to_toml().unwrap();
-        for line in secrets.lines().filter(|line| ["ssk", "rsk", "master", "ksak"].iter().any(|s| line.starts_with(s))) {
+        for line in secrets
+            .lines()
+            .filter(|line| ["ssk", "rsk", "master", "ksak"].iter().any(|s| line.starts_with(s)))
+        {
             assert!(!shown.contains(line), "{}", &line[..8]);
         }
         std::fs::remove_dir_all(&folder).unwrap();
