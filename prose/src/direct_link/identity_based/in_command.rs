@@ -193,7 +193,8 @@ impl Target {
             }
         }
         if request.is_rekeying {
-            // The link proves who asks. TS 33.303 §6.5.7.3.2
+            // The link proves who asks.
+            // TS 33.303 §6.5.7.3.2
             return self.give_key(party, &request);
         }
         let signature = request.signature.ok_or_else(|| refused("the request has no signature"))?;
@@ -206,6 +207,7 @@ impl Target {
         }
     }
 
+    // TS 33.303 §6.5.7.3.1 step 2
     /// Makes the key, for the period in which the peer has keys.
     fn give_key(&mut self, party: &Party<'_>, request: &Signed<'_>) -> Result<Step, Refusal> {
         let own = self.keys.signing(party.clock)?;

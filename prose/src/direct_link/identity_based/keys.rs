@@ -118,6 +118,7 @@ pub struct PeriodKeys {
 }
 
 /// The keys of a UE, and its KMS. `Debug` shows no secret.
+// TS 24.334 §10.4.2.1; TS 33.303 §6.5.7.1, §6.5.7.2
 #[derive(Debug)]
 pub struct IdentityKeys {
     kms: Kms,

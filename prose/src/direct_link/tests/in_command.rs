@@ -73,7 +73,7 @@ fn causes(air: &Air, ue: usize) -> Vec<Cause> {
 
 #[test]
 // TS 24.334 §10.4.2.2 (9); TS 24.334 §10.4.5.2 (6); TS 24.334 §10.4.5.3 (2); TS 33.303 §6.5.7.1, §6.5.7.2
-// TS 33.303 §6.5.7.3.1 step 1
+// TS 33.303 §6.5.7.3.1 step 1; TS 24.334 §10.4.2.1
 fn four_messages_make_a_link_and_a_durable_kd() {
     for (equip, overhead) in [(EQUIP[0], 130), (EQUIP[1], 130 + 12)] {
         let mut air = air(equip);
