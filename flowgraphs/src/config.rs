@@ -19,6 +19,7 @@
 mod combine;
 mod error;
 mod groups;
+mod identity;
 mod link_rules;
 mod links;
 pub mod network_toml;
@@ -34,6 +35,7 @@ mod v2x_flag;
 
 pub use combine::{Said, combine};
 pub use error::ConfigError;
+pub use identity::IdentityConfig;
 pub use groups::{
     GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, LongMessageWay, LongMessages,
     PlannedAction,

@@ -28,7 +28,8 @@
 //! half_open, target           set-up, UE_2     target: the common states of set-up and re-keying
 //! session, timers             a link in use
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
-//! key_establishment, signed, from_network   how a KD comes to be          connection: one-time names
+//! key_establishment, signed, from_network, identity_based, from_ticket, sdes   how a KD comes to be
+//! connection                  one-time names
 //! config, io, note, cause, kd, ports, frame
 //! ```
 //!
@@ -97,13 +98,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admission;
 mod cause;
 mod config;
 mod connection;
 mod frame;
 mod from_network;
+mod from_ticket;
 mod half_open;
 mod identifier_update;
+mod identity_based;
 mod initiating;
 mod io;
 mod kd;
@@ -116,22 +120,31 @@ mod ports;
 mod receive;
 mod rekeying;
 mod request;
+mod sdes;
 mod session;
 mod signed;
 mod target;
 mod target_rekeying;
 mod timers;
 
+pub use admission::Admission;
 pub use cause::{Cause, CauseOf};
 pub use config::{Config, FailedRekeying, NewKd};
 pub use from_network::FromNetwork;
+pub use from_ticket::{FromTicket, TicketAccess};
+pub use identity_based::{
+    Answer, Coverage, IdentityBased, IdentityKeys, Kms, KmsFault, PeriodKeys, Rules, Variant, Window,
+};
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
-pub use key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 pub(crate) use local::Budget;
+pub use key_establishment::{
+    AgreedKd, CommandKey, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
+};
 pub use manager::LinkManager;
 pub use note::{Note, PduError};
 pub use ports::KdStore;
+pub use sdes::Sdes;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use super::{KeyStore, checksum, damaged};
 use crate::error::Error;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, TableError};
-use sidelink_prose::direct_link::{Change, Connection, Identity, KdRecord, KdStore, Method};
+use sidelink_prose::direct_link::{Admission, Change, Connection, Identity, KdRecord, KdStore, Method};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::KdId;
 use sidelink_security::direct::signed::Vouched;
@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 
 /// KD ID (4 octets), kind of the peer's identity, the identity -> the rest of the record with a checksum.
 const KDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("kds");
+
+/// Kind of a sender's identity, the identity -> time of its newest message with a checksum.
+const ADMISSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("admissions");
 
 /// Octets of a record without its checksum: KD, method, expiry, session number, connection identities, certificate.
 const LEN: usize = 32 + 1 + 8 + 8 + NAMES + VOUCHED;
@@ -92,12 +95,31 @@ fn record(key: &[u8], value: &[u8]) -> Option<KdRecord> {
     })
 }
 
+fn sender_key(sender: &Identity) -> Vec<u8> {
+    [&[sender.kind][..], &sender.value].concat()
+}
+
+fn time_value(key: &[u8], time: u64) -> [u8; 16] {
+    let (time, mut value) = (time.to_be_bytes(), [0; 16]);
+    value[..8].copy_from_slice(&time);
+    value[8..].copy_from_slice(&checksum(&[b"admission", key, &time]).to_be_bytes());
+    value
+}
+
+fn admission(key: &[u8], value: &[u8]) -> Option<Admission> {
+    let time = u64::from_be_bytes(*value.first_chunk()?);
+    let (kind, sender) = key.split_first()?;
+    let sender = Identity { kind: *kind, value: sender.to_vec() };
+    (time_value(key, time) == value).then_some(Admission { sender, time })
+}
+
 impl KdStore for KeyStore {
     type Error = Error;
 
     fn apply(&mut self, changes: &[Change]) -> Result<(), Self::Error> {
         self.write(|transaction| {
             let mut table = transaction.open_table(KDS).map_err(redb::Error::from)?;
+            let mut times = transaction.open_table(ADMISSIONS).map_err(redb::Error::from)?;
             for change in changes {
                 match change {
                     Change::Put(record) => {
@@ -105,6 +127,13 @@ impl KdStore for KeyStore {
                     }
                     Change::Remove(id, peer) => {
                         table.remove(key(*id, peer).as_slice())?;
+                    }
+                    Change::Admit(Admission { sender, time }) => {
+                        let key = sender_key(sender);
+                        times.insert(key.as_slice(), time_value(&key, *time).as_slice())?;
+                    }
+                    Change::Forget(sender) => {
+                        times.remove(sender_key(sender).as_slice())?;
                     }
                 }
             }
@@ -137,11 +166,51 @@ impl KdStore for KeyStore {
         };
         read()
     }
+
+    fn admissions(&self) -> Result<Vec<Admission>, Self::Error> {
+        let broken = |e: redb::Error| damaged(&self.path, &e.to_string());
+        let transaction = self.database.begin_read().map_err(|e| broken(e.into()))?;
+        let table = match transaction.open_table(ADMISSIONS) {
+            Ok(table) => table,
+            // a store in which no message with a time was taken yet
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(e) => return Err(broken(e.into())),
+        };
+        let mut all = Vec::new();
+        for entry in table.iter().map_err(|e| broken(e.into()))? {
+            let (key, value) = entry.map_err(|e| broken(e.into()))?;
+            let admission = admission(key.value(), value.value());
+            all.push(
+                admission.ok_or_else(|| damaged(&self.path, "the time of a sender has a wrong checksum"))?,
+            );
+        }
+        Ok(all)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_of_senders_come_back_and_are_not_another_senders() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kds");
+        let of = |name: &str, time| Admission { sender: Identity::user(name), time };
+        let mut store = KeyStore::create(&path).unwrap();
+        assert!(store.admissions().unwrap().is_empty());
+        let admit = |admission: Admission| Change::Admit(admission);
+        store.apply(&[admit(of("bob", 7)), admit(of("amy", 9)), admit(Admission::floor(3))]).unwrap();
+        store.apply(&[admit(of("bob", 8)), Change::Forget(Identity::user("amy"))]).unwrap();
+        drop(store);
+        let back = KeyStore::open(&path).unwrap().admissions().unwrap();
+        assert_eq!(back, [Admission::floor(3), of("bob", 8)]);
+        let (bob, amy) = (sender_key(&Identity::user("bob")), sender_key(&Identity::user("amy")));
+        assert!(admission(&bob, &time_value(&bob, 8)).is_some());
+        assert!(admission(&amy, &time_value(&bob, 8)).is_none(), "the time of another");
+        assert!(admission(&bob, &time_value(&bob, 8)[..15]).is_none());
+        assert!(admission(&bob, &[]).is_none() && admission(&[], &time_value(&[], 8)).is_some());
+    }
 
     #[test]
     fn root_keys_come_back_in_the_order_in_which_they_were_made() {

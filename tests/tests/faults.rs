@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use sidelink_flowgraphs::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use sidelink_mac::engine;
 use sidelink_phy::Sample;
-use sidelink_prose::direct_link::{Change, KdRecord, KdStore};
+use sidelink_prose::direct_link::{Admission, Change, KdRecord, KdStore};
 use sidelink_prose::discovery::agent;
 use sidelink_radio::air::{Air, AirConfig, Fault, PortConfig};
 use sidelink_radio::number::Number;
@@ -85,6 +85,10 @@ impl KdStore for Store {
     }
 
     fn kds(&self) -> Result<Vec<KdRecord>, Self::Error> {
+        Ok(Vec::new())
+    }
+
+    fn admissions(&self) -> Result<Vec<Admission>, Self::Error> {
         Ok(Vec::new())
     }
 }

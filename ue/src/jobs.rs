@@ -8,7 +8,7 @@
 use crate::group_keys::GroupWrite;
 use crossbeam::channel::{Receiver, Sender, bounded};
 pub use sidelink_prose::direct_link::KdStore;
-use sidelink_prose::direct_link::{Change, KdRecord, Ticket};
+use sidelink_prose::direct_link::{Admission, Change, KdRecord, Ticket};
 use sidelink_prose::discovery::Job as TableJob;
 pub use sidelink_prose::group_keys::GroupKeyStore;
 use sidelink_prose::group_keys::{self, Kept};
@@ -292,6 +292,10 @@ impl KdStore for NoStore {
     }
 
     fn kds(&self) -> Result<Vec<KdRecord>, Self::Error> {
+        Ok(Vec::new())
+    }
+
+    fn admissions(&self) -> Result<Vec<Admission>, Self::Error> {
         Ok(Vec::new())
     }
 }

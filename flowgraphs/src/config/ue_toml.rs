@@ -6,7 +6,7 @@ mod tests;
 mod upper;
 
 use super::{
-    ConfigError, GroupConfig, LinkConfig, LinkRules, LongMessages, Radio, RadioConfig, parse_toml,
+    ConfigError, GroupConfig, IdentityConfig, LinkConfig, LinkRules, LongMessages, Radio, RadioConfig, parse_toml,
     receiver_config, slss_id,
 };
 use crate::config::network_toml::NetworkConfig;
@@ -73,6 +73,9 @@ pub struct UeConfig {
     /// Credential of this UE for links without a shared KD.
     #[serde(default)]
     pub credential: Option<CredentialConfig>,
+    /// Keys of this UE's identity, from the key store, for links without a shared KD.
+    #[serde(default)]
+    pub identity: Option<IdentityConfig>,
     /// Groups that are not in the key store: without protection, or with keys that come over the air.
     #[serde(default)]
     pub group: Vec<GroupConfig>,

@@ -1,7 +1,8 @@
 //! Which cases there are.
 
-use crate::attacks::link::{Alter, Kind};
+use crate::attacks::link::{Alter, Kind, Lure};
 use sidelink_network::mme::message::Kind as Material;
+use sidelink_prose::direct_link::{Answer, Coverage, Variant};
 
 /// A case.
 pub(crate) struct Scenario {
@@ -28,6 +29,8 @@ pub(crate) enum KdSource {
     Certificates,
     /// The networks of the UEs (flow N).
     Networks(Material),
+    /// Keys that a key management server made for the identities (method 3).
+    Identities(Variant),
 }
 
 /// Data, every so often.
@@ -96,6 +99,9 @@ const PLAIN: Scenario = Scenario {
     attack: None,
 };
 
+const DRAFT: KdSource = KdSource::Identities(Variant::Draft(Answer::None));
+const FINAL: KdSource = KdSource::Identities(Variant::Final(Coverage::Clause));
+
 const TALK: Option<Talk> = Some(Talk { every: 120, octets: 0 });
 
 const fn attack(name: &'static str, what: &'static str, by: By, expect: Expect) -> Scenario {
@@ -124,6 +130,30 @@ pub(crate) const ALL: &[Scenario] = &[
         name: "direct-network-x25519",
         what: "the same with X25519 values that the MMEs only carry (S4.1 flow N, T4.1-11)",
         kd: KdSource::Networks(Material::PublicValues),
+        ..PLAIN
+    },
+    Scenario {
+        name: "direct-sakke",
+        what: "a link by keys of identities: the command carries the key (S4.3 final, TS 33.303 §6.5.7)",
+        kd: FINAL,
+        ..PLAIN
+    },
+    Scenario {
+        name: "direct-sakke-bound",
+        what: "the same with a signature over the whole request and its time",
+        kd: KdSource::Identities(Variant::Final(Coverage::Bound)),
+        ..PLAIN
+    },
+    Scenario {
+        name: "direct-sakke-draft",
+        what: "a link by keys of identities: an I_MESSAGE behind the request carries the key (S4.3 draft)",
+        kd: DRAFT,
+        ..PLAIN
+    },
+    Scenario {
+        name: "direct-sakke-answered",
+        what: "the same, answered by an I_MESSAGE of UE_2",
+        kd: KdSource::Identities(Variant::Draft(Answer::Signed)),
         ..PLAIN
     },
     Scenario {
@@ -188,16 +218,61 @@ pub(crate) const ALL: &[Scenario] = &[
         By::Insider,
         Expect::Stopped,
     ),
+    Scenario {
+        kd: FINAL,
+        ..attack(
+            "attack-sakke-forge",
+            "A1 asks in the name of UE_1 with the keys of another key management server (T4.3-1)",
+            By::Forge,
+            Expect::Stopped,
+        )
+    },
+    Scenario {
+        kd: DRAFT,
+        ..attack(
+            "attack-sakke-forge-draft",
+            "the same with an I_MESSAGE (T4.3-1)",
+            By::Forge,
+            Expect::Stopped,
+        )
+    },
+    Scenario {
+        kd: FINAL,
+        ..attack(
+            "attack-sakke-replay",
+            "a link by keys of identities while A2 says everything again: commands that nobody can use (T4.3-2)",
+            By::Replay,
+            Expect::Stopped,
+        )
+    },
+    Scenario {
+        kd: DRAFT,
+        ..attack(
+            "attack-sakke-replay-draft",
+            "the same with an I_MESSAGE, which is taken once (T4.3-2)",
+            By::Replay,
+            Expect::Stopped,
+        )
+    },
+    Scenario {
+        kd: FINAL,
+        ..attack(
+            "attack-sakke-flood",
+            "A1 sends a thousand requests with false signatures in the name of UE_1 (T4.3-6)",
+            By::Attacker(Kind::Flood { requests: 1000, with: Lure::Signature }),
+            Expect::Stopped,
+        )
+    },
     attack(
         "attack-flood",
         "A1 sends a thousand requests in the name of UE_1 under made-up KD IDs (T4.1-7)",
-        By::Attacker(Kind::Flood { requests: 1000, kd_id: false }),
+        By::Attacker(Kind::Flood { requests: 1000, with: Lure::MadeUp }),
         Expect::Stopped,
     ),
     attack(
         "attack-flood-named",
         "the same under the KD ID that A0 heard: each takes an answer of UE_2 (T4.1-7)",
-        By::Attacker(Kind::Flood { requests: 1000, kd_id: true }),
+        By::Attacker(Kind::Flood { requests: 1000, with: Lure::KdId }),
         Expect::Denied,
     ),
     Scenario {

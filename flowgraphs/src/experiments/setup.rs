@@ -5,7 +5,7 @@ use crate::attacks::{Attacker, Replayer};
 use crate::config::ConfigError;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use crate::experiments::cases::{By, KdSource, Scenario};
-use crate::experiments::credentials::{certify, subscribe};
+use crate::experiments::credentials::{Server, certify, issue, subscribe};
 use crate::experiments::log::{Log, TEXT};
 use crate::experiments::metrics::{Case, Run};
 use crate::experiments::operators::{Operators, Shared};
@@ -86,7 +86,7 @@ pub(crate) fn play(case: &Case<'_>) -> anyhow::Result<Run> {
     let radio = has_other.then(|| air.attach(PortConfig::named("mallory"))).transpose()?;
     let operators = match scenario.kd {
         KdSource::Networks(material) => Some(Shared::new(Operators::new(material, case.seed)?)),
-        KdSource::Shared | KdSource::Certificates => None,
+        KdSource::Shared | KdSource::Certificates | KdSource::Identities(_) => None,
     };
     let mut running = Vec::new();
     for ((config, radio), log) in parties(case, rekey)?.into_iter().zip(radios).zip(&logs) {
@@ -173,7 +173,16 @@ impl Other {
                 let connect = format!("connect = {}\n", CONNECT / 2);
                 let text = link(scenario, "john", PAIR[1], &connect, kd_id, OTHER);
                 let config = config(case, "mary", PAIR[0], 77, 0.0, &text)?;
-                Some(Self::Ue(begin(&config, (KdSource::Shared, None), radio, &Log::default(), duration)?))
+                let running = match scenario.kd {
+                    KdSource::Identities(variant) => {
+                        let log = &Log::default();
+                        let equip =
+                            |ue: &mut Ue, anchor| issue(ue, "mary", anchor, (variant, Server::Another));
+                        begin_with(&config, radio, log, duration, equip)?
+                    }
+                    _ => begin(&config, (KdSource::Shared, None), radio, &Log::default(), duration)?,
+                };
+                Some(Self::Ue(running))
             }
             By::Attacker(kind) => {
                 let streams = radio.start()?;
@@ -241,7 +250,7 @@ fn link(scenario: &Scenario, peer: &str, id: u32, more: &str, kd_id: u32, kd: &s
     let kd = kd.repeat(32);
     let key = match scenario.kd {
         KdSource::Shared => format!("kd = \"{kd}\"\nkd-id = {kd_id}\n"),
-        KdSource::Certificates | KdSource::Networks(_) => String::new(),
+        KdSource::Certificates | KdSource::Networks(_) | KdSource::Identities(_) => String::new(),
     };
     format!("[[link]]\npeer = \"{peer}\"\nid = \"{id:06x}\"\n{key}{more}")
 }
@@ -270,17 +279,30 @@ fn begin(
     log: &Log,
     duration: u64,
 ) -> anyhow::Result<Running<Ue>> {
+    let name = &config.name;
+    begin_with(config, radio, log, duration, |ue, anchor| match (kd, operators) {
+        (KdSource::Certificates, _) => certify(ue, name, anchor),
+        (KdSource::Networks(_), Some(operators)) => subscribe(ue, name, operators),
+        (KdSource::Identities(variant), _) => issue(ue, name, anchor, (variant, Server::Common)),
+        _ => Ok(()),
+    })
+}
+
+/// Starts a UE with the credentials that `equip` gives it.
+fn begin_with(
+    config: &UeConfig,
+    radio: Box<dyn Radio>,
+    log: &Log,
+    duration: u64,
+    equip: impl FnOnce(&mut Ue, Anchor) -> anyhow::Result<()>,
+) -> anyhow::Result<Running<Ue>> {
     let streams = radio.start()?;
     let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
     let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
     let ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
     let mut ue = config.build_with(&Keys::default(), NoStore::default(), facts, ears)?;
     ue.set_on_air(log.on_air());
-    match (kd, operators) {
-        (KdSource::Certificates, _) => certify(&mut ue, &config.name, anchor)?,
-        (KdSource::Networks(_), Some(operators)) => subscribe(&mut ue, &config.name, operators)?,
-        _ => {}
-    }
+    equip(&mut ue, anchor)?;
     ue.set_duration(duration);
     Ok(Running::start(ue, streams, false, ThreadOptions::default(), None)?)
 }

@@ -61,6 +61,9 @@ pub struct Config {
     /// Largest number of unproven containers that are verified in one SC period, counted for each half-open entry that
     /// one may belong to. A signature takes some 50 µs to verify.
     pub judged: u32,
+    /// Number of false proofs of one layer-2 source in one second after which one a SC period is verified until the second
+    /// is over; the others are dropped. Anybody can send from any source: it is never shut out.
+    pub refuted: u32,
     /// Time without a reception after which a keep-alive is sent.
     pub keepalive: u64,
     /// The link is released after so long without anything heard.
@@ -88,6 +91,8 @@ pub struct Config {
     pub privacy: Option<u64>,
     /// Number of old session keys that are kept for receiving.
     pub retired: usize,
+    /// Let keys in the clear onto the air: for the attack that is measured by it, never set otherwise.
+    pub(super) in_the_clear: bool,
 }
 
 impl Config {
@@ -107,6 +112,7 @@ impl Config {
             half_open: 128,
             answers: 8,
             judged: 32,
+            refuted: 10,
             keepalive: 1000,
             inactivity: 0,
             failed_rekeying: FailedRekeying::Release,
@@ -119,6 +125,7 @@ impl Config {
             updates: false,
             privacy: None,
             retired: 4,
+            in_the_clear: false,
         };
         let keepalive = config.keepalive.max(4 * sc_period);
         let inactivity = (2 * keepalive).max(keepalive + u64::from(config.tries) * config.t4101());
@@ -134,7 +141,12 @@ impl Config {
 
     /// Returns T4111, the wait for the complete: 200 ms, or 3 periods.
     pub(super) fn t4111(&self) -> u64 {
-        (3 * self.sc_period + self.processing).max(200)
+        self.t4111_after(0)
+    }
+
+    /// T4111 of a command that takes more periods than one: it carries a key, or stands behind a long container.
+    pub(super) fn t4111_after(&self, periods: u64) -> u64 {
+        ((3 + periods) * self.sc_period + self.processing).max(200)
     }
 
     /// T4101, T4103, T4113: until the answer to keep-alive and release, and until the request that a trigger asks for. 100 ms, or 3 periods.

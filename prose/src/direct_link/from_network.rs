@@ -9,6 +9,7 @@
 //! The link's own messages prove that the peer has the KD, and the networks vouch for its identity: the question names the
 //! peer as the request claims it.
 
+use sidelink_security::counter::UtcTime;
 use sidelink_wire::direct_keying::{Answer, ConnectionId, Question, Side};
 
 use super::cause::Cause;
@@ -32,6 +33,7 @@ impl KeyEstablishment for FromNetwork {
 
     fn initiate(
         &self,
+        _: UtcTime,
         _: Option<&Credentials>,
         seed: [u8; 32],
         cookie: Option<[u8; 16]>,
@@ -93,8 +95,8 @@ impl Steps for End {
                 let lifetime = Some(u64::from(lifetime) * 1000);
                 Ok(Step::Agreed(AgreedKd { lifetime, ..Kd::from(*kd).into() }))
             }
-            // The method has no containers.
-            Heard::Container(_) => Ok(Step::Wait),
+            // The method has neither containers nor times.
+            Heard::Container(_) | Heard::Admitted | Heard::Command { .. } => Ok(Step::Wait),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::cause::{Cause, CauseOf};
 use super::frame;
 use super::io::{Closed, Pdu, Role};
 use super::kd::{Identity, KdRecord, MAX_IDENTITY, Ticket};
-use super::key_establishment::{Heard, Step};
+use super::key_establishment::{AgreedKd, Heard, Refusal, Step};
 use super::link::{Common, Link, State};
 use super::local::{InUse, Local};
 use super::manager::LinkManager;
@@ -103,6 +103,8 @@ struct Attempt<'a> {
     kd: Option<KdId>,
     offer: Offer,
     info: Option<&'a [u8]>,
+    /// Whether it has a signature, which is verified before anything is answered.
+    signed: bool,
     message: &'a [u8],
 }
 
@@ -139,7 +141,10 @@ impl LinkManager {
         if self.links.iter().any(|link| link.state.asked_with(&offer.nonce_1)) {
             return self.local.note(Note::Reflected { source });
         }
-        let attempt = Attempt { source, identity, kd, offer, info: request.key_info, message };
+        // A signature alone is all that TS 33.303 §6.5.7.3.1 has.
+        let info = request.key_info.or(request.signature.map(|_| &[][..]));
+        let signed = request.signature.is_some();
+        let attempt = Attempt { source, identity, kd, offer, info, signed, message };
         match self.place_for(&attempt) {
             Ok(true) => self.answer_request(&attempt),
             Ok(false) => {}
@@ -193,9 +198,9 @@ impl LinkManager {
                 // TS 24.334 §10.4.5.2 (1)
                 let kd = KdInUse::Known(record.id);
                 let sequence = self.local.next_sequence();
-                let command = AwaitingComplete::new(&self.local, proposal, kd, sequence);
+                let command = AwaitingComplete::new(&self.local, proposal, kd, sequence, None);
                 let Some((state, pdu)) = command else { return };
-                self.await_complete(source, identity.clone(), offer, (state, pdu));
+                self.await_complete(source, identity.clone(), offer, ((state, pdu), 0));
             }
         }
     }
@@ -206,7 +211,13 @@ impl LinkManager {
         let Attempt { source, ref identity, offer, message, .. } = *attempt;
         let understood = |info: &&[u8]| self.local.methods.iter().any(|method| method.understands(info));
         let Some(info) = attempt.info.filter(understood) else { return false };
-        if !self.local.may_answer() {
+        if !self.local.may_verify(source) {
+            self.local.note(Note::NoRoom { source, what: REFUTED });
+            return true;
+        }
+        // False signatures get no answer, and take none away from others.
+        let may = if attempt.signed { self.local.may_judge() } else { self.local.may_answer() };
+        if !may {
             self.local.note(Note::NoRoom { source, what: BUDGET });
             return true;
         }
@@ -216,6 +227,10 @@ impl LinkManager {
         let busy = self.half_open.len() >= self.local.config.half_open / 4;
         if busy && cookie != Some(self.cookie(source, &offer)) {
             // Signatures are expensive: first the peer must show that it receives.
+            if attempt.signed && !self.local.may_answer() {
+                self.local.note(Note::NoRoom { source, what: BUDGET });
+                return true;
+            }
             let content = self.cookie(source, &offer);
             self.send_container(addresses, AuthenticationPhase::Reject, COOKIE_METHOD, &content);
             return true;
@@ -224,29 +239,58 @@ impl LinkManager {
             self.local.note(Note::NoRoom { source, what: "no session number" });
             return true;
         };
-        let step = state.step(&self.local, identity, Heard::Begin);
+        let step = match state.step(&self.local, identity, Heard::Begin) {
+            Ok(step) => step,
+            Err(refusal) => {
+                self.request_not_authenticated(source, refusal);
+                return true;
+            }
+        };
+        if attempt.signed && !self.local.may_answer() {
+            self.local.note(Note::NoRoom { source, what: BUDGET });
+            return true;
+        }
         let deadline = self.local.now.plus_millis(self.local.config.t4100(METHOD_TURNS));
         let identity = identity.clone();
         let half = HalfOpen { source, identity, offer, deadline, state: Target::Establishing(state) };
-        self.follow(half, step);
+        self.follow(half, Ok(step));
         true
     }
 
+    /// Refuses a request that a method refused: its signature is false, or its time is over.
+    fn request_not_authenticated(&mut self, source: Layer2Id, refusal: Refusal) {
+        let Refusal { cause, why } = refusal;
+        self.local.refute(source);
+        self.local.note(Note::NotAuthenticated { peer: source, cause, why });
+        // TS 24.334 §10.4.2.5 (3)
+        self.refuse_request(source, cause);
+    }
+
     /// Carries out a step of a method; a pending entry goes back into the table.
-    fn follow(&mut self, mut half: HalfOpen, step: Result<Step, super::key_establishment::Refusal>) {
+    fn follow(&mut self, mut half: HalfOpen, step: Result<Step, Refusal>) {
         let addresses = [self.source_towards(half.source), half.source];
         let Target::Establishing(state) = &mut half.state else { return };
         let method = state.method;
         let mut say = None;
+        let step = match step {
+            Ok(Step::Admit(time)) => state.admit(&mut self.local, &half.identity, time).map(|()| Step::Wait),
+            step => step,
+        };
         match step {
-            Err(refusal) => return self.local.not_authenticated(addresses, &refusal),
-            Ok(Step::Wait) => {}
+            Err(refusal) => {
+                self.local.refute(half.source);
+                return self.local.not_authenticated(addresses, &refusal);
+            }
+            Ok(Step::Wait | Step::Admit(_)) => {}
             Ok(Step::Ask(question)) => state.ask(&mut self.local, &half.identity, question),
             Ok(Step::Send(content)) => say = Some(content),
-            Ok(Step::Agreed(kd)) => return self.command_new(half, kd),
+            Ok(Step::Agreed(kd)) => {
+                let periods = if kd.command.is_some() { METHOD_TURNS } else { 0 };
+                return self.command_new(half, kd, periods);
+            }
             Ok(Step::SendAgreed(content, kd)) => {
                 self.send_container(addresses, AuthenticationPhase::Request, method, &content);
-                return self.command_new(half, kd);
+                return self.command_new(half, kd, METHOD_TURNS);
             }
         }
         self.half_open.make_room(&mut self.local);
@@ -256,12 +300,12 @@ impl LinkManager {
         }
     }
 
-    /// Sends the command under a KD on which a method agreed.
-    fn command_new(&mut self, half: HalfOpen, kd: super::key_establishment::AgreedKd) {
+    /// Sends the command under a KD on which a method agreed; `periods` more than one pass until it is on the air.
+    fn command_new(&mut self, half: HalfOpen, kd: AgreedKd, periods: u64) {
         let HalfOpen { source, identity, offer, .. } = half;
         let sequence = self.local.next_sequence();
         if let Some(command) = self.local.command_under_new((source, sequence), &identity, offer, kd, None) {
-            self.await_complete(source, identity, offer, command);
+            self.await_complete(source, identity, offer, (command, periods));
         }
     }
 
@@ -271,10 +315,10 @@ impl LinkManager {
         source: Layer2Id,
         identity: Identity,
         offer: Offer,
-        (state, pdu): (AwaitingComplete, Vec<u8>),
+        ((state, pdu), periods): ((AwaitingComplete, Vec<u8>), u64),
     ) {
         // TS 24.334 §10.4.5.2 (7)
-        let deadline = self.local.now.plus_millis(self.local.config.t4111());
+        let deadline = self.local.now.plus_millis(self.local.config.t4111_after(periods));
         let addresses = [self.source_towards(source), source];
         self.half_open.make_room(&mut self.local);
         state.transmit(&mut self.local, addresses, pdu);
@@ -311,6 +355,9 @@ impl LinkManager {
             if half.source != source || state.method != method {
                 continue;
             }
+            if !self.local.may_verify(source) {
+                return self.local.note(Note::NoRoom { source, what: REFUTED });
+            }
             if !self.local.may_judge() {
                 return self.local.note(Note::NoRoom { source, what: BUDGET });
             }
@@ -326,6 +373,7 @@ impl LinkManager {
             }
         }
         if let Some(refusal) = refused {
+            self.local.refute(source);
             let addresses = [self.source_towards(source), source];
             self.local.not_authenticated(addresses, &refusal);
         }
@@ -426,11 +474,17 @@ impl LinkManager {
         let Some(at) = self.half_open.0.iter().position(|half| half.state.stores(ticket)) else {
             return false;
         };
-        if let Some(HalfOpen { source, identity, state: Target::StoringKd(storing), .. }) =
-            self.half_open.0.remove(at)
-        {
-            let StoringKd { active, kd, connection, .. } = storing;
-            self.accept(source, identity, active, (kd, connection));
+        let Some(mut half) = self.half_open.0.remove(at) else { return true };
+        match half.state {
+            Target::StoringKd(StoringKd { active, kd, connection, .. }) => {
+                self.accept(half.source, half.identity, active, (kd, connection));
+            }
+            Target::Establishing(ref mut state) => {
+                state.admitting = None;
+                let step = state.step(&self.local, &half.identity, Heard::Admitted);
+                self.follow(half, step);
+            }
+            Target::AwaitingComplete(_) => {}
         }
         true
     }
@@ -484,5 +538,7 @@ impl LinkManager {
 }
 
 pub(super) const NO_NUMBER_OR_NAME: &str = "no session number, or no free KD-sess ID";
+
+const REFUTED: &str = "too many of its proofs were false in this second";
 
 const BUDGET: &str = "as many unproven messages as are answered in one SC period came already";

@@ -19,7 +19,9 @@ use super::request::{
 };
 use super::session::{Answer, Session, Up};
 use sidelink_wire::ids::Lcid;
-use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest, UserInfo, UserPlane};
+use sidelink_wire::pc5_signalling::{
+    AuthenticationPhase, Body, CommunicationRequest, SIGNATURE_LEN, UserInfo, UserPlane,
+};
 use sidelink_wire::pdcp::OneToOneRepr;
 
 /// Common part of the tries of a set-up.
@@ -28,6 +30,8 @@ pub(super) struct Setup {
     pub(super) tries: u8,
     /// The last refusal in the peer's name, unproven.
     pub(super) hint: Option<Cause>,
+    /// Whether this UE cannot authenticate.
+    pub(super) unable: bool,
 }
 
 /// Number of PDUs that wait for the answer to a query, at most: anybody can send one.
@@ -40,7 +44,7 @@ pub(super) struct AwaitingSecurityMode {
     pub(super) request: Request,
     /// A pending query.
     question: Option<Ticket>,
-    /// PDUs that may be the command, under the key that the query is about.
+    /// PDUs that may be the command, under the key that a query or a container brings.
     pub(super) early: Vec<(OneToOneRepr, Vec<u8>)>,
     pub(super) deadline: UtcTime,
 }
@@ -99,7 +103,19 @@ pub(super) fn request(
         return Err(setup);
     }
     let connection = local.connection_to(&link.identity, kd, setup.tries);
-    let message = request_message(link, local, &request, kd, connection);
+    link.next_sequence();
+    let unsigned = request_message(link, local, &request, (kd, connection), None);
+    let message = match request.sign(local, &link.identity, &unsigned) {
+        Ok(None) => unsigned,
+        // TS 24.334 §10.4.2.2 (9); TS 33.303 §6.5.7.3.1 step 1
+        Ok(signature) => request_message(link, local, &request, (kd, connection), signature),
+        Err(refusal) => {
+            let (peer, cause, why) = (link.remote, refusal.cause, refusal.why);
+            local.note(Note::NotAuthenticated { peer, cause, why });
+            setup.unable = true;
+            return Err(setup);
+        }
+    };
     // TS 24.334 §10.4.2.2 (10)
     let deadline = local.now.plus_millis(request.patience(local));
     let kind = sidelink_wire::pc5_signalling::MessageType::CommunicationRequest;
@@ -112,11 +128,11 @@ pub(super) fn request(
 }
 
 fn request_message(
-    link: &mut Common,
+    link: &Common,
     local: &Local,
     request: &Request,
-    kd: Option<KdId>,
-    connection: Option<[u8; 4]>,
+    (kd, connection): (Option<KdId>, Option<[u8; 4]>),
+    signature: Option<[u8; SIGNATURE_LEN]>,
 ) -> Vec<u8> {
     let (own, offer) = (&local.config.identity, request.offer());
     let body = Body::CommunicationRequest(CommunicationRequest {
@@ -137,12 +153,12 @@ fn request_message(
         // TS 24.334 §10.4.2.2 (8); TS 33.303 §6.5.5.2 step 1 (2)
         kd_id: kd.filter(|_| connection.is_none()).map(|kd| kd.0.to_be_bytes()),
         relay_service_code: None,
-        signature: None,
+        signature,
         link_local: None,
         key_info: request.info(),
         connection,
     });
-    frame::message(local.config.profile, link.next_sequence(), body)
+    frame::message(local.config.profile, link.sequence, body)
 }
 
 impl Setup {
@@ -160,6 +176,7 @@ impl Setup {
         }
         match request(link, local, self, None) {
             Ok(state) => state.into(),
+            Err(Self { unable: true, .. }) => Next::Close(Closed::CannotAuthenticate),
             Err(setup) => wait(setup, local.now.plus_millis(local.config.sc_period)),
         }
     }
@@ -178,14 +195,19 @@ impl AwaitingSecurityMode {
         header: OneToOneRepr,
         octets: &mut [u8],
     ) -> (Next, Result<(), super::note::PduError>) {
-        // The key can be the one that is asked for.
-        let early = self.question.is_some().then(|| octets.to_vec());
+        // The key can be the one that is asked for, or that a container brings.
+        let early = (self.question.is_some() || self.request.awaits_kd()).then(|| octets.to_vec());
         let next = match self.request.on_command(link, local, header, octets, false) {
             Err(CommandError::Pdu(error)) => {
                 let waits = early.filter(|_| self.early.len() < EARLY);
                 let result = if waits.is_some() { Ok(()) } else { Err(error) };
                 self.early.extend(waits.map(|octets| (header, octets)));
                 return (self.into(), result);
+            }
+            Err(CommandError::Refused(refusal)) => {
+                self.setup.hint = Some(refusal.cause);
+                local.not_authenticated([link.local, link.remote], &refusal);
+                self.into()
             }
             Err(CommandError::Disagrees(disagreement, assurance)) => {
                 let cause = Cause::from(&disagreement);
@@ -212,18 +234,16 @@ impl AwaitingSecurityMode {
     }
 
     /// Handles a container of the peer, which anybody can have sent.
-    pub(super) fn on_container(mut self, link: &mut Common, local: &mut Local, content: &[u8]) -> Self {
-        if local.may_judge() {
-            self.step(link, local, Heard::Container(content));
+    pub(super) fn on_container(mut self, link: &mut Common, local: &mut Local, content: &[u8]) -> Next {
+        if !local.may_judge() {
+            return self.into();
         }
-        self
+        self.step(link, local, Heard::Container(content));
+        if self.request.awaits_kd() { self.into() } else { self.on_early(link, local) }
     }
 
-    /// Handles the answer to a query, or its refusal, which ends the set-up.
-    pub(super) fn on_answer(mut self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Next {
-        let Some(answer) = answer else { return Next::Close(Closed::NotEstablished) };
-        self.question = None;
-        self.step(link, local, Heard::Answer(answer));
+    /// Takes the commands that came before their KD: a short one overtakes a long container.
+    fn on_early(mut self, link: &mut Common, local: &mut Local) -> Next {
         for (header, mut octets) in mem::take(&mut self.early) {
             match self.on_command(link, local, header, &mut octets) {
                 (Next::To(State::AwaitingSecurityMode(still)), _) => self = still,
@@ -233,10 +253,18 @@ impl AwaitingSecurityMode {
         self.into()
     }
 
+    /// Handles the answer to a query, or its refusal, which ends the set-up.
+    pub(super) fn on_answer(mut self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Next {
+        let Some(answer) = answer else { return Next::Close(Closed::NotEstablished) };
+        self.question = None;
+        self.step(link, local, Heard::Answer(answer));
+        self.on_early(link, local)
+    }
+
     fn step(&mut self, link: &mut Common, local: &mut Local, heard: Heard<'_>) {
         let method = self.request.method();
         match self.request.step(local, &link.identity, heard) {
-            Ok(Step::Wait) => {}
+            Ok(Step::Wait | Step::Admit(_)) => {}
             Ok(Step::Agreed(kd)) => self.request.agreed(kd),
             Ok(Step::Send(content)) => self.say(link, local, method, &content),
             Ok(Step::SendAgreed(content, kd)) => {

@@ -403,6 +403,8 @@ pub enum Closed {
     Store,
     /// The network that a method queried refused.
     NotEstablished,
+    /// This UE cannot authenticate now: its keys are over, or its messages cannot carry what the method needs.
+    CannotAuthenticate,
 }
 
 impl fmt::Display for Closed {
@@ -418,6 +420,7 @@ impl fmt::Display for Closed {
             Self::Rekeying => f.write_str("re-keying failed"),
             Self::Replaced => f.write_str("the peer set up a new link"),
             Self::NotEstablished => f.write_str("the network refused to help to agree on a key"),
+            Self::CannotAuthenticate => f.write_str("this UE cannot authenticate now: see its notes"),
             Self::Store => f.write_str("the key store failed: see its error"),
         }
     }

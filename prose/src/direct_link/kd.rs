@@ -7,6 +7,8 @@ use sidelink_security::direct::KdId;
 use sidelink_security::direct::signed::Vouched;
 use sidelink_security::keys::Kd;
 
+use super::admission::Admission;
+
 /// Length limit of an identity, octets.
 pub const MAX_IDENTITY: usize = 64;
 
@@ -27,6 +29,13 @@ impl Identity {
     /// Returns an identity of upper-layer user info.
     pub fn user(name: &str) -> Self {
         Self { kind: Self::USER, value: name.as_bytes().to_vec() }
+    }
+
+    /// Returns the name under which a key management server knows the user: `ProSe:` and the user info. `None` for an
+    /// identity of another type, and for user info that is no text.
+    pub fn kms_user(&self) -> Option<String> {
+        let text = core::str::from_utf8(&self.value).ok().filter(|_| self.kind == Self::USER);
+        text.map(|text| format!("ProSe:{text}"))
     }
 }
 
@@ -142,6 +151,10 @@ pub enum Change {
     Put(KdRecord),
     /// Remove the key with this ID and peer.
     Remove(KdId, Identity),
+    /// Set the time of the newest message taken from a sender.
+    Admit(Admission),
+    /// Remove the time of a sender.
+    Forget(Identity),
 }
 
 impl Change {
@@ -150,6 +163,8 @@ impl Change {
         match self {
             Self::Put(record) => Self::Put(record.copy()),
             Self::Remove(id, peer) => Self::Remove(*id, peer.clone()),
+            Self::Admit(admission) => Self::Admit(admission.clone()),
+            Self::Forget(sender) => Self::Forget(sender.clone()),
         }
     }
 }
@@ -170,6 +185,7 @@ impl Keyring {
         match change {
             Change::Put(record) => self.add(record),
             Change::Remove(id, peer) => self.records.retain(|r| r.id != id || r.peer != peer),
+            Change::Admit(_) | Change::Forget(_) => {}
         }
     }
 

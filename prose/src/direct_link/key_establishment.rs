@@ -12,6 +12,13 @@
 //! puts out [`super::Output::Ask`] with a ticket, and passes [`super::Input::Answered`] on as [`Heard::Answer`]. A
 //! refusal ends the exchange; without an answer the timer of the exchange does. The initiating UE may ask as soon as its
 //! request is sent ([`Heard::Begin`]): a command that comes before the answer waits for it.
+//!
+//! A method whose messages carry a time has the target UE take each once: [`Step::Admit`], after the message is proven. The
+//! machine refuses a time that is not newer than every one that it took from this sender, makes the new one durable, and
+//! continues with [`Heard::Admitted`].
+//!
+//! TS 33.303 §6.5.7 has no containers: the request carries a signature ([`Steps::sign_request`]), and the command the key
+//! ([`CommandKey`], [`Heard::Command`]).
 
 use core::fmt;
 
@@ -19,6 +26,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Capabilities;
 use sidelink_security::direct::signed::{Credential, Trust, Vouched};
 use sidelink_security::keys::Kd;
+use sidelink_wire::pc5_signalling::{SIGNATURE_LEN, UserInfo};
 
 use super::cause::Cause;
 use super::kd::Identity;
@@ -47,6 +55,17 @@ pub struct Party<'a> {
     pub capabilities: Capabilities,
     /// Credentials of this UE, if it has any.
     pub credentials: Option<&'a Credentials>,
+    /// Time of the newest message taken from the peer: NTP-UTC of 64 bits, 0 for none.
+    pub newest: u64,
+}
+
+/// A key that a command carries, signed and encrypted. TS 33.303 §6.5.7.3.1 step 2, TS 24.334 §12.5.1.33, §12.5.1.34.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandKey {
+    /// Signature.
+    pub signature: [u8; SIGNATURE_LEN],
+    /// Encrypted payload.
+    pub payload: Vec<u8>,
 }
 
 /// Input of a step.
@@ -58,6 +77,17 @@ pub enum Heard<'a> {
     Container(&'a [u8]),
     /// The answer to a query.
     Answer(&'a [u8]),
+    /// The time of [`Step::Admit`] is durable.
+    Admitted,
+    /// The key in a command, unproven: at the initiating UE.
+    Command {
+        /// User Info of the target UE, if the command has one.
+        user_info: Option<UserInfo<'a>>,
+        /// Signature.
+        signature: &'a [u8; SIGNATURE_LEN],
+        /// Encrypted payload.
+        payload: &'a [u8],
+    },
 }
 
 /// Result of a step.
@@ -69,6 +99,8 @@ pub enum Step {
     Send(Vec<u8>),
     /// Query the network.
     Ask(Vec<u8>),
+    /// Take the proven message of this time (NTP-UTC of 64 bits), once: at the target UE.
+    Admit(u64),
     /// Both ends can have the KD now.
     Agreed(AgreedKd),
     /// Both ends can have the KD once the peer has this container.
@@ -87,11 +119,13 @@ pub struct AgreedKd {
     /// Milliseconds that the key lives, if the method says so: never longer than the configuration says. Much less than
     /// that is not wanted: a new key is asked for when a quarter of the configured life is left.
     pub lifetime: Option<u64>,
+    /// The key as the command carries it to the initiating UE, if it does.
+    pub command: Option<CommandKey>,
 }
 
 impl From<Kd> for AgreedKd {
     fn from(kd: Kd) -> Self {
-        Self { kd, vouched: None, capabilities: None, lifetime: None }
+        Self { kd, vouched: None, capabilities: None, lifetime: None, command: None }
     }
 }
 
@@ -119,6 +153,15 @@ pub trait Steps: fmt::Debug + Send {
     /// # Errors
     /// The peer did not prove itself, or the network refuses.
     fn step(&mut self, party: &Party<'_>, heard: Heard<'_>) -> Result<Step, Refusal>;
+
+    /// Returns the signature that the request of a set-up carries; the request of `party` is still without it.
+    ///
+    /// # Errors
+    /// This UE cannot sign now.
+    fn sign_request(&mut self, party: &Party<'_>) -> Result<Option<[u8; SIGNATURE_LEN]>, Refusal> {
+        let _ = party;
+        Ok(None)
+    }
 }
 
 /// A method that agrees on a KD.
@@ -126,16 +169,18 @@ pub trait KeyEstablishment: fmt::Debug + Send {
     /// Returns the first octet of its containers, and of its key information.
     fn method(&self) -> u8;
 
-    /// Returns the initiating UE's steps, and the key information of its request. `seed` is used for nothing else,
+    /// Returns the initiating UE's steps, and the key information of its request; the request has none where that is
+    /// empty. `seed` is used for nothing else,
     /// `cookie` is the one that the target UE demanded.
     fn initiate(
         &self,
+        clock: UtcTime,
         credentials: Option<&Credentials>,
         seed: [u8; 32],
         cookie: Option<[u8; 16]>,
     ) -> Option<(Box<dyn Steps>, Vec<u8>)>;
 
-    /// Whether key information of a request is of this method.
+    /// Whether key information of a request is of this method; it is empty where the request has a signature alone.
     fn understands(&self, info: &[u8]) -> bool;
 
     /// Returns the cookie in key information.

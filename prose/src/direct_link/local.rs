@@ -10,15 +10,17 @@ use sidelink_security::direct::{
 };
 use sidelink_security::keys::{Kd, Secret256};
 
+use super::admission::Admissions;
 use super::cause::Cause;
 use super::config::Config;
 use super::frame;
 use super::io::{Event, LinkId, Metered, Output, Pdu};
 use super::kd::{Change, Connection, Identity, KdRecord, Keyring, Method, Ticket};
-use super::key_establishment::{AgreedKd, Credentials, KeyEstablishment, Party};
+use super::key_establishment::{AgreedKd, Credentials, KeyEstablishment, Party, Refusal};
 use super::note::Note;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Identifiers, MessageType};
+use sidelink_wire::sdes::is_carried;
 
 /// Number of session keys that are remembered.
 const SESSIONS: usize = 1024;
@@ -52,6 +54,8 @@ pub(super) struct Local {
     /// Session numbers: durable, therefore no nonce repeats.
     pub(super) numbers: Lease,
     pub(super) keyring: Keyring,
+    /// Times of the newest messages taken from senders.
+    pub(super) admissions: Admissions,
     /// Whether keys or revocation lists were added since the keys were last checked.
     pub(super) keys_changed: bool,
     /// Changes that are pending in the store.
@@ -73,6 +77,8 @@ pub(super) struct Local {
     answers: Budget,
     /// Budget of unproven containers for methods.
     judged: Budget,
+    /// Sources whose proofs were refused.
+    refuted: Refuted,
     /// Time of the last refusal of an unproven request: at most one a period.
     refused_at: Option<UtcTime>,
     /// Peers that are not asked again before a time.
@@ -96,6 +102,50 @@ impl Budget {
         }
         self.spent = self.spent.saturating_add(1);
         self.spent <= most
+    }
+}
+
+/// Sources whose messages were refused after a method had verified them. Anybody can send from any source: a source is
+/// slowed down, never shut out.
+#[derive(Debug, Default)]
+struct Refuted(VecDeque<Suspect>);
+
+/// A source, with its refusals in a second, and what is still verified.
+#[derive(Debug)]
+struct Suspect {
+    source: Layer2Id,
+    refused: Budget,
+    verified: Budget,
+}
+
+/// Sources whose refused proofs are counted.
+const REFUTED: usize = 64;
+
+/// Milliseconds for which refused proofs are counted.
+const REFUTED_FOR: u64 = 1000;
+
+impl Refuted {
+    fn count(&mut self, source: Layer2Id, now: UtcTime) {
+        let at = match self.0.iter().position(|known| known.source == source) {
+            Some(at) => at,
+            None => {
+                if self.0.len() >= REFUTED {
+                    self.0.pop_front();
+                }
+                let (refused, verified) = (Budget::default(), Budget::default());
+                self.0.push_back(Suspect { source, refused, verified });
+                self.0.len() - 1
+            }
+        };
+        self.0[at].refused.spend(now, REFUTED_FOR, 0);
+    }
+
+    /// Whether a message of this source may be verified: always, until `most` were refused in this second, and one a
+    /// period after that.
+    fn may_verify(&mut self, source: Layer2Id, now: UtcTime, most: u32, period: u64) -> bool {
+        let Some(suspect) = self.0.iter_mut().find(|known| known.source == source) else { return true };
+        let counted = suspect.refused.since.is_some_and(|at| now < at.plus_millis(REFUTED_FOR));
+        !counted || suspect.refused.spent < most || suspect.verified.spend(now, period, 1)
     }
 }
 
@@ -156,6 +206,7 @@ impl Local {
             rng,
             numbers,
             keyring: Keyring::default(),
+            admissions: Admissions::default(),
             keys_changed: false,
             storing: Vec::new(),
             outbox: VecDeque::new(),
@@ -168,6 +219,7 @@ impl Local {
             sessions: VecDeque::with_capacity(SESSIONS),
             answers: Budget::default(),
             judged: Budget::default(),
+            refuted: Refuted::default(),
             refused_at: None,
             refused: VecDeque::new(),
             in_use: InUse::default(),
@@ -267,6 +319,16 @@ impl Local {
         self.judged.spend(self.now, self.config.sc_period, self.config.judged)
     }
 
+    /// Counts a proof from this source that a method refused.
+    pub(super) fn refute(&mut self, source: Layer2Id) {
+        self.refuted.count(source, self.now);
+    }
+
+    /// Whether a proof from this source may be verified now.
+    pub(super) fn may_verify(&mut self, source: Layer2Id) -> bool {
+        self.refuted.may_verify(source, self.now, self.config.refuted, self.config.sc_period)
+    }
+
     /// Whether an unprotected refusal may be sent now: once a period.
     pub(super) fn may_refuse(&mut self) -> bool {
         let again = self.refused_at.map(|at| at.plus_millis(self.config.sc_period));
@@ -340,7 +402,32 @@ impl Local {
             request,
             capabilities: self.config.policy.capabilities(),
             credentials: self.credentials.as_ref(),
+            newest: self.newest(remote),
         }
+    }
+
+    /// Returns the time of the newest message taken from a sender, durable or about to be.
+    pub(super) fn newest(&self, sender: &Identity) -> u64 {
+        let pending =
+            self.storing.iter().flat_map(|(_, changes)| changes).filter_map(|change| match change {
+                Change::Admit(admission) if admission.sender == *sender => Some(admission.time),
+                _ => None,
+            });
+        pending.max().unwrap_or(0).max(self.admissions.newest(sender))
+    }
+
+    /// Makes it durable that the message of this time was taken from a sender.
+    ///
+    /// # Errors
+    /// It was taken already, or a newer one was.
+    pub(super) fn admit(&mut self, sender: &Identity, time: u64) -> Result<Ticket, Refusal> {
+        if time <= self.newest(sender) {
+            let why = format!(
+                "{sender} sent a message of this time, or a newer one, before: it is a replay, or its clock went back"
+            );
+            return Err(Refusal { cause: Cause::AuthenticationFailure, why });
+        }
+        Ok(self.store(self.admissions.changes(sender, time)))
     }
 
     /// The sequence number of a message that belongs to no link yet: TS 24.334 §12.5.1.2.
@@ -369,8 +456,11 @@ impl Local {
         ticket
     }
 
-    /// Sends a message without protection.
+    /// Sends a message without protection. A key in the clear is not in it: only an attack that is measured may say so.
     pub(super) fn send_plain(&mut self, [source, peer]: [Layer2Id; 2], kind: MessageType, message: &[u8]) {
+        if is_carried(message) && !self.config.in_the_clear {
+            return self.note(Note::Withheld { peer });
+        }
         let lcid = Lcid::PC5_S_UNPROTECTED;
         let octets = frame::plain(message);
         let pdu = Pdu { source, peer, lcid, message: Some(kind), session: None, octets };

@@ -5,6 +5,7 @@ use sidelink_security::counter::reserve::{CommitError, CounterStore, Lease, Rese
 use sidelink_security::direct::signed::{CertificateError, Credential, Trust};
 use sidelink_security::kdf::own::stream_id;
 
+use super::admission::Admission;
 use super::cause::Cause;
 use super::config::Config;
 use super::frame;
@@ -57,6 +58,11 @@ impl LinkManager {
     pub fn add_kd(&mut self, record: KdRecord) {
         self.local.keyring.add(record);
         self.local.keys_changed = true;
+    }
+
+    /// Adds the time of the newest message taken from a sender, which is durable already: call it for the store's content.
+    pub fn add_admission(&mut self, admission: Admission) {
+        self.local.admissions.add(admission);
     }
 
     /// Lets this UE agree on a KD by signatures with peers with which it shares none, and make a new one in a re-keying.
@@ -296,6 +302,9 @@ impl LinkManager {
             Ok(state) => {
                 self.links.push(Link { common, state: State::AwaitingSecurityMode(state) });
             }
+            Err(initiating::Setup { unable: true, .. }) => {
+                common.report(local, Reported::Closed { why: Closed::CannotAuthenticate });
+            }
             // No session number is durable.
             Err(_) => common.report(local, Reported::Closed { why: Closed::Store }),
         }
@@ -347,6 +356,7 @@ impl LinkManager {
     fn stored(&mut self, ticket: Ticket) {
         let Some(at) = self.local.storing.iter().position(|(t, _)| *t == ticket) else { return };
         let (_, changes) = self.local.storing.remove(at);
+        changes.iter().for_each(|change| self.local.admissions.apply(change));
         changes.into_iter().for_each(|change| self.local.keyring.apply(change));
         self.local.keys_changed = true;
         self.mark_in_use();

@@ -164,6 +164,11 @@ pub enum Note {
         /// Step in milliseconds; negative when it was set back.
         by: i64,
     },
+    /// A message with a key in the clear was not sent.
+    Withheld {
+        /// The peer.
+        peer: Layer2Id,
+    },
     /// The peer requests re-keying more often than once in the least interval.
     RekeyingStorm {
         /// The peer.
@@ -225,6 +230,11 @@ impl fmt::Display for Note {
             }
             Self::KdEnded { identity, why } => write!(f, "removed a KD shared with {identity}: {why}"),
             Self::ClockSet { by } => write!(f, "the clock was set by {by} ms"),
+            Self::Withheld { peer } => write!(
+                f,
+                "a message to {peer} holds a key in the clear (a=crypto): it was not sent; it belongs into the signalling \
+                 of a network"
+            ),
             Self::RekeyingStorm { peer } => write!(f, "{peer} asks to re-key too often: ignored"),
         }
     }

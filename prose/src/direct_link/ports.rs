@@ -2,6 +2,7 @@
 
 use core::fmt::Display;
 
+use super::admission::Admission;
 use super::kd::{Change, KdRecord};
 
 /// Durable store of the keys of links.
@@ -20,4 +21,10 @@ pub trait KdStore {
     /// # Errors
     /// A damaged store.
     fn kds(&self) -> Result<Vec<KdRecord>, Self::Error>;
+
+    /// Returns the times of the newest messages taken from senders.
+    ///
+    /// # Errors
+    /// A damaged store.
+    fn admissions(&self) -> Result<Vec<Admission>, Self::Error>;
 }

@@ -198,12 +198,12 @@ impl LinkManager {
                 if state.request.method() == method {
                     state.on_container(link, local, content)
                 } else {
-                    state
+                    state.into()
                 }
             }),
             (AuthenticationPhase::Reject, COOKIE_METHOD) if self.connecting(source).is_some() => {
                 if let Ok(cookie) = content.try_into() {
-                    self.on_setup(source, |state, link, local| state.on_cookie(link, local, cookie));
+                    self.on_setup(source, |state, link, local| state.on_cookie(link, local, cookie).into());
                 }
             }
             (AuthenticationPhase::Reject, _) => {
@@ -221,15 +221,11 @@ impl LinkManager {
     fn on_setup(
         &mut self,
         source: Layer2Id,
-        f: impl FnOnce(
-            super::initiating::AwaitingSecurityMode,
-            &mut Common,
-            &mut Local,
-        ) -> super::initiating::AwaitingSecurityMode,
+        f: impl FnOnce(super::initiating::AwaitingSecurityMode, &mut Common, &mut Local) -> Next,
     ) {
         if let Some(index) = self.connecting(source) {
             self.with(index, |state, link, local| match state {
-                State::AwaitingSecurityMode(state) => (f(state, link, local).into(), ()),
+                State::AwaitingSecurityMode(state) => (f(state, link, local), ()),
                 state => (Next::To(state), ()),
             });
         }

@@ -83,6 +83,11 @@ impl Up {
                 up.exchange = Exchange::Rekeying(rekeying);
                 return (up, Err(error));
             }
+            Err(CommandError::Refused(refusal)) => {
+                let (peer, cause, why) = (link.remote, refusal.cause, refusal.why);
+                local.note(Note::NotAuthenticated { peer, cause, why });
+                up.exchange = Exchange::Rekeying(rekeying);
+            }
             // Anybody can send it: no reply, and the exchange continues.
             Err(CommandError::Disagrees(disagreement, assurance)) if assurance != Assurance::Verified => {
                 local.note(Note::Disagreed { peer: link.remote, disagreement });
@@ -294,6 +299,14 @@ impl Up {
             Exchange::TargetRekeying(TargetRekeying { state: Target::StoringKd(storing), .. }) => {
                 self.respond(link, local, storing.active, (storing.kd, true));
             }
+            Exchange::TargetRekeying(mut target) => match &mut target.state {
+                Target::Establishing(state) => {
+                    state.admitting = None;
+                    let step = state.step(local, &link.identity, Heard::Admitted);
+                    self.follow(link, local, target, step);
+                }
+                _ => self.exchange = Exchange::TargetRekeying(target),
+            },
             exchange => self.exchange = exchange,
         }
         self
@@ -384,7 +397,7 @@ impl Rekeying {
     ) {
         let (phase, method) = (AuthenticationPhase::Response, self.request.method());
         let content = match self.request.step(local, &link.identity, heard) {
-            Ok(Step::Wait) => return,
+            Ok(Step::Wait | Step::Admit(_)) => return,
             Ok(Step::Agreed(kd)) => return self.request.agreed(kd),
             Ok(Step::Send(content)) => content,
             Ok(Step::SendAgreed(content, kd)) => {

@@ -17,7 +17,7 @@ use super::local::{Half, Local};
 use super::note::PduError;
 use super::receive::parse;
 use sidelink_wire::ids::Lcid;
-use sidelink_wire::pc5_signalling::{self as pc5, Body, MessageType};
+use sidelink_wire::pc5_signalling::{self as pc5, Body, MessageType, SIGNATURE_LEN};
 use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr};
 
 /// SC periods of an exchange with a shared KD: the request, command, complete and accept.
@@ -71,6 +71,8 @@ pub(super) enum CommandError {
     Pdu(PduError),
     /// The command does not fit the request; and whether its MAC-I is right.
     Disagrees(Disagreement, Assurance),
+    /// The method refuses the key in the command.
+    Refused(Refusal),
 }
 
 impl From<PduRefusal> for CommandError {
@@ -122,7 +124,7 @@ impl Request {
         }
         let seed = local.draw()?;
         let method = local.methods.first()?;
-        let (steps, info) = method.initiate(local.credentials.as_ref(), seed, cookie)?;
+        let (steps, info) = method.initiate(local.clock, local.credentials.as_ref(), seed, cookie)?;
         let method = method.method();
         let drawn = local.draw()?;
         let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
@@ -160,7 +162,19 @@ impl Request {
 
     /// Returns the key information of the message.
     pub(super) fn info(&self) -> Option<&[u8]> {
-        self.agreement.as_ref().map(|agreement| agreement.info.as_slice())
+        let info = self.agreement.as_ref().map(|agreement| agreement.info.as_slice());
+        info.filter(|info| !info.is_empty())
+    }
+
+    /// Returns the signature of the request, which is still without it.
+    pub(super) fn sign(
+        &mut self,
+        local: &Local,
+        remote: &Identity,
+        unsigned: &[u8],
+    ) -> Result<Option<[u8; SIGNATURE_LEN]>, Refusal> {
+        let Some(agreement) = &mut self.agreement else { return Ok(None) };
+        agreement.steps.sign_request(&local.party(remote, unsigned))
     }
 
     /// Stores the message for the authentication that it offers.
@@ -178,6 +192,11 @@ impl Request {
     /// Whether the authentication that it offers has begun.
     pub(super) fn has_stepped(&self) -> bool {
         self.agreement.as_ref().is_some_and(|agreement| agreement.stepped)
+    }
+
+    /// Whether an authentication is offered and has not agreed on a KD.
+    pub(super) fn awaits_kd(&self) -> bool {
+        self.agreement.as_ref().is_some_and(|agreement| agreement.agreed.is_none())
     }
 
     /// Returns the first octet of the containers that are sent.
@@ -206,8 +225,10 @@ impl Request {
     ) -> Result<Step, Refusal> {
         let running = |agreement: &&mut Agreement| agreement.agreed.is_none();
         let Some(agreement) = self.agreement.as_mut().filter(running) else { return Ok(Step::Wait) };
-        agreement.stepped |= heard != Heard::Begin;
-        agreement.steps.step(&local.party(remote, &agreement.message), heard)
+        let step = agreement.steps.step(&local.party(remote, &agreement.message), heard);
+        let said = matches!(step, Ok(Step::Send(_) | Step::SendAgreed(..)));
+        agreement.stepped |= said || matches!(heard, Heard::Container(_) | Heard::Answer(_));
+        step
     }
 
     /// Stores the KD of the authentication.
@@ -234,17 +255,67 @@ impl Request {
         // TS 24.334 §10.4.5.6.2, 10.4.8.6.2
         let parsed = parse(local.config.profile, message).map_err(|error| CommandError::Pdu(error.into()))?;
         let Body::SecurityModeCommand(command) = parsed.body else { return Err(PduRefusal::BadMac.into()) };
-        let (l3_octets, kd_id_msb) = (message.len(), command.kd_id_msb);
         let unknown = CommandError::Disagrees(Disagreement::NothingInCommon, Assurance::Unprotected);
-        let command = Command {
+        let (l3_octets, kd_id_msb) = (message.len(), command.kd_id_msb);
+        let terms = Command {
             nonce_2: command.nonce,
             lsb: command.kd_sess_lsb,
             chosen: chosen(command.algorithms).ok_or(unknown)?,
             echo: Capabilities { eea: command.capabilities.eea, eia: command.capabilities.eia },
             echo_stated: command.policy.and_then(frame::stated),
         };
+        let heard = self.hear_key(link, local, &command)?;
+        let proven = self.prove_command(link, local, (header, octets), (&terms, kd_id_msb), clashes);
+        if let (Err(_), true, Some(agreement)) = (&proven, heard, &mut self.agreement) {
+            // The signature was right, but not the rest: the next command brings its key again.
+            agreement.agreed = None;
+        }
+        let (active, kd_id) = proven?;
+        local.remember(active.fingerprint());
+        local.meter(link.remote, false, MessageType::SecurityModeCommand, [l3_octets, octets.len()]);
+        let agreed = self.agreement.as_mut().and_then(|agreement| agreement.agreed.take());
+        Ok(match agreed.filter(|_| kd_id_msb.is_some()) {
+            Some(kd) => ProvenCommand::New(active, Box::new(local.record(kd_id, kd, link.identity.clone()))),
+            None => ProvenCommand::Known(active, kd_id),
+        })
+    }
+
+    /// Has the method take the key in a command; returns whether it did.
+    // TS 24.334 §10.4.5.3 (2)
+    fn hear_key(
+        &mut self,
+        link: &Common,
+        local: &mut Local,
+        command: &pc5::SecurityModeCommand<'_>,
+    ) -> Result<bool, CommandError> {
+        let (Some(signature), Some(payload)) = (&command.signature, command.encrypted_payload) else {
+            return Ok(false);
+        };
+        let pending = self.agreement.as_ref().is_some_and(|agreement| agreement.agreed.is_none());
+        if !pending || command.kd_id_msb.is_none() || !local.may_judge() {
+            return Ok(false);
+        }
+        let heard = Heard::Command { user_info: command.user_info, signature, payload };
+        match self.step(local, &link.identity, heard).map_err(CommandError::Refused)? {
+            Step::Agreed(kd) => {
+                self.agreed(kd);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Checks the MAC-I of a command, and that it fits the request.
+    fn prove_command(
+        &self,
+        link: &Common,
+        local: &Local,
+        (header, octets): (OneToOneRepr, &mut [u8]),
+        (terms, kd_id_msb): (&Command, Option<[u8; 2]>),
+        clashes: bool,
+    ) -> Result<(Active, KdId), CommandError> {
         let (kd, kd_id) = self.kd_of(link, local, kd_id_msb).ok_or(PduRefusal::UnknownKey)?;
-        let unproven = self.requested.command(kd, &command).ok_or(PduRefusal::UnknownKey)?;
+        let unproven = self.requested.command(kd, terms).ok_or(PduRefusal::UnknownKey)?;
         let lcid = Lcid::PC5_S_SECURITY_MODE.value();
         // TS 24.334 §10.4.5.3 (1)
         let (active, opened) = unproven.prove(header.sn, lcid, octets, HEADER_LEN)?;
@@ -253,13 +324,7 @@ impl Request {
             let assurance = Assurance::from(&opened.proof);
             return Err(CommandError::Disagrees(Disagreement::Identity, assurance));
         }
-        local.remember(active.fingerprint());
-        local.meter(link.remote, false, MessageType::SecurityModeCommand, [l3_octets, octets.len()]);
-        let agreed = self.agreement.as_mut().and_then(|agreement| agreement.agreed.take());
-        Ok(match agreed.filter(|_| kd_id_msb.is_some()) {
-            Some(kd) => ProvenCommand::New(active, Box::new(local.record(kd_id, kd, link.identity.clone()))),
-            None => ProvenCommand::Known(active, kd_id),
-        })
+        Ok((active, kd_id))
     }
 
     /// Returns the KD that a command names: a new one requires an authentication in this exchange, and a request for a

@@ -2,6 +2,7 @@
 
 use core::mem;
 
+use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::{
     Challenged, Ephemeral, Failure, KeyInfo, METHOD, Response, Subject, Vouched, challenge, respond,
 };
@@ -21,6 +22,7 @@ impl KeyEstablishment for Signed {
 
     fn initiate(
         &self,
+        _: UtcTime,
         credentials: Option<&Credentials>,
         seed: [u8; 32],
         cookie: Option<[u8; 16]>,

@@ -9,7 +9,7 @@ use sidelink_security::direct::{
 use super::frame;
 use super::io::{Output, Pdu};
 use super::kd::{Change, Identity, KdRecord, Ticket};
-use super::key_establishment::{AgreedKd, Heard, Refusal, Step, Steps};
+use super::key_establishment::{AgreedKd, CommandKey, Heard, Refusal, Step, Steps};
 use super::link::Common;
 use super::local::Local;
 use super::note::{Note, PduError};
@@ -44,6 +44,8 @@ pub(super) struct Establishing {
     pub(super) request: Vec<u8>,
     /// A pending query.
     pub(super) question: Option<Ticket>,
+    /// The time of a message, which becomes durable.
+    pub(super) admitting: Option<Ticket>,
 }
 
 /// The command is sent.
@@ -126,7 +128,11 @@ impl Target {
 
     /// Whether the store is waited for under this ticket.
     pub(super) fn stores(&self, ticket: Ticket) -> bool {
-        matches!(self, Self::StoringKd(state) if state.ticket == ticket)
+        match self {
+            Self::StoringKd(state) => state.ticket == ticket,
+            Self::Establishing(state) => state.admitting == Some(ticket),
+            Self::AwaitingComplete(_) => false,
+        }
     }
 
     /// Whether a query with this ticket is pending.
@@ -142,7 +148,7 @@ impl Establishing {
         let seed = local.draw()?;
         let method = local.methods.iter().find(|method| method.understands(info))?;
         let (steps, method) = (method.answer(info, seed)?, method.method());
-        Some(Self { steps, method, request: request.to_vec(), question: None })
+        Some(Self { steps, method, request: request.to_vec(), question: None, admitting: None })
     }
 
     /// Takes a step.
@@ -162,6 +168,12 @@ impl Establishing {
         let remote = remote.clone();
         local.push(Output::Ask { ticket, method: self.method, remote, question });
     }
+
+    /// Takes the message of this time from the peer, once. The method goes on when that is durable.
+    pub(super) fn admit(&mut self, local: &mut Local, remote: &Identity, time: u64) -> Result<(), Refusal> {
+        self.admitting = Some(local.admit(remote, time)?);
+        Ok(())
+    }
 }
 
 impl AwaitingComplete {
@@ -171,11 +183,13 @@ impl AwaitingComplete {
         (mut proposed, command): (Proposed, Command),
         kd: KdInUse,
         sequence: u16,
+        key: Option<&CommandKey>,
     ) -> Option<(Self, Vec<u8>)> {
         let kd_id_msb = match &kd {
             KdInUse::Known(_) => None,
             KdInUse::New(record) => Some(record.id.msb().to_be_bytes()),
         };
+        let own = &local.config.identity;
         // TS 33.303 §6.5.5.2 step 3 (1)
         let body = Body::SecurityModeCommand(SecurityModeCommand {
             capabilities: wire_capabilities(command.echo),
@@ -186,9 +200,10 @@ impl AwaitingComplete {
             kd_id_msb,
             kd_freshness: None,
             gpi: None,
-            user_info: None,
-            signature: None,
-            encrypted_payload: None,
+            // TS 24.334 §10.4.5.2 (6); TS 33.303 §6.5.7.3.1 step 2
+            user_info: key.map(|_| UserInfo { kind: own.kind, value: &own.value }),
+            signature: key.map(|key| key.signature),
+            encrypted_payload: key.map(|key| key.payload.as_slice()),
             policy: command.echo_stated.map(frame::wire_policy),
         });
         let command = frame::message(local.config.profile, sequence, body);
@@ -283,13 +298,16 @@ impl Local {
         (peer, sequence): (Layer2Id, u16),
         remote: &Identity,
         offer: Offer,
-        kd: AgreedKd,
+        mut kd: AgreedKd,
         in_use: Option<(Chosen, bool)>,
     ) -> Option<(AwaitingComplete, Vec<u8>)> {
+        let key = kd.command.take();
         let record = self.new_record(kd, remote.clone())?;
         let terms = self.terms(in_use);
         match self.propose(terms, offer, &record.kd) {
-            Ok(proposal) => AwaitingComplete::new(self, proposal, KdInUse::New(Box::new(record)), sequence),
+            Ok(proposal) => {
+                AwaitingComplete::new(self, proposal, KdInUse::New(Box::new(record)), sequence, key.as_ref())
+            }
             Err(Some(disagreement)) => {
                 self.note(Note::Disagreed { peer, disagreement });
                 None

@@ -8,7 +8,7 @@ use super::config::NewKd;
 use super::half_open::NO_NUMBER_OR_NAME;
 use super::io::State as Reported;
 use super::kd::KdRecord;
-use super::key_establishment::{Heard, Refusal, Step};
+use super::key_establishment::{AgreedKd, Heard, Refusal, Step};
 use super::link::Common;
 use super::local::Local;
 use super::note::{Note, PduError};
@@ -83,6 +83,8 @@ impl Up {
     ) {
         // TS 33.303 §6.5.5.3 step 2
         if asks_new {
+            // The flag alone is all that TS 33.303 §6.5.7.3.2 has.
+            let info = info.or(Some(&[]));
             if !self.establish(link, local, asked, info, message) {
                 self.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
             }
@@ -107,7 +109,7 @@ impl Up {
             }
             Ok(proposal) => {
                 let (kd, sequence) = (KdInUse::Known(record.id), link.next_sequence());
-                if let Some(command) = AwaitingComplete::new(local, proposal, kd, sequence) {
+                if let Some(command) = AwaitingComplete::new(local, proposal, kd, sequence, None) {
                     self.await_complete(link, local, asked, command);
                 }
             }
@@ -172,9 +174,13 @@ impl Up {
     ) {
         let Target::Establishing(state) = &mut target.state else { return };
         let (method, phase) = (state.method, AuthenticationPhase::Request);
+        let step = match step {
+            Ok(Step::Admit(time)) => state.admit(local, &link.identity, time).map(|()| Step::Wait),
+            step => step,
+        };
         match step {
             Err(refusal) => self.session.refuse_authentication(link, local, &refusal),
-            Ok(Step::Wait) => {}
+            Ok(Step::Wait | Step::Admit(_)) => {}
             Ok(Step::Ask(question)) => state.ask(local, &link.identity, question),
             Ok(Step::Send(content)) => {
                 self.session.send(link, local, Body::Authentication { phase, method, content: &content });
@@ -188,13 +194,7 @@ impl Up {
         self.exchange = Exchange::TargetRekeying(target);
     }
 
-    fn command_new(
-        &mut self,
-        link: &mut Common,
-        local: &mut Local,
-        target: TargetRekeying,
-        kd: super::key_establishment::AgreedKd,
-    ) {
+    fn command_new(&mut self, link: &mut Common, local: &mut Local, target: TargetRekeying, kd: AgreedKd) {
         let (offer, sequence, in_use) = (target.offer, target.sequence, Some(self.in_use()));
         self.exchange = Exchange::TargetRekeying(target);
         let to = (link.remote, link.next_sequence());
@@ -283,8 +283,11 @@ impl TargetRekeying {
             Target::AwaitingComplete(state) if again => state.again(local, link),
             // The store is slow: it gets as much time as the peer.
             Target::StoringKd(_) if again => {}
-            _ => {
-                session.rekeyed_at = local.now;
+            state => {
+                // A method that waits for the peer has done nothing yet: the peer may ask again at once.
+                if !matches!(state, Target::Establishing(_)) {
+                    session.rekeyed_at = local.now;
+                }
                 local.note(Note::RekeyingGivenUp { peer: link.remote });
                 return Exchange::Idle;
             }

@@ -146,6 +146,8 @@ table! {
     OWN_DCR_KEYSTREAM = Own("DCR keystream"), "TS 33.503 §A.5", Own;
     /// KD from a SAKKE shared secret value.
     OWN_KD_FROM_SSV = Own("KD from SSV"), "TR 33.833 §6.4.3", Own;
+    /// KD from the TEK of a MIKEY ticket.
+    OWN_KD_FROM_TEK = Own("KD from TEK"), "TR 33.833 §6.4.2", Own;
     /// Name of a stream of counters in a store. It stays as in earlier versions, outside of the proprietary range:
     /// under another name the counters of existing stores would begin again, and COUNT would repeat. It names records
     /// of a file; it is never on the air, and is not a key.

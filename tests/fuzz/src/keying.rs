@@ -8,6 +8,7 @@ use sidelink_network::mme::message::{Cause, Message};
 use sidelink_network::nas::Plain;
 use sidelink_security::keys::KsNaf;
 use sidelink_wire::direct_keying::{ANSWER, Answer, ConnectionId, Question, Side};
+use sidelink_wire::sdes::{CryptoAttribute, Exchange, KEY};
 
 /// Messages of direct keying and of group keys.
 pub const KEYING: Target = Target { name: "network_keying", run: keying, seeds };
@@ -32,7 +33,22 @@ fn keying(data: &[u8]) -> bool {
         assert_eq!(octets[..], *data);
         understood = true;
     }
-    understood | of_group(data)
+    understood | of_group(data) | of_sdes(data)
+}
+
+fn of_sdes(data: &[u8]) -> bool {
+    let mut key = [0; KEY];
+    if let Ok(tag) = CryptoAttribute::parse(data, &mut key) {
+        assert_eq!(CryptoAttribute { tag, key: &key }.emit().expect("what was read is written"), data);
+        return true;
+    }
+    match Exchange::parse(data) {
+        Ok(exchange) => {
+            assert_eq!(exchange.emit().expect("what was read is written"), data);
+            true
+        }
+        Err(_) => false,
+    }
 }
 
 /// All but the tag, which is under a key.
@@ -71,11 +87,15 @@ fn seeds() -> Vec<Vec<u8>> {
     let body = group::Body::Create(group::Policy::WhiteList(vec![invitee]));
     let create = group::Request { group: id, nonce, b_tid, body, resynchronisation: None };
     let push = group::Push { group: id, nonce, pgk_id: 1, expires: 9, gpi: vec![1; 80], wrapped: [2; 40] };
+    let attribute = CryptoAttribute { tag: 1, key: &[7; KEY] }.emit().expect("a tag of one digit");
+    let exchange = Exchange::new(Side::Target, connection, b"mary", &attribute);
     let mut answer = [0; ANSWER];
     Answer { kd: &[3; 32], lifetime: 60 }.emit(&mut answer);
     vec![
         question.emit().expect("an expression of four octets"),
         answer.to_vec(),
+        exchange.emit().expect("an expression of four octets"),
+        attribute,
         reject.emit().expect("no shares").to_vec(),
         [&[1, 1, 0, 0, 0, 7, 4][..], b"mary", &[1, 4], b"john"].concat(),
         [&[6, 2][..], &[0, 0, 0, 7, 0, 0, 0, 8], &[9; 4], &[5; 64], &[0, 0, 0, 60]].concat(),

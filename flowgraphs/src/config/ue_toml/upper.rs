@@ -53,7 +53,7 @@ where
         provisioned.engine.listen(Address::Ue(source));
     }
     if !config.link.is_empty() {
-        links = Some(open_links(config, source, sc_period, &mut store)?);
+        links = Some(open_links(config, keys, source, sc_period, &mut store)?);
     }
     let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
     if let Some(links) = &links {
@@ -156,9 +156,10 @@ where
     Ok(provisioned)
 }
 
-/// Opens the links of `[[link]]`, with the KDs of the store and the credential of the configuration.
+/// Opens the links of `[[link]]`, with the KDs and identities of the store and the credential of the configuration.
 fn open_links<S>(
     config: &UeConfig,
+    keys: &Keys,
     source: Layer2Id,
     sc_period: u64,
     store: &mut S,
@@ -180,8 +181,15 @@ where
         remember_lists(&trust, store)?;
         links.authenticate_with(credential, trust);
     }
+    if let Some(identity) = &config.identity {
+        let (identity, rules) = identity.read(&config.name, keys)?;
+        links.establish_by_identity(identity, rules);
+    }
     for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
         links.add_kd(record);
+    }
+    for admission in store.admissions().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
+        links.add_admission(admission);
     }
     Ok(links)
 }

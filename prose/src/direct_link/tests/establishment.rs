@@ -6,6 +6,7 @@ use sidelink_security::keys::Kd;
 
 use super::super::*;
 use super::rig::{Air, Outside, PERIOD, l2};
+use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Profile;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body};
@@ -23,6 +24,7 @@ impl KeyEstablishment for Queried {
 
     fn initiate(
         &self,
+        _: UtcTime,
         _: Option<&Credentials>,
         _: [u8; 32],
         cookie: Option<[u8; 16]>,
@@ -210,6 +212,7 @@ fn containers_are_judged_within_a_budget() {
     for (victim, phase) in [(0, AuthenticationPhase::Request), (1, AuthenticationPhase::Response)] {
         let mut air = air([Outside::Answers; 2]);
         air.ues[1].config.half_open = 1000;
+        air.ues[1].config.refuted = u32::MAX;
         air.restart(1);
         air.channel = Box::new(|flying| if flying.message() == Some(0xe0) { vec![] } else { vec![flying] });
         air.connect(0, 1);

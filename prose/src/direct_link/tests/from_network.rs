@@ -1,6 +1,7 @@
 //! Method 4: a KD from the networks, without a block on the air.
 
 use proptest::prelude::*;
+use sidelink_security::counter::UtcTime;
 use sidelink_wire::direct_keying::{Question, Side};
 use sidelink_wire::ids::Lcid;
 
@@ -155,7 +156,7 @@ proptest! {
 
     #[test]
     fn what_one_end_says_the_other_understands(seed: [u8; 32], cookie: Option<[u8; 16]>) {
-        if let Some((_, info)) = FromNetwork.initiate(None, seed, cookie) {
+        if let Some((_, info)) = FromNetwork.initiate(UtcTime::from_millis(0), None, seed, cookie) {
             prop_assert!(FromNetwork.understands(&info));
             prop_assert_eq!(FromNetwork.cookie(&info), cookie);
         }

@@ -24,6 +24,7 @@ pub(super) const DATA: Lcid = match Lcid::new(3) {
 pub(super) struct Disk {
     pub(super) counters: Memory,
     pub(super) keys: Vec<KdRecord>,
+    pub(super) admissions: Vec<Admission>,
 }
 
 impl Disk {
@@ -32,6 +33,11 @@ impl Disk {
             match change {
                 Change::Put(record) => self.keys.push(record),
                 Change::Remove(id, peer) => self.keys.retain(|r| r.id != id || r.peer != peer),
+                Change::Admit(admission) => {
+                    self.admissions.retain(|known| known.sender != admission.sender);
+                    self.admissions.push(admission);
+                }
+                Change::Forget(sender) => self.admissions.retain(|known| known.sender != sender),
             }
         }
     }
@@ -107,6 +113,9 @@ pub(super) struct Air {
     /// Number of points so far at which a UE may be killed, and the points at which it is.
     pub(super) points: u64,
     pub(super) crash_at: Vec<u64>,
+    /// The networks between the UEs, where a method uses them.
+    pub(super) signalling: super::sdes::Signalling,
+    pub(super) tickets: super::ticket_server::Server,
     /// Effect of the channel on a PDU.
     pub(super) channel: Box<dyn FnMut(Flying) -> Vec<Flying>>,
 }
@@ -202,7 +211,19 @@ impl Air {
         let ues = ues.collect();
         let channel = Box::new(|flying| vec![flying]);
         let (counts, crash_at) = (BTreeSet::new(), Vec::new());
-        Self { ues, now: T0, flying: Vec::new(), log: Vec::new(), counts, points: 0, crash_at, channel }
+        let (signalling, tickets) = Default::default();
+        Self {
+            ues,
+            now: T0,
+            flying: Vec::new(),
+            log: Vec::new(),
+            counts,
+            points: 0,
+            crash_at,
+            channel,
+            signalling,
+            tickets,
+        }
     }
 
     /// Kills and restarts a UE: its memory is lost, and the seed is the same as before.
@@ -214,6 +235,7 @@ impl Air {
         for record in &ue.disk.keys {
             manager.add_kd(record.copy());
         }
+        ue.disk.admissions.iter().cloned().for_each(|admission| manager.add_admission(admission));
         ue.manager = manager;
     }
 
@@ -294,6 +316,20 @@ impl Air {
             Output::Ask { ticket, question, .. } if ue.outside == Outside::Silent => {
                 ue.asked.push(ticket);
                 ue.questions.push(question);
+            }
+            Output::Ask { ticket, method: Sdes::METHOD, question, .. } if ue.outside == Outside::Answers => {
+                for (index, ticket, answer) in self.signalling.carry(index, ticket, question) {
+                    let now = self.time(index);
+                    let answer = Some(&answer[..]);
+                    self.ues[index].manager.handle_input(Input::Answered { now, ticket, answer }).unwrap();
+                    self.drain(index);
+                }
+            }
+            Output::Ask { ticket, method: FromTicket::METHOD, question, .. } => {
+                let answers = ue.outside == Outside::Answers;
+                let answer = answers.then(|| self.tickets.ask(now, &question)).flatten();
+                let answer = answer.as_deref();
+                ue.manager.handle_input(Input::Answered { now, ticket, answer }).unwrap();
             }
             Output::Ask { ticket, method, question, .. } => {
                 let answer = match method {
