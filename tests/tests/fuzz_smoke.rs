@@ -139,6 +139,7 @@ targets!(
     wire_pc5_discovery,
     wire_pc5_signalling,
     wire_mikey,
+    wire_group_keys,
     sigmf_meta,
     sigmf_pair,
     sigmf_archive,

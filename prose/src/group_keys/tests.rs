@@ -6,5 +6,6 @@ mod attacks;
 mod chaos;
 mod fake;
 mod life;
+mod real;
 mod rig;
 mod rules;

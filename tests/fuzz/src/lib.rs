@@ -47,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     wire::PC5_DISCOVERY,
     wire::PC5_SIGNALLING,
     mikey::MIKEY,
+    wire::GROUP_KEYS,
     files::SIGMF_META,
     files::SIGMF_PAIR,
     files::SIGMF_ARCHIVE,

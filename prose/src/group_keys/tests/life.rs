@@ -20,7 +20,7 @@ impl Chance {
 }
 
 /// Returns a channel that loses, delays and repeats, and, when `hostile`, cuts, changes and replays.
-fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
+pub(crate) fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
     let mut chance = Chance::new(seed ^ 0x55);
     let mut old: Vec<Flying> = Vec::new();
     Box::new(move |flying| {
@@ -83,9 +83,8 @@ fn act(world: &mut World, chance: &mut Chance) {
     }
 }
 
-/// Runs some random actions over a bad air.
+/// Runs some random actions.
 pub(crate) fn mischief(world: &mut World, chance: &mut Chance) {
-    world.channel = channel(chance.next(u64::MAX), false);
     for _ in 0..30 {
         act(world, chance);
         world.run(chance.next(1500));
@@ -101,10 +100,7 @@ pub(crate) fn life(world: &mut World, seed: u64, hostile: bool, crashes: u64) {
         let at = world.points + 1 + chance.next(150);
         world.crash_at.push(at);
     }
-    for _ in 0..30 {
-        act(world, &mut chance);
-        world.run(chance.next(1500));
-    }
+    mischief(world, &mut chance);
     world.channel = Box::new(|flying| vec![flying]);
     world.crash_at.clear();
     world.flying.clear();

@@ -209,7 +209,7 @@ pub(crate) fn fake(index: usize) -> Box<dyn Messages> {
 
 impl World {
     pub(crate) fn new(ues: usize) -> Self {
-        Self::with(ues, Box::new(fake), |_, _| {}, |_| Box::<MemoryDisk>::default())
+        Self::at(START, 0, ues, |_| Box::<MemoryDisk>::default())
     }
 
     /// Makes a world at a time, with a source of randomness of its own.

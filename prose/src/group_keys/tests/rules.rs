@@ -206,7 +206,7 @@ fn a_call_message_of_more_than_a_minute_is_refused_and_so_is_one_of_the_future()
     let message = |world: &World, time: u64| CallMessage {
         caller: user(3),
         time: sidelink_security::counter::UtcTime::from_millis(time),
-        csb_id: CsbId::new(world.seconds(), 0x19),
+        csb_id: CsbId::new(sidelink_security::counter::UtcTime::from_millis(time).counter(), 0x19),
         gmk_id: world.gmk(3).unwrap(),
         gsk: Gsk::from([1; 16]),
     };
