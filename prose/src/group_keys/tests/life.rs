@@ -61,7 +61,7 @@ fn act(world: &mut World, chance: &mut Chance) {
     let index = chance.next(4) as usize;
     let now = world.time();
     // A refusal has a reason here: no GMK yet, a call in progress, a store that is not done.
-    match chance.next(8) {
+    match chance.next(12) {
         0 => {
             let members: Vec<_> = (0..4).map(member).collect();
             let period = world.period(5 + chance.next(600) as u32);
@@ -76,7 +76,7 @@ fn act(world: &mut World, chance: &mut Chance) {
         4 => _ = world.command(index, Input::EndCall { now, group: GROUP }),
         5 => _ = world.command(index, Input::PrepareCall { now, group: GROUP }),
         _ => {
-            for _ in 0..3 {
+            for _ in 0..6 {
                 world.say(index, b"data");
             }
         }
