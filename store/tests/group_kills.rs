@@ -6,6 +6,8 @@
 mod api {
     pub(crate) use sidelink_prose::group_keys::*;
 }
+#[path = "../../prose/src/group_keys/tests/disk.rs"]
+mod disk;
 #[path = "../../prose/src/group_keys/tests/fake.rs"]
 mod fake;
 #[path = "../../prose/src/group_keys/tests/life.rs"]

@@ -14,6 +14,9 @@ use super::note::Refusal;
 use super::ports::Claim;
 use super::record::{Change, GmkId, GmkRecord, GroupKind, Highest, Member, Period, Stream};
 
+/// GMKs of one group: the one in use, and those whose activation is ahead.
+const GMKS: usize = 8;
+
 impl GroupKeys {
     /// An I_MESSAGE, of which nothing is proven.
     pub(super) fn on_gmk(&mut self, path: Path<'_>, octets: &[u8], claim: &Claim) -> Result<(), Refusal> {
@@ -149,15 +152,13 @@ impl GroupKeys {
             return Err(Refusal::GmkIdInUse);
         }
         let (group, gmk_id) = (record.group, record.id);
-        // Of those that are not in use yet, the latest counts.
-        let earlier = |r: &&GmkRecord| {
-            r.group == group && r.id != gmk_id && r.time < record.time && r.period.activation > now
-        };
-        let earlier = self.keyring.gmks.iter().filter(earlier);
-        let mut changes: Vec<_> = earlier.map(|r| Change::RemoveGmk(group, r.id)).collect();
+        // Each takes its predecessor's place at its activation, unless a later one has done so before.
+        if self.keyring.gmks.iter().filter(|r| r.group == group && r.id != gmk_id).count() >= GMKS {
+            return Err(Refusal::NoRoom);
+        }
         let sender = record.maker.clone();
-        changes.push(Change::Raise(Highest { sender, group, stream: Stream::Gmk, time: record.time }));
-        changes.push(Change::PutGmk(record));
+        let raise = Highest { sender, group, stream: Stream::Gmk, time: record.time };
+        let changes = vec![Change::Raise(raise), Change::PutGmk(record)];
         self.store(group, changes, Then::Received { group, gmk_id, to });
         Ok(())
     }
