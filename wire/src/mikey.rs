@@ -10,7 +10,7 @@
 //!
 //! - [`Packet`], [`Payloads`]: views of a message; [`Repr`], [`Header`], [`Payload`]: what it says
 //! - [`KeyData`]: what KEMAC carries; [`Policy`]: SP; [`EnvelopeKey`] and its siblings: the public key modes
-//! - [`TicketPolicy`], [`Ticket`], [`TicketData`]: RFC 6043; [`Sakke`]: RFC 6509
+//! - [`TicketPolicy`], [`TicketTerms`], [`Ticket`], [`TicketData`]: RFC 6043; [`Sakke`]: RFC 6509
 //! - [`Extension`], [`ProtectedParameters`], [`KeyParameters`]: RFC 4563, TS 33.180
 //!
 //! Messages of RFC 4567 §5.1 and of two makers come back bit for bit, and an independent program agrees with what is written
@@ -28,6 +28,7 @@ mod policy;
 mod public_key;
 mod sakke;
 mod ticket;
+mod ticket_terms;
 mod values;
 
 use cursor::{Cursor, Writer};
@@ -46,6 +47,7 @@ pub use ticket::{
     Ticket, TicketData, TicketFlags, TicketPolicy, TicketType, emit_inner, initiator_data_range,
     inner_payloads,
 };
+pub use ticket_terms::{ANY_RESPONDER, Id, TicketTerms};
 pub use values::{
     CertificateType, DhGroup, Encryption, EnvelopeCache, ErrorNumber, HashAlgorithm, IdRole, IdType,
     IdentifierScheme, Mac, MacAlgorithm, RandRole, SakkeParameters, SignatureType, Timestamp, TimestampRole,

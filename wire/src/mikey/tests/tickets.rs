@@ -68,6 +68,46 @@ fn what_is_inside_a_ticket_comes_back() {
     assert!(Ticket::parse_body(&[&issued[..], &[0, 2, 1, 2, 3]].concat()).is_err());
 }
 
+/// TP data of an independent program.
+const TERMS: &str = "0e0e0301000b6b6d732e746573746265640d0101000f7369703a75653140746573746265640d0203e90000000e0303e9000e1000\
+                     0201000f7369703a7565324074657374626564";
+
+#[test]
+fn terms_come_back_in_their_order_alone() {
+    let data = hex::bytes(TERMS).unwrap();
+    let terms = TicketTerms::parse(&data).unwrap();
+    assert_eq!(terms.kms, Some((IdType::Uri, &b"kms.testbed"[..])));
+    assert_eq!(terms.initiator, Some((IdType::Uri, &b"sip:ue1@testbed"[..])));
+    assert_eq!(terms.start, Some(Timestamp::NtpUtc32(0xe900_0000)));
+    assert_eq!(terms.end, Some(Timestamp::NtpUtc32(0xe900_0e10)));
+    assert!(terms.admits(b"sip:ue2@testbed") && !terms.admits(b"sip:ue3@testbed"));
+    assert_eq!(terms.emit().unwrap(), data);
+    let everyone = TicketTerms { responders: vec![(IdType::Nai, ANY_RESPONDER)], ..terms.clone() };
+    assert!(everyone.admits(b"sip:ue3@testbed"));
+    let full = TicketTerms {
+        rekeying: Some(Timestamp::NtpUtc32(3600)),
+        wanted_keys: Some(&[0, 0, 0, 1, 0]),
+        applications: vec![(IdType::Octets, b"IMS-MEDIASEC"), (IdType::Octets, b"x")],
+        responders: vec![(IdType::Uri, b"a"), (IdType::Uri, b"b")],
+        ..terms
+    };
+    assert_eq!(TicketTerms::parse(&full.emit().unwrap()), Ok(full.clone()));
+    assert_eq!(TicketTerms::parse(&[]), Ok(TicketTerms::default()));
+    let payloads = inner_payloads(&data).unwrap();
+    for index in 1..payloads.len() {
+        let mut swapped = payloads.clone();
+        swapped.swap(index - 1, index);
+        assert!(TicketTerms::parse(&emit_inner(&swapped).unwrap()).is_err(), "{index}");
+    }
+    let twice = [payloads[0].clone(), payloads[0].clone()];
+    assert!(TicketTerms::parse(&emit_inner(&twice).unwrap()).is_err());
+    let stranger = emit_inner(&[Payload::Rand(&[1])]).unwrap();
+    assert_eq!(
+        TicketTerms::parse(&stranger).unwrap_err(),
+        Error::Reserved { what: "payload of TP data of MIKEY", value: 11 }
+    );
+}
+
 #[test]
 fn an_mpk_has_no_salt() {
     let mpk = KeyData { kind: KeyKind::Mpk, key: &[1; 16], salt: None, validity: Validity::Spi(&[0]) };
