@@ -191,3 +191,70 @@ fn calls_of_all_members_go_on_side_by_side() {
         world.run(31_000);
     }
 }
+
+#[test]
+fn the_next_call_of_a_ue_ends_its_last_one_at_every_member() {
+    let mut world = distributed(3600);
+    let (gmk, gmk_id) = (world.key(3), world.gmk(3).unwrap());
+    for pgk_id in [0x19, 0x18, 0x39] {
+        let csb_id = CsbId::new(world.seconds(), pgk_id);
+        let gsk = Gsk::from([pgk_id; 16]);
+        let message = CallMessage { caller: user(3), time: world.time(), csb_id, gmk_id, gsk };
+        let octets = Fake::new(&[&user(3)]).forge_call(&message, &gmk);
+        world.inject(3, 2, Destination::Group(GROUP), &octets);
+        world.run(50);
+        assert_eq!(world.ues[2].machine.calls().map(|call| call.csb_id).collect::<Vec<_>>(), [csb_id]);
+        assert_eq!(world.ues[2].installed.keys().copied().collect::<Vec<_>>(), [pgk_id]);
+        assert_eq!(world.kept(2).calls.len(), 1);
+    }
+}
+
+#[test]
+fn a_call_under_a_gmk_that_is_not_in_use_yet_or_over_meanwhile_is_not_joined() {
+    let mut world = distributed(3600);
+    let (old, old_id) = (world.key(2), world.gmk(2).unwrap());
+    let activation = world.seconds().plus(100);
+    let (now, period) = (world.time(), Period { activation, expiry: activation.plus(600) });
+    world.command(0, Input::Rekey { now, group: GROUP, without: &[], period }).unwrap();
+    world.run(3000);
+    let ahead = world.kept(2).gmks.remove(1);
+    let call = |world: &World, gmk_id: GmkId, gmk: &_| {
+        let csb_id = CsbId::new(world.seconds(), 0x19);
+        let gsk = Gsk::from([1; 16]);
+        let message = CallMessage { caller: user(3), time: world.time(), csb_id, gmk_id, gsk };
+        Fake::new(&[&user(3)]).forge_call(&message, gmk)
+    };
+    let octets = call(&world, ahead.id, &ahead.gmk);
+    world.inject(3, 2, Destination::Group(GROUP), &octets);
+    world.step_now();
+    assert_eq!(world.refusals(2), [Refusal::NotActive]);
+    // It is joined while the store works, and the GMK is over before the store is done.
+    let to_activation = u64::from(activation.value()) * 1000 - world.now;
+    world.run(to_activation - 1);
+    let octets = call(&world, old_id, &old);
+    world.inject(3, 2, Destination::Group(GROUP), &octets);
+    world.run(100);
+    assert_eq!(world.gmk(2), Some(ahead.id));
+    assert!(!world.ues[2].events.iter().any(|event| matches!(event, Event::CallJoined { .. })));
+    assert!(world.ues[2].installed.is_empty() && world.kept(2).calls.is_empty());
+}
+
+#[test]
+fn a_call_that_began_before_the_longest_call_ago_is_over() {
+    let mut world = distributed(7200);
+    world.run(4_000_000);
+    let (gmk, gmk_id) = (world.key(3), world.gmk(3).unwrap());
+    for (age, expected) in [(3601, Some(Refusal::Period)), (3590, None)] {
+        let csb_id = CsbId::new(UtcCounter::new(world.seconds().value() - age), 0x19);
+        let gsk = Gsk::from([1; 16]);
+        let message = CallMessage { caller: user(3), time: world.time(), csb_id, gmk_id, gsk };
+        let octets = Fake::new(&[&user(3)]).forge_call(&message, &gmk);
+        let before = world.refusals(2).len();
+        world.inject(3, 2, Destination::Group(GROUP), &octets);
+        world.run(100);
+        assert_eq!(world.refusals(2).get(before), expected.as_ref());
+    }
+    assert_eq!(world.ues[2].installed.len(), 1);
+    world.run(10_000);
+    assert!(world.ues[2].installed.is_empty(), "an hour after it began");
+}

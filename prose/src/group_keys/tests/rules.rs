@@ -301,3 +301,47 @@ fn a_ue_whose_store_was_lost_sends_in_no_call_that_began_before() {
     world.run(100);
     assert!(world.ues[2].installed.values().any(|(_, may_send)| *may_send));
 }
+
+#[test]
+fn one_gmk_id_does_not_stand_for_two_keys() {
+    let mut world = distributed(3600);
+    let (id, group) = (world.gmk(2).unwrap(), fire());
+    for (key, expected) in [([7; 16], Some(Refusal::GmkIdInUse)), (*world.key(2).as_bytes(), None)] {
+        world.run(1000);
+        let (gmk, before) = (Gmk::from(key), world.refusals(2).len());
+        let offer = GmkOffer { group: &group, time: world.time(), id, gmk: &gmk, period: world.period(60) };
+        let octets = Fake::new(&[&fire()]).forge_gmk(&offer, &user(2));
+        world.inject(0, 2, Destination::Ue(l2(2)), &octets);
+        world.run(100);
+        assert_eq!(world.refusals(2).get(before), expected.as_ref());
+    }
+}
+
+/// A store that returns an older time after a newer one.
+#[test]
+fn a_highest_time_is_never_lowered() {
+    let mut world = distributed(3600);
+    let newest = world.kept(2).gmks.remove(0).time;
+    let update = world.messages(0, MessageKind::Gmk);
+    let highest = |time| Change::Raise(Highest { sender: fire(), group: GROUP, stream: Stream::Gmk, time });
+    let changes = vec![highest(newest), highest(newest.minus_millis(9))];
+    world.ues[2].disk = Box::new(MemoryDisk { changes, ..MemoryDisk::default() });
+    world.crash(2);
+    for octets in &update {
+        world.inject(0, 2, Destination::Ue(l2(2)), octets);
+    }
+    world.step_now();
+    assert!(world.refusals(2).contains(&Refusal::Replayed) && world.gmk(2).is_none());
+}
+
+#[test]
+fn a_message_that_comes_twice_while_the_store_works_is_taken_once() {
+    let mut world = World::new(2);
+    world.channel = Box::new(|flying| vec![flying.clone(), flying]);
+    world.distribute(0..2, 3600);
+    world.run(100);
+    assert_eq!(world.refusals(1), [Refusal::Busy]);
+    let received = |event: &&Event| matches!(event, Event::GmkReceived { .. });
+    assert_eq!(world.ues[1].events.iter().filter(received).count(), 1);
+    assert_eq!(world.messages(1, MessageKind::Acknowledgement).len(), 1);
+}
