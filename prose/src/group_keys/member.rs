@@ -69,23 +69,7 @@ impl GroupKeys {
         if id.kind() != Some(GroupKind::AdHoc) {
             return Err(Refusal::WrongRange);
         }
-        // TR 33.833 §6.3.1.3.3.3.3: must not be used to re-key a standard group
-        if self.keyring.is_standard(group, &name, &self.config) {
-            return Err(Refusal::StandardGroup);
-        }
-        match &self.config.ad_hoc {
-            AdHocTrust::Everyone => {}
-            AdHocTrust::Listed(list) if list.contains(maker) => {}
-            AdHocTrust::Listed(_) | AdHocTrust::Nobody => return Err(Refusal::NotTrusted),
-        }
-        let same = |r: &&GmkRecord| r.group == group || r.name == name;
-        let known = self.keyring.gmks.iter().filter(same).collect::<Vec<_>>();
-        if known.iter().any(|r| r.maker != *maker || r.group != group || r.name != name) {
-            return Err(Refusal::NotMaker);
-        }
-        if known.is_empty() && self.keyring.groups() >= self.config.max_groups {
-            return Err(Refusal::NoRoom);
-        }
+        self.check_maker(group, &name, maker)?;
         if self.held(group, time) == Some(id) {
             self.acknowledge(id, Destination::Link(peer));
             return Ok(());
@@ -121,6 +105,28 @@ impl GroupKeys {
             members,
         };
         self.accept_gmk(record, longest, Destination::Link(peer))
+    }
+
+    /// Checks that a UE may make or change an ad-hoc group.
+    fn check_maker(&self, group: Layer2Id, name: &Identity, maker: &Identity) -> Result<(), Refusal> {
+        // TR 33.833 §6.3.1.3.3.3.3: must not be used to re-key a standard group
+        if self.keyring.is_standard(group, name, &self.config) {
+            return Err(Refusal::StandardGroup);
+        }
+        match &self.config.ad_hoc {
+            AdHocTrust::Everyone => {}
+            AdHocTrust::Listed(list) if list.contains(maker) => {}
+            AdHocTrust::Listed(_) | AdHocTrust::Nobody => return Err(Refusal::NotTrusted),
+        }
+        let same = |r: &&GmkRecord| r.group == group || r.name == *name;
+        let known = self.keyring.gmks.iter().filter(same).collect::<Vec<_>>();
+        if known.iter().any(|r| r.maker != *maker || r.group != group || r.name != *name) {
+            return Err(Refusal::NotMaker);
+        }
+        if known.is_empty() && self.keyring.groups() >= self.config.max_groups {
+            return Err(Refusal::NoRoom);
+        }
+        Ok(())
     }
 
     /// Returns the GMK that a distribution of this time brought already.

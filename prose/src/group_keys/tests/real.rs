@@ -182,3 +182,39 @@ fn mes_out_of_the_box_call_each_other() {
     assert!((0..2).all(|index| world.ues[index].installed.len() == 1), "{:?}", world.refusals(0));
     assert_eq!(world.ues[0].machine.calls().next().map(|call| call.caller), Some(me(2)));
 }
+
+/// `cargo test -p sidelink-prose --lib two_thousand -- --ignored --nocapture` prints how long messages take.
+#[test]
+#[ignore = "seconds, and only prints"]
+fn messages_of_two_thousand_members() {
+    let (manager, member) = (messages(0), messages(1));
+    let (group, gmk, time) = (fire(), Gmk::from([9; 16]), UtcTime::from_millis(START));
+    let period = Period { activation: time.counter(), expiry: time.counter().plus(60) };
+    let offer = GmkOffer { group: &group, time, id: GmkId(9), gmk: &gmk, period };
+    let members: Vec<_> = (1..2001).map(user).collect();
+    let members: Vec<_> = members.iter().collect();
+    let clock = std::time::Instant::now;
+    for at_once in [1, 32, 2000] {
+        let begin = clock();
+        let made = members.chunks(at_once).flat_map(|c| manager.seal_gmk(&offer, c, &[1; 32]).unwrap());
+        let octets: usize = made.map(|message| message.len()).sum();
+        println!("2000 I_MESSAGEs, {octets} octets, {at_once} at once: {:?}", begin.elapsed());
+    }
+    let message = manager.seal_gmk(&offer, &members[..1], &[1; 32]).unwrap().remove(0);
+    let call = CallMessage {
+        caller: user(1),
+        time,
+        csb_id: CsbId::new(time.counter(), 3),
+        gmk_id: GmkId(9),
+        gsk: Gsk::from([3; 16]),
+    };
+    let begin = clock();
+    (0..100).for_each(|_| _ = member.open_gmk(&message, time).unwrap());
+    println!("an I_MESSAGE opens in {:?}", begin.elapsed() / 100);
+    let begin = clock();
+    let sealed: Vec<_> = (0..100).map(|_| member.seal_call(&call, &gmk, &[2; 32]).unwrap()).collect();
+    println!("a call is made in {:?}", begin.elapsed() / 100);
+    let begin = clock();
+    sealed.iter().for_each(|octets| _ = manager.open_call(octets, &gmk, time).unwrap());
+    println!("a call opens in {:?}", begin.elapsed() / 100);
+}
