@@ -287,6 +287,8 @@ fn keys_that_a_member_does_not_take() {
         // The same keys, since everything is the same; the member's clock alone goes on.
         let now = late.time().plus_millis(37_000);
         late.ues[1].input(Input::Message { now, from: layer2(0), message: &keys.octets }).unwrap();
+        late.drain(1);
         assert_eq!(late.ues[1].member().epoch().is_some(), taken, "{lifetime}");
+        assert_eq!(late.ues[1].held.ever.is_empty(), !taken, "not even for a moment");
     }
 }
