@@ -2,7 +2,7 @@
 
 use sidelink_prose::group_keys::Event as Identity;
 use sidelink_prose::group_owner::Event as Owner;
-use sidelink_ue::GroupEvent;
+use sidelink_ue::{GroupEvent, NetworkKey};
 
 /// What an event means for the costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) fn sort(event: &GroupEvent) -> Sort {
             | Identity::CallEnded(_)
             | Identity::StoreFailed { .. } => Sort::Other,
         },
+        GroupEvent::Network(NetworkKey::Given { .. }) => Sort::Got,
+        GroupEvent::Network(NetworkKey::Withdrawn { .. }) => Sort::Other,
         GroupEvent::Owner(event) => match event {
             Owner::Epoch { members, .. } => Sort::Made(*members),
             Owner::In { .. } => Sort::Got,

@@ -30,3 +30,27 @@ fn a_stolen_member_hears_nothing_after_the_re_keying() {
     assert_eq!(thief.read_after, 0);
     assert_eq!(costs.failure, None);
 }
+
+/// Members join by certificates, one is expelled, and hears nothing under the next epoch. T3.4-4.
+#[test]
+fn an_expelled_member_hears_nothing_of_the_next_epoch() {
+    let (_, costs) = play("group-owner", 20.0);
+    let reached: Vec<_> = costs.phases.iter().map(|phase| (phase.reached, phase.of)).collect();
+    assert_eq!(reached, [(3, 3), (0, 0), (2, 2), (0, 0)]);
+    let thief = costs.thief.unwrap();
+    assert!(thief.read_before > 5 && thief.sent_after > 5, "{thief:?}");
+    assert_eq!((thief.read_after, costs.failure), (0, None));
+}
+
+/// The standard's way: keys of the PKMF, and none for a member that is revoked.
+#[test]
+fn a_revoked_member_hears_nothing_under_the_next_pgk() {
+    let (_, costs) = play("group-pgk", 20.0);
+    let reached: Vec<_> = costs.phases.iter().map(|phase| (phase.reached, phase.of)).collect();
+    assert_eq!(reached, [(3, 3), (0, 0), (2, 2), (0, 0)]);
+    let thief = costs.thief.unwrap();
+    assert!(thief.read_before > 5 && thief.sent_after > 5, "{thief:?}");
+    assert_eq!((thief.read_after, costs.failure.clone()), (0, None));
+    // Nothing about keys goes over PC5.
+    assert!(costs.phases.iter().all(|phase| phase.msgs == 0) && costs.network.is_some_and(|s| s[1].octets > 0));
+}

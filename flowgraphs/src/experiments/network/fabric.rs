@@ -12,6 +12,7 @@ use sidelink_network::bsf::{self, Bsf};
 use sidelink_network::digest::Algorithm;
 use sidelink_network::hss::{self, Hss};
 use sidelink_network::identity;
+use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pc3_client::{self, Input};
 use sidelink_network::pkmf::{self, Pkmf};
 use sidelink_network::pkmf_client::{self, PkmfClient};
@@ -130,6 +131,12 @@ impl Fabric {
     /// Withdraws something, as the operator.
     pub(crate) fn revoke(&mut self, what: function::Revocation) {
         let messages = self.functions.revoke(self.now, what);
+        self.send(messages);
+    }
+
+    /// Takes a UE's right to keys of a group, as the operator.
+    pub(crate) fn revoke_member(&mut self, service: ServiceId, ue: identity::Impi) {
+        let messages = self.functions.revoke_member(self.now, service, ue);
         self.send(messages);
     }
 

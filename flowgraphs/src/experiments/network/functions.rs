@@ -6,6 +6,7 @@ use sidelink_network::aka::Rand;
 use sidelink_network::bsf::{self, Bsf, Connection};
 use sidelink_network::hss::{self, Hss, Node, Purpose, Subject, Vector};
 use sidelink_network::identity::Impi;
+use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pc3::Imsi;
 use sidelink_network::pc8;
 use sidelink_network::pkmf::{self, Pkmf};
@@ -66,6 +67,12 @@ impl Functions {
     pub(crate) fn revoke(&mut self, now: UtcTime, what: function::Revocation) -> Vec<Message> {
         self.function.handle_input(Input::Revoke { now, what });
         self.work_function(now)
+    }
+
+    /// Takes a UE's right to keys of a group, as the operator.
+    pub(crate) fn revoke_member(&mut self, now: UtcTime, service: ServiceId, ue: Impi) -> Vec<Message> {
+        self.pkmf.handle_input(pkmf::Input::Revoke { now, service, ue });
+        self.work_pkmf(now)
     }
 
     /// Takes a message. `rand` are random octets for a vector.
