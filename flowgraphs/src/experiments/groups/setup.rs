@@ -13,7 +13,7 @@ use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use sidelink_phy::units::Decibel;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
-use sidelink_radio::{Anchor, Radio};
+use sidelink_radio::{Anchor, Radio, RadioError};
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_store::Keys;
 use sidelink_ue::clock::Clock;
@@ -31,9 +31,9 @@ pub(crate) const START: u64 = 1_800_000_000;
 pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     let timeline = Timeline::of(case);
     let parties = parties(case);
-    let radio =
-        case.scenario.attack.map(|attack| attack.by).filter(|by| matches!(by, By::Replay | By::Middle));
-    let air = open_air(case, parties.len() + usize::from(radio.is_some()))?;
+    let by = case.scenario.attack.map(|attack| attack.by);
+    let attacker = by.filter(|by| matches!(by, By::Replay | By::Middle));
+    let air = open_air(case, parties.len() + usize::from(attacker.is_some()))?;
     let keys = match case.scenario.solution {
         Solution::Identity => keys::laboratory(&parties)?,
         Solution::Owner | Solution::Pkmf => Keys::default(),
@@ -42,9 +42,13 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         Solution::Pkmf => Some(pkmf::deliver(case)?),
         Solution::Identity | Solution::Owner => None,
     };
+    // The air begins when all are there.
+    let ports: Vec<_> =
+        parties.iter().map(|party| air.attach(PortConfig::named(&port(*party)))).collect::<Result<_, _>>()?;
+    let attacking = attacker.map(|by| Ok::<_, RadioError>((by, air.attach(PortConfig::named("mallory"))?)));
+    let attacking = attacking.transpose()?;
     let mut running = Vec::new();
-    for party in &parties {
-        let radio = air.attach(PortConfig::named(&port(*party)))?;
+    for (party, radio) in parties.iter().zip(ports) {
         let log = Log::default();
         let config = config(case, *party)?;
         let own = keys.for_ue(&party.name());
@@ -56,9 +60,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         let running_ue = begin(&config, (&own, given), radio, &log, (timeline.end, machine))?;
         running.push((*party, running_ue, log));
     }
-    let radio =
-        radio.map(|by| Attacking::begin(case, by, &timeline, air.attach(PortConfig::named("mallory"))?));
-    let radio = radio.transpose()?;
+    let attacking = attacking.map(|(by, radio)| Attacking::begin(case, by, &timeline, radio)).transpose()?;
     let mut run = Run {
         period: case.period,
         began: 0,
@@ -89,8 +91,8 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     if case.scenario.theft && case.scenario.solution == Solution::Owner {
         run.other = run.members.last().cloned();
     }
-    if let Some(radio) = radio {
-        run.attacks = radio.end()?;
+    if let Some(attacking) = attacking {
+        run.attacks = attacking.end()?;
     }
     Ok(run)
 }
