@@ -9,6 +9,7 @@ use sidelink_ue::{GroupEvent, GroupReport, NetworkKey};
 /// The text of a report and its colour.
 pub(super) fn line(report: &GroupReport<'_>, all: bool) -> Option<(Ink, String)> {
     match report {
+        GroupReport::Event(GroupEvent::Owner(Owner::Message(_))) if !all => None,
         GroupReport::Event(event) => Some((ink(event), format!("group: {}", text(event)))),
         GroupReport::Sent { message, pdus, octets } if all => Some((
             Ink::Bold,

@@ -195,7 +195,7 @@ impl GroupCosts {
             return Some("a message of the call came twice".to_owned());
         }
         let altered =
-            run.members.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
+            inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
         let passes = case.scenario.attack.is_some_and(|attack| attack.expect == Expect::Passes);
         if altered && !passes {
             return Some("data came that nobody of the group sent".to_owned());
@@ -268,7 +268,7 @@ fn phase(run: &Run, name: &str, span: [u64; 2], wanted: Option<&Sort>, of: usize
     let sent = sender.iter().filter(|(t, e)| within(*t, span) && matches!(e, Entry::Sent { .. })).count();
     phase.cpu_sender_us = cpu(sender, span) / sent.max(1) as f64;
     let hearers = if is_for_all { &run.members[..] } else { &run.members[1..] };
-    let cpu: f64 = hearers.iter().map(|member| cpu(member, span)).sum();
+    let cpu = hearers.iter().fold(0.0, |sum, member| sum + cpu(member, span));
     phase.cpu_member_us = cpu / hearers.len().max(1) as f64;
     phase.sent = spoken(run, span);
     phase.delivered = hearers.iter().map(|member| read(member, span)).sum();
@@ -304,7 +304,7 @@ fn cpu(entries: &Entries, span: [u64; 2]) -> f64 {
         Entry::Step { cpu_us, .. } if within(*t, span) => Some(*cpu_us),
         _ => None,
     };
-    entries.iter().filter_map(step).sum()
+    entries.iter().filter_map(step).fold(0.0, |sum, us| sum + us)
 }
 
 /// Messages of the call that the first member sent.

@@ -19,6 +19,8 @@ pub(crate) enum Sort {
     Joined,
     /// A received message was refused, for this reason.
     Refused(String),
+    /// A message was sent or believed: its octets stand elsewhere.
+    Message,
     /// Anything else.
     Other,
 }
@@ -49,8 +51,8 @@ pub(crate) fn sort(event: &GroupEvent) -> Sort {
             | Owner::Rekeyed { .. }
             | Owner::Gone { .. }
             | Owner::Out(_)
-            | Owner::List { .. }
-            | Owner::Message(_) => Sort::Other,
+            | Owner::List { .. } => Sort::Other,
+            Owner::Message(_) => Sort::Message,
         },
     }
 }
