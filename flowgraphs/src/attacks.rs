@@ -3,10 +3,12 @@
 //! ```text
 //! injector.rs   hears every block and sends whatever its plot says
 //! link.rs       attacks on the set-up of links
+//! group.rs      a radio in the middle of a group
 //! replayer.rs   says again what it heard
 //! subframes.rs  what either hears, cut into subframes
 //! ```
 
+pub(crate) mod group;
 mod injector;
 pub(crate) mod link;
 mod replayer;

@@ -137,10 +137,10 @@ pub use identity_based::{
 };
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
-pub(crate) use local::Budget;
 pub use key_establishment::{
     AgreedKd, CommandKey, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
 };
+pub(crate) use local::Budget;
 pub use manager::LinkManager;
 pub use note::{Note, PduError};
 pub use ports::KdStore;

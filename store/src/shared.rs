@@ -1,9 +1,9 @@
 //! One open key store for several threads of a process.
 
 use super::{Error, KeyStore, Keys};
+use sidelink_prose::direct_link::{Admission, Change, KdRecord, KdStore};
 use sidelink_prose::group_keys::{self, GroupKeyStore};
 use sidelink_security::counter::UtcTime;
-use sidelink_prose::direct_link::{Admission, Change, KdRecord, KdStore};
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -39,8 +39,8 @@ pub use owner::{OwnerGroup, OwnerRole};
 
 /// A machine of group keys, as the stack drives it: one input, then outputs until a time-out.
 pub trait GroupMachine: Send {
-    /// What its messages are.
-    fn content(&self) -> Content;
+    /// What its messages are; `None` for a machine that has none.
+    fn content(&self) -> Option<Content>;
 
     /// Takes an input.
     fn handle_input(&mut self, input: GroupInput<'_>);
@@ -198,6 +198,27 @@ pub enum GroupEvent {
     Identity(group_keys::Event),
     /// Group owner mode (TR 33.833 §6.3.4).
     Owner(group_owner::Event),
+    /// A key management function (TS 33.303 §6.2.3).
+    Network(NetworkKey),
+}
+
+/// What a key management function did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkKey {
+    /// It gave a PGK.
+    Given {
+        /// The group.
+        group: Layer2Id,
+        /// PGK ID.
+        pgk_id: u8,
+    },
+    /// It took a PGK back.
+    Withdrawn {
+        /// The group.
+        group: Layer2Id,
+        /// PGK ID.
+        pgk_id: u8,
+    },
 }
 
 /// A request that a machine refuses.
@@ -291,7 +312,7 @@ impl GroupKeys {
             return Heard::NotForGroups;
         };
         let Some((content, octets)) = self.carriage.hear(now, source, message) else { return Heard::Nothing };
-        match self.machines.iter().position(|machine| machine.content() == content) {
+        match self.machines.iter().position(|machine| machine.content() == Some(content)) {
             Some(index) => {
                 let path = match to {
                     Address::Ue(_) => Path::Ue { source },
@@ -314,7 +335,7 @@ impl GroupKeys {
         address: Address,
         octets: &[u8],
     ) -> Result<Vec<Vec<u8>>, long_message::Error> {
-        let content = self.machines[index].content();
+        let Some(content) = self.machines[index].content() else { return Ok(Vec::new()) };
         let parts = self.carriage.parts(content, octets)?;
         Ok(parts.map(|part| wrap(address, &part)).collect())
     }

@@ -63,6 +63,8 @@ pub enum GroupSolution {
     None,
     /// From its manager, by identity-based keys (MIKEY-SAKKE).
     Identity,
+    /// From the PKMF, by the network: `[network]`, or an exercise.
+    Pgk,
     /// From its owner, a UE that admits members by their certificates.
     Owner,
 }

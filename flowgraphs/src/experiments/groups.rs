@@ -9,6 +9,7 @@
 //! costs.rs     what it cost, and what came of it
 //! sorts.rs     what an event means for the costs
 //! output.rs    table, CSV and JSON
+//! pkmf.rs      keys that the network gives
 //! keys.rs      the keys of a laboratory's key management server
 //! ```
 
@@ -18,6 +19,7 @@ pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod output;
 pub(crate) mod parties;
+pub(crate) mod pkmf;
 pub(crate) mod setup;
 pub(crate) mod sorts;
 pub(crate) mod timeline;

@@ -4,11 +4,12 @@ use crate::terminal::Ink;
 use serde_json::{Value, json};
 use sidelink_prose::group_keys::Event as Identity;
 use sidelink_prose::group_owner::{Event as Owner, Revocations};
-use sidelink_ue::{GroupEvent, GroupReport};
+use sidelink_ue::{GroupEvent, GroupReport, NetworkKey};
 
 /// The text of a report and its colour.
 pub(super) fn line(report: &GroupReport<'_>, all: bool) -> Option<(Ink, String)> {
     match report {
+        GroupReport::Event(GroupEvent::Owner(Owner::Message(_))) if !all => None,
         GroupReport::Event(event) => Some((ink(event), format!("group: {}", text(event)))),
         GroupReport::Sent { message, pdus, octets } if all => Some((
             Ink::Bold,
@@ -42,7 +43,7 @@ const fn ink(event: &GroupEvent) -> Ink {
         GroupEvent::Identity(Identity::Refused { .. }) => Ink::Yellow,
         GroupEvent::Identity(Identity::StoreFailed { .. }) => Ink::Red,
         GroupEvent::Owner(Owner::Note(_)) => Ink::Yellow,
-        GroupEvent::Identity(_) | GroupEvent::Owner(_) => Ink::Bold,
+        GroupEvent::Identity(_) | GroupEvent::Owner(_) | GroupEvent::Network(_) => Ink::Bold,
     }
 }
 
@@ -51,6 +52,10 @@ pub(crate) fn text(event: &GroupEvent) -> String {
     match event {
         GroupEvent::Identity(event) => identity(event),
         GroupEvent::Owner(event) => owner(event),
+        GroupEvent::Network(NetworkKey::Given { pgk_id, .. }) => format!("the PKMF gives PGK {pgk_id}"),
+        GroupEvent::Network(NetworkKey::Withdrawn { pgk_id, .. }) => {
+            format!("the PKMF takes PGK {pgk_id} back")
+        }
     }
 }
 

@@ -243,4 +243,3 @@ impl Sender<'_> {
         Ok(message_keys(self.key, prf(Prf::HmacSha256), algorithm, self.csb_id, direction, rands))
     }
 }
-

@@ -99,8 +99,7 @@ fn answer<'b>(
     kms: &'b str,
     keys: &[Key],
     body: impl for<'c> FnOnce(Payload<'c>) -> Vec<Payload<'c>> + 'b,
-) -> Result<Vec<u8>, Refused>
-{
+) -> Result<Vec<u8>, Refused> {
     let timestamp = ntp(now);
     let data = key_data(keys)?;
     let cipher = encryption(Encryption::AesCm128)?;

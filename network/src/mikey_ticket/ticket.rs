@@ -8,7 +8,9 @@ use sidelink_wire::mikey::{
 };
 use zeroize::Zeroizing;
 
-use super::{Key, Refused, encryption, id, id_payload, key_data, keys_of, mac, ntp, prf, text, time_of, without_tag};
+use super::{
+    Key, Refused, encryption, id, id_payload, key_data, keys_of, mac, ntp, prf, text, time_of, without_tag,
+};
 
 /// Application of tickets of 3GPP. TS 33.328 Annex D.3.1.
 pub const APPLICATION: &str = "IMS-MEDIASEC";
@@ -88,8 +90,10 @@ impl Policy {
     /// Too many identities, or one that is too long.
     pub fn data(&self) -> Result<Vec<u8>, Refused> {
         let name = |role, name: &'_ Option<String>| name.clone().map(|name| (role, name));
-        let front: Vec<_> =
-            [name(IdRole::Kms, &self.kms), name(IdRole::Initiator, &self.initiator)].into_iter().flatten().collect();
+        let front: Vec<_> = [name(IdRole::Kms, &self.kms), name(IdRole::Initiator, &self.initiator)]
+            .into_iter()
+            .flatten()
+            .collect();
         let mut payloads: Vec<Payload<'_>> =
             front.iter().map(|(role, name)| id_payload(*role, name.as_bytes())).collect();
         let time = |role, time: Option<UtcTime>| {
@@ -97,11 +101,12 @@ impl Policy {
         };
         payloads.extend(time(TimestampRole::Start, self.start));
         payloads.extend(time(TimestampRole::End, self.end));
-        let zeros: Vec<Key> = self.wanted.iter().zip(1..).map(|((kind, len), spi)| Key {
-            kind: *kind,
-            key: Zeroizing::new(vec![0; *len]),
-            spi: vec![spi],
-        }).collect();
+        let zeros: Vec<Key> = self
+            .wanted
+            .iter()
+            .zip(1..)
+            .map(|((kind, len), spi)| Key { kind: *kind, key: Zeroizing::new(vec![0; *len]), spi: vec![spi] })
+            .collect();
         let wanted = key_data(&zeros)?;
         if !zeros.is_empty() {
             let none = sidelink_wire::mikey::Mac { algorithm: MacAlgorithm::Null, tag: &[] };
@@ -225,8 +230,13 @@ pub fn seal(
 /// It is another's, or altered.
 pub fn open(tpk: &[u8], ticket: &Ticket<'_>) -> Result<Content, Refused> {
     let data = TicketData::parse(ticket.data)?;
-    let [Payload::Timestamp(timestamp), Payload::Rand(rand), Payload::Kemac { encryption: cipher, data: ciphered, .. }, .., Payload::Verification(v)] =
-        &data.payloads[..]
+    let [
+        Payload::Timestamp(timestamp),
+        Payload::Rand(rand),
+        Payload::Kemac { encryption: cipher, data: ciphered, .. },
+        ..,
+        Payload::Verification(v),
+    ] = &data.payloads[..]
     else {
         return Err(Refused::Unexpected("ticket data of T, RAND, KEMAC and V"));
     };
@@ -270,4 +280,3 @@ pub fn initiator_data(mpk_r: &[u8], tag: &[u8; 32]) -> Result<Vec<u8>, Refused> 
     let keys = crypto::initiator_data_keys(mpk_r, prf(Prf::HmacSha256), mac(algorithm)?);
     Ok(super::sealed(octets, &keys, &[]))
 }
-

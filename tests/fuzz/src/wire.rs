@@ -2,7 +2,8 @@
 
 use super::Target;
 use sidelink_wire::{
-    Error, group_keys, group_owner, ids, long_message, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
+    Error, group_keys, group_owner, ids, long_message, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um,
+    sl_sch,
 };
 
 /// SL-SCH MAC PDUs.

@@ -66,8 +66,8 @@ impl IdentityGroups {
 }
 
 impl GroupMachine for IdentityGroups {
-    fn content(&self) -> Content {
-        Content::Mikey
+    fn content(&self) -> Option<Content> {
+        Some(Content::Mikey)
     }
 
     fn handle_input(&mut self, input: GroupInput<'_>) {

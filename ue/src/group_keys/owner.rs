@@ -105,8 +105,8 @@ impl OwnerGroup {
 }
 
 impl GroupMachine for OwnerGroup {
-    fn content(&self) -> Content {
-        Content::GroupOwner
+    fn content(&self) -> Option<Content> {
+        Some(Content::GroupOwner)
     }
 
     fn handle_input(&mut self, input: GroupInput<'_>) {

@@ -20,8 +20,13 @@ impl<J: Jobs> Stack<J> {
     /// ([`engine::Config::one_to_one`], [`engine::Config::group_signalling`]), and listen to both.
     #[must_use]
     pub fn with_group_machine(mut self, machine: Box<dyn GroupMachine>) -> Self {
-        self.group_keys.machines.push(machine);
+        self.add_group_machine(machine);
         self
+    }
+
+    /// Adds a machine of group keys to a stack that is complete, as [`Self::with_group_machine`] does.
+    pub fn add_group_machine(&mut self, machine: Box<dyn GroupMachine>) {
+        self.group_keys.machines.push(machine);
     }
 
     /// Sets the way in which the messages of these machines are sent.

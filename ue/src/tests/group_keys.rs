@@ -50,8 +50,8 @@ impl Plain {
 }
 
 impl GroupMachine for Plain {
-    fn content(&self) -> Content {
-        Content::Mikey
+    fn content(&self) -> Option<Content> {
+        Some(Content::Mikey)
     }
 
     fn handle_input(&mut self, input: GroupInput<'_>) {

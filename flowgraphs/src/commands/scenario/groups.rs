@@ -122,15 +122,19 @@ fn unexpected(case: &GroupCase<'_>, costs: &GroupCosts) -> Option<String> {
     if case.snr.0 < LEAST_SNR {
         return None;
     }
+    let expect = case.scenario.attack.map(|attack| attack.expect);
+    let stopped = matches!(costs.outcome.as_deref(), Some("stopped" | "no group while it lasts"));
+    if expect == Some(Expect::Denied) {
+        return (!stopped).then(|| "there is a group, which nothing here is known to allow".to_owned());
+    }
     if let Some(phase) = costs.phases.iter().find(|phase| phase.reached != phase.of) {
         return Some(format!("{}: {} of {} members have the key", phase.name, phase.reached, phase.of));
     }
     if costs.thief.is_some_and(|thief| thief.read_before == 0) {
         return Some("the thief read nothing before the re-keying: the exercise shows nothing".to_owned());
     }
-    let stopped = costs.outcome.as_deref() == Some("stopped");
-    match case.scenario.attack.map(|attack| attack.expect) {
-        Some(Expect::Stopped | Expect::Denied) if !stopped => Some("the attack was not stopped".to_owned()),
+    match expect {
+        Some(Expect::Stopped) if !stopped => Some("the attack was not stopped".to_owned()),
         Some(Expect::Passes) if stopped => {
             Some("the attack was stopped, which nothing here is known to do".to_owned())
         }

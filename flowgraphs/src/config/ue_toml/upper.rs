@@ -145,7 +145,7 @@ where
     for group in &config.group {
         match group.solution {
             GroupSolution::None => provisioned.add_plain(&group.name, to_group(group.layer2_id()?))?,
-            GroupSolution::Identity | GroupSolution::Owner => {
+            GroupSolution::Identity | GroupSolution::Owner | GroupSolution::Pgk => {
                 provisioned.add_keyed(&group.name, group.algorithms()?)?;
             }
         }

@@ -10,6 +10,8 @@ pub(crate) struct GroupScenario {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
     pub(crate) solution: Solution,
+    /// Whether the data has our own MAC-I.
+    pub(crate) mac: bool,
     /// Whether a member is stolen, and the group re-keyed without it.
     pub(crate) theft: bool,
     pub(crate) attack: Option<GroupAttack>,
@@ -20,6 +22,10 @@ pub(crate) struct GroupScenario {
 pub(crate) enum Solution {
     /// Identity-based keys from a manager (S3.1).
     Identity,
+    /// Certificates, and keys from an owner (S3.4).
+    Owner,
+    /// PGKs from the PKMF (the standard's way).
+    Pkmf,
 }
 
 /// Who else is there, and what must come of it.
@@ -38,6 +44,15 @@ pub(crate) enum By {
     NotManager,
     /// A2: says everything again, after the group was re-keyed.
     Replay,
+    /// A3: a radio in the middle that flips a bit of all data.
+    Middle,
+    /// A5: an owner whose certificate is of an issuer that nobody trusts.
+    RogueOwner,
+    /// A4: a member whose certificate is revoked; the owner knows the list, or does not.
+    Revoked {
+        /// Whether it does.
+        known: bool,
+    },
 }
 
 impl GroupAttack {
@@ -45,14 +60,24 @@ impl GroupAttack {
     pub(crate) const fn adversary(&self) -> &'static str {
         match self.by {
             By::Stranger => "A1",
-            By::NotManager => "A4",
+            By::NotManager | By::Revoked { .. } => "A4",
             By::Replay => "A2",
+            By::Middle => "A3",
+            By::RogueOwner => "A5",
         }
     }
 }
 
-const PLAIN: GroupScenario =
-    GroupScenario { name: "", what: "", solution: Solution::Identity, theft: false, attack: None };
+const PLAIN: GroupScenario = GroupScenario {
+    name: "",
+    what: "",
+    solution: Solution::Identity,
+    mac: false,
+    theft: false,
+    attack: None,
+};
+
+const OWNER: GroupScenario = GroupScenario { solution: Solution::Owner, ..PLAIN };
 
 const fn attack(name: &'static str, what: &'static str, by: By, expect: Expect) -> GroupScenario {
     GroupScenario { name, what, attack: Some(GroupAttack { by, expect }), ..PLAIN }
@@ -83,6 +108,52 @@ pub(crate) const ALL: &[GroupScenario] = &[
         By::Replay,
         Expect::Stopped,
     ),
+    attack(
+        "attack-group-flip-data",
+        "A3 in the middle flips a bit of all data of a call, which has no MAC-I in the standard (T3.1-8)",
+        By::Middle,
+        Expect::Passes,
+    ),
+    GroupScenario {
+        mac: true,
+        ..attack(
+            "attack-group-flip-data-mac",
+            "the same with our own MAC-I (T3.1-8)",
+            By::Middle,
+            Expect::Stopped,
+        )
+    },
+    GroupScenario {
+        name: "group-pgk",
+        what: "the PKMF gives --members members PGKs over the network leg; one is revoked and hears nothing (the standard's way)",
+        theft: true,
+        solution: Solution::Pkmf,
+        ..PLAIN
+    },
+    GroupScenario {
+        name: "group-owner",
+        what: "--members members join the group of an owner by certificates; one is expelled and hears nothing (S3.4, T3.4-4)",
+        theft: true,
+        ..OWNER
+    },
+    GroupScenario {
+        attack: Some(GroupAttack { by: By::RogueOwner, expect: Expect::Denied }),
+        name: "attack-group-owner-rogue",
+        what: "A5 owns the group with a certificate of an issuer that nobody trusts (T3.4-1)",
+        ..OWNER
+    },
+    GroupScenario {
+        attack: Some(GroupAttack { by: By::Revoked { known: true }, expect: Expect::Stopped }),
+        name: "attack-group-owner-revoked",
+        what: "A4 joins with a revoked certificate, the owner has the list (T3.4-6)",
+        ..OWNER
+    },
+    GroupScenario {
+        attack: Some(GroupAttack { by: By::Revoked { known: false }, expect: Expect::Passes }),
+        name: "attack-group-owner-unlisted",
+        what: "A4 joins with a revoked certificate, the owner has no list yet (T3.4-6)",
+        ..OWNER
+    },
 ];
 
 /// One run to do.

@@ -1,6 +1,6 @@
 //! What a run cost, and what came of it.
 
-use super::cases::{By, GroupCase};
+use super::cases::{By, GroupCase, Solution};
 use super::log::{Entries, Entry};
 use super::sorts::{Sort, sort};
 use super::timeline::Timeline;
@@ -26,6 +26,16 @@ pub(crate) struct Run {
     pub(crate) other: Option<Entries>,
     /// Transmissions of the attacker.
     pub(crate) attacks: u64,
+    /// What the network leg took until the re-keying, and from then on.
+    pub(crate) network: Option<[NetworkSpent; 2]>,
+}
+
+/// Messages between UEs and the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NetworkSpent {
+    pub(crate) messages: u64,
+    pub(crate) octets: u64,
+    pub(crate) round_trips: u64,
 }
 
 /// A line of the table.
@@ -44,6 +54,8 @@ pub(crate) struct GroupCosts {
     pub(crate) thief: Option<Thief>,
     /// Reasons for which members refused messages and data, and how often.
     pub(crate) refused: BTreeMap<String, u64>,
+    /// What the network leg took until the re-keying, and from then on.
+    pub(crate) network: Option<[NetworkSpent; 2]>,
     /// Transmissions of the attacker.
     pub(crate) attacks: u64,
     pub(crate) adversary: Option<String>,
@@ -102,14 +114,31 @@ impl GroupCosts {
         let Timeline { distribute, call, rekey, second_call, end, .. } = run.timeline;
         let n = run.members.len();
         let left = if case.scenario.theft { n - 1 } else { n };
-        let all: &[(&str, [u64; 2], Sort, usize)] = &[
-            ("distribution", [distribute, call], Sort::Got, n),
-            ("call", [call, rekey], Sort::Joined, n - 1),
-            ("re-keying", [rekey, second_call], Sort::Got, left),
-            ("second call", [second_call, end], Sort::Joined, left - 1),
-        ];
-        let phases =
-            all.iter().map(|(name, span, wanted, of)| phase(run, name, *span, wanted, *of)).collect();
+        let spans = [[distribute, call], [call, rekey], [rekey, second_call], [second_call, end]];
+        let wanted: [(&str, Option<Sort>, usize); 4] = match case.scenario.solution {
+            Solution::Identity => [
+                ("distribution", Some(Sort::Got), n),
+                ("call", Some(Sort::Joined), n - 1),
+                ("re-keying", Some(Sort::Got), left),
+                ("second call", Some(Sort::Joined), left - 1),
+            ],
+            // Whoever has the key of the group talks under it.
+            Solution::Owner | Solution::Pkmf => [
+                (
+                    if case.scenario.solution == Solution::Pkmf { "delivery" } else { "joins" },
+                    Some(Sort::Got),
+                    n,
+                ),
+                ("talk", None, 0),
+                ("re-keying", Some(Sort::Got), left),
+                ("second talk", None, 0),
+            ],
+        };
+        let phases = wanted
+            .iter()
+            .zip(spans)
+            .map(|((name, wanted, of), span)| phase(run, name, span, wanted.as_ref(), *of))
+            .collect();
         let mut costs = Self {
             name: case.scenario.name.to_owned(),
             members: n,
@@ -121,6 +150,7 @@ impl GroupCosts {
             phases,
             thief: case.scenario.theft.then(|| thief(run)),
             refused: refused(run),
+            network: run.network,
             attacks: run.attacks,
             adversary: case.scenario.attack.map(|attack| attack.adversary().to_owned()),
             outcome: None,
@@ -141,6 +171,7 @@ impl GroupCosts {
         }
         let Some(attack) = case.scenario.attack else { return "done".to_owned() };
         match foreign(run, attack.by) {
+            0 if attack.expect == Expect::Denied => "no group while it lasts".to_owned(),
             0 => "stopped".to_owned(),
             count => format!("{count} times believed"),
         }
@@ -148,7 +179,12 @@ impl GroupCosts {
 
     /// What was and must never be, or did not happen and must.
     fn failure(&self, case: &GroupCase<'_>, run: &Run) -> Option<String> {
-        let twice = run.members.iter().any(|entries| {
+        // Whoever is stolen is in the group no longer, and hears noise under a key of before.
+        let inside = match case.scenario.theft {
+            true => &run.members[..run.members.len() - 1],
+            false => &run.members[..],
+        };
+        let twice = inside.iter().any(|entries| {
             let mut seen = BTreeSet::new();
             entries.iter().any(|(_, entry)| match entry {
                 Entry::Data { from, number: Some(number) } => !seen.insert((*from, *number)),
@@ -159,7 +195,7 @@ impl GroupCosts {
             return Some("a message of the call came twice".to_owned());
         }
         let altered =
-            run.members.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
+            inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
         let passes = case.scenario.attack.is_some_and(|attack| attack.expect == Expect::Passes);
         if altered && !passes {
             return Some("data came that nobody of the group sent".to_owned());
@@ -173,6 +209,7 @@ impl GroupCosts {
 
 /// Messages that members believed although they are of somebody else.
 fn foreign(run: &Run, by: By) -> usize {
+    let other = run.other.as_ref();
     let joined = |entries: &Entries| count(entries, [0, u64::MAX], &Sort::Joined);
     let got = |entries: &Entries| count(entries, [0, u64::MAX], &Sort::Got);
     match by {
@@ -182,6 +219,15 @@ fn foreign(run: &Run, by: By) -> usize {
             let keys: usize = run.members.iter().map(|member| got(member).saturating_sub(2)).sum();
             calls + keys
         }
+        // Data that nobody of the group sent so.
+        By::Middle => {
+            let altered = |(_, entry): &&(u64, Entry)| matches!(entry, Entry::Data { number: None, .. });
+            run.members.iter().map(|member| member.iter().filter(altered).count()).sum()
+        }
+        // Members that are in the group of a rogue.
+        By::RogueOwner => run.members.iter().map(got).sum(),
+        // Keys that the one whose certificate is revoked got.
+        By::Revoked { .. } => other.map_or(0, got),
     }
 }
 
@@ -197,8 +243,9 @@ fn is(entry: &Entry, wanted: &Sort) -> bool {
     matches!(entry, Entry::Key(event) if sort(event) == *wanted)
 }
 
-fn phase(run: &Run, name: &str, span: [u64; 2], wanted: &Sort, of: usize) -> Phase {
+fn phase(run: &Run, name: &str, span: [u64; 2], wanted: Option<&Sort>, of: usize) -> Phase {
     let first = |entries: &Entries| {
+        let wanted = wanted?;
         entries.iter().find(|(t, entry)| within(*t, span) && is(entry, wanted)).map(|(t, _)| *t)
     };
     let times: Vec<u64> = run.members.iter().filter_map(first).collect();
@@ -216,11 +263,12 @@ fn phase(run: &Run, name: &str, span: [u64; 2], wanted: &Sort, of: usize) -> Pha
     }
     phase.n_tb = phase.sf_pssch / REPETITIONS;
     phase.sc_periods = periods.len() as u64;
-    let sender = if *wanted == Sort::Got { &run.manager } else { &run.members[0] };
+    let is_for_all = wanted == Some(&Sort::Got);
+    let sender = if is_for_all { &run.manager } else { &run.members[0] };
     let sent = sender.iter().filter(|(t, e)| within(*t, span) && matches!(e, Entry::Sent { .. })).count();
     phase.cpu_sender_us = cpu(sender, span) / sent.max(1) as f64;
-    let hearers = if *wanted == Sort::Got { &run.members[..] } else { &run.members[1..] };
-    let cpu: f64 = hearers.iter().map(|member| cpu(member, span)).sum();
+    let hearers = if is_for_all { &run.members[..] } else { &run.members[1..] };
+    let cpu = hearers.iter().fold(0.0, |sum, member| sum + cpu(member, span));
     phase.cpu_member_us = cpu / hearers.len().max(1) as f64;
     phase.sent = spoken(run, span);
     phase.delivered = hearers.iter().map(|member| read(member, span)).sum();
@@ -256,7 +304,7 @@ fn cpu(entries: &Entries, span: [u64; 2]) -> f64 {
         Entry::Step { cpu_us, .. } if within(*t, span) => Some(*cpu_us),
         _ => None,
     };
-    entries.iter().filter_map(step).sum()
+    entries.iter().filter_map(step).fold(0.0, |sum, us| sum + us)
 }
 
 /// Messages of the call that the first member sent.

@@ -1,9 +1,12 @@
 //! The keys of a laboratory's key management server, in this process. They are the same in every run: no secret.
 
+use super::cases::{By, GroupCase};
 use super::parties::{GROUP, Party};
 use super::setup::START;
 use anyhow::Context;
 use sidelink_security::counter::UtcTime;
+use sidelink_security::direct::signed::issue::{Issuer, Validity};
+use sidelink_security::direct::signed::{Credential, Root, Trust};
 use sidelink_security::identity::master::{AuthenticationSecret, EncryptionSecret};
 use sidelink_security::identity::uid;
 use sidelink_security::key_period::KeyPeriod;
@@ -17,6 +20,9 @@ const KMS: &str = "laboratory";
 
 /// Its URI.
 const KMS_URI: &str = "kms.example.org";
+
+/// Serial number of the certificate that is revoked.
+const REVOKED: u32 = 13;
 
 /// Length of its periods in seconds: 28 days, from the first of 1900.
 const PERIOD: u32 = 28 * 86_400;
@@ -87,6 +93,31 @@ impl Laboratory {
             keys: vec![keys],
         })
     }
+}
+
+/// Makes the certificate of a party, whose issuer all parties trust; that of a rogue owner is of another issuer.
+///
+/// # Errors
+/// A certificate or list that its own reader refuses.
+pub(crate) fn certificate(case: &GroupCase<'_>, party: Party) -> anyhow::Result<(Credential, Trust)> {
+    let now = UtcTime::from_millis(1000 * START);
+    let validity = Validity { from: now.minus_millis(3_600_000), until: now.plus_millis(24 * 3_600_000) };
+    let by = case.scenario.attack.map(|attack| attack.by);
+    let issuer = Issuer::new("laboratory", &stretched("issuer"));
+    let foreign = Issuer::new("laboratory", &stretched("another issuer"));
+    let is_rogue = party == Party::Manager && by == Some(By::RogueOwner);
+    let seed = stretched(&party.name());
+    let serial = if party == Party::Mallory { REVOKED } else { 7 };
+    let public = Credential::raw(&seed).public();
+    let maker = if is_rogue { &foreign } else { &issuer };
+    let certificate = maker.issue(party.name().as_bytes(), serial, &public, validity);
+    let root = Root::from_der(&issuer.certificate(validity)).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let mut trust = Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 };
+    if party == Party::Manager && by == Some(By::Revoked { known: true }) {
+        let list = issuer.revoke(1, &[REVOKED], now);
+        trust.install_crl(&list).map_err(|e| anyhow::anyhow!("{e}"))?;
+    }
+    Ok((Credential::certified(&seed, certificate), trust))
 }
 
 /// Octets that are the same in every run.

@@ -78,7 +78,7 @@ pub(crate) fn events(run: &Run, out: &mut dyn Write) -> std::io::Result<()> {
     let mut tell = |name: &str, entries: &Entries| {
         for (t, entry) in entries {
             let words = match entry {
-                Entry::Key(event) => text(event),
+                Entry::Key(event) if sort(event) != Sort::Message => text(event),
                 Entry::Warning(words) => words.clone(),
                 _ => continue,
             };
@@ -95,7 +95,7 @@ pub(crate) fn events(run: &Run, out: &mut dyn Write) -> std::io::Result<()> {
     for (number, member) in run.members.iter().enumerate().skip(1) {
         for (t, entry) in member {
             if let Entry::Key(event) = entry
-                && sort(event) != Sort::Other
+                && !matches!(sort(event), Sort::Other | Sort::Message)
             {
                 lines.push((*t, format!("ue{:02}     {}", number + 1, text(event))));
             }

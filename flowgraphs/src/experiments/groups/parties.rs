@@ -11,7 +11,7 @@ use std::fmt::Write;
 pub(crate) const GROUP: &str = "sip:patrol@example.org";
 
 /// Layer-2 ID of the group.
-const GROUP_ID: u32 = 0x00_01a2;
+pub(crate) const GROUP_ID: u32 = 0x00_01a2;
 
 /// Layer-2 ID of the manager.
 const MANAGER_ID: u32 = 0x00_0100;
@@ -45,7 +45,7 @@ impl Party {
         format!("sip:{}@example.org", self.name())
     }
 
-    const fn layer2_id(self) -> u32 {
+    pub(crate) const fn layer2_id(self) -> u32 {
         match self {
             Self::Manager => MANAGER_ID,
             Self::Member(number) | Self::Thief(number) => MANAGER_ID + number as u32,
@@ -70,6 +70,11 @@ pub(crate) fn config(case: &GroupCase<'_>, party: Party) -> Result<UeConfig, Con
     let mut text = head(case, party);
     match case.scenario.solution {
         Solution::Identity => text += &identity_group(case, party),
+        Solution::Owner => text += &owner_group(case, party),
+        Solution::Pkmf => {
+            let _ =
+                write!(text, "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"pgk\"\n");
+        }
     }
     if party == Party::Member(1) {
         let _ = write!(text, "[[talk]]\nto = \"patrol\"\nevery = 120\ntext = \"{TEXT}\"\n");
@@ -127,6 +132,9 @@ fn identity_group(case: &GroupCase<'_>, party: Party) -> String {
          identity = \"{group}\"\nrole = \"{role}\"\nspacing = {}\n",
         timeline.spacing
     );
+    if case.scenario.mac {
+        text += "mac = \"aes\"\n";
+    }
     let plan = |text: &mut String, at: u64, action: &str| {
         let _ = write!(text, "[[group.plan]]\nat = {at}\naction = \"{action}\"\n");
     };
@@ -155,6 +163,34 @@ fn identity_group(case: &GroupCase<'_>, party: Party) -> String {
             }
         }
         Party::Member(_) | Party::Thief(_) => {}
+    }
+    text
+}
+
+/// `[[group]]` with an owner.
+fn owner_group(case: &GroupCase<'_>, party: Party) -> String {
+    let timeline = Timeline::of(case);
+    let (role, owner) = (if party == Party::Manager { "owner" } else { "member" }, Party::Manager);
+    let mut text = format!(
+        "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"owner\"\nrole = \"{role}\"\n\
+         owner = {{ identity = \"{}\", id = \"{:06x}\" }}\n",
+        owner.name(),
+        owner.layer2_id()
+    );
+    let plan = |text: &mut String, at: u64, action: &str| {
+        let _ = write!(text, "[[group.plan]]\nat = {at}\naction = \"{action}\"\n");
+    };
+    match party {
+        Party::Manager if case.scenario.theft => {
+            plan(&mut text, timeline.rekey, "exclude");
+            let _ = writeln!(text, "member = \"{}\"", Party::Member(case.members).name());
+        }
+        Party::Manager => plan(&mut text, timeline.rekey, "distribute"),
+        // One after the other: each takes five messages.
+        Party::Member(number) | Party::Thief(number) => {
+            plan(&mut text, timeline.distribute + timeline.spacing * (number as u64 - 1), "join");
+        }
+        Party::Mallory => plan(&mut text, timeline.call + 500, "join"),
     }
     text
 }

@@ -1,19 +1,23 @@
 //! Plays a case: its parties and its attacker on one air, in lock-step.
 
-use super::cases::{By, GroupCase};
+use super::cases::{By, GroupCase, Solution};
 use super::costs::Run;
 use super::keys;
 use super::log::Log;
 use super::parties::{Party, config};
+use super::pkmf;
 use super::timeline::Timeline;
-use crate::attacks::Replayer;
+use crate::attacks::group::GroupMiddle;
+use crate::attacks::{Attacker, Replayer};
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use sidelink_phy::units::Decibel;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
-use sidelink_radio::{Anchor, Radio};
+use sidelink_radio::{Anchor, Radio, RadioError};
+use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_store::Keys;
-use sidelink_ue::{Application, NoStore, Participant, Running, ThreadOptions, Ue};
+use sidelink_ue::clock::Clock;
+use sidelink_ue::{Application, GroupMachine, NoStore, Participant, Running, ThreadOptions, Ue};
 
 const NO_ANCHOR: Anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };
 
@@ -27,23 +31,36 @@ pub(crate) const START: u64 = 1_800_000_000;
 pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     let timeline = Timeline::of(case);
     let parties = parties(case);
-    let replays = case.scenario.attack.is_some_and(|attack| attack.by == By::Replay);
-    let air = open_air(case, parties.len() + usize::from(replays))?;
-    let keys = keys::laboratory(&parties)?;
+    let by = case.scenario.attack.map(|attack| attack.by);
+    let attacker = by.filter(|by| matches!(by, By::Replay | By::Middle));
+    let air = open_air(case, parties.len() + usize::from(attacker.is_some()))?;
+    let keys = match case.scenario.solution {
+        Solution::Identity => keys::laboratory(&parties)?,
+        Solution::Owner | Solution::Pkmf => Keys::default(),
+    };
+    let network = match case.scenario.solution {
+        Solution::Pkmf => Some(pkmf::deliver(case)?),
+        Solution::Identity | Solution::Owner => None,
+    };
+    // The air begins when all are there.
+    let ports: Vec<_> =
+        parties.iter().map(|party| air.attach(PortConfig::named(&port(*party)))).collect::<Result<_, _>>()?;
+    let attacking = attacker.map(|by| Ok::<_, RadioError>((by, air.attach(PortConfig::named("mallory"))?)));
+    let attacking = attacking.transpose()?;
     let mut running = Vec::new();
-    for party in &parties {
-        let radio = air.attach(PortConfig::named(&port(*party)))?;
+    for (party, radio) in parties.iter().zip(ports) {
         let log = Log::default();
         let config = config(case, *party)?;
-        let keys = keys.for_ue(&party.name());
-        running.push((*party, begin(&config, &keys, radio, &log, timeline.end)?, log));
+        let own = keys.for_ue(&party.name());
+        let given = match case.scenario.solution {
+            Solution::Identity | Solution::Pkmf => None,
+            Solution::Owner => Some(keys::certificate(case, *party)?),
+        };
+        let machine = network.as_ref().and_then(|network| network.machine(*party));
+        let running_ue = begin(&config, (&own, given), radio, &log, (timeline.end, machine))?;
+        running.push((*party, running_ue, log));
     }
-    let replayer = replays
-        .then(|| {
-            let radio = air.attach(PortConfig::named("echo"))?;
-            replayer(case, &timeline, radio)
-        })
-        .transpose()?;
+    let attacking = attacking.map(|(by, radio)| Attacking::begin(case, by, &timeline, radio)).transpose()?;
     let mut run = Run {
         period: case.period,
         began: 0,
@@ -53,6 +70,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         members: Vec::new(),
         other: None,
         attacks: 0,
+        network: network.as_ref().map(|network| network.spent),
     };
     for (party, one, log) in running {
         let ue = ended(one)?;
@@ -70,8 +88,11 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
             }
         }
     }
-    if let Some(replayer) = replayer {
-        run.attacks = ended(replayer)?.replayed();
+    if case.scenario.theft && case.scenario.solution == Solution::Owner {
+        run.other = run.members.last().cloned();
+    }
+    if let Some(attacking) = attacking {
+        run.attacks = attacking.end()?;
     }
     Ok(run)
 }
@@ -80,10 +101,15 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
 fn parties(case: &GroupCase<'_>) -> Vec<Party> {
     let mut parties = vec![Party::Manager];
     parties.extend((1..=case.members).map(Party::Member));
-    if case.scenario.theft {
+    // Of a group with an owner the radio itself is stolen: its keys are drawn for its join, and are in no key store.
+    if case.scenario.theft && case.scenario.solution != Solution::Owner {
         parties.push(Party::Thief(case.members));
     }
-    if case.scenario.attack.is_some_and(|attack| attack.by != By::Replay) {
+    if case
+        .scenario
+        .attack
+        .is_some_and(|attack| !matches!(attack.by, By::Replay | By::Middle | By::RogueOwner))
+    {
         parties.push(Party::Mallory);
     }
     parties
@@ -114,35 +140,71 @@ fn open_air(case: &GroupCase<'_>, ports: usize) -> anyhow::Result<Air> {
 
 fn begin(
     config: &UeConfig,
-    keys: &Keys,
+    (keys, given): (&Keys, Option<(Credential, Trust)>),
     radio: Box<dyn Radio>,
     log: &Log,
-    duration: u64,
+    (duration, machine): (u64, Option<Box<dyn GroupMachine>>),
 ) -> anyhow::Result<Running<Ue>> {
     let streams = radio.start()?;
     let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
     let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
     let ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
-    let mut ue = config.build_with(keys, NoStore::default(), facts, ears)?;
+    let mut ue = config.build_certified(keys, NoStore::default(), facts, ears, given)?;
     ue.set_on_air(log.on_air());
+    if let Some(machine) = machine {
+        ue.stack().add_group_machine(machine);
+    }
     ue.set_duration(duration);
     Ok(Running::start(ue, streams, false, ThreadOptions::default(), None)?)
 }
 
-/// Says again whatever is said, later than the group is re-keyed: whole periods, so that every copy lies where its original
-/// lay.
-fn replayer(
-    case: &GroupCase<'_>,
-    timeline: &Timeline,
-    radio: Box<dyn Radio>,
-) -> anyhow::Result<Running<Replayer>> {
-    let streams = radio.start()?;
-    let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
-    let numerology = config(case, Party::Manager)?.numerology()?;
-    let delay = (timeline.rekey - timeline.distribute).next_multiple_of(case.period);
-    let mut replayer = Replayer::new("echo", numerology, anchor, delay, Decibel(3.0));
-    replayer.set_duration(timeline.end);
-    Ok(Running::start(replayer, streams, false, ThreadOptions::default(), None)?)
+/// A radio without a UE.
+enum Attacking {
+    Replayer(Running<Replayer>),
+    Middle(Running<Attacker<GroupMiddle>>),
+}
+
+impl Attacking {
+    /// Begins an attack: a replay comes later than the re-keying, by whole periods, so that every copy lies where its original
+    /// lay; a radio in the middle begins once the call is there, so that the group is.
+    fn begin(
+        case: &GroupCase<'_>,
+        by: By,
+        timeline: &Timeline,
+        radio: Box<dyn Radio>,
+    ) -> anyhow::Result<Self> {
+        let streams = radio.start()?;
+        let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
+        let mut config = config(case, Party::Manager)?;
+        if by == By::Middle {
+            // who drowns others must be louder
+            (config.name, config.device.level) = ("mallory".to_owned(), 10.0);
+            let Timeline { call, rekey, .. } = timeline.from(subframe_of(anchor));
+            let during = call + 700..rekey - 2 * case.period;
+            let mut attacker = Attacker::new(&config, anchor, GroupMiddle::new(during))?;
+            attacker.set_duration(timeline.end);
+            let running = Running::start(attacker, streams, false, ThreadOptions::default(), None)?;
+            return Ok(Self::Middle(running));
+        }
+        let delay = (timeline.rekey - timeline.distribute).next_multiple_of(case.period);
+        let mut replayer = Replayer::new("mallory", config.numerology()?, anchor, delay, Decibel(3.0));
+        replayer.set_duration(timeline.end);
+        let running = Running::start(replayer, streams, false, ThreadOptions::default(), None)?;
+        Ok(Self::Replayer(running))
+    }
+
+    /// Waits for its end: what it sent, or altered.
+    fn end(self) -> anyhow::Result<u64> {
+        Ok(match self {
+            Self::Replayer(running) => ended(running)?.replayed(),
+            Self::Middle(running) => ended(running)?.attack().altered(),
+        })
+    }
+}
+
+/// The count of the subframe at the first sample.
+fn subframe_of(anchor: Anchor) -> u64 {
+    Clock::from_utc(3.84e6, anchor).first_whole(0)
 }
 
 fn ended<P: Participant>(running: Running<P>) -> anyhow::Result<P> {

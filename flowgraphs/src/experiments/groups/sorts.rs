@@ -2,7 +2,7 @@
 
 use sidelink_prose::group_keys::Event as Identity;
 use sidelink_prose::group_owner::Event as Owner;
-use sidelink_ue::GroupEvent;
+use sidelink_ue::{GroupEvent, NetworkKey};
 
 /// What an event means for the costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Sort {
     Joined,
     /// A received message was refused, for this reason.
     Refused(String),
+    /// A message was sent or believed: its octets stand elsewhere.
+    Message,
     /// Anything else.
     Other,
 }
@@ -39,6 +41,8 @@ pub(crate) fn sort(event: &GroupEvent) -> Sort {
             | Identity::CallEnded(_)
             | Identity::StoreFailed { .. } => Sort::Other,
         },
+        GroupEvent::Network(NetworkKey::Given { .. }) => Sort::Got,
+        GroupEvent::Network(NetworkKey::Withdrawn { .. }) => Sort::Other,
         GroupEvent::Owner(event) => match event {
             Owner::Epoch { members, .. } => Sort::Made(*members),
             Owner::In { .. } => Sort::Got,
@@ -47,8 +51,8 @@ pub(crate) fn sort(event: &GroupEvent) -> Sort {
             | Owner::Rekeyed { .. }
             | Owner::Gone { .. }
             | Owner::Out(_)
-            | Owner::List { .. }
-            | Owner::Message(_) => Sort::Other,
+            | Owner::List { .. } => Sort::Other,
+            Owner::Message(_) => Sort::Message,
         },
     }
 }

@@ -6,12 +6,22 @@ use super::{output, setup};
 use crate::config::LongMessageWay;
 use sidelink_phy::units::Decibel;
 
-fn play(name: &str, snr: f64) -> (Run, GroupCosts) {
+fn case(name: &str, members: usize, snr: f64) -> GroupCase<'static> {
     let scenario = ALL.iter().find(|scenario| scenario.name == name).unwrap();
-    let way = LongMessageWay::Whole;
-    let case = GroupCase { scenario, members: 3, period: 40, snr: Decibel(snr), mcs: 5, way, seed: 1 };
-    let run = setup::play(&case).unwrap();
-    let costs = GroupCosts::of(&case, &run);
+    GroupCase {
+        scenario,
+        members,
+        period: 40,
+        snr: Decibel(snr),
+        mcs: 5,
+        way: LongMessageWay::Whole,
+        seed: 1,
+    }
+}
+
+fn play(case: &GroupCase<'_>) -> (Run, GroupCosts) {
+    let run = setup::play(case).unwrap();
+    let costs = GroupCosts::of(case, &run);
     let mut events = Vec::new();
     output::events(&run, &mut events).unwrap();
     println!("{}", String::from_utf8(events).unwrap());
@@ -19,14 +29,92 @@ fn play(name: &str, snr: f64) -> (Run, GroupCosts) {
     (run, costs)
 }
 
+fn reached(costs: &GroupCosts) -> Vec<(usize, usize)> {
+    costs.phases.iter().map(|phase| (phase.reached, phase.of)).collect()
+}
+
+/// Whoever was stolen could read before the re-keying, and cannot after it.
+fn check_thief(costs: &GroupCosts) {
+    let thief = costs.thief.unwrap();
+    assert!(thief.read_before > 5 && thief.sent_after > 5, "{thief:?}");
+    assert_eq!((thief.read_after, &costs.failure), (0, &None));
+}
+
 /// A manager gives a key to its members, one is stolen, and hears nothing once the group is re-keyed. T3.1-5.
 #[test]
 fn a_stolen_member_hears_nothing_after_the_re_keying() {
-    let (_, costs) = play("group-sakke", 20.0);
-    let reached: Vec<_> = costs.phases.iter().map(|phase| (phase.reached, phase.of)).collect();
-    assert_eq!(reached, [(3, 3), (2, 2), (2, 2), (1, 1)]);
-    let thief = costs.thief.unwrap();
-    assert!(thief.read_before > 5 && thief.sent_after > 5, "{thief:?}");
-    assert_eq!(thief.read_after, 0);
-    assert_eq!(costs.failure, None);
+    let (_, costs) = play(&case("group-sakke", 3, 20.0));
+    assert_eq!(reached(&costs), [(3, 3), (2, 2), (2, 2), (1, 1)]);
+    check_thief(&costs);
+    // An I_MESSAGE and its acknowledgement for each member; 7 blocks for the one, an eighth for the other, at least.
+    let distribution = &costs.phases[0];
+    assert!(distribution.msgs >= 6 && distribution.n_tb >= 8 * 3, "{distribution:?}");
+    assert_eq!(distribution.sf_pssch, 4 * distribution.n_tb);
+}
+
+/// Members join by certificates, one is expelled, and hears nothing under the next epoch. T3.4-4.
+#[test]
+fn an_expelled_member_hears_nothing_of_the_next_epoch() {
+    let (_, costs) = play(&case("group-owner", 3, 20.0));
+    assert_eq!(reached(&costs), [(3, 3), (0, 0), (2, 2), (0, 0)]);
+    check_thief(&costs);
+}
+
+/// The standard's way: keys of the PKMF, and none for a member that is revoked.
+#[test]
+fn a_revoked_member_hears_nothing_under_the_next_pgk() {
+    let (_, costs) = play(&case("group-pgk", 3, 20.0));
+    assert_eq!(reached(&costs), [(3, 3), (0, 0), (2, 2), (0, 0)]);
+    check_thief(&costs);
+    // Nothing about keys goes over PC5.
+    assert!(costs.phases.iter().all(|phase| phase.msgs == 0));
+    assert!(costs.network.is_some_and(|spent| spent[1].octets > 0));
+}
+
+/// Coded fragments carry the same messages.
+#[test]
+fn a_coded_message_arrives_as_a_whole_one() {
+    let (_, costs) = play(&GroupCase { way: LongMessageWay::Coded, ..case("group-sakke", 2, 20.0) });
+    assert_eq!(reached(&costs)[0], (2, 2));
+    check_thief(&costs);
+    assert!(costs.phases[0].pdu_octets > costs.phases[0].octets + 100, "{:?}", costs.phases[0]);
+}
+
+/// Every attack comes to what it must. T3.1-1, T3.1-3, T3.1-4, T3.1-7, T3.1-8, T3.4-1, T3.4-6.
+#[test]
+fn attacks_come_to_what_they_must() {
+    for (name, outcome) in [
+        ("attack-group-stranger", "stopped"),
+        ("attack-group-not-manager", "stopped"),
+        ("attack-group-replay", "stopped"),
+        ("attack-group-flip-data-mac", "stopped"),
+        ("attack-group-owner-rogue", "no group while it lasts"),
+        ("attack-group-owner-revoked", "stopped"),
+    ] {
+        let (_, costs) = play(&case(name, 2, 20.0));
+        assert_eq!((costs.outcome.as_deref(), &costs.failure), (Some(outcome), &None), "{name}");
+        assert!(name.contains("owner") || costs.attacks > 0, "{name} attacked nobody");
+    }
+    for name in ["attack-group-flip-data", "attack-group-owner-unlisted"] {
+        let (_, costs) = play(&case(name, 2, 20.0));
+        let outcome = costs.outcome.unwrap();
+        assert!(outcome.contains("believed"), "{name}: {outcome}");
+    }
+}
+
+/// All scenarios with 20 members at three signal-to-noise ratios: minutes. Run it with
+/// `cargo test --release -p sidelink-flowgraphs --lib groups::tests::campaign -- --ignored --nocapture`.
+#[test]
+#[ignore = "minutes"]
+fn campaign() {
+    let mut all = Vec::new();
+    for scenario in ALL {
+        for snr in [10.0, 15.0, 20.0] {
+            let members = if scenario.attack.is_some() { 3 } else { 20 };
+            let (_, costs) = play(&case(scenario.name, members, snr));
+            assert_eq!(costs.failure, None);
+            all.push(costs);
+        }
+    }
+    output::write(crate::args::Form::Table, &all, &mut std::io::stdout()).unwrap();
 }

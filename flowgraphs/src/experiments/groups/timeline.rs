@@ -1,6 +1,6 @@
 //! When what is asked for, in subframes after the start.
 
-use super::cases::GroupCase;
+use super::cases::{GroupCase, Solution};
 use crate::config::LongMessageWay;
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::units::{PrbRange, SidelinkMode};
@@ -42,7 +42,12 @@ impl Timeline {
             // Two fragments of parity, and the headers of all.
             LongMessageWay::Coded => 2 * MESSAGE,
         };
-        let spacing = case.period * periods(case.period, case.mcs, octets);
+        let message = case.period * periods(case.period, case.mcs, octets);
+        let spacing = match case.scenario.solution {
+            Solution::Identity | Solution::Pkmf => message,
+            // Three long messages, two short ones, and what is made durable between them.
+            Solution::Owner => 3 * message + 4 * case.period,
+        };
         let distribution = 2 * spacing * case.members as u64 + 12 * case.period + 1500;
         let call = CALL.max(10 * case.period);
         let distribute = 200;

@@ -69,6 +69,12 @@ impl Functions {
         self.work_function(now)
     }
 
+    /// Takes a UE's right to keys of a group, as the operator.
+    pub(crate) fn revoke_member(&mut self, now: UtcTime, service: ServiceId, ue: Impi) -> Vec<Message> {
+        self.pkmf.handle_input(pkmf::Input::Revoke { now, service, ue });
+        self.work_pkmf(now)
+    }
+
     /// Takes a message. `rand` are random octets for a vector.
     pub(crate) fn receive(&mut self, now: UtcTime, message: Message, rand: [u8; 16]) -> Vec<Message> {
         match message {

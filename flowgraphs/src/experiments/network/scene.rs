@@ -78,6 +78,25 @@ fn impi(number: usize) -> Result<Impi, IdentityError> {
     identity::Imsi::new(&format!("00101{number:010}"))?.impi(2)
 }
 
+/// Member `number` of a group that is not of the demo: no user of its application.
+pub(crate) fn member(number: usize) -> (pc3_client::Config, Subscription) {
+    let config = pc3_client::Config {
+        ue: constant(Imsi::new(plmn(), &format!("{number:010}"))),
+        plmn: plmn(),
+        application: application(),
+        rpauid: None,
+        patience: 10_000,
+        retry: 10_000,
+    };
+    let subscription = Subscription {
+        registered: Some(plmn()),
+        rights: Vec::new(),
+        application_ids: Vec::new(),
+        rpauids: Vec::new(),
+    };
+    (config, subscription)
+}
+
 /// User `number`: the settings of its UE, and what the network says of it.
 pub(crate) fn subscriber(number: usize) -> (pc3_client::Config, Subscription) {
     let config = pc3_client::Config {
