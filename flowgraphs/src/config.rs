@@ -35,11 +35,11 @@ mod v2x_flag;
 
 pub use combine::{Said, combine};
 pub use error::ConfigError;
-pub use identity::IdentityConfig;
 pub use groups::{
     GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, LongMessageWay, LongMessages,
     PlannedAction,
 };
+pub use identity::IdentityConfig;
 pub use link_rules::LinkRules;
 pub use links::LinkConfig;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};

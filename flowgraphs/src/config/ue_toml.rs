@@ -6,8 +6,8 @@ mod tests;
 mod upper;
 
 use super::{
-    ConfigError, GroupConfig, IdentityConfig, LinkConfig, LinkRules, LongMessages, Radio, RadioConfig, parse_toml,
-    receiver_config, slss_id,
+    ConfigError, GroupConfig, IdentityConfig, LinkConfig, LinkRules, LongMessages, Radio, RadioConfig,
+    parse_toml, receiver_config, slss_id,
 };
 use crate::config::network_toml::NetworkConfig;
 use serde::Deserialize;

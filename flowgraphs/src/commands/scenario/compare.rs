@@ -1,8 +1,8 @@
 //! `sidelink compare`: configurations of one-to-one links side by side, over many runs; and ways to bring keys to groups
 //! ([`super::compare_groups`]).
 
-use super::compare_groups::{self, GroupArgs};
 use super::Cases;
+use super::compare_groups::{self, GroupArgs};
 use crate::args::Output;
 use crate::config::ConfigError;
 use crate::experiments::cases;

@@ -44,11 +44,22 @@ pub(super) fn run(
     let mut all = Vec::new();
     for solution in solutions {
         for case in cases_of(*solution, cases, given) {
-            tracing::info!("{} N = {}, P = {}, {}", case.solution.name(), case.members, case.pool.period, case.way.name());
+            tracing::info!(
+                "{} N = {}, P = {}, {}",
+                case.solution.name(),
+                case.members,
+                case.pool.period,
+                case.way.name()
+            );
             let outcome = case.run()?;
             // a long comparison shows what it has
             if form.form == Form::Json {
-                output::write_as(Form::Json, std::slice::from_ref(&outcome), || outcome::rows(&[]), &mut out)?;
+                output::write_as(
+                    Form::Json,
+                    std::slice::from_ref(&outcome),
+                    || outcome::rows(&[]),
+                    &mut out,
+                )?;
                 out.flush()?;
             }
             all.push(outcome);
@@ -117,7 +128,9 @@ fn panels(all: &[Outcome]) -> Vec<Panel<'static>> {
     let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1000.0);
     let all = [
         curves("Until the last member has the first key", "log10 of seconds", &|o| seconds(o.first.last_ms)),
-        curves("Until all but the one stolen have another", "log10 of seconds", &|o| seconds(o.rekeying.last_ms)),
+        curves("Until all but the one stolen have another", "log10 of seconds", &|o| {
+            seconds(o.rekeying.last_ms)
+        }),
         curves("Transport blocks of the first key", "log10 of blocks", &|o| Some(o.first.n_tb as f64)),
         curves("Transport blocks of re-keying", "log10 of blocks", &|o| Some(o.rekeying.n_tb as f64)),
     ];

@@ -7,8 +7,8 @@ use sidelink_prose::group_keys::{
     Callers, Config, Domain, GroupKeys, Identity, IdentityKeys, Kept, Member, MikeySakke, StandardGroup,
 };
 use sidelink_prose::long_message::Way;
-use sidelink_prose::mikey::identity::Kms;
 use sidelink_prose::mikey::i_message::Servers;
+use sidelink_prose::mikey::identity::Kms;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::identity::master::{AuthenticationSecret, EncryptionSecret};
 use sidelink_security::identity::sakke::Encapsulator;

@@ -158,15 +158,7 @@ pub(crate) struct Layer2 {
 impl Layer2 {
     pub(crate) fn new(pool: Pool, now: UtcTime, seed: u64) -> Self {
         let rng = AirRng::seeded(seed, "layer 2");
-        Self {
-            pool,
-            now,
-            rng,
-            stations: Vec::new(),
-            ears: BTreeMap::new(),
-            grants: Vec::new(),
-            into: 0,
-        }
+        Self { pool, now, rng, stations: Vec::new(), ears: BTreeMap::new(), grants: Vec::new(), into: 0 }
     }
 
     /// Adds a UE; it receives what is sent to it, and to these addresses. Returns its number.

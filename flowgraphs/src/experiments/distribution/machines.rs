@@ -128,7 +128,13 @@ impl Machines {
         }
     }
 
-    fn send(&mut self, air: &mut Layer2, station: usize, to: Destination, octets: &[u8]) -> anyhow::Result<()> {
+    fn send(
+        &mut self,
+        air: &mut Layer2,
+        station: usize,
+        to: Destination,
+        octets: &[u8],
+    ) -> anyhow::Result<()> {
         let address = match to {
             Destination::Ue(id) => Address::Ue(id),
             Destination::Group(id) => Address::Group(id),

@@ -50,8 +50,7 @@ const LEAF_OF_COMMIT: usize = leaf(vector(HASH));
 const LEAF_OF_PACKAGE: usize = leaf(16);
 
 /// KeyPackage: version, suite, a key, a leaf, no extensions, the signature. RFC 9420 §10.
-pub(crate) const KEY_PACKAGE: usize =
-    2 + 2 + vector(KEY) + LEAF_OF_PACKAGE + vector(0) + vector(SIGNATURE);
+pub(crate) const KEY_PACKAGE: usize = 2 + 2 + vector(KEY) + LEAF_OF_PACKAGE + vector(0) + vector(SIGNATURE);
 
 /// Levels of the tree above its leaves.
 pub(crate) const fn depth(members: usize) -> usize {

@@ -3,8 +3,8 @@
 //! Every UE has bootstrapped before: what is counted is what a group adds. A question of the NAF to the BSF takes a round trip; a
 //! push takes two, for the vector of the HSS.
 
-use crate::experiments::network::naf::naf_id;
 use crate::experiments::network::messages::Service;
+use crate::experiments::network::naf::naf_id;
 use sidelink_network::aka::Rand;
 use sidelink_network::bsf::{self, Bsf, KeyMaterial, KeyRefusal};
 use sidelink_network::digest::Algorithm;
@@ -170,8 +170,11 @@ impl NafNetwork {
         let imsi = Imsi::new(&format!("00101{ue:010}"))?;
         let impi = Self::user(ue)?;
         self.hss.add(hss::Subscription { imsi, impi: impi.clone(), keys: card(), reserved: 0 })?;
-        let config =
-            ub_client::Config { impi: impi.clone(), bsf: Fqdn::new(BSF)?, algorithms: vec![Algorithm::AkaV1Md5, Algorithm::AkaV1Sha256] };
+        let config = ub_client::Config {
+            impi: impi.clone(),
+            bsf: Fqdn::new(BSF)?,
+            algorithms: vec![Algorithm::AkaV1Md5, Algorithm::AkaV1Sha256],
+        };
         let mut ub = UbClient::new(config, Usim::new(card(), SqnArray::default()));
         let (b_tid, ks_naf, array) = self.bootstrap(&mut ub, naf)?;
         let config = client::Config { impi: impi.clone(), naf_id: naf.clone(), b_tid, ks_naf };
@@ -299,7 +302,9 @@ impl NafNetwork {
     fn follow(&mut self, ue: usize) {
         while let Some(output) = self.clients[ue].poll_output() {
             match output {
-                client::Output::Request(octets) => self.send(self.round_trip / 2, Flight::Request(ue, octets)),
+                client::Output::Request(octets) => {
+                    self.send(self.round_trip / 2, Flight::Request(ue, octets))
+                }
                 client::Output::Store(_) => {
                     self.clients[ue].handle_input(client::Input::Stored { now: self.now });
                 }

@@ -128,9 +128,7 @@ impl Solution for Pkmf {
 fn traffic(meter: &Meter) -> Traffic {
     let of_ues = [ReferencePoint::Ub, ReferencePoint::Pc8, ReferencePoint::Mikey];
     let vectors = meter.cost(ReferencePoint::Zh).messages / 2;
-    of_ues.iter().map(|at| meter.cost(*at)).fold(Traffic { vectors, ..Traffic::default() }, |sum, cost| Traffic {
-        messages: sum.messages + cost.messages,
-        octets: sum.octets + cost.octets,
-        ..sum
+    of_ues.iter().map(|at| meter.cost(*at)).fold(Traffic { vectors, ..Traffic::default() }, |sum, cost| {
+        Traffic { messages: sum.messages + cost.messages, octets: sum.octets + cost.octets, ..sum }
     })
 }

@@ -1,8 +1,8 @@
 //! Groups on a simulated clock.
 
 use super::invitation::{Admission, Invitations};
-use super::pkmf::Pkmf;
 use super::layer2::{self, Layer2, Pool};
+use super::pkmf::Pkmf;
 use super::question::{self, Case, Solution};
 use super::trial::{self, Group};
 use crate::config::LongMessageWay;

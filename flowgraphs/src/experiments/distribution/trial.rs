@@ -159,7 +159,12 @@ impl Watch {
         Ok(())
     }
 
-    fn follow_for(&mut self, solution: &mut dyn Solution, air: &mut Layer2, millis: u64) -> anyhow::Result<()> {
+    fn follow_for(
+        &mut self,
+        solution: &mut dyn Solution,
+        air: &mut Layer2,
+        millis: u64,
+    ) -> anyhow::Result<()> {
         let until = air.now().plus_millis(millis);
         while air.now() < until {
             self.step(solution, air, |_| {})?;

@@ -194,8 +194,7 @@ impl GroupCosts {
         if twice {
             return Some("a message of the call came twice".to_owned());
         }
-        let altered =
-            inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
+        let altered = inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
         let passes = case.scenario.attack.is_some_and(|attack| attack.expect == Expect::Passes);
         if altered && !passes {
             return Some("data came that nobody of the group sent".to_owned());
