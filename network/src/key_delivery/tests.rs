@@ -172,7 +172,7 @@ fn what_the_profile_has_not_is_refused() {
     assert_eq!(refused(&|repr| repr.payloads.swap(0, 1)), order);
     assert_eq!(refused(&|repr| drop(repr.payloads.remove(2))), order);
     assert_eq!(refused(&|repr| repr.payloads[0] = Payload::Timestamp(Timestamp::NtpUtc(5))), order);
-    let extension = Payload::Extension { kind: 77, data: &[1] };
+    let extension = Payload::Extension(wire::Extension { kind: wire::ExtensionType(77), data: &[1] });
     assert_eq!(refused(&|repr| repr.payloads.push(extension.clone())), "KEMAC as its last payload");
     let nais = "NAIs of hexadecimal digits @ the PKMF";
     for bad in
@@ -189,7 +189,9 @@ fn extensions_are_passed_over_and_covered_by_the_mac() {
     let (octets, _) = sent(Suite::HmacSha1, &key(), Answer::NotWanted);
     let repr = Repr::parse(&Packet::new_checked(&octets[..]).unwrap()).unwrap();
     let mut longer = repr.clone();
-    longer.payloads.insert(1, Payload::Extension { kind: 77, data: &[1, 2] });
+    longer
+        .payloads
+        .insert(1, Payload::Extension(wire::Extension { kind: wire::ExtensionType(77), data: &[1, 2] }));
     let keys = Suite::HmacSha1.keys(&pmk(), 0x0102_0304, &[5; 16]);
     let octets = sealed(&longer, Suite::HmacSha1, |message| keys.mac(&[message]));
     let proven = Received::parse(&octets, &pkmf()).unwrap().verify(&pmk()).unwrap();
