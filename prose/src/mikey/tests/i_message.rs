@@ -276,3 +276,22 @@ fn a_revoked_key_and_a_policy_come_through() {
     let opened = received.open(&trust(&WEEKLY)).unwrap();
     assert!(opened.parameters().unwrap().status.is_revoked(StatusReading::Standard));
 }
+
+#[test]
+fn every_name_in_a_message_is_compared() {
+    let octets = message(&Form::default());
+    let domain = &*WEEKLY;
+    let good = trust(domain);
+    let refused = |trust: Trust<'_>| open(&octets, trust).unwrap_err();
+    assert_eq!(refused(Trust { sender: Some(BOB), ..good }), Refused::Name(Named::Initiator));
+    let other = Kms { uri: "kms.example.com", ..domain.kms() };
+    assert_eq!(refused(Trust { sender_kms: other, ..good }), Refused::Name(Named::InitiatorKms));
+    // A server of another name has other identifiers: a receiver with a key of that one.
+    let identifier = other.identifier(BOB, NOW).unwrap();
+    let key = domain.encryption.issue(&identifier).unwrap();
+    assert_eq!(refused(Trust { local_kms: other, key: &key, ..good }), Refused::Name(Named::ResponderKms));
+    let alice = Trust { local: ALICE, key: &domain.alice.receiving, ..good };
+    assert_eq!(refused(alice), Refused::Name(Named::Responder));
+    let hidden = message(&Form { naming: Naming::Hidden, ..Form::default() });
+    assert_eq!(open(&hidden, alice).unwrap_err(), Refused::Name(Named::Responder));
+}
