@@ -95,7 +95,7 @@ impl Kms {
     fn judge(&mut self, asked: &Asked, claimed: Claimed<'_>, material: &KeyMaterial) -> Result<(), Wrong> {
         let (time, said) = (claimed.time, claimed.kms.clone());
         let kms = self.config.uri.as_str().to_owned();
-        let proven = claimed.prove(material.ks_naf.as_bytes(), &kms)?;
+        let proven = claimed.prove(material.ks_naf.as_bytes())?;
         // From here on the sender is whoever has the key.
         let holder = Holder::Subscriber(material.impi.clone());
         if said.is_some_and(|said| said != kms) {

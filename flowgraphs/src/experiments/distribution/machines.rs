@@ -142,7 +142,8 @@ impl Machines {
         };
         let ue = &mut self.ues[station];
         ue.sequence = ue.sequence.wrapping_add(1);
-        for part in Sender::new(self.way, ue.sequence, ue.machine.content(), octets)? {
+        let Some(content) = ue.machine.content() else { anyhow::bail!("UE {station} sends nothing over PC5") };
+        for part in Sender::new(self.way, ue.sequence, content, octets)? {
             air.send(station, address, &layer2::signalling(&part))?;
         }
         Ok(())
@@ -153,7 +154,7 @@ impl Machines {
         let ue = &mut self.ues[heard.by];
         // A fragment, or one too many, is no message yet.
         let message = ue.receiver.handle(heard.from, layer2::message(&heard.pdu), now).ok().flatten();
-        let Some(message) = message.filter(|message| message.content == ue.machine.content()) else {
+        let Some(message) = message.filter(|message| Some(message.content) == ue.machine.content()) else {
             return Ok(());
         };
         let source = heard.from;
@@ -180,7 +181,7 @@ impl Meaning {
             GroupEvent::Identity(group_keys::Event::GmkReceived { .. })
             | GroupEvent::Owner(group_owner::Event::In { .. }) => Self::Key,
             GroupEvent::Owner(group_owner::Event::Out(_)) => Self::Out,
-            GroupEvent::Identity(_) | GroupEvent::Owner(_) => Self::Nothing,
+            GroupEvent::Identity(_) | GroupEvent::Owner(_) | GroupEvent::Network(_) => Self::Nothing,
         }
     }
 }

@@ -10,7 +10,7 @@ use sidelink_security::direct::signed::{Credential, Root, Trust};
 use sidelink_security::identity::master::{AuthenticationSecret, EncryptionSecret};
 use sidelink_security::identity::uid;
 use sidelink_security::key_period::KeyPeriod;
-use sidelink_store::identity::{IdFormat, IdentityEntry, IdentityKeys, IdentityKind, KmsEntry};
+use sidelink_store::identity::{IdentityEntry, IdentityKeys, IdentityKind, KmsEntry};
 use sidelink_store::{Hex, Keys, Secret};
 use sidelink_ue::air_rng::AirRng;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -55,7 +55,6 @@ impl Laboratory {
         let entry = KmsEntry {
             name: KMS.to_owned(),
             uri: KMS_URI.to_owned(),
-            id_format: IdFormat::HashedUid,
             period_length: NonZeroU32::new(PERIOD),
             period_offset: 0,
             z: Hex(encryption.public_key().to_octets().to_vec()),

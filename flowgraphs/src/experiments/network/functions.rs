@@ -213,12 +213,6 @@ impl Functions {
         }
     }
 
-    /// Takes the keys of a group from a member.
-    pub(crate) fn revoke_member(&mut self, now: UtcTime, service: ServiceId, ue: Impi) -> Vec<Message> {
-        self.pkmf.handle_input(pkmf::Input::Revoke { now, service, ue });
-        self.work_pkmf(now)
-    }
-
     fn work_hss(&mut self) -> Vec<Message> {
         let mut messages = Vec::new();
         loop {
