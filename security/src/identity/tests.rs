@@ -53,6 +53,16 @@ fn uids_are_the_published_ones() {
     }
 }
 
+/// The example of the clause: 2014-01-26 10:07:14 lies in period 1388; the first vector has its UID.
+#[test]
+fn the_example_of_ts_33_180() {
+    let periods = KeyPeriods { length: NonZeroU64::new(2_592_000).unwrap(), offset: 0 };
+    let number = periods.number_at(3_599_719_634).unwrap();
+    assert_eq!(number, 1388);
+    let uid = uid("sip:user@example.org", "kms.example.org", periods, number);
+    assert_eq!(uid[..8], [0x3a, 0x81, 0xfb, 0x14, 0xc3, 0xb1, 0xd0, 0xfe]);
+}
+
 #[test]
 fn periods_are_counted_from_their_offset() {
     let periods = KeyPeriods { length: NonZeroU64::new(100).unwrap(), offset: 30 };

@@ -12,7 +12,8 @@ pub const OCTETS: usize = 32;
 pub struct KeyPeriods {
     /// Length of a period in seconds.
     pub length: NonZeroU64,
-    /// Start of period 0 in seconds after 1900-01-01 00:00 UTC.
+    /// Start of period 0 in seconds after 1900-01-01 00:00 UTC. TS 33.180 Annex F.2.1.1 has it below the length, which
+    /// the published UIDs of another maker do not keep, and which nothing here needs.
     pub offset: u64,
 }
 
@@ -34,7 +35,10 @@ impl KeyPeriods {
     }
 }
 
-/// Returns the UID of an identifier (a URI) under a KMS (its URI) in the period of this number.
+/// Returns the UID of an identifier (a URI) under a KMS (its URI) in the period of this number (TS 33.180 Annex F.2.1.1).
+///
+/// ECCSI and SAKKE take the 32 octets. The clause has them written in base64 as well, which is for people: two makers'
+/// keys and messages work with the octets only.
 ///
 /// Every parameter's length has 16 bits in the hash (TS 33.220 Annex B.2): an identifier of more than 65535 octets
 /// would be ambiguous, so that only its first 65535 octets are hashed, as no URI is so long.

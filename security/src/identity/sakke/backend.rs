@@ -58,11 +58,14 @@ impl Backend {
         }
     }
 
-    /// Returns a power of g as a + i b.
-    pub(crate) fn power(self, digits: &Digits) -> [Residue; 2] {
+    /// Returns powers of g as a + i b.
+    pub(crate) fn powers(self, digits: &[Digits]) -> Vec<[Residue; 2]> {
         match self.or_portable() {
-            Self::Portable => portable().paired.power(digits),
-            Self::Ifma => ifma().paired.power(digits).map(|number| number.unpack(0)),
+            Self::Portable => portable().paired.powers(digits),
+            Self::Ifma => {
+                let powers = ifma().paired.powers(digits);
+                powers.iter().map(|power| power.map(|number| number.unpack(0))).collect()
+            }
         }
     }
 }
@@ -90,17 +93,28 @@ impl Multiples {
         }
     }
 
-    /// Multiplies P and the point, and adds both.
-    pub(crate) fn product_with_generator(&self, of_generator: &Digits, own: &Digits) -> Jacobian<Residue> {
+    /// Multiplies P and the point by scalars each, and adds both.
+    pub(crate) fn products_with_generator(
+        &self,
+        of_generator: &[Digits],
+        own: &[Digits],
+    ) -> Vec<Jacobian<Residue>> {
         match self {
-            Self::Portable(table) => {
-                table.add_product(own, portable().generator.product(of_generator)).fold().lane(0)
-            }
-            Self::Ifma(table) => {
-                table.add_product(own, ifma().generator.product(of_generator)).fold().lane(0)
-            }
+            Self::Portable(table) => sum_of_products(&portable().generator, of_generator, table, own),
+            Self::Ifma(table) => sum_of_products(&ifma().generator, of_generator, table, own),
         }
     }
+}
+
+fn sum_of_products<F: Field>(
+    first: &PointTable<F>,
+    by: &[Digits],
+    second: &PointTable<F>,
+    own: &[Digits],
+) -> Vec<Jacobian<Residue>> {
+    let mut sums = first.products(by);
+    second.add_products(own, &mut sums);
+    sums.iter().map(|sum| sum.fold().lane(0)).collect()
 }
 
 /// The lines of a point.

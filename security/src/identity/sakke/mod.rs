@@ -39,6 +39,8 @@ mod tests;
 pub const SSV_OCTETS: usize = 16;
 /// Octets of a point: 04, x, y.
 pub const POINT_OCTETS: usize = 2 * OCTETS + 1;
+/// Encapsulations that share an inversion and the reading of the tables: more would not find their sums in the cache.
+const BATCH: usize = 16;
 /// Octets of encapsulated data: a point and the masked SSV.
 pub const ENCAPSULATED_OCTETS: usize = POINT_OCTETS + SSV_OCTETS;
 
@@ -137,7 +139,9 @@ pub fn encapsulate(
     let r = hash_below_q(&[ssv, identifier]);
     let digits = Digits::new(&r);
     let point = Backend::detect().multiply(&s, &digits).ok_or(Error::Degenerate)?;
-    finish_one(Begun { point, power: Backend::detect().power(&digits) }, ssv)
+    let powers = Backend::detect().powers(std::slice::from_ref(&digits));
+    let begun = powers.into_iter().map(|power| Begun { point, power });
+    finish(&begun.collect::<Vec<_>>(), &[ssv])?.pop().ok_or(Error::Degenerate)
 }
 
 /// A public key with a table of its multiples, for many encapsulations, whoever they are for: 832 KiB, with AVX-512 IFMA
@@ -171,30 +175,33 @@ impl Encapsulator {
         identifier: &[u8],
         ssv: &[u8; SSV_OCTETS],
     ) -> Result<[u8; ENCAPSULATED_OCTETS], Error> {
-        finish_one(self.begin(identifier, ssv)?, ssv)
+        self.encapsulate_batch(&[(identifier, ssv)])?.pop().ok_or(Error::Degenerate)
     }
 
-    /// Encapsulates an SSV for each identifier, with one inversion for all; all fail if one does.
+    /// Encapsulates an SSV for each identifier; all fail if one does. Every part of the tables is read once for all, and
+    /// there is one inversion.
     pub fn encapsulate_batch(
         &self,
         recipients: &[(&[u8], &[u8; SSV_OCTETS])],
     ) -> Result<Vec<[u8; ENCAPSULATED_OCTETS]>, Error> {
-        let begun: Vec<_> = recipients
-            .iter()
-            .map(|(identifier, ssv)| self.begin(identifier, ssv))
-            .collect::<Result<_, _>>()?;
-        let ssvs: Vec<_> = recipients.iter().map(|(_, ssv)| *ssv).collect();
-        finish(&begun, &ssvs)
-    }
-
-    fn begin(&self, identifier: &[u8], ssv: &[u8; SSV_OCTETS]) -> Result<Begun, Error> {
-        let b = scalar::identifier(identifier).ok_or(Error::Identifier)?;
-        let r = hash_below_q(&[ssv, identifier]);
-        // [r]([b]P + Z) = [r b]P + [r]Z
-        let digits = Digits::new(&r);
-        let of_generator = Digits::new(&scalar::product(&r, &b));
-        let point = self.table.product_with_generator(&of_generator, &digits);
-        Ok(Begun { point, power: self.backend.power(&digits) })
+        let mut done = Vec::with_capacity(recipients.len());
+        for recipients in recipients.chunks(BATCH) {
+            let mut of_generator = Vec::with_capacity(recipients.len());
+            let mut digits = Vec::with_capacity(recipients.len());
+            for (identifier, ssv) in recipients {
+                let b = scalar::identifier(identifier).ok_or(Error::Identifier)?;
+                let r = hash_below_q(&[*ssv, identifier]);
+                // [r]([b]P + Z) = [r b]P + [r]Z
+                of_generator.push(Digits::new(&scalar::product(&r, &b)));
+                digits.push(Digits::new(&r));
+            }
+            let points = self.table.products_with_generator(&of_generator, &digits);
+            let powers = self.backend.powers(&digits);
+            let begun = points.into_iter().zip(powers).map(|(point, power)| Begun { point, power });
+            let ssvs: Vec<_> = recipients.iter().map(|(_, ssv)| *ssv).collect();
+            done.extend(finish(&begun.collect::<Vec<_>>(), &ssvs)?);
+        }
+        Ok(done)
     }
 }
 
@@ -214,10 +221,6 @@ impl Drop for Begun {
     fn drop(&mut self) {
         self.power.zeroize();
     }
-}
-
-fn finish_one(begun: Begun, ssv: &[u8; SSV_OCTETS]) -> Result<[u8; ENCAPSULATED_OCTETS], Error> {
-    finish(&[begun], &[ssv])?.pop().ok_or(Error::Degenerate)
 }
 
 /// Brings R and g^r to their octets, with one inversion for all, and masks each SSV.

@@ -38,20 +38,33 @@ impl<F: Field> PointTable<F> {
     /// Returns partial sums of the product with a scalar, a lane each.
     pub(crate) fn product(&self, digits: &Digits) -> Jacobian<F> {
         let [x, y] = self.entry(digits, 0);
-        self.add_from(1, digits, Jacobian { x, y, z: F::splat(&Residue::ONE) })
+        let mut sums = [Jacobian { x, y, z: F::splat(&Residue::ONE) }];
+        self.add_from(1, std::slice::from_ref(digits), &mut sums);
+        let [sum] = sums;
+        sum
     }
 
-    /// Adds the product with a scalar to partial sums.
-    pub(crate) fn add_product(&self, digits: &Digits, sums: Jacobian<F>) -> Jacobian<F> {
-        self.add_from(0, digits, sums)
-    }
-
-    fn add_from(&self, step: usize, digits: &Digits, mut sums: Jacobian<F>) -> Jacobian<F> {
-        for step in step..DIGITS / F::LANES {
-            let [x, y] = self.entry(digits, step);
-            sums = sums.add_mixed(&x, &y);
-        }
+    /// Returns partial sums of the products with many scalars: each part of the table comes into the cache once for all.
+    pub(crate) fn products(&self, digits: &[Digits]) -> Vec<Jacobian<F>> {
+        let one = F::splat(&Residue::ONE);
+        let first = digits.iter().map(|digits| self.entry(digits, 0));
+        let mut sums: Vec<_> = first.map(|[x, y]| Jacobian { x, y, z: one }).collect();
+        self.add_from(1, digits, &mut sums);
         sums
+    }
+
+    /// Adds the product with a scalar to each partial sum.
+    pub(crate) fn add_products(&self, digits: &[Digits], sums: &mut [Jacobian<F>]) {
+        self.add_from(0, digits, sums);
+    }
+
+    fn add_from(&self, step: usize, digits: &[Digits], sums: &mut [Jacobian<F>]) {
+        for step in step..DIGITS / F::LANES {
+            for (digits, sum) in digits.iter().zip(&mut *sums) {
+                let [x, y] = self.entry(digits, step);
+                *sum = sum.add_mixed(&x, &y);
+            }
+        }
     }
 
     /// Takes each lane's multiple: reads all of them.
@@ -139,19 +152,27 @@ impl<F: Field> PowerTable<F> {
         Self { entries: (0..DIGITS / F::LANES * ODD_MULTIPLES).map(number).collect() }
     }
 
-    /// Returns g^k as a + i b, not yet divided: b / a represents it.
-    pub(crate) fn power(&self, digits: &Digits) -> [F; 2] {
-        let mut product = [F::splat(&Residue::ONE), self.entry(digits, 0)];
-        for step in 1..DIGITS / F::LANES {
-            let t = self.entry(digits, step);
-            let [a, b] = product;
-            product = [a.sub(&b.mul(&t)), b.add(&a.mul(&t))];
-        }
+    /// Returns g^k as a + i b for each k, not yet divided: b / a represents it.
+    pub(crate) fn powers(&self, digits: &[Digits]) -> Vec<[F; 2]> {
         let one = F::splat(&Residue::ONE);
+        let mut products: Vec<_> = digits.iter().map(|digits| [one, self.entry(digits, 0)]).collect();
+        for step in 1..DIGITS / F::LANES {
+            for (digits, product) in digits.iter().zip(&mut products) {
+                let t = self.entry(digits, step);
+                let [a, b] = product;
+                *product = [a.sub(&b.mul(&t)), b.add(&a.mul(&t))];
+            }
+        }
+        products.iter().map(|product| Self::fold(product, &one)).collect()
+    }
+
+    /// Returns the product of all lanes, in each lane.
+    fn fold(product: &[F; 2], one: &F) -> [F; 2] {
+        let mut product = *product;
         let mut by = F::LANES / 2;
         if by > 0 {
             // Each round has raised the bound of a by 32 (see Field): a product has 2 again.
-            product = product.map(|number| number.mul(&one));
+            product = product.map(|number| number.mul(one));
         }
         while by > 0 {
             let [a, b] = product;

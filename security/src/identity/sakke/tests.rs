@@ -67,7 +67,7 @@ fn the_example_of_rfc_6508() {
     assert_eq!(issued.to_octets().as_slice(), of(&vector, "RSK_x", "RSK_y"));
     let r = hash_below_q(&[&ssv(&vector), &identifier]);
     assert_eq!(params::integer_octets(&r).as_slice(), hex(&vector["r"]));
-    let g_r = represent(&Backend::Portable.power(&Digits::new(&r)));
+    let g_r = represent(&Backend::Portable.powers(&[Digits::new(&r)])[0]);
     assert_eq!(octets(&g_r).as_slice(), hex(&vector["g_r"]));
     assert_eq!(mask(&g_r).as_slice(), hex(&vector["mask"]));
     let made = encapsulate(kms.public_key(), &identifier, &ssv(&vector)).unwrap();
@@ -84,7 +84,8 @@ fn leading_zeros_of_g_r_are_hashed() {
     let ssv: [u8; 16] = hex(&"0000000000000000000000000000005f".into()).try_into().unwrap();
     let expected = hex(&"d772638383a59c8938f43ff567496ec7".into());
     let key = key(&vector);
-    let g_r = represent(&Backend::Portable.power(&Digits::new(&hash_below_q(&[&ssv, key.identifier()]))));
+    let g_r =
+        represent(&Backend::Portable.powers(&[Digits::new(&hash_below_q(&[&ssv, key.identifier()]))])[0]);
     assert_eq!(octets(&g_r)[0], 0);
     let z = PublicKey::from_octets(&of(&vector, "Zx", "Zy")).unwrap();
     let data = encapsulate(&z, key.identifier(), &ssv).unwrap();

@@ -165,8 +165,8 @@ fn backends_refuse_alike() {
 #[test]
 fn a_batch_gives_what_single_calls_give() {
     let (kms, _) = user();
-    let names: Vec<String> = (0..9).map(|i| format!("member {i}")).collect();
-    let ssvs: Vec<[u8; 16]> = (0..9).map(|i| [i; 16]).collect();
+    let names: Vec<String> = (0..18).map(|i| format!("member {i}")).collect();
+    let ssvs: Vec<[u8; 16]> = (0..18).map(|i| [i; 16]).collect();
     let recipients: Vec<_> = names.iter().map(|name| name.as_bytes()).zip(&ssvs).collect();
     for backend in Backend::ALL.into_iter().filter(|backend| backend.is_available()) {
         let encapsulator = Encapsulator::with_backend(kms.public_key(), backend);
