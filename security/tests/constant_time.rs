@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use sidelink_security::identity::master::{AuthenticationSecret, EncryptionSecret};
-use sidelink_security::identity::sakke::{Backend, Encapsulator, ReceiverKey};
+use sidelink_security::identity::sakke::{self, Backend, Encapsulator, ReceiverKey};
 
 /// Calls of a campaign.
 const CALLS: usize = 10_000;
@@ -32,7 +32,7 @@ fn octets<const N: usize>(seed: &[u8], number: usize) -> [u8; N] {
 
 /// Times `call` on inputs of both classes and returns the largest |t| over all times and the fastest shares of them.
 fn campaign<T>(name: &str, inputs: &[(bool, T)], mut call: impl FnMut(&T)) -> f64 {
-    inputs.iter().take(20).for_each(|(_, input)| call(input));
+    inputs.iter().take(100).for_each(|(_, input)| call(input));
     let mut times: Vec<(bool, f64)> = inputs
         .iter()
         .map(|(fixed, input)| {
@@ -81,9 +81,6 @@ fn signing() {
     let key = kms.issue(b"user", &octets(b"v", 0)).unwrap();
     let nonces = classes(CALLS, |number| octets::<32>(b"nonce", number));
     campaign("sign, nonce", &nonces, |nonce| _ = black_box(key.sign(b"message", *nonce)));
-    let keys: Vec<_> = (0..256).map(|number| kms.issue(b"user", &octets(b"v", number)).unwrap()).collect();
-    let keys = classes(CALLS, |number| &keys[number % 256]);
-    campaign("sign, SSK", &keys, |key| _ = black_box(key.sign(b"message", [1; 32])));
 }
 
 #[test]
@@ -118,17 +115,33 @@ fn encapsulating_and_decapsulating() {
             });
         }
     }
-    let keys: Vec<_> = (0..16)
-        .map(|number| {
-            let kms = EncryptionSecret::generate(&octets(b"z", number)).unwrap();
-            let key = kms.issue(b"user").unwrap();
-            let data = Encapsulator::new(kms.public_key()).encapsulate(b"user", &[1; 16]).unwrap();
-            (key, data)
-        })
-        .collect();
-    // Every input has lines and tables of its own, so that both classes find them in the same caches.
-    let keys = classes(CALLS / 4, |number| &keys[if number == 0 { 0 } else { 1 + number % 15 }]);
-    campaign("decapsulate, RSK (caches differ)", &keys, |(key, data)| _ = black_box(key.decapsulate(data)));
+}
+
+/// Copies of one key against keys of their own: each is a place in memory of its own, so that the caches hold both
+/// classes alike.
+#[test]
+#[ignore = "a campaign of minutes; run with --release"]
+fn keys() {
+    const EACH: usize = 8;
+    let kms = AuthenticationSecret::generate(&octets(b"ksak", 0)).unwrap();
+    let signing = |number| kms.issue(b"user", &octets(b"v", number)).unwrap();
+    let receiving = |number| {
+        let kms = EncryptionSecret::generate(&octets(b"z", number)).unwrap();
+        let data = sakke::encapsulate(kms.public_key(), b"user", &[1; 16]).unwrap();
+        (kms.issue(b"user").unwrap(), data)
+    };
+    let own = |at: usize| if at < EACH { 0 } else { at };
+    let signers: Vec<_> = (0..2 * EACH).map(|at| signing(own(at))).collect();
+    let receivers: Vec<_> = (0..2 * EACH).map(|at| receiving(own(at))).collect();
+    let places = |calls: usize| -> Vec<(bool, usize)> {
+        let place = |number: usize| usize::from(octets::<1>(b"place", number)[0]) % (2 * EACH);
+        (0..calls).map(|number| (place(number) < EACH, place(number))).collect()
+    };
+    campaign("sign, SSK", &places(CALLS), |at| _ = black_box(signers[*at].sign(b"message", [1; 32])));
+    campaign("decapsulate, RSK", &places(CALLS / 4), |at| {
+        let (key, data) = &receivers[*at];
+        _ = black_box(key.decapsulate(data));
+    });
 }
 
 /// The method finds a comparison that ends at the first difference: without this, small numbers above mean nothing.
