@@ -3,7 +3,7 @@
 //! ```text
 //! discovery    announcer, monitor, discoverer, discoveree, and the agent that runs them
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
-//! mikey        keys from user to user under identities (MIKEY-SAKKE)
+//! mikey        keys from user to user: under identities (MIKEY-SAKKE), in calls of groups, by tickets (MIKEY-TICKET)
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and
