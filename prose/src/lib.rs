@@ -1,13 +1,13 @@
-//! ProSe protocols without I/O: direct discovery and one-to-one links. They know neither a layer 2 nor a radio.
+//! ProSe protocols without I/O: direct discovery, one-to-one links and keys of groups. They know neither a layer 2 nor a radio.
 //!
 //! ```text
 //! discovery    announcer, monitor, discoverer, discoveree, and the agent that runs them
 //! direct_link  one-to-one links: set-up, re-keying, keep-alive, release
 //! group_keys   GMKs of groups by identities, and the keys of their calls
-//! mikey        keys from user to user under identities (MIKEY-SAKKE)
 //! long_message messages of up to 8000 octets: whole, repeated, in coded fragments
 //! erasure      Reed-Solomon code: any K of N fragments give back a message
 //! group_owner  group owner mode: a UE authenticates the members of a group and gives them keys
+//! mikey        keys from user to user: under identities (MIKEY-SAKKE), in calls of groups, by tickets (MIKEY-TICKET)
 //! ```
 //!
 //! The run loop is that of `sidelink_mac::engine`: one input, then outputs until a timeout. Time, random numbers and

@@ -1,9 +1,9 @@
 //! MIKEY-TICKET, the ends of both users. RFC 6043, TS 33.328 Annex B, Annex D.
 //!
 //! ```text
-//! initiator -> KMS        REQUEST_INIT_PSK   T, RANDRi, IDRi, [IDRkms], TP, [IDRpsk], V              [`request`]
+//! initiator -> KMS        REQUEST_INIT_PSK   T, RANDRi, IDRi, [IDRkms], TP, [IDRpsk], V              [`request()`]
 //! initiator <- KMS        REQUEST_RESP       T, [IDRkms], TICKET, KEMAC, V                           [`Requested::open`]
-//! initiator -> responder  TRANSFER_INIT      T, RANDRi, IDRi, IDRr, {SP}, TICKET, V                  [`transfer`]
+//! initiator -> responder  TRANSFER_INIT      T, RANDRi, IDRi, IDRr, {SP}, TICKET, V                  [`transfer()`]
 //!              responder -> KMS   RESOLVE_INIT_PSK  T, RANDRr, IDRr, [IDRkms], TICKET, [IDRpsk], V   [`ReceivedTransfer::resolve`]
 //!              responder <- KMS   RESOLVE_RESP      T, [IDRkms], KEMAC, [IDRr], [RANDRkms], V        [`Resolving::open`]
 //! initiator <- responder  TRANSFER_RESP      T, [RANDRr], IDRr, [RANDRkms], {SP}, V                  [`Resolved::answer`], [`Transferred::open`]
@@ -17,7 +17,7 @@
 //! and is ignored on receipt; the IV of a KEMAC takes T of the message that carries it; keys are forked and derived with
 //! the PRF of the policy of the ticket, which the server and both users know.
 //!
-//! A ticket that may serve again (flag J) is unsafe where members come and go (RFC 6043 §5.3, §12.5): [`transfer`] does not
+//! A ticket that may serve again (flag J) is unsafe where members come and go (RFC 6043 §5.3, §12.5): [`transfer()`] does not
 //! look at it, whoever keeps tickets does.
 
 use sidelink_security::mikey::MessageKeys;

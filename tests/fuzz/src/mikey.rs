@@ -45,7 +45,7 @@ fn inside_of(payload: &mikey::Payload<'_>) {
                 assert_eq!(mikey::TicketData::parse(&again).as_ref(), Ok(&data));
             }
         }
-        mikey::Payload::Extension(extension) => extension(extension.data),
+        mikey::Payload::Extension(extension) => inside_of_extension(extension.data),
         _ => {}
     }
 }
@@ -57,7 +57,7 @@ fn chain(bytes: &[u8]) {
     }
 }
 
-fn extension(data: &[u8]) {
+fn inside_of_extension(data: &[u8]) {
     if let Ok(ids) = mikey::key_ids(data) {
         assert_eq!(mikey::emit_key_ids(&ids).as_deref(), Ok(data));
     }

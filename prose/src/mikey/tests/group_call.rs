@@ -91,3 +91,28 @@ fn another_message_of_a_pre_shared_key_is_no_call() {
     assert!(matches!(Received::parse(&octets), Err(Refused::Profile(_))), "no signature");
     assert!(matches!(PskReceived::parse(&message()), Err(Refused::Profile(_))), "a signature too many");
 }
+
+/// A caller may sign what it likes: the SPI of its GSK is compared all the same.
+#[test]
+fn a_session_key_of_another_call_is_refused() {
+    use super::super::psk::{Message, make};
+    use sidelink_wire::mikey::{IdType, KeyData, KeyKind, Packet, PayloadType, Timestamp, Validity};
+    let call = |spi: &[u8]| {
+        let key = KeyData { kind: KeyKind::Tgk, key: &GSK, salt: None, validity: Validity::Spi(spi) };
+        let message = Message {
+            initiator: Some((IdType::Uri, ALICE.as_bytes())),
+            responder: Some((IdType::Octets, &[1, 2, 3, 4])),
+            keys: vec![key],
+            ..Message::new(0x1234_5678, Timestamp::NtpUtc(NtpTime::from_utc(NOW).0), &[1; 16])
+        };
+        let mut octets = make(&GMK, &message, None).unwrap();
+        let kemac = Packet::new_checked(&octets[..]).unwrap().payloads().last().unwrap().at;
+        octets[kemac] = PayloadType::SIGN.0;
+        octets.extend([0x20, 129]);
+        let signature = WEEKLY.alice.signing.sign(&octets, [1; 32]);
+        octets.extend(signature);
+        open(&octets, trust()).map(|opened| *opened.gsk())
+    };
+    assert_eq!(call(&[0x12, 0x34, 0x56, 0x78]), Ok(GSK));
+    assert!(matches!(call(&[0x12, 0x34, 0x56, 0x79]), Err(Refused::Profile(_))));
+}

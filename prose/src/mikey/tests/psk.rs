@@ -102,3 +102,20 @@ fn a_message_may_carry_no_key() {
     let received = Received::parse(&octets).unwrap();
     assert!(received.verify(&PSK, None).unwrap().key_data().unwrap().is_empty());
 }
+
+/// A receiver that has the key answers with another time: the MAC is right, the answer is not.
+#[test]
+fn an_answer_has_the_time_of_its_message() {
+    let octets = make(&PSK, &message(), None).unwrap();
+    let received = Received::parse(&octets).unwrap();
+    let proven = received.verify(&PSK, None).unwrap();
+    let mut answer = proven.verification(None).unwrap();
+    assert_eq!(proven.acknowledged(&answer), Ok(()));
+    let (end, time) = (answer.len() - 32, 12);
+    answer[time..time + 4].copy_from_slice(&[0, 0, 0, 4]);
+    let (prf, mac) = (crypto::Prf::HmacSha256, crypto::MacAlgorithm::HmacSha256);
+    let keys = crypto::MessageKeys::derive(&PSK, prf, mac, 9, &RAND);
+    let mac = keys.mac(&[&answer[..end], IDI.1, IDR.1, &[0, 0, 0, 3]]);
+    answer[end..].copy_from_slice(&mac);
+    assert_eq!(proven.acknowledged(&answer), Err(Refused::WrongMac));
+}

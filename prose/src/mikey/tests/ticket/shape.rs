@@ -106,6 +106,14 @@ fn answers_belong_to_their_transfer() {
     let good = resolved.answer(&answer()).unwrap();
     let other_bundle = altered(&good, |repr| repr.header.csb_id += 1);
     assert!(matches!(transferred.open(&other_bundle, window()), Err(Refused::Profile(_))));
+    // Without what the keys are forked with.
+    let without = |left_out: fn(&Payload<'_>) -> bool| {
+        let octets = altered(&good, |repr| repr.payloads.retain(|payload| !left_out(payload)));
+        transferred.open(&octets, window()).map(|_| ())
+    };
+    let forked = Err(Refused::Profile("IDRr and RANDRkms, as flag I has them"));
+    assert_eq!(without(|payload| matches!(payload, Payload::RandRole { role: RandRole::Kms, .. })), forked);
+    assert_eq!(without(|payload| matches!(payload, Payload::IdRole { .. })), forked);
     // Another transfer of the same ticket, of the same bundle.
     let again = Transfer {
         csb_id: 2,
