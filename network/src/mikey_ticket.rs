@@ -1,8 +1,7 @@
-//! Messages of MIKEY-TICKET between UE and key management server: REQUEST_INIT and RESOLVE_INIT under a pre-shared key, their
-//! answers, and the base ticket. RFC 6043 §4.2.1, §4.2.3, §5, Appendix A; TS 33.328 Annex D.
+//! The server's end of MIKEY-TICKET: REQUEST_INIT and RESOLVE_INIT under a pre-shared key, their answers, and the base ticket. RFC 6043 §4.2.1, §4.2.3, §5, Appendix A; TS 33.328 Annex D.
 //!
 //! ```text
-//! initial.rs  REQUEST_INIT, RESOLVE_INIT: made, opened, proven
+//! initial.rs  REQUEST_INIT, RESOLVE_INIT: read, proven
 //! response.rs REQUEST_RESP, RESOLVE_RESP, errors
 //! ticket.rs   the base ticket: sealed by the server, opened by it alone
 //! ```
@@ -11,7 +10,8 @@
 //! Only what was proven has keys to answer with. The pre-shared key is a Ks_NAF, its name the B-TID (Annex B.1.2).
 //!
 //! Where RFC 6043 leaves something open: the T of a KEMAC's IV is that of its own message, and that of the ticket data in a ticket;
-//! flag V of the header is neither demanded nor looked at. Not here: public-key modes, COUNTER of answers, tickets that a UE
+//! flag V of the header is neither demanded nor looked at; keys are
+//! forked with the PRF of the ticket's policy; there is an MPKr with flag I alone. Not here: public-key modes, COUNTER of answers, tickets that a UE
 //! makes itself (mode 3).
 
 pub mod initial;
@@ -20,6 +20,7 @@ pub mod ticket;
 
 use std::fmt;
 
+use base64ct::{Base64, Encoding};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::key_period::NTP_TO_UNIX;
 use sidelink_security::mikey as crypto;
@@ -176,19 +177,6 @@ fn without_tag<'a>(octets: &'a [u8], tag: &[u8]) -> &'a [u8] {
     &octets[..octets.len().saturating_sub(tag.len())]
 }
 
-/// Puts the right tag at the end of a message that ends with an empty one.
-fn sealed(mut octets: Vec<u8>, keys: &crypto::MessageKeys, rest: &[&[u8]]) -> Vec<u8> {
-    let tag_len = crypto::MacAlgorithm::HmacSha256.octets();
-    let end = octets.len() - tag_len;
-    let tag = {
-        let mut parts = vec![&octets[..end]];
-        parts.extend(rest);
-        keys.mac(&parts)
-    };
-    octets[end..].copy_from_slice(&tag);
-    octets
-}
-
 /// A V whose tag is not made yet.
 const fn no_tag() -> wire::Payload<'static> {
     const EMPTY: &[u8] = &[0; 32];
@@ -231,5 +219,15 @@ pub fn error(csb_id: u32, now: UtcTime, number: wire::ErrorNumber) -> Vec<u8> {
     wire::Repr { header, payloads }.to_octets().expect("a header, a time and a number fit")
 }
 
+/// A message as a body has it. TS 33.328 Annex A.2.
+pub fn to_base64(octets: &[u8]) -> String {
+    Base64::encode_string(octets)
+}
+
+/// A message of a body; none where that is no base64, or too long.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    Base64::decode_vec(text).ok().filter(|octets| octets.len() <= MAX_OCTETS)
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -49,7 +49,12 @@ impl From<mikey_ticket::Refused> for Wrong {
 
 impl Kms {
     /// A message came: it is read, and the BSF is asked for the key that it names.
-    pub(super) fn mikey(&mut self, request: RequestId, exchange: Exchange, octets: &[u8]) -> Result<(), Refused> {
+    pub(super) fn mikey(
+        &mut self,
+        request: RequestId,
+        exchange: Exchange,
+        octets: &[u8],
+    ) -> Result<(), Refused> {
         self.pay_anybody()?;
         let claimed = Claimed::read(octets).map_err(Refused::NoTicketRequest)?;
         if claimed.exchange != exchange {
@@ -90,7 +95,7 @@ impl Kms {
     fn judge(&mut self, asked: &Asked, claimed: Claimed<'_>, material: &KeyMaterial) -> Result<(), Wrong> {
         let (time, said) = (claimed.time, claimed.kms.clone());
         let kms = self.config.uri.as_str().to_owned();
-        let proven = claimed.prove(material.ks_naf.as_bytes(), &kms)?;
+        let proven = claimed.prove(material.ks_naf.as_bytes())?;
         // From here on the sender is whoever has the key.
         let holder = Holder::Subscriber(material.impi.clone());
         if said.is_some_and(|said| said != kms) {
@@ -100,7 +105,9 @@ impl Kms {
         let user = user.filter(|user| !self.revoked.contains(user)).ok_or(Wrong(ErrorNumber::Id))?;
         let seen = self.fresh(&asked.octets, time, material.expires)?;
         let (octets, event) = match proven.body {
-            Body::Policy(policy) => (self.grant(&proven, &policy)?, Event::TicketGranted { user: user.clone() }),
+            Body::Policy(policy) => {
+                (self.grant(&proven, &policy)?, Event::TicketGranted { user: user.clone() })
+            }
             Body::Ticket(sealed) => {
                 let content = ticket::open(self.masters.tickets.as_bytes(), &sealed);
                 let content = content.map_err(|_| Wrong(ErrorNumber::Ticket))?;
@@ -125,12 +132,7 @@ impl Kms {
 
     /// Whether a request is new. One with a time is remembered until the time alone refuses it, one with a counter until its key
     /// ends. RFC 6043 §4.1, RFC 3830 §5.4.
-    fn fresh(
-        &mut self,
-        octets: &[u8],
-        time: Option<UtcTime>,
-        expires: UtcTime,
-    ) -> Result<SeenRecord, Wrong> {
+    fn fresh(&mut self, octets: &[u8], time: Option<UtcTime>, expires: UtcTime) -> Result<SeenRecord, Wrong> {
         let now = self.now;
         if expires <= now {
             return Err(Wrong(ErrorNumber::Authentication));
@@ -173,14 +175,12 @@ impl Kms {
         }
         let drops = TicketFlags::J.with(TicketFlags::L).with(TicketFlags::M).with(TicketFlags::K);
         let kept = wanted.flags.without(drops);
-        let is_changed = wanted.flags != kept || wanted.end != Some(end) || wanted.start.is_some_and(|s| s > self.now);
+        let is_changed =
+            wanted.flags != kept || wanted.end != Some(end) || wanted.start.is_some_and(|s| s > self.now);
         let flags = if is_changed { kept.with(TicketFlags::K) } else { kept };
         let kinds = if wanted.wanted.is_empty() { vec![(KeyKind::Tgk, 16)] } else { wanted.wanted };
-        let application = if wanted.applications.is_empty() {
-            vec![APPLICATION.to_owned()]
-        } else {
-            wanted.applications
-        };
+        let application =
+            if wanted.applications.is_empty() { vec![APPLICATION.to_owned()] } else { wanted.applications };
         let policy = Policy {
             ticket_type: wanted.ticket_type,
             flags,
@@ -196,7 +196,12 @@ impl Kms {
         self.seal(proven, policy, &kinds)
     }
 
-    fn seal(&mut self, proven: &Proven<'_>, policy: Policy, kinds: &[(KeyKind, usize)]) -> Result<Vec<u8>, Wrong> {
+    fn seal(
+        &mut self,
+        proven: &Proven<'_>,
+        policy: Policy,
+        kinds: &[(KeyKind, usize)],
+    ) -> Result<Vec<u8>, Wrong> {
         let mut keys = Vec::new();
         for (spi, (kind, octets)) in (1..).zip(kinds) {
             if !matches!((kind, octets), (KeyKind::Tgk | KeyKind::Tek | KeyKind::Gtgk, 16 | 32)) {
@@ -261,7 +266,8 @@ impl Kms {
     /// Refuses what has waited for its key for too long.
     pub(super) fn give_up_keys(&mut self) {
         let now = self.now;
-        let late: Vec<_> = self.asked.iter().filter(|asked| asked.deadline <= now).map(|a| a.request).collect();
+        let late: Vec<_> =
+            self.asked.iter().filter(|asked| asked.deadline <= now).map(|a| a.request).collect();
         self.asked.retain(|asked| asked.deadline > now);
         late.into_iter().for_each(|request| self.respond(request, Response::Refused(Refused::Busy)));
     }

@@ -3,12 +3,11 @@
 use sidelink_security::counter::UtcTime;
 use sidelink_security::mikey::ticket::{Direction, Rands, message_keys};
 use sidelink_wire::mikey::{
-    CsIdMap, DataType, Header, IdRole, MacAlgorithm, Packet, Payload, Prf, RandRole, Repr, Ticket,
-    TicketPolicy, Timestamp,
+    CsIdMap, DataType, IdRole, MacAlgorithm, Packet, Payload, Prf, RandRole, Repr, Ticket, TicketPolicy,
+    Timestamp,
 };
 
-use super::ticket::{Policy, Sealed};
-use super::{MAX_OCTETS, Refused, id, id_payload, mac, no_tag, ntp, prf, sealed, text, time_of, without_tag};
+use super::{MAX_OCTETS, Refused, id, mac, prf, text, time_of, without_tag};
 use sidelink_security::mikey::MessageKeys;
 
 /// What a UE asks a server for.
@@ -42,7 +41,7 @@ impl Exchange {
         }
     }
 
-    pub(super) fn rands(self, rand: &[u8]) -> Result<Rands, Refused> {
+    fn rands(self, rand: &[u8]) -> Result<Rands, Refused> {
         Ok(match self {
             Self::Request => Rands::new(rand, &[])?,
             Self::Resolve => Rands::new(&[], rand)?,
@@ -135,11 +134,11 @@ impl<'a> Claimed<'a> {
         self.message.header.csb_id
     }
 
-    /// Proves it with the key of its name. `kms` is the name of the server, where the message does not say it.
+    /// Proves it with the key of its name.
     ///
     /// # Errors
     /// Its MAC is wrong, or it is not as it must be.
-    pub fn prove(self, key: &[u8], kms: &str) -> Result<Proven<'a>, Refused> {
+    pub fn prove(self, key: &[u8]) -> Result<Proven<'a>, Refused> {
         let (exchange, header) = (self.exchange, &self.message.header);
         let payloads = &self.message.payloads;
         let rand = payloads.iter().find_map(|payload| match payload {
@@ -153,7 +152,8 @@ impl<'a> Claimed<'a> {
         let (function, algorithm) = (prf(header.prf), mac(v.algorithm)?);
         let rands = exchange.rands(rand)?;
         let keys = |direction| message_keys(key, function, algorithm, header.csb_id, direction, &rands);
-        let kms = id(payloads, IdRole::Kms).unwrap_or(kms.as_bytes());
+        // A message that does not name the server covers no name of it.
+        let kms = id(payloads, IdRole::Kms).unwrap_or_default();
         let covered = without_tag(self.octets, v.tag);
         keys(Direction::Initial).verify(&[covered, self.user.as_bytes(), kms], v.tag)?;
         let body = payloads.iter().find_map(|payload| match (exchange, payload) {
@@ -173,74 +173,3 @@ impl<'a> Claimed<'a> {
         })
     }
 }
-
-/// Who a UE is to a server, and the chance of one message.
-pub struct Sender<'a> {
-    /// Its identity.
-    pub user: &'a str,
-    /// The name of its key.
-    pub key_name: &'a str,
-    /// Its key.
-    pub key: &'a [u8],
-    /// The server.
-    pub kms: &'a str,
-    /// CSB ID.
-    pub csb_id: u32,
-    /// RAND.
-    pub rand: &'a [u8; 16],
-}
-
-/// Makes REQUEST_INIT: a ticket of this policy is wanted.
-///
-/// # Errors
-/// Too much for a message.
-pub fn request(sender: &Sender<'_>, now: UtcTime, policy: &Policy) -> Result<Vec<u8>, Refused> {
-    let data = policy.data()?;
-    let (ticket_type, flags) = (policy.ticket_type, policy.flags);
-    let policy = TicketPolicy { ticket_type, prf: Prf::HmacSha256, flags, data: &data };
-    made(sender, now, Exchange::Request, Payload::TicketPolicy(policy))
-}
-
-/// Makes RESOLVE_INIT: what is in this ticket is wanted.
-///
-/// # Errors
-/// Too much for a message.
-pub fn resolve(sender: &Sender<'_>, now: UtcTime, ticket: &Sealed) -> Result<Vec<u8>, Refused> {
-    made(sender, now, Exchange::Resolve, Payload::Ticket(ticket.payload()))
-}
-
-fn made(
-    sender: &Sender<'_>,
-    now: UtcTime,
-    exchange: Exchange,
-    body: Payload<'_>,
-) -> Result<Vec<u8>, Refused> {
-    let header = Header {
-        data_type: exchange.data_type(),
-        wants_verification: true,
-        prf: Prf::HmacSha256,
-        csb_id: sender.csb_id,
-        sessions: CsIdMap::Empty,
-    };
-    let payloads = vec![
-        Payload::Timestamp(ntp(now)),
-        Payload::RandRole { role: exchange.rand_role(), rand: sender.rand },
-        id_payload(exchange.id_role(), sender.user.as_bytes()),
-        id_payload(IdRole::Kms, sender.kms.as_bytes()),
-        body,
-        id_payload(IdRole::PresharedKey, sender.key_name.as_bytes()),
-        no_tag(),
-    ];
-    let octets = Repr { header, payloads }.to_octets()?;
-    let rands = exchange.rands(sender.rand)?;
-    let keys = sender.keys(Direction::Initial, &rands)?;
-    Ok(sealed(octets, &keys, &[sender.user.as_bytes(), sender.kms.as_bytes()]))
-}
-
-impl Sender<'_> {
-    pub(super) fn keys(&self, direction: Direction, rands: &Rands) -> Result<MessageKeys, Refused> {
-        let algorithm = mac(MacAlgorithm::HmacSha256)?;
-        Ok(message_keys(self.key, prf(Prf::HmacSha256), algorithm, self.csb_id, direction, rands))
-    }
-}
-

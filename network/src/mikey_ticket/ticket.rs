@@ -3,12 +3,17 @@
 use sidelink_security::counter::UtcTime;
 use sidelink_security::mikey::ticket as crypto;
 use sidelink_wire::mikey::{
-    Encryption, IdRole, KeyKind, MacAlgorithm, Payload, Prf, Ticket, TicketData, TicketFlags, TicketPolicy,
-    TicketType, Timestamp, TimestampRole, emit_inner, inner_payloads,
+    Encryption, Id, IdType, KeyKind, MacAlgorithm, Payload, Prf, Ticket, TicketData, TicketFlags,
+    TicketPolicy, TicketTerms, TicketType, inner_payloads,
 };
 use zeroize::Zeroizing;
 
-use super::{Key, Refused, encryption, id, id_payload, key_data, keys_of, mac, ntp, prf, text, time_of, without_tag};
+use super::{Key, Refused, encryption, key_data, keys_of, mac, ntp, prf, text, time_of, without_tag};
+
+/// A name as a URI.
+fn uri(name: &String) -> Id<'_> {
+    (IdType::Uri, name.as_bytes())
+}
 
 /// Application of tickets of 3GPP. TS 33.328 Annex D.3.1.
 pub const APPLICATION: &str = "IMS-MEDIASEC";
@@ -43,73 +48,38 @@ impl Policy {
     /// What is not as RFC 6043 §6.10 has it.
     pub fn of(policy: &TicketPolicy<'_>) -> Result<Self, Refused> {
         policy.flags.check()?;
-        let payloads = inner_payloads(policy.data)?;
-        let mut found = Self {
+        let terms = TicketTerms::parse(policy.data)?;
+        let name = |id: &Id<'_>| text(id.1).ok_or(Refused::Unexpected("an identity that is a text"));
+        let wanted = keys_of(terms.wanted_keys.unwrap_or_default())?;
+        Ok(Self {
             ticket_type: policy.ticket_type,
             flags: policy.flags,
-            kms: None,
-            initiator: None,
-            start: None,
-            end: None,
-            applications: Vec::new(),
-            responders: Vec::new(),
-            wanted: Vec::new(),
-        };
-        for payload in &payloads {
-            match payload {
-                Payload::IdRole { role, data, .. } => {
-                    let name = text(data).ok_or(Refused::Unexpected("an identity that is a text"))?;
-                    match role {
-                        IdRole::Kms => found.kms = Some(name),
-                        IdRole::Initiator => found.initiator = Some(name),
-                        IdRole::Application => found.applications.push(name),
-                        IdRole::Responder => found.responders.push(name),
-                        _ => return Err(Refused::Unexpected("an identity of a policy")),
-                    }
-                }
-                Payload::TimestampRole { role, timestamp } => match role {
-                    TimestampRole::Start => found.start = time_of(*timestamp),
-                    TimestampRole::End => found.end = time_of(*timestamp),
-                    _ => {}
-                },
-                Payload::Kemac { encryption: Encryption::Null, data, .. } => {
-                    let keys = keys_of(data)?;
-                    found.wanted = keys.iter().map(|key| (key.kind, key.key.len())).collect();
-                }
-                _ => return Err(Refused::Unexpected("a payload of a policy")),
-            }
-        }
-        Ok(found)
+            kms: terms.kms.as_ref().map(name).transpose()?,
+            initiator: terms.initiator.as_ref().map(name).transpose()?,
+            start: terms.start.and_then(time_of),
+            end: terms.end.and_then(time_of),
+            applications: terms.applications.iter().map(name).collect::<Result<_, _>>()?,
+            responders: terms.responders.iter().map(name).collect::<Result<_, _>>()?,
+            wanted: wanted.iter().map(|key| (key.kind, key.key.len())).collect(),
+        })
     }
 
-    /// TP data.
+    /// TP data of a ticket: without the keys that are asked for, which are inside.
     ///
     /// # Errors
     /// Too many identities, or one that is too long.
     pub fn data(&self) -> Result<Vec<u8>, Refused> {
-        let name = |role, name: &'_ Option<String>| name.clone().map(|name| (role, name));
-        let front: Vec<_> =
-            [name(IdRole::Kms, &self.kms), name(IdRole::Initiator, &self.initiator)].into_iter().flatten().collect();
-        let mut payloads: Vec<Payload<'_>> =
-            front.iter().map(|(role, name)| id_payload(*role, name.as_bytes())).collect();
-        let time = |role, time: Option<UtcTime>| {
-            time.map(|time| Payload::TimestampRole { role, timestamp: ntp(time) })
+        let terms = TicketTerms {
+            kms: self.kms.as_ref().map(|name| (IdType::Nai, name.as_bytes())),
+            initiator: self.initiator.as_ref().map(uri),
+            start: self.start.map(ntp),
+            end: self.end.map(ntp),
+            rekeying: None,
+            wanted_keys: None,
+            applications: self.applications.iter().map(uri).collect(),
+            responders: self.responders.iter().map(uri).collect(),
         };
-        payloads.extend(time(TimestampRole::Start, self.start));
-        payloads.extend(time(TimestampRole::End, self.end));
-        let zeros: Vec<Key> = self.wanted.iter().zip(1..).map(|((kind, len), spi)| Key {
-            kind: *kind,
-            key: Zeroizing::new(vec![0; *len]),
-            spi: vec![spi],
-        }).collect();
-        let wanted = key_data(&zeros)?;
-        if !zeros.is_empty() {
-            let none = sidelink_wire::mikey::Mac { algorithm: MacAlgorithm::Null, tag: &[] };
-            payloads.push(Payload::Kemac { encryption: Encryption::Null, data: &wanted, mac: none });
-        }
-        payloads.extend(self.applications.iter().map(|app| id_payload(IdRole::Application, app.as_bytes())));
-        payloads.extend(self.responders.iter().map(|name| id_payload(IdRole::Responder, name.as_bytes())));
-        Ok(emit_inner(&payloads)?)
+        Ok(terms.emit()?)
     }
 }
 
@@ -128,6 +98,8 @@ pub struct Chance<'a> {
 pub struct Content {
     /// What it is for.
     pub policy: Policy,
+    /// What keys are forked with: that of the policy, which both users know too.
+    pub prf: Prf,
     /// Protects messages to the initiator.
     pub mpk_i: Zeroizing<Vec<u8>>,
     /// Protects messages to the responder.
@@ -165,13 +137,6 @@ impl Sealed {
             data: ticket.data.to_vec(),
             initiator_data: ticket.initiator_data.to_vec(),
         }
-    }
-
-    /// With the initiator's data, of TRANSFER_INIT.
-    #[must_use]
-    pub fn with_initiator_data(mut self, data: &[u8]) -> Self {
-        self.initiator_data = data.to_vec();
-        self
     }
 }
 
@@ -216,7 +181,7 @@ pub fn seal(
     let end = sealed.data.len() - tag.len();
     sealed.data[end..].copy_from_slice(&tag);
     let [mpk_i, mpk_r] = crypto::mpks(prf(Prf::HmacSha256), chance.mpk, chance.rand)?;
-    Ok((sealed, Content { policy, mpk_i, mpk_r, keys }))
+    Ok((sealed, Content { policy, prf: Prf::HmacSha256, mpk_i, mpk_r, keys }))
 }
 
 /// Opens a ticket under the server's key (TPK), and checks what the initiator has put into it.
@@ -225,8 +190,13 @@ pub fn seal(
 /// It is another's, or altered.
 pub fn open(tpk: &[u8], ticket: &Ticket<'_>) -> Result<Content, Refused> {
     let data = TicketData::parse(ticket.data)?;
-    let [Payload::Timestamp(timestamp), Payload::Rand(rand), Payload::Kemac { encryption: cipher, data: ciphered, .. }, .., Payload::Verification(v)] =
-        &data.payloads[..]
+    let [
+        Payload::Timestamp(timestamp),
+        Payload::Rand(rand),
+        Payload::Kemac { encryption: cipher, data: ciphered, .. },
+        ..,
+        Payload::Verification(v),
+    ] = &data.payloads[..]
     else {
         return Err(Refused::Unexpected("ticket data of T, RAND, KEMAC and V"));
     };
@@ -242,7 +212,8 @@ pub fn open(tpk: &[u8], ticket: &Ticket<'_>) -> Result<Content, Refused> {
     let mpk = all.remove(0);
     let [mpk_i, mpk_r] = crypto::mpks(function, &mpk.key, rand)?;
     check_initiator_data(ticket, &mpk_r)?;
-    Ok(Content { policy: Policy::of(&ticket.policy)?, mpk_i, mpk_r, keys: all })
+    let (policy, prf) = (Policy::of(&ticket.policy)?, ticket.policy.prf);
+    Ok(Content { policy, prf, mpk_i, mpk_r, keys: all })
 }
 
 /// Vr, which only whoever has MPKr can make: the ticket was sent by its initiator. RFC 6043 §5.3.
@@ -258,16 +229,3 @@ fn check_initiator_data(ticket: &Ticket<'_>, mpk_r: &[u8]) -> Result<(), Refused
         _ => Err(Refused::Unexpected("initiator data of Vi and Vr")),
     }
 }
-
-/// Makes initiator data: a copy of the tag of TRANSFER_INIT, and Vr. RFC 6043 §5.3.
-///
-/// # Errors
-/// A tag that is none.
-pub fn initiator_data(mpk_r: &[u8], tag: &[u8; 32]) -> Result<Vec<u8>, Refused> {
-    let algorithm = MacAlgorithm::HmacSha256;
-    let copy = Payload::Verification(sidelink_wire::mikey::Mac { algorithm, tag });
-    let octets = emit_inner(&[copy, super::no_tag()])?;
-    let keys = crypto::initiator_data_keys(mpk_r, prf(Prf::HmacSha256), mac(algorithm)?);
-    Ok(super::sealed(octets, &keys, &[]))
-}
-
