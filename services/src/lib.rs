@@ -7,6 +7,7 @@
 //!                          |     +--> ProSe Function --PC4a
 //!   UE -- PC8: TLS-PSK --> pc8 --Zn--+
 //!                          +--> PKMF --> mikey: UDP port 2269 --> UE
+//!   UE -- keys of identities: TLS-PSK --> kms --> KMS --Zn--> BSF
 //!   UE -- EAP-AKA': NAS -- radius: UDP port 1812 --> AAA --SWx--> HSS <-- auc: hostapd
 //! ```
 //!
@@ -19,6 +20,7 @@
 //! - `http`, servers whose connections are bounded; `ub`, `pc3`, `pc8` and `sbi`, what they serve
 //! - `udp`, datagrams that are bounded; `mikey` and `radius`, whose they are; `auc`, vectors for hostapd
 //! - [`peers`], functions in different processes of one machine
+//! - `kms`, keys of identities and tickets, over TLS with GBA or with certificates
 //! - `configuration`, what a UE may send on, over PC3 with GBA or with certificates
 //! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA, TLS 1.3 with certificates
 //! - [`orders`], what an operator says to functions that run, over a socket of this machine

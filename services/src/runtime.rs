@@ -25,7 +25,7 @@ pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
 pub use hss::{AddError, SubscribeError};
 pub(crate) use hss::{Asked, HssCommand, HssFunction};
 pub use kms::IdentityError;
-pub(crate) use kms::{IdentityChange, KmsCommand, KmsThread};
+pub(crate) use kms::{IdentityChange, Keys as KmsKeys, KmsCommand, KmsThread};
 pub use pkmf::MemberError;
 pub(crate) use pkmf::{Membership, PkmfCommand, PkmfThread};
 pub(crate) use prose_function::{Pc4a, ProseCommand, ProseFunctionThread};

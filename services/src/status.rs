@@ -121,6 +121,12 @@ numbers! {
     identity_keys;
     /// Requests that it answered with an error: another's identity, a revoked one, another period.
     identities_rejected;
+    /// Tickets given.
+    tickets_granted;
+    /// Tickets resolved.
+    tickets_resolved;
+    /// Requests for tickets, or to resolve one, that were answered by an error.
+    tickets_refused;
     /// Connections ended because others came.
     connections_displaced;
     /// Commits that failed.

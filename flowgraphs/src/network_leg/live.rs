@@ -114,7 +114,8 @@ impl Observer<Ue> for Updates {
             let result = match news {
                 News::Discovery { old, new } => ue.stack().renew_discovery(&self.terms, &old, &new),
                 News::Group(news) => ue.stack().renew_group(&self.terms, &news),
-                News::Configuration(_) | News::Note(_) => Ok(()),
+                // Keys of identities are in the key store, where whoever uses them looks.
+                News::Identity { .. } | News::Configuration(_) | News::Note(_) => Ok(()),
             };
             if let Err(why) = result {
                 tracing::error!("{}: what the network gave cannot be used: {why}", self.terms.ue);

@@ -31,7 +31,6 @@ pub(super) struct Asked {
     pub(super) ticket: Ticket,
     pub(super) request: RequestId,
     pub(super) deadline: UtcTime,
-    exchange: Exchange,
     octets: Vec<u8>,
 }
 
@@ -70,7 +69,7 @@ impl Kms {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         let deadline = self.now.plus_millis(self.config.limits.patience);
-        self.asked.push(Asked { ticket, request, deadline, exchange, octets: octets.to_vec() });
+        self.asked.push(Asked { ticket, request, deadline, octets: octets.to_vec() });
         self.outbox.push_back(Output::AskKey { ticket, name });
         Ok(())
     }

@@ -20,13 +20,6 @@ pub enum Exchange {
 }
 
 impl Exchange {
-    const fn data_type(self) -> DataType {
-        match self {
-            Self::Request => DataType::RequestInitPsk,
-            Self::Resolve => DataType::ResolveInitPsk,
-        }
-    }
-
     const fn id_role(self) -> IdRole {
         match self {
             Self::Request => IdRole::Initiator,

@@ -15,7 +15,7 @@ use crate::configuration::replace;
 use crate::error::StartError;
 use crate::http::Limits;
 use crate::kms::{CertifiedKmsSite, Desk, KmsSite};
-use crate::runtime::{IdentityChange, IdentityError, KmsCommand, KmsThread, Running, queue};
+use crate::runtime::{IdentityChange, IdentityError, KmsCommand, KmsKeys, KmsThread, Running, queue};
 use crate::store::KmsStore;
 use crate::tls::{CertificateServer, PskServer};
 
@@ -85,7 +85,8 @@ impl Handle {
         let Some(zn) = self.zn(&config.name, others) else { return Ok(()) };
         let masters = masters(&config.masters, store.is_used()?)?;
         let (address, queue) = queue();
-        let function = KmsThread::new(config.kms, masters, store, Arc::clone(&self.counters))?;
+        let keys = KmsKeys { zn: Arc::clone(&zn), name: config.name.clone(), own: address.clone() };
+        let function = KmsThread::new(config.kms, masters, store, Arc::clone(&self.counters), keys)?;
         let running = Running::start("kms", address.clone(), queue, function).map_err(StartError::Thread)?;
         self.kms = Some(running);
         let desk = Desk { kms: address, limits };

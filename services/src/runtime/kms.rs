@@ -4,23 +4,32 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use sidelink_network::bsf::{KeyMaterial, KeyRefusal};
+use sidelink_network::identity::{Fqdn, NafId};
 use sidelink_network::kms::{
     self, Change, Escrow, EscrowRefused, Event, Holder, Input, Kms, Masters, OrderId, Output, RequestId,
     Response, Ticket,
 };
 use sidelink_network::kms_messages::{KmsKeySet, Text, Uri};
+use sidelink_network::mikey_ticket::UA_PROTOCOL;
+use sidelink_network::mikey_ticket::initial::Exchange;
 use sidelink_security::counter::UtcTime;
 
 use super::seeds::Seeds;
-use super::{Function, Reply, now};
+use super::{Address, Function, Reply, now};
 use crate::error::StartError;
 use crate::status::Counters;
 use crate::store::KmsStore;
+use crate::tls::Zn;
 
 /// What a key management server is asked.
 pub(crate) enum KmsCommand {
     /// A POST of a subscriber that TLS has proven.
     Request { holder: Holder, path: String, content_type: String, body: Vec<u8>, reply: Reply<Response> },
+    /// A request for a ticket, or to resolve one.
+    Mikey { exchange: Exchange, octets: Vec<u8>, reply: Reply<Response> },
+    /// The BSF answered.
+    Key { ticket: Ticket, material: Option<KeyMaterial> },
     /// The operator lets an identity have no more keys, or again.
     Identity { change: IdentityChange, user: Uri, reply: Reply<Result<(), IdentityError>> },
     /// The operator wants keys of a user.
@@ -76,12 +85,26 @@ impl fmt::Display for IdentityError {
 
 impl std::error::Error for IdentityError {}
 
+/// How the server gets the keys of those who ask for tickets.
+pub(crate) struct Keys {
+    /// The BSF.
+    pub(crate) zn: Zn,
+    /// The name of the server as a NAF.
+    pub(crate) name: Fqdn,
+    /// Where its answers go.
+    pub(crate) own: Address<KmsCommand>,
+}
+
 /// The key management server of a process.
 pub(crate) struct KmsThread {
     machine: Kms,
     store: Box<dyn KmsStore>,
     counters: Arc<Counters>,
     granted: Vec<Uri>,
+    /// How the BSF is asked for a key of a ticket, and where its answer goes.
+    zn: Zn,
+    naf: NafId,
+    own: Address<KmsCommand>,
     fails: bool,
     names: u64,
     requests: HashMap<u64, Reply<Response>>,
@@ -99,6 +122,7 @@ impl KmsThread {
         masters: Masters,
         mut store: Box<dyn KmsStore>,
         counters: Arc<Counters>,
+        Keys { zn, name, own }: Keys,
     ) -> Result<Self, StartError> {
         let durable = store.durable(now())?;
         let (seeds, seed) = Seeds::first()?;
@@ -108,6 +132,9 @@ impl KmsThread {
             store,
             counters,
             granted,
+            zn,
+            naf: NafId { fqdn: name, protocol: UA_PROTOCOL },
+            own,
             fails: false,
             names: 0,
             requests: HashMap::new(),
@@ -130,6 +157,14 @@ impl KmsThread {
                     if let Some(reply) = self.requests.remove(&request.0) {
                         reply(response);
                     }
+                }
+                Output::AskKey { ticket, name } => {
+                    let own = self.own.clone();
+                    // A queue that is full: the machine refuses what waits by its own time.
+                    let reply = Box::new(move |answer: Result<KeyMaterial, KeyRefusal>| {
+                        _ = own.send(KmsCommand::Key { ticket, material: answer.ok() });
+                    });
+                    (self.zn)(name, self.naf.clone(), reply);
                 }
                 Output::Store { ticket, changes } => {
                     self.stores.push(ticket);
@@ -155,6 +190,9 @@ impl KmsThread {
         match event {
             Event::Issued { key_sets, .. } => (0..*key_sets).for_each(|_| self.counters.identity_keys.add()),
             Event::Rejected { .. } => self.counters.identities_rejected.add(),
+            Event::TicketGranted { .. } => self.counters.tickets_granted.add(),
+            Event::TicketResolved { .. } => self.counters.tickets_resolved.add(),
+            Event::TicketRefused { .. } => self.counters.tickets_refused.add(),
             Event::Flood => return tracing::warn!("KMS: more requests than are served"),
             _ => {}
         }
@@ -199,6 +237,14 @@ impl Function for KmsThread {
                 let request = RequestId(self.names);
                 let (path, content_type, body) = (path.as_str(), content_type.as_str(), &body[..]);
                 self.machine.handle_input(Input::Request { now, request, holder, path, content_type, body });
+            }
+            KmsCommand::Mikey { exchange, octets, reply } => {
+                self.requests.insert(self.names, reply);
+                let request = RequestId(self.names);
+                self.machine.handle_input(Input::Mikey { now, request, exchange, octets: &octets });
+            }
+            KmsCommand::Key { ticket, material } => {
+                self.machine.handle_input(Input::Key { now, ticket, material });
             }
             KmsCommand::Identity { user, reply, .. } if !self.granted.contains(&user) => {
                 reply(Err(IdentityError::NotGranted(user.to_string())));
