@@ -30,6 +30,7 @@
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
 //! key_establishment, signed, from_network, identity_based, from_ticket, sdes   how a KD comes to be
 //! connection                  one-time names
+//! admission                   messages with a time: each is taken once   budget: cost of unproven messages
 //! config, io, note, cause, kd, ports, frame
 //! ```
 //!
@@ -99,6 +100,7 @@
 //! ```
 
 mod admission;
+mod budget;
 mod cause;
 mod config;
 mod connection;
@@ -133,14 +135,14 @@ pub use config::{Config, FailedRekeying, NewKd};
 pub use from_network::FromNetwork;
 pub use from_ticket::{FromTicket, TicketAccess};
 pub use identity_based::{
-    Answer, Coverage, IdentityBased, IdentityKeys, Kms, KmsFault, PeriodKeys, Rules, Variant, Window,
+    Answer, Coverage, IdentityBased, IdentityKeys, Kms, PeriodKeys, Rules, Variant, Window,
 };
 pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{
     AgreedKd, CommandKey, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
 };
-pub(crate) use local::Budget;
+pub(crate) use budget::Budget;
 pub use manager::LinkManager;
 pub use note::{Note, PduError};
 pub use ports::KdStore;

@@ -6,8 +6,8 @@ use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Admission, Config, Error, Event, FromNetwork, Identity, IdentityBased, IdentityKeys, Input, KdRecord,
-    LinkId, LinkManager, Output, Rules, State, Ticket,
+    Admission, Config, Error, Event, FromNetwork, FromTicket, Identity, IdentityBased, IdentityKeys, Input,
+    KdRecord, LinkId, LinkManager, Output, Rules, State, Ticket, TicketAccess,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::CounterStore;
@@ -156,6 +156,12 @@ impl Links {
     /// Enables agreement by the keys of this UE's identity where no KD is shared (method 3).
     pub fn establish_by_identity(&mut self, keys: Arc<IdentityKeys>, rules: Rules) {
         self.manager.establish_by(Box::new(IdentityBased::new(keys, rules)));
+    }
+
+    /// Enables agreement by tickets of a key management server, which `network` asks, where no KD is shared (method 5).
+    pub fn establish_by_ticket(&mut self, access: Arc<TicketAccess>, network: Box<dyn KeyNetwork>) {
+        self.manager.establish_by(Box::new(FromTicket::new(access)));
+        self.network = Some(network);
     }
 
     /// Lets the network agree on KDs where none is shared (method 4).

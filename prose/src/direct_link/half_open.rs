@@ -1,5 +1,7 @@
 //! Requests without proof: a bounded table, since anybody can send one.
 
+mod establish;
+
 use std::collections::VecDeque;
 
 use sidelink_security::counter::UtcTime;
@@ -10,16 +12,13 @@ use super::cause::{Cause, CauseOf};
 use super::frame;
 use super::io::{Closed, Pdu, Role};
 use super::kd::{Identity, KdRecord, MAX_IDENTITY, Ticket};
-use super::key_establishment::{AgreedKd, Heard, Refusal, Step};
+use super::key_establishment::Heard;
 use super::link::{Common, Link, State};
 use super::local::{InUse, Local};
 use super::manager::LinkManager;
 use super::note::{Note, PduError};
-use super::request::METHOD_TURNS;
 use super::session::{Answer, Session, Up};
-use super::target::{
-    Agreed, AwaitingComplete, Completed, Establishing, KdInUse, StoringKd, Target, send_accept,
-};
+use super::target::{Agreed, AwaitingComplete, Completed, KdInUse, StoringKd, Target, send_accept};
 use sidelink_security::direct::Active;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest};
@@ -205,110 +204,6 @@ impl LinkManager {
         }
     }
 
-    /// Agrees on a KD with the requesting UE, if none is shared. Returns true when a method handles it.
-    // TS 33.303 §6.5.5.2 step 2
-    fn establish(&mut self, attempt: &Attempt<'_>) -> bool {
-        let Attempt { source, ref identity, offer, message, .. } = *attempt;
-        let understood = |info: &&[u8]| self.local.methods.iter().any(|method| method.understands(info));
-        let Some(info) = attempt.info.filter(understood) else { return false };
-        if !self.local.may_verify(source) {
-            self.local.note(Note::NoRoom { source, what: REFUTED });
-            return true;
-        }
-        // False signatures get no answer, and take none away from others.
-        let may = if attempt.signed { self.local.may_judge() } else { self.local.may_answer() };
-        if !may {
-            self.local.note(Note::NoRoom { source, what: BUDGET });
-            return true;
-        }
-        let method = self.local.methods.iter().find(|method| method.understands(info));
-        let cookie = method.and_then(|method| method.cookie(info));
-        let addresses = [self.source_towards(source), source];
-        let busy = self.half_open.len() >= self.local.config.half_open / 4;
-        if busy && cookie != Some(self.cookie(source, &offer)) {
-            // Signatures are expensive: first the peer must show that it receives.
-            if attempt.signed && !self.local.may_answer() {
-                self.local.note(Note::NoRoom { source, what: BUDGET });
-                return true;
-            }
-            let content = self.cookie(source, &offer);
-            self.send_container(addresses, AuthenticationPhase::Reject, COOKIE_METHOD, &content);
-            return true;
-        }
-        let Some(mut state) = Establishing::begin(&mut self.local, message, info) else {
-            self.local.note(Note::NoRoom { source, what: "no session number" });
-            return true;
-        };
-        let step = match state.step(&self.local, identity, Heard::Begin) {
-            Ok(step) => step,
-            Err(refusal) => {
-                self.request_not_authenticated(source, refusal);
-                return true;
-            }
-        };
-        if attempt.signed && !self.local.may_answer() {
-            self.local.note(Note::NoRoom { source, what: BUDGET });
-            return true;
-        }
-        let deadline = self.local.now.plus_millis(self.local.config.t4100(METHOD_TURNS));
-        let identity = identity.clone();
-        let half = HalfOpen { source, identity, offer, deadline, state: Target::Establishing(state) };
-        self.follow(half, Ok(step));
-        true
-    }
-
-    /// Refuses a request that a method refused: its signature is false, or its time is over.
-    fn request_not_authenticated(&mut self, source: Layer2Id, refusal: Refusal) {
-        let Refusal { cause, why } = refusal;
-        self.local.refute(source);
-        self.local.note(Note::NotAuthenticated { peer: source, cause, why });
-        // TS 24.334 §10.4.2.5 (3)
-        self.refuse_request(source, cause);
-    }
-
-    /// Carries out a step of a method; a pending entry goes back into the table.
-    fn follow(&mut self, mut half: HalfOpen, step: Result<Step, Refusal>) {
-        let addresses = [self.source_towards(half.source), half.source];
-        let Target::Establishing(state) = &mut half.state else { return };
-        let method = state.method;
-        let mut say = None;
-        let step = match step {
-            Ok(Step::Admit(time)) => state.admit(&mut self.local, &half.identity, time).map(|()| Step::Wait),
-            step => step,
-        };
-        match step {
-            Err(refusal) => {
-                self.local.refute(half.source);
-                return self.local.not_authenticated(addresses, &refusal);
-            }
-            Ok(Step::Wait | Step::Admit(_)) => {}
-            Ok(Step::Ask(question)) => state.ask(&mut self.local, &half.identity, question),
-            Ok(Step::Send(content)) => say = Some(content),
-            Ok(Step::Agreed(kd)) => {
-                let periods = if kd.command.is_some() { METHOD_TURNS } else { 0 };
-                return self.command_new(half, kd, periods);
-            }
-            Ok(Step::SendAgreed(content, kd)) => {
-                self.send_container(addresses, AuthenticationPhase::Request, method, &content);
-                return self.command_new(half, kd, METHOD_TURNS);
-            }
-        }
-        self.half_open.make_room(&mut self.local);
-        self.half_open.0.push_back(half);
-        if let Some(content) = say {
-            self.send_container(addresses, AuthenticationPhase::Request, method, &content);
-        }
-    }
-
-    /// Sends the command under a KD on which a method agreed; `periods` more than one pass until it is on the air.
-    fn command_new(&mut self, half: HalfOpen, kd: AgreedKd, periods: u64) {
-        let HalfOpen { source, identity, offer, .. } = half;
-        let sequence = self.local.next_sequence();
-        if let Some(command) = self.local.command_under_new((source, sequence), &identity, offer, kd, None) {
-            self.await_complete(source, identity, offer, (command, periods));
-        }
-    }
-
     /// Sends a command, and waits for its complete.
     fn await_complete(
         &mut self,
@@ -344,57 +239,6 @@ impl LinkManager {
         let [a, b, c] = source.octets();
         let secret = [&self.local.cookies.as_bytes()[..], &offer.nonce_1].concat();
         own::cookie(&secret, &[a, b, c, epoch[5], epoch[6], epoch[7]])
-    }
-
-    /// Handles a container of an initiating UE in set-up, for whichever of its entries it fits.
-    pub(super) fn on_half_open_container(&mut self, source: Layer2Id, method: u8, content: &[u8]) {
-        let mut refused = None;
-        for at in 0..self.half_open.len() {
-            let half = &mut self.half_open.0[at];
-            let Target::Establishing(state) = &mut half.state else { continue };
-            if half.source != source || state.method != method {
-                continue;
-            }
-            if !self.local.may_verify(source) {
-                return self.local.note(Note::NoRoom { source, what: REFUTED });
-            }
-            if !self.local.may_judge() {
-                return self.local.note(Note::NoRoom { source, what: BUDGET });
-            }
-            match state.step(&self.local, &half.identity, Heard::Container(content)) {
-                Ok(Step::Wait) => {}
-                Err(refusal) => refused = Some(refusal),
-                Ok(step) => {
-                    if let Some(half) = self.half_open.0.remove(at) {
-                        self.follow(half, Ok(step));
-                    }
-                    return;
-                }
-            }
-        }
-        if let Some(refusal) = refused {
-            self.local.refute(source);
-            let addresses = [self.source_towards(source), source];
-            self.local.not_authenticated(addresses, &refusal);
-        }
-    }
-
-    /// Handles the answer, or the refusal, of a query of a half-open entry. Returns false when no entry has this query.
-    pub(super) fn half_open_answered(&mut self, ticket: Ticket, answer: Option<&[u8]>) -> bool {
-        let Some(at) = self.half_open.0.iter().position(|half| half.state.has_asked(ticket)) else {
-            return false;
-        };
-        let Some(mut half) = self.half_open.0.remove(at) else { return true };
-        let Target::Establishing(state) = &mut half.state else { return true };
-        state.question = None;
-        match answer {
-            Some(answer) => {
-                let step = state.step(&self.local, &half.identity, Heard::Answer(answer));
-                self.follow(half, step);
-            }
-            None => self.refuse_request(half.source, Cause::AuthenticationFailure),
-        }
-        true
     }
 
     /// Refuses with a message, once a period: a flood of requests must not make this UE transmit.
@@ -538,7 +382,5 @@ impl LinkManager {
 }
 
 pub(super) const NO_NUMBER_OR_NAME: &str = "no session number, or no free KD-sess ID";
-
-const REFUTED: &str = "too many of its proofs were false in this second";
 
 const BUDGET: &str = "as many unproven messages as are answered in one SC period came already";

@@ -31,7 +31,7 @@ mod keys;
 use std::sync::Arc;
 
 pub(super) use keys::user_of;
-pub use keys::{IdentityKeys, Kms, KmsFault, PeriodKeys, Window};
+pub use keys::{IdentityKeys, Kms, PeriodKeys, Window};
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::Subject;

@@ -1,7 +1,5 @@
 //! The keys of one UE's identity under one KMS, and the identifiers of others.
 
-use core::fmt;
-
 use sidelink_security::counter::UtcTime;
 use sidelink_security::identity::eccsi::{self, PublicAuthenticationKey, SigningKey};
 use sidelink_security::identity::sakke::{self, Encapsulator, PublicKey, ReceiverKey};
@@ -30,39 +28,6 @@ impl Window {
             Self::Strict => 60_000,
             Self::Lax => 600_000,
         }
-    }
-}
-
-/// Reason why keys are refused at their start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KmsFault {
-    /// A public or signing key.
-    Signing(eccsi::Error),
-    /// A public or receiver key.
-    Receiving(sakke::Error),
-}
-
-impl fmt::Display for KmsFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Signing(error) => error.fmt(f),
-            Self::Receiving(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for KmsFault {}
-
-impl From<eccsi::Error> for KmsFault {
-    fn from(error: eccsi::Error) -> Self {
-        Self::Signing(error)
-    }
-}
-
-impl From<sakke::Error> for KmsFault {
-    fn from(error: sakke::Error) -> Self {
-        Self::Receiving(error)
     }
 }
 
