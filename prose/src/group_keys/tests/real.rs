@@ -53,7 +53,7 @@ impl Server {
         Domain {
             uri: self.uri.to_owned(),
             periods: self.periods,
-            kpak: self.authentication.public_key().clone(),
+            kpak: *self.authentication.public_key(),
             encapsulator: Encapsulator::new(self.encryption.public_key()),
             prefix: self.prefix.to_owned(),
             keys: keys.collect(),
