@@ -194,8 +194,7 @@ impl GroupCosts {
         if twice {
             return Some("a message of the call came twice".to_owned());
         }
-        let altered =
-            inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
+        let altered = inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
         let passes = case.scenario.attack.is_some_and(|attack| attack.expect == Expect::Passes);
         if altered && !passes {
             return Some("data came that nobody of the group sent".to_owned());
@@ -212,18 +211,17 @@ fn foreign(run: &Run, by: By) -> usize {
     let other = run.other.as_ref();
     let joined = |entries: &Entries| count(entries, [0, u64::MAX], &Sort::Joined);
     let got = |entries: &Entries| count(entries, [0, u64::MAX], &Sort::Got);
+    let altered = |(_, entry): &&(u64, Entry)| matches!(entry, Entry::Data { number: None, .. });
+    let noise: usize = run.members.iter().map(|member| member.iter().filter(altered).count()).sum();
     match by {
         // Two calls of the first member, and two keys of the manager.
-        By::Stranger | By::NotManager | By::Replay => {
+        By::Stranger | By::NotManager | By::Replay(_) => {
             let calls: usize = run.members.iter().map(|member| joined(member).saturating_sub(2)).sum();
             let keys: usize = run.members.iter().map(|member| got(member).saturating_sub(2)).sum();
-            calls + keys
+            calls + keys + noise
         }
         // Data that nobody of the group sent so.
-        By::Middle => {
-            let altered = |(_, entry): &&(u64, Entry)| matches!(entry, Entry::Data { number: None, .. });
-            run.members.iter().map(|member| member.iter().filter(altered).count()).sum()
-        }
+        By::Middle => noise,
         // Members that are in the group of a rogue.
         By::RogueOwner => run.members.iter().map(got).sum(),
         // Keys that the one whose certificate is revoked got.

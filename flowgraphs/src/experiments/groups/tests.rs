@@ -87,15 +87,24 @@ fn attacks_come_to_what_they_must() {
         ("attack-group-stranger", "stopped"),
         ("attack-group-not-manager", "stopped"),
         ("attack-group-replay", "stopped"),
+        ("attack-group-replay-soon", "stopped"),
         ("attack-group-flip-data-mac", "stopped"),
         ("attack-group-owner-rogue", "no group while it lasts"),
         ("attack-group-owner-revoked", "stopped"),
     ] {
         let (_, costs) = play(&case(name, 2, 20.0));
         assert_eq!((costs.outcome.as_deref(), &costs.failure), (Some(outcome), &None), "{name}");
-        assert!(name.contains("owner") || costs.attacks > 0, "{name} attacked nobody");
+        let why = match name {
+            "attack-group-stranger" => "unknown_gmk",
+            "attack-group-not-manager" => "not_manager",
+            "attack-group-replay" => "replayed",
+            "attack-group-replay-soon" => "PDCP: this COUNT was accepted before",
+            "attack-group-flip-data-mac" => "PDCP: wrong MAC-I",
+            _ => continue,
+        };
+        assert!(costs.attacks > 0 && costs.refused.contains_key(why), "{name}: {:?}", costs.refused);
     }
-    for name in ["attack-group-flip-data", "attack-group-owner-unlisted"] {
+    for name in ["attack-group-flip-data", "attack-group-replay-noise", "attack-group-owner-unlisted"] {
         let (_, costs) = play(&case(name, 2, 20.0));
         let outcome = costs.outcome.unwrap();
         assert!(outcome.contains("believed"), "{name}: {outcome}");
