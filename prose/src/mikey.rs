@@ -3,6 +3,7 @@
 //!
 //! - [`i_message`], MIKEY-SAKKE (RFC 6509, TS 33.180 Annex E): a key under an identity, signed by another
 //! - [`group_call`], the message of a call: a key under the key of a group, signed by its caller (TR 33.833 §6.3.1)
+//! - [`ticket`], MIKEY-TICKET (RFC 6043), the ends of both users
 //! - [`psk`], messages under a pre-shared key (RFC 3830 §3.1), on which calls rest
 //! - [`suite`], the algorithms of a message
 //! - [`identity`], key management servers and the identifiers that users have under them
@@ -27,6 +28,7 @@ pub mod i_message;
 pub mod identity;
 pub mod psk;
 pub mod suite;
+pub mod ticket;
 
 /// A time as NTP has it: seconds since 1900 and their fraction, 32 bits each.
 ///
@@ -183,6 +185,8 @@ pub enum MakeError {
     Sakke(sakke::Error),
     /// The keys cannot be ciphered this way.
     KeyData(crypto::KeyDataError),
+    /// The ticket came without the MPKr that flag I demands.
+    NoResponderKey,
     /// A RAND or an identity is too long for a label.
     TooLong(crypto::ticket::TooLong),
 }
@@ -196,6 +200,9 @@ impl fmt::Display for MakeError {
             }
             Self::Sakke(error) => write!(f, "the key cannot be encapsulated: {error}"),
             Self::KeyData(error) => error.fmt(f),
+            Self::NoResponderKey => {
+                f.write_str("the ticket has no MPKr though keys are forked (flag I): ask for another")
+            }
             Self::TooLong(error) => error.fmt(f),
         }
     }

@@ -62,7 +62,7 @@
 //! - [`key_period`], months and other periods of identity-based keys
 //! - [`identity`], ECCSI, SAKKE, the UID of 3GPP, and the secrets of a key management server
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod cipher;

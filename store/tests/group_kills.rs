@@ -6,6 +6,8 @@
 mod api {
     pub(crate) use sidelink_prose::group_keys::*;
 }
+#[path = "../../prose/src/group_keys/tests/disk.rs"]
+mod disk;
 #[path = "../../prose/src/group_keys/tests/fake.rs"]
 mod fake;
 #[path = "../../prose/src/group_keys/tests/life.rs"]
@@ -21,7 +23,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use api::{Change, GroupKeyStore, Kept};
-use life::{Chance, life, mischief};
+use life::{Chance, channel, life, mischief};
 use rig::{Disk, Entry, START, World};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
@@ -146,6 +148,7 @@ fn group_process() {
     let mut chance = Chance::new(run * 7919 + entries.len() as u64);
     // Nobody kills an orphan.
     while std::os::unix::process::parent_id() == parent {
+        world.channel = channel(chance.next(u64::MAX), false);
         mischief(&mut world, &mut chance);
     }
 }
@@ -190,6 +193,8 @@ fn start(folder: &Path, run: u32) -> Child {
 /// Kills the process of four UEs so often, at random instants.
 fn kills(wanted: u32) {
     let folder = tempfile::tempdir().unwrap();
+    // A store is made before it is used.
+    (0..UES).for_each(|index| drop(disks(folder.path())(index)));
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     for run in 1..=wanted {
         let mut child = start(folder.path(), run);

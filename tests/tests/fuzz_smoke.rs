@@ -141,6 +141,7 @@ targets!(
     wire_mikey,
     wire_long_message,
     wire_group_owner,
+    wire_group_keys,
     sigmf_meta,
     sigmf_pair,
     sigmf_archive,

@@ -122,6 +122,8 @@ impl GroupKeys {
         if let Some(now) = input.now() {
             self.now = self.now.max(now);
         }
+        // Nothing is done with what is over at this moment.
+        self.end_what_is_over();
         let result = self.dispatch(input);
         self.run_timers();
         result

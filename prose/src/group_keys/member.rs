@@ -14,6 +14,9 @@ use super::note::Refusal;
 use super::ports::Claim;
 use super::record::{Change, GmkId, GmkRecord, GroupKind, Highest, Member, Period, Stream};
 
+/// GMKs of one group: the one in use, and those whose activation is ahead.
+const GMKS: usize = 8;
+
 impl GroupKeys {
     /// An I_MESSAGE, of which nothing is proven.
     pub(super) fn on_gmk(&mut self, path: Path<'_>, octets: &[u8], claim: &Claim) -> Result<(), Refusal> {
@@ -66,23 +69,7 @@ impl GroupKeys {
         if id.kind() != Some(GroupKind::AdHoc) {
             return Err(Refusal::WrongRange);
         }
-        // TR 33.833 §6.3.1.3.3.3.3: must not be used to re-key a standard group
-        if self.keyring.is_standard(group, &name, &self.config) {
-            return Err(Refusal::StandardGroup);
-        }
-        match &self.config.ad_hoc {
-            AdHocTrust::Everyone => {}
-            AdHocTrust::Listed(list) if list.contains(maker) => {}
-            AdHocTrust::Listed(_) | AdHocTrust::Nobody => return Err(Refusal::NotTrusted),
-        }
-        let same = |r: &&GmkRecord| r.group == group || r.name == name;
-        let known = self.keyring.gmks.iter().filter(same).collect::<Vec<_>>();
-        if known.iter().any(|r| r.maker != *maker || r.group != group || r.name != name) {
-            return Err(Refusal::NotMaker);
-        }
-        if known.is_empty() && self.keyring.groups() >= self.config.max_groups {
-            return Err(Refusal::NoRoom);
-        }
+        self.check_maker(group, &name, maker)?;
         if self.held(group, time) == Some(id) {
             self.acknowledge(id, Destination::Link(peer));
             return Ok(());
@@ -120,6 +107,28 @@ impl GroupKeys {
         self.accept_gmk(record, longest, Destination::Link(peer))
     }
 
+    /// Checks that a UE may make or change an ad-hoc group.
+    fn check_maker(&self, group: Layer2Id, name: &Identity, maker: &Identity) -> Result<(), Refusal> {
+        // TR 33.833 §6.3.1.3.3.3.3: must not be used to re-key a standard group
+        if self.keyring.is_standard(group, name, &self.config) {
+            return Err(Refusal::StandardGroup);
+        }
+        match &self.config.ad_hoc {
+            AdHocTrust::Everyone => {}
+            AdHocTrust::Listed(list) if list.contains(maker) => {}
+            AdHocTrust::Listed(_) | AdHocTrust::Nobody => return Err(Refusal::NotTrusted),
+        }
+        let same = |r: &&GmkRecord| r.group == group || r.name == *name;
+        let known = self.keyring.gmks.iter().filter(same).collect::<Vec<_>>();
+        if known.iter().any(|r| r.maker != *maker || r.group != group || r.name != *name) {
+            return Err(Refusal::NotMaker);
+        }
+        if known.is_empty() && self.keyring.groups() >= self.config.max_groups {
+            return Err(Refusal::NoRoom);
+        }
+        Ok(())
+    }
+
     /// Returns the GMK that a distribution of this time brought already.
     fn held(&self, group: Layer2Id, time: UtcTime) -> Option<GmkId> {
         let of = |record: &&GmkRecord| record.group == group && record.time == time && !record.distributes;
@@ -149,15 +158,13 @@ impl GroupKeys {
             return Err(Refusal::GmkIdInUse);
         }
         let (group, gmk_id) = (record.group, record.id);
-        // Of those that are not in use yet, the latest counts.
-        let earlier = |r: &&GmkRecord| {
-            r.group == group && r.id != gmk_id && r.time < record.time && r.period.activation > now
-        };
-        let earlier = self.keyring.gmks.iter().filter(earlier);
-        let mut changes: Vec<_> = earlier.map(|r| Change::RemoveGmk(group, r.id)).collect();
+        // Each takes its predecessor's place at its activation, unless a later one has done so before.
+        if self.keyring.gmks.iter().filter(|r| r.group == group && r.id != gmk_id).count() >= GMKS {
+            return Err(Refusal::NoRoom);
+        }
         let sender = record.maker.clone();
-        changes.push(Change::Raise(Highest { sender, group, stream: Stream::Gmk, time: record.time }));
-        changes.push(Change::PutGmk(record));
+        let raise = Highest { sender, group, stream: Stream::Gmk, time: record.time };
+        let changes = vec![Change::Raise(raise), Change::PutGmk(record)];
         self.store(group, changes, Then::Received { group, gmk_id, to });
         Ok(())
     }

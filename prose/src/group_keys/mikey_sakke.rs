@@ -8,10 +8,10 @@ use core::fmt;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::direct::Entropy;
 use sidelink_security::identity::eccsi::{PublicAuthenticationKey, SigningKey};
-use sidelink_security::identity::sakke::{Encapsulator, ReceiverKey};
+use sidelink_security::identity::sakke::{ENCAPSULATED_OCTETS, Encapsulator, ReceiverKey};
 use sidelink_security::key_period::KeyPeriods;
 use sidelink_security::keys::{Gmk, Gsk};
-use sidelink_wire::mikey::{KeyParameters, KeyStatus, KeyType, StatusReading};
+use sidelink_wire::mikey::{Framing, KeyParameters, KeyStatus, KeyType, StatusReading};
 
 use super::Identity;
 use super::note::Refusal;
@@ -86,11 +86,48 @@ impl MikeySakke {
         responsible.max_by_key(|domain| domain.prefix.len())
     }
 
+    /// Encapsulates a GMK for each member, those of one server at once.
+    fn encapsulate(&self, offer: &GmkOffer<'_>, members: &[&Identity]) -> Result<Vec<Encapsulated>, Refusal> {
+        let mut all = vec![[0; ENCAPSULATED_OCTETS]; members.len()];
+        let domains = members.iter().map(|member| self.domain(uri(member)?).ok_or(Refusal::NoKeys));
+        let domains: Vec<_> = domains.collect::<Result<_, _>>()?;
+        for domain in &self.domains {
+            let of_this = |at: &usize| core::ptr::eq(domains[*at], domain);
+            let places: Vec<_> = (0..members.len()).filter(of_this).collect();
+            let identifier =
+                |at: &usize| domain.kms().identifier(uri(members[*at])?, offer.time).ok_or(Refusal::NoKeys);
+            let identifiers = places.iter().map(identifier).collect::<Result<Vec<_>, _>>()?;
+            let recipients: Vec<_> =
+                identifiers.iter().map(|identifier| (identifier.as_slice(), offer.gmk.as_bytes())).collect();
+            let batch =
+                domain.encapsulator.encapsulate_batch(&recipients).map_err(|_| Refusal::Decapsulation)?;
+            places.into_iter().zip(batch).for_each(|(at, encapsulated)| all[at] = encapsulated);
+        }
+        Ok(all)
+    }
+
     fn sender<'a>(&'a self, identity: &'a Identity, time: UtcTime) -> Result<Sender<'a>, Refusal> {
         let identity = uri(identity)?;
         let domain = self.domain(identity).ok_or(Refusal::NoKeys)?;
         let keys = domain.keys(identity, time).ok_or(Refusal::NoKeys)?;
         Ok(Sender { identity, kms: domain.kms(), key: &keys.signing })
+    }
+}
+
+/// A GMK under the identity of a member.
+type Encapsulated = [u8; ENCAPSULATED_OCTETS];
+
+/// Returns the parameters of a GMK.
+fn parameters(period: Period) -> KeyParameters<'static> {
+    KeyParameters {
+        framing: Framing::Bare,
+        key_type: KeyType::Gmk,
+        status: KeyStatus::LIVE,
+        activation: period.activation.value().into(),
+        expiry: period.expiry.value().into(),
+        text: &[],
+        groups: None,
+        reserved: None,
     }
 }
 
@@ -150,28 +187,19 @@ impl Messages for MikeySakke {
         let sender = self.sender(offer.group, offer.time)?;
         let (mut entropy, key) = (Entropy::new(seed), offer.gmk.as_bytes());
         let form = Form { servers: self.servers, ..Form::default() };
-        let seal = |(number, member): (usize, &&Identity)| {
+        let encapsulated = self.encapsulate(offer, members)?;
+        let seal = |(number, (member, encapsulated)): (usize, (&&Identity, &Encapsulated))| {
             let identity = uri(member)?;
             let domain = self.domain(identity).ok_or(Refusal::NoKeys)?;
-            let public_key = PublicKey::Often(&domain.encapsulator);
+            let public_key = PublicKey::Done(encapsulated);
             let recipient = Recipient { identity, kms: domain.kms(), public_key };
             let csb_id = i_message::csb_id(key, offer.id.0, identity).map_err(|_| Refusal::NotMikey)?;
-            let parameters = KeyParameters {
-                framing: Default::default(),
-                key_type: KeyType::Gmk,
-                status: KeyStatus::LIVE,
-                activation: offer.period.activation.value().into(),
-                expiry: offer.period.expiry.value().into(),
-                text: &[],
-                groups: None,
-                reserved: None,
-            };
-            let time = NtpTime::from_utc(offer.time);
-            let content = Content { parameters: Some(parameters), ..Content::new(csb_id, time) };
+            let parameters = Some(parameters(offer.period));
+            let content = Content { parameters, ..Content::new(csb_id, NtpTime::from_utc(offer.time)) };
             let draws = draws(&mut entropy, number as u64);
             Ok(i_message::make(&sender, &recipient, key, &content, &form, &draws)?)
         };
-        members.iter().enumerate().map(seal).collect()
+        members.iter().zip(&encapsulated).enumerate().map(seal).collect()
     }
 
     fn seal_call(&self, message: &CallMessage, gmk: &Gmk, seed: &[u8; 32]) -> Result<Vec<u8>, Refusal> {

@@ -51,6 +51,9 @@ pub enum PublicKey<'a> {
     Once(&'a sakke::PublicKey),
     /// With a table, for many.
     Often(&'a sakke::Encapsulator),
+    /// Not needed: the key was encapsulated for this recipient already, with those of others at once
+    /// ([`sakke::Encapsulator::encapsulate_batch`]).
+    Done(&'a [u8; sakke::ENCAPSULATED_OCTETS]),
 }
 
 impl PublicKey<'_> {
@@ -66,6 +69,7 @@ impl PublicKey<'_> {
         match self {
             Self::Once(z) => sakke::encapsulate(z, identifier, key),
             Self::Often(encapsulator) => encapsulator.encapsulate(identifier, key),
+            Self::Done(encapsulated) => Ok(*encapsulated),
         }
     }
 }

@@ -10,9 +10,11 @@ use super::i_message::{Draws, Sender};
 use super::identity::{Kms, PublicKey};
 use super::*;
 
+mod any_octets;
 mod group_call;
 mod i_message;
 mod psk;
+mod ticket;
 
 const ALICE: &str = "sip:alice@example.org";
 const BOB: &str = "sip:bob@example.org";

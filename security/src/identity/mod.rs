@@ -11,6 +11,7 @@
 //! [`eccsi::verify`] alone.
 
 pub mod eccsi;
+mod kernel;
 pub mod master;
 pub mod sakke;
 pub mod uid;

@@ -49,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     mikey::MIKEY,
     wire::LONG_MESSAGE,
     wire::GROUP_OWNER,
+    wire::GROUP_KEYS,
     files::SIGMF_META,
     files::SIGMF_PAIR,
     files::SIGMF_ARCHIVE,

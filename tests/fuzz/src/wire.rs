@@ -2,7 +2,7 @@
 
 use super::Target;
 use sidelink_wire::{
-    Error, group_owner, long_message, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
+    Error, group_keys, group_owner, ids, long_message, mib_sl, pc5_discovery, pc5_signalling, pdcp, rlc_um, sl_sch,
 };
 
 /// SL-SCH MAC PDUs.
@@ -27,6 +27,9 @@ pub const LONG_MESSAGE: Target =
 /// Messages of group owner mode.
 pub const GROUP_OWNER: Target =
     Target { name: "wire_group_owner", run: group_owner, seeds: group_owner_seeds };
+
+/// Messages of group keys that MIKEY has not.
+pub const GROUP_KEYS: Target = Target { name: "wire_group_keys", run: group_keys, seeds: group_keys_seeds };
 
 /// Bytes are to blame for what cannot be parsed, never the caller.
 pub(super) fn blame_bytes(error: Error) -> bool {
@@ -415,4 +418,38 @@ fn pc5_signalling_seeds() -> Vec<Vec<u8>> {
     let [lte, nr] = CODINGS;
     let lte = bodies.into_iter().enumerate().map(|numbered| emit(lte, numbered));
     lte.chain(nr_bodies.into_iter().enumerate().map(|numbered| emit(nr, numbered))).collect()
+}
+
+fn group_keys(data: &[u8]) -> bool {
+    let acknowledgement = group_keys::Acknowledgement::parse(data);
+    let ad_hoc = group_keys::AdHocGmk::parse(data);
+    let emitted = match (acknowledgement, ad_hoc) {
+        (Ok(repr), _) => repr.emit(),
+        (_, Ok(repr)) => repr.emit(),
+        (Err(e), Err(other)) => return blame_bytes(e) | blame_bytes(other),
+    };
+    assert_eq!(emitted.as_deref(), Ok(data), "what was parsed can be emitted");
+    true
+}
+
+fn group_keys_seeds() -> Vec<Vec<u8>> {
+    let name = |octets| group_keys::Name { kind: 1, octets };
+    let acknowledgement =
+        group_keys::Acknowledgement { gmk_id: 7, time: 1, member: name(b"sip:bob@ps.example"), mac: [9; 16] };
+    let members = |number: u8| {
+        let member = |index| (ids::Layer2Id::from_octets([0, 0, index]), name(b"sip:alice@ps.example"));
+        (0..number).map(member).collect()
+    };
+    let ad_hoc = |number| group_keys::AdHocGmk {
+        group: ids::Layer2Id::from_octets([1, 2, 3]),
+        gmk_id: 0x8000_0001,
+        time: 1_800_000_000_000,
+        activation: 1,
+        expiry: 2,
+        gmk: &[5; 16],
+        name: name(b"search"),
+        members: members(number),
+    };
+    let messages = [acknowledgement.emit(), ad_hoc(0).emit(), ad_hoc(1).emit(), ad_hoc(20).emit()];
+    messages.into_iter().map(|message| message.expect("a seed")).collect()
 }

@@ -20,7 +20,7 @@ impl Chance {
 }
 
 /// Returns a channel that loses, delays and repeats, and, when `hostile`, cuts, changes and replays.
-fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
+pub(crate) fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
     let mut chance = Chance::new(seed ^ 0x55);
     let mut old: Vec<Flying> = Vec::new();
     Box::new(move |flying| {
@@ -61,7 +61,7 @@ fn act(world: &mut World, chance: &mut Chance) {
     let index = chance.next(4) as usize;
     let now = world.time();
     // A refusal has a reason here: no GMK yet, a call in progress, a store that is not done.
-    match chance.next(8) {
+    match chance.next(12) {
         0 => {
             let members: Vec<_> = (0..4).map(member).collect();
             let period = world.period(5 + chance.next(600) as u32);
@@ -76,16 +76,15 @@ fn act(world: &mut World, chance: &mut Chance) {
         4 => _ = world.command(index, Input::EndCall { now, group: GROUP }),
         5 => _ = world.command(index, Input::PrepareCall { now, group: GROUP }),
         _ => {
-            for _ in 0..3 {
+            for _ in 0..6 {
                 world.say(index, b"data");
             }
         }
     }
 }
 
-/// Runs some random actions over a bad air.
+/// Runs some random actions.
 pub(crate) fn mischief(world: &mut World, chance: &mut Chance) {
-    world.channel = channel(chance.next(u64::MAX), false);
     for _ in 0..30 {
         act(world, chance);
         world.run(chance.next(1500));
@@ -101,10 +100,7 @@ pub(crate) fn life(world: &mut World, seed: u64, hostile: bool, crashes: u64) {
         let at = world.points + 1 + chance.next(150);
         world.crash_at.push(at);
     }
-    for _ in 0..30 {
-        act(world, &mut chance);
-        world.run(chance.next(1500));
-    }
+    mischief(world, &mut chance);
     world.channel = Box::new(|flying| vec![flying]);
     world.crash_at.clear();
     world.flying.clear();

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sidelink_security::cipher::Algorithm;
-use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
+use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::group::{GroupConfig, Incoming, Receiver, ReceiverConfig, Sender};
 use sidelink_security::keys::Gmk;
@@ -12,6 +12,7 @@ use sidelink_security::pdu::PduRefusal;
 use sidelink_wire::ids::Layer2Id;
 
 use super::api::*;
+pub(crate) use super::disk::*;
 use super::fake::Fake;
 
 pub(crate) const START: u64 = 1_800_000_000_000;
@@ -39,82 +40,6 @@ pub(crate) fn fire() -> Identity {
 
 pub(crate) fn member(index: usize) -> Member {
     Member { identity: user(index), layer2: l2(index) }
-}
-
-/// What a UE keeps, with the counters of its senders.
-pub(crate) trait Disk {
-    fn apply(&mut self, changes: &[Change]);
-    fn kept(&mut self, now: UtcTime) -> Kept;
-    fn reserved(&self, stream: StreamId) -> u64;
-    fn raise(&mut self, stream: StreamId, from: u64, to: u64) -> bool;
-    /// The process has ended: the file is opened anew.
-    fn reopen(&mut self);
-}
-
-/// A disk in memory.
-#[derive(Default)]
-pub(crate) struct MemoryDisk {
-    pub(crate) changes: Vec<Change>,
-    pub(crate) counters: BTreeMap<StreamId, u64>,
-    pub(crate) lost: Option<UtcTime>,
-}
-
-impl Disk for MemoryDisk {
-    fn apply(&mut self, changes: &[Change]) {
-        self.changes.extend(changes.iter().map(Change::copy));
-    }
-
-    fn kept(&mut self, _: UtcTime) -> Kept {
-        let mut kept = Kept { lost: self.lost, ..Kept::default() };
-        for change in &self.changes {
-            match change.copy() {
-                Change::PutGmk(record) => {
-                    kept.gmks.retain(|r| (r.group, r.id) != (record.group, record.id));
-                    kept.gmks.push(record);
-                }
-                Change::RemoveGmk(group, id) => kept.gmks.retain(|r| (r.group, r.id) != (group, id)),
-                Change::PutCall(record) => {
-                    let place = |r: &CallRecord| (r.group, r.csb_id.index());
-                    kept.calls.retain(|r| place(r) != place(&record));
-                    kept.calls.push(record);
-                }
-                Change::RemoveCall(group, csb_id) => {
-                    kept.calls.retain(|r| (r.group, r.csb_id) != (group, csb_id));
-                }
-                Change::Raise(highest) => kept.highest.push(highest),
-            }
-        }
-        kept
-    }
-
-    fn reserved(&self, stream: StreamId) -> u64 {
-        self.counters.get(&stream).copied().unwrap_or(0)
-    }
-
-    fn raise(&mut self, stream: StreamId, from: u64, to: u64) -> bool {
-        let fits = self.reserved(stream) == from;
-        if fits {
-            self.counters.insert(stream, to);
-        }
-        fits
-    }
-
-    fn reopen(&mut self) {}
-}
-
-/// A disk as the counter store of a sender.
-struct Counters<'a>(&'a mut dyn Disk);
-
-impl CounterStore for Counters<'_> {
-    type Error = std::convert::Infallible;
-
-    fn reserved(&self, stream: &StreamId) -> Result<u64, Self::Error> {
-        Ok(self.0.reserved(*stream))
-    }
-
-    fn raise(&mut self, stream: &StreamId, from: u64, to: u64) -> Result<bool, Self::Error> {
-        Ok(self.0.raise(*stream, from, to))
-    }
 }
 
 /// What is in the air.
@@ -209,7 +134,7 @@ pub(crate) fn fake(index: usize) -> Box<dyn Messages> {
 
 impl World {
     pub(crate) fn new(ues: usize) -> Self {
-        Self::with(ues, Box::new(fake), |_, _| {}, |_| Box::<MemoryDisk>::default())
+        Self::at(START, 0, ues, |_| Box::<MemoryDisk>::default())
     }
 
     /// Makes a world at a time, with a source of randomness of its own.

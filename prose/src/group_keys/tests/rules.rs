@@ -1,7 +1,5 @@
 //! Rules of the machine, one by one.
 
-use std::collections::BTreeSet;
-
 use sidelink_security::keys::{Gmk, Gsk};
 use sidelink_wire::group_keys as wire;
 use sidelink_wire::ids::Layer2Id;
@@ -18,19 +16,6 @@ fn distributed(seconds: u32) -> World {
     world.run(3000);
     assert!((0..4).all(|index| world.gmk(index).is_some()));
     world
-}
-
-fn search() -> Identity {
-    Identity::user("search@ad-hoc.example")
-}
-
-fn create(world: &mut World, members: &[Member], identity: LocalIdentity, seconds: u32) -> Result<(), Error> {
-    let (now, period, name) = (world.time(), world.period(seconds), search());
-    world.command(1, Input::CreateAdHoc { now, group: SEARCH, name: &name, members, period, identity })
-}
-
-fn in_search(world: &World, index: usize) -> bool {
-    world.ues[index].machine.current_gmk(SEARCH).is_some()
 }
 
 #[test]
@@ -143,291 +128,24 @@ fn a_gmk_is_used_from_its_activation_on_and_its_predecessor_until_then() {
     let new = world.gmk(0);
     assert!(new.is_some() && new != old && (1..4).all(|index| world.gmk(index) == new));
     assert!(world.ues[2].installed.is_empty(), "calls under the old one have ended");
-    // Of two that are not in use yet the latest counts.
-    for seconds in [20, 10] {
+    // Of two that are ahead each comes into use, unless the later one was before it.
+    let ahead = |world: &mut World, seconds: u32| {
         let (now, activation) = (world.time(), world.seconds().plus(seconds));
         let period = Period { activation, expiry: activation.plus(600) };
         world.command(0, Input::Rekey { now, group: GROUP, without: &[], period }).unwrap();
-        world.run(3000);
-    }
-    let kept = world.kept(2);
-    assert_eq!(kept.gmks.len(), 2);
-    world.run(30_000);
-    assert!((1..4).all(|index| world.gmk(index) == world.gmk(0)));
-}
-
-#[test]
-fn a_late_joiner_gets_in_with_the_next_announcement_also_after_minutes() {
-    let mut world = distributed(3600);
-    world.channel = Box::new(|flying| if flying.target == 3 { vec![] } else { vec![flying] });
-    world.start_call(1).unwrap();
-    world.run(300_000);
-    assert!(world.in_call(2, 1) && !world.in_call(3, 1));
-    let announcements = world.messages(1, MessageKind::Call);
-    assert_eq!(announcements.len(), 1 + 149, "one each 2 s");
-    let mut different = announcements.clone();
-    different.dedup();
-    assert_eq!(different.len(), 10, "made anew each 30 s, before it is too old");
-    world.channel = Box::new(|flying| vec![flying]);
-    world.run(2100);
-    assert!(world.in_call(3, 1), "{:?}", world.refusals(3));
-    world.say(1, b"x");
-    world.say(1, b"welcome");
-    world.run(100);
-    assert!(world.ues[3].heard.contains(&b"welcome".to_vec()));
-    assert!(world.refusals(2).is_empty() && world.refusals(3).is_empty());
-    let joined = world.ues[2].events.iter().filter(|e| matches!(e, Event::CallJoined { .. })).count();
-    assert_eq!(joined, 1, "an announcement that is made anew is no new call");
-}
-
-#[test]
-fn a_message_that_was_made_ahead_starts_a_call_at_once_until_it_is_too_old() {
-    for (age, made_anew) in [(0, false), (55_000, false), (57_000, true), (200_000, true)] {
-        let mut world = distributed(3600);
-        let now = world.time();
-        world.command(1, Input::PrepareCall { now, group: GROUP }).unwrap();
-        world.run(100);
-        assert!(world.messages(1, MessageKind::Call).is_empty() && world.ues[1].installed.is_empty());
-        world.run(age);
-        world.start_call(1).unwrap();
-        // At once, without the store.
-        assert_eq!(world.messages(1, MessageKind::Call).len(), usize::from(!made_anew), "age {age}");
-        world.run(100);
-        assert!(world.in_call(2, 1) && world.in_call(3, 1), "age {age}: {:?}", world.refusals(2));
-        world.run(100_000);
-        assert!(world.refusals(2).is_empty());
-    }
-}
-
-#[test]
-fn a_call_message_of_more_than_a_minute_is_refused_and_so_is_one_of_the_future() {
-    let mut world = distributed(3600);
-    let gmk = world.key(3);
-    let message = |world: &World, time: u64| CallMessage {
-        caller: user(3),
-        time: sidelink_security::counter::UtcTime::from_millis(time),
-        csb_id: CsbId::new(world.seconds(), 0x19),
-        gmk_id: world.gmk(3).unwrap(),
-        gsk: Gsk::from([1; 16]),
+        world.run(2000);
+        world.kept(2).gmks.last().map(|record| record.id)
     };
-    let from = Fake::new(&[&user(3)]);
-    for (time, expected) in [
-        (world.now - 60_001, Some(Refusal::TooOld)),
-        (world.now + 32_001, Some(Refusal::FromFuture)),
-        (world.now - 60_000, None),
-    ] {
-        let octets = from.forge_call(&message(&world, time), &gmk);
-        let before = world.refusals(2).len();
-        world.inject(3, 2, Destination::Group(GROUP), &octets);
-        world.step_now();
-        assert_eq!(world.refusals(2).get(before), expected.as_ref());
-    }
-    // To the destination of another group.
-    let octets = from.forge_call(&message(&world, world.now), &gmk);
-    world.inject(3, 2, Destination::Group(SEARCH), &octets);
-    world.step_now();
-    assert_eq!(world.refusals(2).last(), Some(&Refusal::OtherGroup));
-    // Our own, sent back.
-    world.start_call(2).unwrap();
-    world.run(100);
-    let own = world.messages(2, MessageKind::Call).remove(0);
-    world.inject(3, 2, Destination::Group(GROUP), &own);
-    world.step_now();
-    assert_eq!(world.refusals(2).last(), Some(&Refusal::Reflected));
-}
-
-#[test]
-fn a_call_that_ended_is_not_brought_back_by_its_message() {
-    let mut world = distributed(3600);
-    world.start_call(1).unwrap();
-    world.run(100);
-    let octets = world.messages(1, MessageKind::Call).remove(0);
-    let now = world.time();
-    world.command(1, Input::EndCall { now, group: GROUP }).unwrap();
-    assert!(world.ues[1].installed.is_empty());
-    assert_eq!(world.command(1, Input::EndCall { now, group: GROUP }), Err(Error::NoCall(GROUP)));
-    world.run(100);
-    // The members do not know that it ended: the keys stay until another call needs the index.
-    assert_eq!(world.ues[2].installed.len(), 1);
-    world.crash(2);
-    assert_eq!(world.ues[2].installed.len(), 1, "and survive a crash");
-    world.start_call(1).unwrap();
-    world.run(100);
-    world.inject(1, 2, Destination::Group(GROUP), &octets);
-    world.run(100);
-    assert_eq!(world.refusals(2), [Refusal::Replayed]);
-    assert_eq!(world.ues[2].machine.calls().count(), 1, "the second call has ended the first");
-    world.inject(2, 1, Destination::Group(GROUP), &octets);
-    world.run(100);
-    assert_eq!(world.refusals(1), [Refusal::Reflected]);
-    let announced = world.messages(1, MessageKind::Call).len();
-    world.run(4000);
-    assert_eq!(world.messages(1, MessageKind::Call).len(), announced + 2, "of the second call alone");
-}
-
-/// Two that take one PGK index at one moment.
-#[test]
-fn of_two_calls_with_one_index_the_earlier_stays_at_every_member() {
-    let mut world = distributed(3600);
-    let gmk = world.key(3);
-    let message = |world: &World, caller: usize, since: u32, pgk_id: u8| CallMessage {
-        caller: user(caller),
-        time: world.time(),
-        csb_id: CsbId::new(sidelink_security::counter::UtcCounter::new(since), pgk_id),
-        gmk_id: world.gmk(3).unwrap(),
-        gsk: Gsk::from([caller as u8; 16]),
-    };
-    let since = world.seconds().value();
-    let early = Fake::new(&[&user(1)]).forge_call(&message(&world, 1, since - 1, 0x19), &gmk);
-    let late = Fake::new(&[&user(3)]).forge_call(&message(&world, 3, since, 0x39), &gmk);
-    world.inject(1, 2, Destination::Group(GROUP), &early);
-    world.inject(3, 0, Destination::Group(GROUP), &late);
-    world.run(50);
-    world.inject(3, 2, Destination::Group(GROUP), &late);
-    world.inject(1, 0, Destination::Group(GROUP), &early);
-    world.run(50);
-    for index in [0, 2] {
-        let calls: Vec<_> = world.ues[index].machine.calls().map(|call| call.csb_id).collect();
-        assert_eq!(calls.iter().map(|c| c.pgk_id()).collect::<Vec<_>>(), [0x19], "UE {index}");
-        assert_eq!(world.ues[index].installed.keys().copied().collect::<Vec<_>>(), [0x19]);
-    }
-    assert_eq!(world.refusals(2), [Refusal::IndexInUse]);
-    // One that is silent makes room.
-    world.run(31_000);
-    let later = Fake::new(&[&user(3)]);
-    let octets = later.forge_call(&message(&world, 3, world.seconds().value(), 0x59), &gmk);
-    world.inject(3, 2, Destination::Group(GROUP), &octets);
-    world.run(50);
-    assert_eq!(world.ues[2].installed.keys().copied().collect::<Vec<_>>(), [0x59]);
-    // Index 0 marks PDUs without protection.
-    let octets = later.forge_call(&message(&world, 3, world.seconds().value(), 0), &gmk);
-    world.inject(3, 2, Destination::Group(GROUP), &octets);
-    world.run(50);
-    assert_eq!(world.refusals(2).last(), Some(&Refusal::Period));
-}
-
-#[test]
-fn calls_of_all_members_go_on_side_by_side() {
-    let mut world = World::new(12);
-    world.distribute(0..12, 3600);
-    world.run(3000);
-    for round in 0..3 {
-        for index in 0..12 {
-            world.start_call(index).unwrap();
-            world.run(10);
-        }
-        world.run(500);
-        for index in 0..12 {
-            assert_eq!(world.ues[index].machine.calls().count(), 12);
-            assert!((0..12).all(|caller| world.in_call(index, caller)), "round {round}, UE {index}");
-        }
-        // The ended ones are silent.
-        for index in 0..12 {
-            let now = world.time();
-            world.command(index, Input::EndCall { now, group: GROUP }).unwrap();
-        }
-        world.run(31_000);
-    }
-}
-
-#[test]
-fn an_ad_hoc_group_is_made_over_links_and_all_its_members_call() {
-    let mut world = World::new(5);
-    create(&mut world, &[member(2), member(3)], LocalIdentity::User, 600).unwrap();
-    world.run(3000);
-    assert!((1..4).all(|index| in_search(&world, index)) && !in_search(&world, 4));
-    assert_eq!(world.ues[1].machine.missing(SEARCH), 0);
-    assert_eq!(world.ues[1].links_wanted, 2);
-    let kept = world.kept(3);
-    let listed: Vec<_> = kept.gmks[0].members.iter().map(|m| m.identity.clone()).collect();
-    assert_eq!((listed, kept.gmks[0].kind), (vec![user(1), user(2), user(3)], GroupKind::AdHoc));
-    assert!(
-        world.sent.iter().all(|(_, m)| matches!(m.to, Destination::Link(_))),
-        "over links and nowhere else"
-    );
-    // A second group of this layer-2 identity or name: no.
-    let again = create(&mut world, &[member(2)], LocalIdentity::User, 600);
-    assert_eq!(again, Err(Error::GroupExists(SEARCH)));
-    // Its maker re-keys it without a member, and a member does not.
-    let (now, period, without) = (world.time(), world.period(600), [user(3)]);
-    let rekey = Input::Rekey { now, group: SEARCH, without: &without, period };
-    assert_eq!(world.command(2, rekey), Err(Error::NotManager(SEARCH)));
-    let rekey = Input::Rekey { now, group: SEARCH, without: &without, period };
-    world.command(1, rekey).unwrap();
-    world.run(3000);
-    let id = |index: usize| world.ues[index].machine.current_gmk(SEARCH);
-    assert!(id(1) == id(2) && id(1) != id(3));
-    let kept = world.kept(2);
-    assert!(kept.gmks[0].members.iter().all(|m| m.identity != user(3)));
-}
-
-#[test]
-fn an_ad_hoc_group_waits_for_members_whose_link_does_not_come() {
-    let mut world = World::new(3);
-    world.distribute(0..1, 600);
-    let absent = Member { identity: user(9), layer2: l2(9) };
-    create(&mut world, &[member(2), absent], LocalIdentity::User, 600).unwrap();
-    world.run(5000);
-    assert!(in_search(&world, 2));
-    assert_eq!(world.ues[1].machine.missing(SEARCH), 1);
-    assert!(world.ues[1].links_wanted > 2);
-    let rounds = world.ues[1].events.iter().filter(|e| matches!(e, Event::Round { missing: 1, .. })).count();
-    assert!(rounds >= 3);
-    // A link with that layer-2 identity, whose peer proves another one, is not taken.
-    let (now, other) = (world.time(), user(8));
-    let sent = world.sent.len();
-    world.command(1, Input::LinkUp { now, peer: l2(9), identity: &other }).unwrap();
-    assert_eq!(world.sent.len(), sent);
-    let right = user(9);
-    world.command(1, Input::LinkUp { now, peer: l2(9), identity: &right }).unwrap();
-    assert_eq!(world.sent.len(), sent + 1);
-}
-
-#[test]
-fn groups_out_of_the_box_have_identities_of_mes_and_short_periods() {
-    let mut world = World::new(4);
-    let of = |index| Member { identity: me(index), layer2: l2(index) };
-    let all = [of(2), of(3)];
-    let long = create(&mut world, &all, LocalIdentity::Me, 7300);
-    assert_eq!(long, Err(Error::Period { max: 7200 }));
-    create(&mut world, &all, LocalIdentity::Me, 7200).unwrap();
-    world.run(3000);
-    assert!((1..4).all(|index| in_search(&world, index)));
-    // No network, no manager: and a call signed by the ME.
-    let now = world.time();
-    world.command(3, Input::StartCall { now, group: SEARCH }).unwrap();
-    world.run(500);
-    let call = world.ues[2].machine.calls().next().unwrap();
-    assert_eq!(call.caller, me(3));
-    // A member does not take a longer period than its ME allows, whoever offers it.
-    world.ues[2].config.me = Some(MeIdentity { identity: me(2), longest_period: 60 });
-    world.ues[2].disk = Box::<MemoryDisk>::default();
-    world.crash(2);
-    world.run(70_000);
-    assert!(world.refusals(2).contains(&Refusal::Period) || !in_search(&world, 2));
-}
-
-#[test]
-fn whom_this_ue_does_not_trust_makes_no_group_with_it() {
-    let listed: BTreeSet<_> = [user(3)].into();
-    for (trust, accepted) in
-        [(AdHocTrust::Everyone, true), (AdHocTrust::Nobody, false), (AdHocTrust::Listed(listed), false)]
-    {
-        let mut world = World::with(
-            4,
-            Box::new(fake),
-            move |index, config| {
-                if index == 2 {
-                    config.ad_hoc = trust.clone();
-                }
-            },
-            |_| Box::<MemoryDisk>::default(),
-        );
-        create(&mut world, &[member(2)], LocalIdentity::User, 600).unwrap();
-        world.run(3000);
-        assert_eq!(in_search(&world, 2), accepted);
-        assert_eq!(world.refusals(2).contains(&Refusal::NotTrusted), !accepted);
-    }
+    let all_have = |world: &World, id| (0..4).all(|index| world.gmk(index) == id);
+    let (first, second) = (ahead(&mut world, 20), ahead(&mut world, 30));
+    assert!(first != second && world.kept(2).gmks.len() == 3 && all_have(&world, new));
+    world.run(20_000);
+    assert!(all_have(&world, first));
+    world.run(10_000);
+    assert!(all_have(&world, second) && world.kept(2).gmks.len() == 1);
+    let (never, third) = (ahead(&mut world, 30), ahead(&mut world, 10));
+    world.run(10_000);
+    assert!(never != third && all_have(&world, third) && world.kept(2).gmks.len() == 1);
 }
 
 #[test]
@@ -582,4 +300,48 @@ fn a_ue_whose_store_was_lost_sends_in_no_call_that_began_before() {
     world.start_call(3).unwrap();
     world.run(100);
     assert!(world.ues[2].installed.values().any(|(_, may_send)| *may_send));
+}
+
+#[test]
+fn one_gmk_id_does_not_stand_for_two_keys() {
+    let mut world = distributed(3600);
+    let (id, group) = (world.gmk(2).unwrap(), fire());
+    for (key, expected) in [([7; 16], Some(Refusal::GmkIdInUse)), (*world.key(2).as_bytes(), None)] {
+        world.run(1000);
+        let (gmk, before) = (Gmk::from(key), world.refusals(2).len());
+        let offer = GmkOffer { group: &group, time: world.time(), id, gmk: &gmk, period: world.period(60) };
+        let octets = Fake::new(&[&fire()]).forge_gmk(&offer, &user(2));
+        world.inject(0, 2, Destination::Ue(l2(2)), &octets);
+        world.run(100);
+        assert_eq!(world.refusals(2).get(before), expected.as_ref());
+    }
+}
+
+/// A store that returns an older time after a newer one.
+#[test]
+fn a_highest_time_is_never_lowered() {
+    let mut world = distributed(3600);
+    let newest = world.kept(2).gmks.remove(0).time;
+    let update = world.messages(0, MessageKind::Gmk);
+    let highest = |time| Change::Raise(Highest { sender: fire(), group: GROUP, stream: Stream::Gmk, time });
+    let changes = vec![highest(newest), highest(newest.minus_millis(9))];
+    world.ues[2].disk = Box::new(MemoryDisk { changes, ..MemoryDisk::default() });
+    world.crash(2);
+    for octets in &update {
+        world.inject(0, 2, Destination::Ue(l2(2)), octets);
+    }
+    world.step_now();
+    assert!(world.refusals(2).contains(&Refusal::Replayed) && world.gmk(2).is_none());
+}
+
+#[test]
+fn a_message_that_comes_twice_while_the_store_works_is_taken_once() {
+    let mut world = World::new(2);
+    world.channel = Box::new(|flying| vec![flying.clone(), flying]);
+    world.distribute(0..2, 3600);
+    world.run(100);
+    assert_eq!(world.refusals(1), [Refusal::Busy]);
+    let received = |event: &&Event| matches!(event, Event::GmkReceived { .. });
+    assert_eq!(world.ues[1].events.iter().filter(received).count(), 1);
+    assert_eq!(world.messages(1, MessageKind::Acknowledgement).len(), 1);
 }

@@ -2,13 +2,22 @@
 
 use crypto_bigint::Uint;
 use subtle::{Choice, ConditionallySelectable};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::params::Residue;
 
 /// [`Self::LANES`] elements of F_p side by side. Every operation works on each lane by itself, in constant time.
-pub(crate) trait Field: Copy + Send + Sync + 'static {
+///
+/// Numbers need not be reduced. With a bound of `A` for "below `A p`": a product has 2 if the bounds of its factors have
+/// a product below 2^16; a sum has the sum of both bounds; a difference has that of its minuend and 32, and its
+/// subtrahend at most 32 ([`Self::sub`]), or 128 for both ([`Self::sub_far`]). Packed numbers have 1. No bound may
+/// reach 2^15.
+pub(crate) trait Field: Copy + Send + Sync + Zeroize + 'static {
     /// Number of lanes.
     const LANES: usize;
+
+    /// Single numbers of the same backend, for what cannot go side by side.
+    type Single: Field;
 
     /// Takes a number for each lane.
     fn pack(lanes: impl FnMut(usize) -> Residue) -> Self;
@@ -25,8 +34,11 @@ pub(crate) trait Field: Copy + Send + Sync + 'static {
     /// Returns the sums.
     fn add(&self, other: &Self) -> Self;
 
-    /// Returns the differences.
+    /// Returns the differences, where `other` is a product or the sum of few.
     fn sub(&self, other: &Self) -> Self;
+
+    /// Returns the differences, where `other` may be a difference.
+    fn sub_far(&self, other: &Self) -> Self;
 
     /// Returns the number of lane `(lane + by) % LANES` in each lane.
     fn rotate(&self, by: usize) -> Self;
@@ -34,19 +46,40 @@ pub(crate) trait Field: Copy + Send + Sync + 'static {
     /// Takes the numbers of `other` in the lanes whose choice is set.
     fn assign_where(&mut self, other: &Self, lanes: Lanes);
 
+    /// Returns in each lane the numbers of the entry (the first one, or one of index 1 and above whose choice has the
+    /// lane). Reads every entry. At most 64 entries.
+    fn select<const N: usize>(entries: &[[Self; N]], chosen: impl Fn(usize) -> Lanes) -> [Self; N] {
+        let mut taken = entries[0];
+        for (at, entry) in entries.iter().enumerate().skip(1) {
+            let lanes = chosen(at);
+            for (taken, number) in taken.iter_mut().zip(entry) {
+                taken.assign_where(number, lanes);
+            }
+        }
+        taken
+    }
+
+    /// Returns products that do not depend on each other.
+    fn mul_each<const N: usize>(pairs: [[&Self; 2]; N]) -> [Self; N] {
+        pairs.map(|[a, b]| a.mul(b))
+    }
+
     /// Returns the same number in each lane.
     fn splat(number: &Residue) -> Self {
         Self::pack(|_| *number)
     }
+
+    /// Returns 0 in each lane.
+    fn zero() -> Self;
 
     /// Returns the doubles.
     fn double(&self) -> Self {
         self.add(self)
     }
 
-    /// Returns the negated numbers.
+    /// Returns the negated numbers, which are products or packed.
     fn neg(&self) -> Self {
-        Self::splat(&Residue::ZERO).sub(self)
+        Self::zero().sub(self)
     }
 }
 
@@ -56,13 +89,18 @@ pub(crate) struct Lanes(pub(crate) u8);
 
 impl Field for Residue {
     const LANES: usize = 1;
+    type Single = Self;
 
-    fn pack(mut lanes: impl FnMut(usize) -> Residue) -> Self {
+    fn pack(mut lanes: impl FnMut(usize) -> Self) -> Self {
         lanes(0)
     }
 
-    fn unpack(&self, _: usize) -> Residue {
+    fn unpack(&self, _: usize) -> Self {
         *self
+    }
+
+    fn zero() -> Self {
+        Self::ZERO
     }
 
     fn mul(&self, other: &Self) -> Self {
@@ -78,6 +116,10 @@ impl Field for Residue {
     }
 
     fn sub(&self, other: &Self) -> Self {
+        Self::sub(self, other)
+    }
+
+    fn sub_far(&self, other: &Self) -> Self {
         Self::sub(self, other)
     }
 
@@ -109,18 +151,29 @@ pub(crate) fn invert(number: &Residue) -> Residue {
 }
 
 /// Inverts many numbers with one inversion (Montgomery's trick). If one of them is 0, all results are 0.
-pub(crate) fn invert_all(numbers: &mut [Residue]) {
-    let mut before = Vec::with_capacity(numbers.len());
-    let mut product = Residue::ONE;
+pub(crate) fn invert_all<F: Field>(numbers: &mut [F]) {
+    let one = F::splat(&Residue::ONE);
+    let mut before = Zeroizing::new(Vec::with_capacity(numbers.len()));
+    let mut product = one;
     for number in &*numbers {
         before.push(product);
         product = product.mul(number);
     }
-    let mut inverse = invert(&product);
-    for (number, before) in numbers.iter_mut().zip(&before).rev() {
-        let own = inverse.mul(before);
-        inverse = inverse.mul(number);
-        *number = own;
+    let mut inverse = invert_lanes(&product);
+    for (number, before) in numbers.iter_mut().zip(before.iter()).rev() {
+        let [own, rest] = F::mul_each([[&inverse, before], [&inverse, number]]);
+        (*number, inverse) = (own, rest);
     }
-    zeroize::Zeroize::zeroize(&mut before);
+}
+
+/// Inverts the number of each lane. If one of them is 0, all results are 0.
+fn invert_lanes<F: Field>(numbers: &F) -> F {
+    let lanes: Vec<_> = (0..F::LANES).map(|lane| numbers.unpack(lane)).collect();
+    let lanes = Zeroizing::new(lanes);
+    let product = lanes.iter().fold(Residue::ONE, |product, number| product.mul(number));
+    let inverse = invert(&product);
+    F::pack(|own| {
+        let others = lanes.iter().enumerate().filter(|(lane, _)| *lane != own);
+        others.fold(inverse, |inverse, (_, number)| inverse.mul(number))
+    })
 }

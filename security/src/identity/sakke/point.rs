@@ -6,6 +6,7 @@ use zeroize::Zeroize;
 
 use super::field::{Field, invert, invert_all};
 use super::params::{GENERATOR, OCTETS, Residue, octets, order, residue};
+use crate::identity::kernel::{self, Row};
 
 /// A point with affine coordinates.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(crate) struct Affine {
     pub(crate) y: Residue,
 }
 
-/// X / Z^2, Y / Z^3.
+/// X / Z^2, Y / Z^3. X and Y have bounds up to 34 (see [`Field`]), Z up to 4.
 #[derive(Clone, Copy)]
 pub(crate) struct Jacobian<F> {
     pub(crate) x: F,
@@ -53,15 +54,22 @@ impl Affine {
     /// condition keeps out.
     pub(crate) fn has_order_q(&self) -> bool {
         let four = Jacobian::from(*self).double().double();
-        let mut product = Jacobian::from(*self);
+        let product = if kernel::is_available() { self.times_q::<Row>() } else { self.times_q::<Residue>() };
+        four.z != Residue::ZERO && product.z == Residue::ZERO
+    }
+
+    /// Multiplies by q with doublings and sums.
+    fn times_q<F: Field>(&self) -> Jacobian<Residue> {
+        let [x, y] = [self.x, self.y].map(|number| F::splat(&number));
+        let mut product = Jacobian { x, y, z: F::splat(&Residue::ONE) };
         let q = order();
         for bit in (0..q.bit_width() - 1).rev() {
             product = product.double();
             if bool::from(q.bit(bit)) {
-                product = product.add_affine(self);
+                product = product.add_mixed(&x, &y);
             }
         }
-        four.z != Residue::ZERO && product.z == Residue::ZERO
+        product.lane(0)
     }
 }
 
@@ -69,6 +77,12 @@ impl Zeroize for Affine {
     fn zeroize(&mut self) {
         self.x.zeroize();
         self.y.zeroize();
+    }
+}
+
+impl From<[Residue; 2]> for Affine {
+    fn from([x, y]: [Residue; 2]) -> Self {
+        Self { x, y }
     }
 }
 
@@ -81,25 +95,25 @@ impl From<Affine> for Jacobian<Residue> {
 impl<F: Field> Jacobian<F> {
     /// Doubles: 3 M + 5 S.
     pub(crate) fn double(&self) -> Self {
-        let delta = self.z.square();
-        let gamma = self.y.square();
-        let beta = self.x.mul(&gamma);
-        let product = self.x.sub(&delta).mul(&self.x.add(&delta));
+        let Self { x, y, z } = self;
+        let [delta, gamma, yz] = F::mul_each([[z, z], [y, y], [y, z]]);
+        let (left, right) = (x.sub(&delta), x.add(&delta));
+        let [beta, product, gamma_squared] = F::mul_each([[x, &gamma], [&left, &right], [&gamma, &gamma]]);
         let alpha = product.double().add(&product);
         let beta4 = beta.double().double();
         let x = alpha.square().sub(&beta4.double());
-        let z = self.y.mul(&self.z).double();
-        let gamma8 = gamma.square().double().double().double();
-        let y = alpha.mul(&beta4.sub(&x)).sub(&gamma8);
-        Self { x, y, z }
+        let gamma8 = gamma_squared.double().double().double();
+        let y = alpha.mul(&beta4.sub_far(&x)).sub(&gamma8);
+        Self { x, y, z: yz.double() }
     }
 
     /// Adds a point with Z = 1: 8 M + 3 S.
     pub(crate) fn add_mixed(&self, x: &F, y: &F) -> Self {
         let zz = self.z.square();
-        let h = x.mul(&zz).sub(&self.x);
-        let r = y.mul(&self.z.mul(&zz)).sub(&self.y);
-        self.finish_sum(&self.x, &self.y, &h, &r, &self.z.mul(&h))
+        let [u, zzz] = F::mul_each([[x, &zz], [&self.z, &zz]]);
+        let h = u.sub_far(&self.x);
+        let [s, z, hh] = F::mul_each([[y, &zzz], [&self.z, &h], [&h, &h]]);
+        Self::finish_sum([&self.x, &self.y], [&h, &hh], &s.sub_far(&self.y), z)
     }
 
     /// Adds: 12 M + 4 S.
@@ -109,17 +123,17 @@ impl<F: Field> Jacobian<F> {
         let s1 = self.y.mul(&other.z).mul(&zz2);
         let h = other.x.mul(&zz1).sub(&u1);
         let r = other.y.mul(&self.z).mul(&zz1).sub(&s1);
-        self.finish_sum(&u1, &s1, &h, &r, &self.z.mul(&other.z).mul(&h))
+        let z = self.z.mul(&other.z).mul(&h);
+        Self::finish_sum([&u1, &s1], [&h, &h.square()], &r, z)
     }
 
     /// The second half of both additions.
-    fn finish_sum(&self, u: &F, s: &F, h: &F, r: &F, z: &F) -> Self {
-        let hh = h.square();
-        let hhh = h.mul(&hh);
-        let v = u.mul(&hh);
-        let x = r.square().sub(&hhh).sub(&v.double());
-        let y = r.mul(&v.sub(&x)).sub(&s.mul(&hhh));
-        Self { x, y, z: *z }
+    fn finish_sum([u, s]: [&F; 2], [h, hh]: [&F; 2], r: &F, z: F) -> Self {
+        let [hhh, v, rr] = F::mul_each([[h, hh], [u, hh], [r, r]]);
+        let x = rr.sub(&hhh.add(&v.double()));
+        let difference = v.sub_far(&x);
+        let [y, shhh] = F::mul_each([[r, &difference], [s, &hhh]]);
+        Self { x, y: y.sub(&shhh), z }
     }
 
     /// Returns the sum of all lanes, in each lane.
@@ -132,6 +146,13 @@ impl<F: Field> Jacobian<F> {
             by /= 2;
         }
         sum
+    }
+
+    /// Returns affine coordinates, given 1 / Z: products.
+    pub(crate) fn scale(&self, inverse: &F) -> [F; 2] {
+        let square = inverse.square();
+        let [x, cube] = F::mul_each([[&self.x, &square], [inverse, &square]]);
+        [x, self.y.mul(&cube)]
     }
 
     /// Returns a lane.
@@ -149,13 +170,8 @@ impl Jacobian<Residue> {
     /// Returns affine coordinates; `None` for the point at infinity.
     pub(crate) fn to_affine(self) -> Option<Affine> {
         let inverse = invert(&self.z);
-        (inverse != Residue::ZERO).then(|| self.scale(&inverse))
-    }
-
-    /// Returns affine coordinates, given 1 / Z.
-    pub(crate) fn scale(&self, inverse: &Residue) -> Affine {
-        let square = inverse.square();
-        Affine { x: self.x.mul(&square), y: self.y.mul(&square).mul(inverse) }
+        let [x, y] = self.scale(&inverse);
+        (inverse != Residue::ZERO).then_some(Affine { x, y })
     }
 
     /// Whether this is the point with these affine coordinates, in constant time.
@@ -170,9 +186,9 @@ impl Jacobian<Residue> {
 }
 
 /// Returns the affine coordinates of many points with one inversion, `None` if one of them is at infinity.
-pub(crate) fn all_to_affine(points: &[Jacobian<Residue>]) -> Option<Vec<Affine>> {
+pub(crate) fn all_to_affine<F: Field>(points: &[Jacobian<F>]) -> Option<Vec<[F; 2]>> {
     let mut inverses: Vec<_> = points.iter().map(|point| point.z).collect();
     invert_all(&mut inverses);
-    let none_is_zero = inverses.first().is_none_or(|inverse| *inverse != Residue::ZERO);
+    let none_is_zero = inverses.first().is_none_or(|inverse| inverse.unpack(0) != Residue::ZERO);
     none_is_zero.then(|| points.iter().zip(&inverses).map(|(point, inverse)| point.scale(inverse)).collect())
 }

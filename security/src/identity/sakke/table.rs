@@ -1,8 +1,6 @@
 //! Multiples of a fixed base, so that a product costs additions only: no doubling, and no branch or address that
 //! depends on the scalar.
 
-use std::sync::OnceLock;
-
 use super::field::{Field, Lanes, invert, invert_all};
 use super::params::{PAIRED_GENERATOR, Residue};
 use super::point::{Affine, Jacobian, all_to_affine};
@@ -18,13 +16,23 @@ pub(crate) struct PointTable<F> {
 impl<F: Field> PointTable<F> {
     /// Computes the multiples of a point of order q.
     pub(crate) fn new(base: &Affine) -> Self {
-        let multiples = multiples(base);
-        let coordinate = |at: usize, of: fn(&Affine) -> Residue| {
-            let (step, multiple) = (at / ODD_MULTIPLES, at % ODD_MULTIPLES);
-            F::pack(|lane| of(&multiples[(step * F::LANES + lane) * ODD_MULTIPLES + multiple]))
-        };
-        let count = DIGITS / F::LANES * ODD_MULTIPLES;
-        Self { entries: (0..count).map(|at| [coordinate(at, |p| p.x), coordinate(at, |p| p.y)]).collect() }
+        let [ones, twos] = powers_of_32::<F::Single>(base);
+        let one = F::splat(&Residue::ONE);
+        let mut all = Vec::with_capacity(DIGITS / F::LANES * ODD_MULTIPLES);
+        for step in 0..DIGITS / F::LANES {
+            let lanes = |of: &[Affine], take: fn(&Affine) -> Residue| {
+                F::pack(|lane| take(&of[step * F::LANES + lane]))
+            };
+            let [two_x, two_y] = [lanes(&twos, |two| two.x), lanes(&twos, |two| two.y)];
+            let mut multiple =
+                Jacobian { x: lanes(&ones, |one| one.x), y: lanes(&ones, |one| one.y), z: one };
+            for _ in 0..ODD_MULTIPLES {
+                all.push(multiple);
+                multiple = multiple.add_mixed(&two_x, &two_y);
+            }
+        }
+        let entries = all_to_affine(&all).expect("a point of order q has no small multiple at infinity");
+        Self { entries }
     }
 
     /// Returns partial sums of the product with a scalar, a lane each.
@@ -49,12 +57,7 @@ impl<F: Field> PointTable<F> {
     /// Takes each lane's multiple: reads all of them.
     fn entry(&self, digits: &Digits, step: usize) -> [F; 2] {
         let of_step = &self.entries[step * ODD_MULTIPLES..(step + 1) * ODD_MULTIPLES];
-        let [mut x, mut y] = of_step[0];
-        for (multiple, entry) in of_step.iter().enumerate().skip(1) {
-            let lanes = chosen::<F>(digits, step, multiple);
-            x.assign_where(&entry[0], lanes);
-            y.assign_where(&entry[1], lanes);
-        }
+        let [x, mut y] = F::select(of_step, |multiple| chosen::<F>(digits, step, multiple));
         let negated = y.neg();
         y.assign_where(&negated, negative::<F>(digits, step));
         [x, y]
@@ -76,65 +79,53 @@ fn negative<F: Field>(digits: &Digits, step: usize) -> Lanes {
     Lanes((0..F::LANES).map(is).fold(0, |all, lane| all | lane))
 }
 
-/// Returns the odd multiples of 32^i times a point, by i.
-fn multiples(base: &Affine) -> Vec<Affine> {
-    let (mut ones, mut twos) = (Vec::with_capacity(DIGITS), Vec::with_capacity(DIGITS));
-    let mut power = Jacobian::from(*base);
+/// Returns 32^i times a point of order q and twice that, by i.
+fn powers_of_32<F: Field>(base: &Affine) -> [Vec<Affine>; 2] {
+    let [x, y] = [base.x, base.y].map(|number| F::splat(&number));
+    let mut power = Jacobian { x, y, z: F::splat(&Residue::ONE) };
+    let (mut ones, mut twos) = (Vec::with_capacity(2 * DIGITS), Vec::with_capacity(DIGITS));
     for _ in 0..DIGITS {
         let two = power.double();
         ones.push(power);
         twos.push(two);
         power = (1..WINDOW).fold(two, |power, _| power.double());
     }
-    let twos = all_to_affine(&twos).expect("a point of order q has no multiple by 2 at infinity");
-    let mut all = Vec::with_capacity(DIGITS * ODD_MULTIPLES);
-    for (mut multiple, two) in ones.into_iter().zip(&twos) {
-        for _ in 0..ODD_MULTIPLES {
-            all.push(multiple);
-            multiple = multiple.add_affine(two);
-        }
-    }
-    all_to_affine(&all).expect("a point of order q has no small multiple at infinity")
-}
-
-/// Returns the odd multiples of a point, for one digit after another.
-pub(crate) fn odd_multiples(base: &Affine) -> Option<Vec<Affine>> {
-    let two = Jacobian::from(*base).double().to_affine()?;
-    let mut multiple = Jacobian::from(*base);
-    let mut all = Vec::with_capacity(ODD_MULTIPLES);
-    for _ in 0..ODD_MULTIPLES {
-        all.push(multiple);
-        multiple = multiple.add_affine(&two);
-    }
-    all_to_affine(&all)
+    ones.append(&mut twos);
+    let all = all_to_affine(&ones).expect("a point of order q has no multiple by 2 at infinity");
+    let mut ones: Vec<_> = all.iter().map(|[x, y]| Affine { x: x.unpack(0), y: y.unpack(0) }).collect();
+    let twos = ones.split_off(DIGITS);
+    [ones, twos]
 }
 
 /// Multiplies a point that has no table, in constant time.
-pub(crate) fn multiply(base: &Affine, digits: &Digits) -> Option<Jacobian<Residue>> {
-    let multiples = odd_multiples(base)?;
-    let entry = |at: usize| {
-        let mut entry = multiples[0];
-        for (multiple, other) in multiples.iter().enumerate().skip(1) {
-            let lanes = chosen::<Residue>(digits, at, multiple);
-            entry.x.assign_where(&other.x, lanes);
-            entry.y.assign_where(&other.y, lanes);
-        }
-        let negated = Field::neg(&entry.y);
-        entry.y.assign_where(&negated, negative::<Residue>(digits, at));
-        entry
-    };
-    // The digits above 1024 bits are the same for every scalar, and give 1 at this place.
-    let mut sum = None;
-    for at in (0..DIGITS).rev() {
-        let doubled = sum.map(|sum| (0..WINDOW).fold(sum, |sum: Jacobian<Residue>, _| sum.double()));
-        sum = Some(doubled.map_or_else(|| entry(at).into(), |sum| sum.add_affine(&entry(at))));
+pub(crate) fn multiply<F: Field>(base: &Affine, digits: &Digits) -> Option<Jacobian<Residue>> {
+    let two = Jacobian::from(*base).double().to_affine()?;
+    let [x, y, two_x, two_y] = [base.x, base.y, two.x, two.y].map(|number| F::splat(&number));
+    let mut multiple = Jacobian { x, y, z: F::splat(&Residue::ONE) };
+    let mut multiples = Vec::with_capacity(ODD_MULTIPLES);
+    for _ in 0..ODD_MULTIPLES {
+        multiples.push(multiple);
+        multiple = multiple.add_mixed(&two_x, &two_y);
     }
-    sum
+    let multiples = all_to_affine(&multiples)?;
+    let entry = |at: usize| {
+        let [x, mut y] = F::select(&multiples, |multiple| chosen::<F>(digits, at, multiple));
+        let negated = y.neg();
+        y.assign_where(&negated, negative::<F>(digits, at));
+        [x, y]
+    };
+    let [x, y] = entry(DIGITS - 1);
+    let mut sum = Jacobian { x, y, z: F::splat(&Residue::ONE) };
+    for at in (0..DIGITS - 1).rev() {
+        let [x, y] = entry(at);
+        sum = (0..WINDOW).fold(sum, |sum, _| sum.double()).add_mixed(&x, &y);
+    }
+    Some(sum.lane(0))
 }
 
 /// The powers of g as 1 + i t, for each digit: 3328 numbers.
 pub(crate) struct PowerTable<F> {
-    entries: Vec<F>,
+    entries: Vec<[F; 1]>,
 }
 
 impl<F: Field> PowerTable<F> {
@@ -143,7 +134,7 @@ impl<F: Field> PowerTable<F> {
         let powers = powers();
         let number = |at: usize| {
             let (step, multiple) = (at / ODD_MULTIPLES, at % ODD_MULTIPLES);
-            F::pack(|lane| powers[(step * F::LANES + lane) * ODD_MULTIPLES + multiple])
+            [F::pack(|lane| powers[(step * F::LANES + lane) * ODD_MULTIPLES + multiple])]
         };
         Self { entries: (0..DIGITS / F::LANES * ODD_MULTIPLES).map(number).collect() }
     }
@@ -156,7 +147,12 @@ impl<F: Field> PowerTable<F> {
             let [a, b] = product;
             product = [a.sub(&b.mul(&t)), b.add(&a.mul(&t))];
         }
+        let one = F::splat(&Residue::ONE);
         let mut by = F::LANES / 2;
+        if by > 0 {
+            // Each round has raised the bound of a by 32 (see Field): a product has 2 again.
+            product = product.map(|number| number.mul(&one));
+        }
         while by > 0 {
             let [a, b] = product;
             let (c, d) = (a.rotate(by), b.rotate(by));
@@ -168,10 +164,7 @@ impl<F: Field> PowerTable<F> {
 
     fn entry(&self, digits: &Digits, step: usize) -> F {
         let of_step = &self.entries[step * ODD_MULTIPLES..(step + 1) * ODD_MULTIPLES];
-        let mut t = of_step[0];
-        for (multiple, entry) in of_step.iter().enumerate().skip(1) {
-            t.assign_where(entry, chosen::<F>(digits, step, multiple));
-        }
+        let [mut t] = F::select(of_step, |multiple| chosen::<F>(digits, step, multiple));
         // 1 / (1 + i t) is 1 - i t but for a factor in F_p, which does not count.
         let negated = t.neg();
         t.assign_where(&negated, negative::<F>(digits, step));
@@ -201,14 +194,15 @@ fn powers() -> Vec<Residue> {
     all.iter().zip(&inverses).map(|([_, b], inverse)| b.mul(inverse)).collect()
 }
 
-/// Tables of P and g, made at the first use and kept.
+/// Tables of P and g.
 pub(crate) struct Fixed<F> {
     pub(crate) generator: PointTable<F>,
     pub(crate) paired: PowerTable<F>,
 }
 
-/// The tables of the scalar truth: 1248 KiB.
-pub(crate) fn portable() -> &'static Fixed<Residue> {
-    static FIXED: OnceLock<Fixed<Residue>> = OnceLock::new();
-    FIXED.get_or_init(|| Fixed { generator: PointTable::new(&Affine::GENERATOR), paired: PowerTable::new() })
+impl<F: Field> Fixed<F> {
+    /// Computes both.
+    pub(crate) fn new() -> Self {
+        Self { generator: PointTable::new(&Affine::GENERATOR), paired: PowerTable::new() }
+    }
 }

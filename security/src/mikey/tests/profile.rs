@@ -5,7 +5,9 @@ use super::super::{CryptoSession, WrongMac};
 use super::hex_text as hex;
 
 /// User, GMK, GMK-ID, user salt, GUK-ID; RAND, CS ID 4, master key and salt of SRTP where they are known.
-const GUK_IDS: &[(&str, &str, u32, u32, u32, Option<[&str; 3]>)] = &[
+type GukId = (&'static str, &'static str, u32, u32, u32, Option<[&'static str; 3]>);
+
+const GUK_IDS: &[GukId] = &[
     (
         "sip:p25user01@etherstack.com",
         "fcfe65cd967c58d260b603ccb9a887a9",
