@@ -5,10 +5,10 @@ use crate::{Hex, check_mode, write_private};
 use pkcs8::der::pem::{self, LineEnding};
 use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use serde::Deserialize;
-use sidelink_security::counter::reserve::{CounterStore, StreamId};
+use sidelink_prose::group_owner::list_stream;
+use sidelink_security::counter::reserve::CounterStore;
 use sidelink_security::direct::signed::issue::Issuer;
 use sidelink_security::direct::signed::{Credential, Root, Trust};
-use sidelink_security::kdf::own::stream_id;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::File;
@@ -140,7 +140,7 @@ where
         *number = root.crl_number().max(*number);
     }
     for (key, number) in numbers {
-        let stream = StreamId(stream_id(&key, b"crlnum"));
+        let stream = list_stream(&key);
         let used = store.reserved(&stream).map_err(failed)?;
         let now = u64::from(number);
         if now < used {

@@ -313,7 +313,7 @@ impl Member {
         }
         let (now, guard) = (self.common.now, self.common.config.guard);
         let seconds = |value: u32| UtcTime::from_millis(u64::from(value) * 1000);
-        if now >= seconds(keys.expiry).plus_millis(guard) {
+        if now >= seconds(keys.expiry) {
             return Err("they have expired");
         }
         if now.plus_millis(guard) < seconds(keys.valid_from) {

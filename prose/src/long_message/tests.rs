@@ -71,6 +71,11 @@ fn the_reasons_of_a_refusal() {
     // The same message in another way is the same message.
     assert_eq!(receiver.handle(MARY, &pdus(Way::Whole, 7, &message)[0], T0), Err(Refused::Known));
     assert_eq!(receiver.statistics(), Statistics { messages: 1, copies: 3, lost: 0 });
+    // Its fragments are not needed any more when it comes whole.
+    assert_eq!(receiver.handle(MARY, &pdus(coded(99, 1), 6, &message)[0], T0), Ok(None));
+    assert!(receiver.handle(MARY, &pdus(Way::Whole, 6, &message)[0], T0).unwrap().is_some());
+    assert_eq!(receiver.octets(), 0);
+    assert_eq!(receiver.statistics(), Statistics { messages: 2, copies: 3, lost: 0 });
     // Another sequence number, another sender, another content: another message.
     assert!(receiver.handle(MARY, &pdus(Way::Whole, 8, &message)[0], T0).unwrap().is_some());
     assert!(receiver.handle(JOHN, &pdus(Way::Whole, 7, &message)[0], T0).unwrap().is_some());
@@ -92,13 +97,19 @@ fn what_is_forgotten_comes_again() {
     assert!(receiver.handle(MARY, &whole, T0.plus_millis(memory)).unwrap().is_some());
     let later = T0.plus_millis(memory);
     // Each fragment prolongs the life of its set.
-    for (at, part) in parts[..2].iter().enumerate() {
+    for (at, part) in parts[..3].iter().enumerate() {
         let now = later.plus_millis(at as u64 * (lifetime - 1));
+        assert_eq!(receiver.handle(MARY, part, now).unwrap().is_some(), at == 2);
+    }
+    let later = later.plus_millis(2 * lifetime);
+    let parts = pdus(coded(100, 1), 9, &message);
+    for (at, part) in parts[..2].iter().enumerate() {
+        let now = later.plus_millis(at as u64 * lifetime);
         assert_eq!(receiver.handle(MARY, part, now), Ok(None));
     }
-    let now = later.plus_millis(2 * lifetime - 1);
-    assert_eq!(receiver.handle(MARY, &parts[2], now), Ok(None), "alone again");
+    assert_eq!(receiver.handle(MARY, &parts[2], later.plus_millis(lifetime)), Ok(None), "the first is lost");
     assert_eq!(receiver.statistics().lost, 1);
+    let now = later.plus_millis(lifetime);
     // Memory of messages is bounded as well.
     for sequence in 0..remembered as u16 {
         receiver.handle(JOHN, &pdus(Way::Whole, sequence, b"x")[0], now).unwrap();

@@ -123,7 +123,7 @@ fn forged_answers_end_nothing() {
         forged
     });
     rig.assert_in(1);
-    for kind in [Kind::Removal, Kind::LeaveAccept, Kind::Keys, Kind::Confirm] {
+    for kind in [Kind::Removal, Kind::LeaveAccept, Kind::Keys, Kind::Confirm, Kind::Leave] {
         let octets = [&[kind.octet(), 7, 7, 7][..], &[0, 0, 0, 2], &[1; 189]].concat();
         for length in [24, 197] {
             let now = rig.time();
@@ -134,6 +134,102 @@ fn forged_answers_end_nothing() {
     }
     rig.assert_in(1);
     assert_eq!(rig.ues[0].owner().members().count(), 1);
+}
+
+/// Sources that receive can echo cookies: the table is bounded all the same.
+#[test]
+fn half_open_joins_are_bounded() {
+    let limits = |ue| Config { cookies_from: 1000, half_open: 5, ..config(ue) };
+    let mut rig = Rig::with(0, limits, |_| trust());
+    for at in 0..20 {
+        let (now, message) = (rig.time(), request(at, None));
+        rig.input(0, Input::Message { now, from: source(at), message: &message }).unwrap();
+        assert!(rig.ues[0].owner().half_open() <= 5);
+        rig.tick(PERIOD);
+    }
+    assert!(rig.ues[0].notes().any(|note| matches!(note, Note::HalfOpenFull { .. })));
+}
+
+/// A repeated request gets the same challenge, and takes no second place.
+#[test]
+fn copies_of_requests_and_proofs() {
+    let mut rig = Rig::new(1);
+    rig.join(1);
+    rig.run_with(PERIOD, |sent| vec![sent.clone(), sent]);
+    let challenges: Vec<_> = rig.old.iter().filter(|sent| sent.kind == Kind::Challenge).collect();
+    assert_eq!(challenges.len(), 2);
+    assert_eq!(challenges[0].octets, challenges[1].octets);
+    assert_eq!(rig.ues[0].owner().half_open(), 1);
+    // Challenge, then the proof: keys on their way.
+    rig.run(2 * PERIOD);
+    let keys = |rig: &Rig| rig.old.iter().filter(|sent| sent.kind == Kind::Keys).count();
+    assert_eq!(keys(&rig), 1);
+    let proof = rig.old.iter().find(|sent| sent.kind == Kind::Proof).unwrap().clone();
+    let mut changed = proof.clone();
+    changed.octets[40] ^= 1;
+    rig.hear(&changed);
+    assert_eq!(keys(&rig), 1, "another proof gets nothing");
+    rig.hear(&proof);
+    assert_eq!(keys(&rig), 2);
+}
+
+/// What comes from another layer-2 identity, or for another nonce, is not looked at.
+#[test]
+fn messages_that_do_not_belong_to_the_join() {
+    let mut rig = Rig::new(1);
+    rig.join(1);
+    let nonce = rig.old[0].octets[4..20].to_vec();
+    let mut other = nonce.clone();
+    other[3] ^= 1;
+    let give = |rig: &mut Rig, from: usize, octets: &[u8]| {
+        let (now, before) = (rig.time(), rig.old.len());
+        rig.input(1, Input::Message { now, from: layer2(from), message: octets }).unwrap();
+        let sent = rig.old.len() - before;
+        let Some(Event::Note(note)) = rig.ues[1].events.last().cloned() else { return (sent, None) };
+        (sent, Some(note))
+    };
+    let cookie = |nonce: &[u8]| [&[Kind::Cookie.octet(), 7, 7, 7][..], nonce, &[9; 16]].concat();
+    let unexpected = |kind, from| Some(Note::Unexpected { from: layer2(from), kind });
+    assert_eq!(give(&mut rig, 0, &cookie(&other)), (0, unexpected(Kind::Cookie, 0)));
+    assert_eq!(give(&mut rig, 3, &cookie(&nonce)), (0, unexpected(Kind::Cookie, 3)));
+    let refusal = [&[Kind::Refusal.octet(), 7, 7, 7][..], &other, &[1]].concat();
+    assert_eq!(give(&mut rig, 0, &refusal), (0, unexpected(Kind::Refusal, 0)));
+    // A challenge costs no check of its signature then.
+    rig.run_with(PERIOD, |sent| vec![sent]);
+    let challenge = rig.old.iter().find(|sent| sent.kind == Kind::Challenge).unwrap().octets.clone();
+    for (at, from) in [(5, 0), (42, 0), (0, 3)] {
+        let mut changed = challenge.clone();
+        if from == 0 {
+            changed[at] ^= 1;
+        }
+        assert_eq!(give(&mut rig, from, &changed), (0, unexpected(Kind::Challenge, from)), "{at}");
+    }
+    // A confirm from elsewhere.
+    let mut elsewhere = 0;
+    rig.run_with(400, |sent| {
+        let moved = sent.kind == Kind::Confirm;
+        elsewhere += usize::from(moved);
+        vec![Sent { from: if moved { layer2(3) } else { sent.from }, ..sent }]
+    });
+    assert!(elsewhere > 0);
+    assert_eq!(rig.ues[0].owner().members().count(), 0);
+}
+
+/// Keys of an earlier epoch of the same join do not come back.
+#[test]
+fn keys_never_go_back() {
+    let mut rig = Rig::new(1);
+    rig.all_join();
+    let old: Vec<_> = rig.old.iter().filter(|sent| sent.kind == Kind::Keys).cloned().collect();
+    let now = rig.time();
+    rig.input(0, Input::Renew { now }).unwrap();
+    rig.run(400);
+    rig.assert_in(1);
+    for sent in old {
+        rig.hear(&sent);
+        rig.assert_in(1);
+    }
+    assert!(matches!(rig.ues[1].events.last(), Some(Event::Note(Note::Unexpected { kind: Kind::Keys, .. }))));
 }
 
 /// Leave and removal, repeated by an attacker after the member has joined again.

@@ -239,3 +239,56 @@ fn no_answer() {
     rig.join(1);
     assert_ne!(rig.old[3].octets, rig.old[0].octets);
 }
+
+/// An owner that is wrong itself: a member does not take keys for algorithms that it does not allow, nor keys that are not
+/// valid by its clock.
+#[test]
+fn keys_that_a_member_does_not_take() {
+    let machine = |rig: &mut Rig, change: &dyn Fn(&mut Config)| {
+        let Machine::Owner(owner) = &mut rig.ues[0].machine else { panic!("an owner") };
+        change(&mut owner.common.config);
+    };
+    let aes = |ue| Config { capabilities: Capabilities { eea: 0x20, eia: 0x20 }, ..config(ue) };
+    let changes: [&dyn Fn(&mut Config); 3] = [
+        &|config| config.group.eea = Algorithm::Zuc,
+        &|config| config.group.mac = Some(Algorithm::Zuc),
+        &|config| config.group.mac = None,
+    ];
+    for change in changes {
+        let mut rig = Rig::with(1, aes, |_| trust());
+        rig.all_join();
+        let (now, epoch) = (rig.time(), rig.ues[1].member().epoch());
+        machine(&mut rig, change);
+        rig.input(0, Input::Renew { now }).unwrap();
+        rig.run(400);
+        assert_eq!(rig.ues[1].member().epoch(), epoch);
+        assert!(rig.ues[1].notes().any(|note| matches!(note, Note::UnusableKeys { .. })));
+    }
+    // Beyond the difference of clocks that is allowed.
+    for (ahead, taken) in [(60_000, true), (70_000, false)] {
+        let mut rig = Rig::new(1);
+        rig.all_join();
+        let (now, epoch) = (rig.time().plus_millis(ahead), rig.ues[1].member().epoch());
+        rig.input(0, Input::Renew { now }).unwrap();
+        rig.run(400);
+        assert_eq!(rig.ues[1].member().epoch() != epoch, taken, "{ahead}");
+    }
+    // Keys that are over when they come.
+    for (lifetime, taken) in [(60_000, true), (30_000, false)] {
+        let mut rig = Rig::with(1, |ue| Config { key_lifetime: lifetime, ..config(ue) }, |_| trust());
+        rig.join(1);
+        rig.run_with(400, |sent| vec![sent]);
+        rig.assert_in(1);
+        let keys = rig.old.iter().find(|sent| sent.kind == Kind::Keys).unwrap().clone();
+        let mut late = Rig::with(1, |ue| Config { key_lifetime: lifetime, ..config(ue) }, |_| trust());
+        late.join(1);
+        late.run_with(2 * PERIOD, |sent| vec![sent]);
+        late.run_with(PERIOD, |sent| if sent.kind == Kind::Keys { Vec::new() } else { vec![sent] });
+        // The same keys, since everything is the same; the member's clock alone goes on.
+        let now = late.time().plus_millis(37_000);
+        late.ues[1].input(Input::Message { now, from: layer2(0), message: &keys.octets }).unwrap();
+        late.drain(1);
+        assert_eq!(late.ues[1].member().epoch().is_some(), taken, "{lifetime}");
+        assert_eq!(late.ues[1].held.ever.is_empty(), !taken, "not even for a moment");
+    }
+}

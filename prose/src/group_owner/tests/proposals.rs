@@ -56,6 +56,51 @@ fn t3_4_1_a_rogue_owner_is_refused() {
     assert!(rig.ues[1].notes().any(reason));
 }
 
+/// T3.4-1: a raw key that the member knows is not a certificate.
+#[test]
+fn t3_4_1_a_raw_key_is_not_enough() {
+    use super::super::common::CHALLENGE;
+    use sidelink_security::direct::signed::{Statement, digest};
+    use sidelink_wire::group_owner::{Body, Challenge, Repr};
+    let raw = Credential::raw(&[0x77; 32]);
+    let knows = |ue| {
+        let mut trust = trust();
+        if ue == 1 {
+            trust.raw = vec![(name(0).value, Credential::raw(&[0x77; 32]).public())];
+        }
+        trust
+    };
+    let mut rig = Rig::with(1, config, knows);
+    rig.join(1);
+    let request = rig.air.remove(0).octets;
+    let mut nonce = [0; 16];
+    nonce.copy_from_slice(&request[4..20]);
+    let (owner_nonce, identity, credential) = ([1; 16], &name(0).value[..], &raw.encoded()[..]);
+    let body = Body::Challenge(Challenge {
+        nonce,
+        owner_nonce,
+        crl_number: 5,
+        identity,
+        credential,
+        signature: [0; 64],
+    });
+    let repr = Repr { group: GROUP.group_id, body };
+    let mut out = vec![0; repr.buffer_len()];
+    repr.emit(&mut out).unwrap();
+    let at = out.len() - 64;
+    let (label, transcript) = (CHALLENGE, &digest(&[&request]));
+    let signature = raw.attest(&Statement { label, transcript, content: &out[..at] });
+    out[at..].copy_from_slice(&signature);
+    let now = rig.time();
+    rig.input(1, Input::Message { now, from: layer2(0), message: &out }).unwrap();
+    assert!(
+        rig.ues[1].notes().any(|note| matches!(note, Note::NoCertificate { .. })),
+        "{:?}",
+        rig.ues[1].events
+    );
+    assert!(rig.air.is_empty(), "no proof");
+}
+
 /// T3.4-2: A1, a man in the middle who changes any octet of any message of a join: the signatures over both ids and both
 /// nonces stop him, and what he cannot spoil comes again.
 #[test]

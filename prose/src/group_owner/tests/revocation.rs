@@ -194,3 +194,19 @@ fn a_membership_ends_with_its_certificate() {
     rig.assert_in(2);
     assert!(rig.ues[0].events.contains(&Event::Gone { member: name(1), why: Gone::CertificateEnded }));
 }
+
+/// The list comes between the proof of a UE and its confirm.
+#[test]
+fn a_join_ends_with_a_revocation() {
+    let mut rig = Rig::new(1);
+    rig.join(1);
+    rig.run(2 * PERIOD);
+    // The proof arrives, and the keys are lost.
+    rig.period(&mut |sent| vec![sent]);
+    assert_eq!(rig.ues[0].owner().half_open(), 1);
+    let (now, list) = (rig.time(), issuer().revoke(6, &[101], time(T0)));
+    rig.input(0, Input::RevocationList { now, der: &list }).unwrap();
+    assert_eq!(rig.ues[0].owner().half_open(), 0);
+    rig.run(3000);
+    assert_eq!(rig.ues[0].owner().members().count(), 0);
+}

@@ -5,6 +5,7 @@ use super::*;
 
 mod covered;
 mod path;
+mod statements;
 
 const NOW: UtcTime = UtcTime::from_millis(1_700_000_000_000);
 const DAY: u64 = 86_400_000;
