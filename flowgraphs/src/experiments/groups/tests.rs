@@ -1,6 +1,6 @@
 //! Scenarios of groups, played with few members.
 
-use super::cases::{ALL, GroupCase};
+use super::cases::{ALL, GroupCase, GroupScenario};
 use super::costs::{GroupCosts, Run};
 use super::{output, setup};
 use crate::config::LongMessageWay;
@@ -111,19 +111,31 @@ fn attacks_come_to_what_they_must() {
     }
 }
 
-/// All scenarios with 20 members at three signal-to-noise ratios: minutes. Run it with
-/// `cargo test --release -p sidelink-flowgraphs --lib groups::tests::campaign -- --ignored --nocapture`.
-#[test]
-#[ignore = "minutes"]
-fn campaign() {
+/// Plays scenarios at three signal-to-noise ratios, and prints what they cost.
+fn campaign(members: usize, which: impl Fn(&GroupScenario) -> bool) {
     let mut all = Vec::new();
-    for scenario in ALL {
+    for scenario in ALL.iter().filter(|scenario| which(scenario)) {
         for snr in [10.0, 15.0, 20.0] {
-            let members = if scenario.attack.is_some() { 3 } else { 20 };
             let (_, costs) = play(&case(scenario.name, members, snr));
-            assert_eq!(costs.failure, None);
+            assert_eq!(costs.failure, None, "{} at {snr} dB", scenario.name);
             all.push(costs);
         }
     }
     output::write(crate::args::Form::Table, &all, &mut std::io::stdout()).unwrap();
+}
+
+/// Minutes. Run it with
+/// `cargo test --release -p sidelink-flowgraphs --lib groups::tests::twenty_members -- --ignored --nocapture`.
+#[test]
+#[ignore = "minutes"]
+fn twenty_members() {
+    campaign(20, |scenario| scenario.attack.is_none());
+}
+
+/// Minutes. Run it with
+/// `cargo test --release -p sidelink-flowgraphs --lib groups::tests::attacks_at -- --ignored --nocapture`.
+#[test]
+#[ignore = "minutes"]
+fn attacks_at_three_ratios() {
+    campaign(3, |scenario| scenario.attack.is_some());
 }
