@@ -132,6 +132,7 @@ fn open_air(case: &GroupCase<'_>, ports: usize) -> anyhow::Result<Air> {
         seed: case.seed,
         snr: Some(case.snr.0),
         utc: Some(START as i64),
+        ports: ports.max(16),
         wait_for: ports,
         stall: 120.0,
         ..AirConfig::default()

@@ -67,7 +67,8 @@ impl Timeline {
     /// By how much later everything is said again: whole periods, so that every copy lies where its original lay.
     pub(crate) fn delay(&self, replay: Replay, period: u64) -> u64 {
         match replay {
-            Replay::Soon => 3 * period,
+            // Behind the first distribution to a few members, and between two messages of the call.
+            Replay::Soon => 25 * period,
             Replay::AfterRekeying => (self.second_call + 800 - self.distribute).next_multiple_of(period),
         }
     }
