@@ -206,6 +206,34 @@ impl GroupCosts {
     }
 }
 
+impl GroupCosts {
+    /// Returns what must not be, or did not come about, if anything.
+    pub(crate) fn unexpected(&self, case: &GroupCase<'_>) -> Option<String> {
+        if self.failure.is_some() {
+            return self.failure.clone();
+        }
+        let expect = case.scenario.attack.map(|attack| attack.expect);
+        let stopped = matches!(self.outcome.as_deref(), Some("stopped" | "no group while it lasts"));
+        if expect == Some(Expect::Denied) {
+            return (!stopped).then(|| "there is a group, which nothing here is known to allow".to_owned());
+        }
+        if let Some(phase) = self.phases.iter().find(|phase| phase.reached != phase.of) {
+            return Some(format!("{}: {} of {} members have the key", phase.name, phase.reached, phase.of));
+        }
+        if self.thief.is_some_and(|thief| thief.read_before == 0) {
+            let why = "the thief read nothing before the re-keying: the exercise shows nothing";
+            return Some(why.to_owned());
+        }
+        match expect {
+            Some(Expect::Stopped) if !stopped => Some("the attack was not stopped".to_owned()),
+            Some(Expect::Passes) if stopped => {
+                Some("the attack was stopped, which nothing here is known to do".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Messages that members believed although they are of somebody else.
 fn foreign(run: &Run, by: By) -> usize {
     let other = run.other.as_ref();
