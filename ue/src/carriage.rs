@@ -1,17 +1,26 @@
 //! Long messages in PC5 signalling: a message as the PDUs in which it goes, and back.
 
-use sidelink_prose::long_message::{Error, Receiver, Sender, Way};
+use sidelink_prose::long_message::{Config, Error, Receiver, Sender, Way};
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::long_message::{Content, Packet};
 use sidelink_wire::pc5_signalling::MessageType;
 
+/// Milliseconds for which copies of a message are dropped: they come together. The machines notice replays of later.
+const MEMORY: u64 = 5000;
+
 /// Carries the long messages of a UE.
-#[derive(Default)]
 pub(super) struct Carriage {
     pub(super) way: Way,
     receiver: Receiver,
     sequence: u16,
+}
+
+impl Default for Carriage {
+    fn default() -> Self {
+        let receiver = Receiver::new(Config { memory: MEMORY, ..Config::default() });
+        Self { way: Way::default(), receiver, sequence: 0 }
+    }
 }
 
 impl Carriage {

@@ -42,8 +42,8 @@ pub(crate) enum By {
     Stranger,
     /// A4: a member that distributes a GMK, signed as itself.
     NotManager,
-    /// A2: says everything again, after the group was re-keyed.
-    Replay,
+    /// A2: says everything again.
+    Replay(Replay),
     /// A3: a radio in the middle that flips a bit of all data.
     Middle,
     /// A5: an owner whose certificate is of an issuer that nobody trusts.
@@ -55,13 +55,22 @@ pub(crate) enum By {
     },
 }
 
+/// When everything is said again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replay {
+    /// A few SC periods later.
+    Soon,
+    /// After the group was re-keyed.
+    AfterRekeying,
+}
+
 impl GroupAttack {
     /// The capability of the proposals' digest.
     pub(crate) const fn adversary(&self) -> &'static str {
         match self.by {
             By::Stranger => "A1",
             By::NotManager | By::Revoked { .. } => "A4",
-            By::Replay => "A2",
+            By::Replay(_) => "A2",
             By::Middle => "A3",
             By::RogueOwner => "A5",
         }
@@ -102,10 +111,25 @@ pub(crate) const ALL: &[GroupScenario] = &[
         By::NotManager,
         Expect::Stopped,
     ),
+    GroupScenario {
+        mac: true,
+        ..attack(
+            "attack-group-replay",
+            "A2 says an older GMK, and all data of its call, again after a newer one; data has our MAC-I (T3.1-4, T3.1-7)",
+            By::Replay(Replay::AfterRekeying),
+            Expect::Stopped,
+        )
+    },
     attack(
-        "attack-group-replay",
-        "A2 says an older GMK, and all data, again after a newer one (T3.1-4, T3.1-7)",
-        By::Replay,
+        "attack-group-replay-noise",
+        "the same without MAC-I: data of before becomes noise under a PGK of the same index (T3.1-7)",
+        By::Replay(Replay::AfterRekeying),
+        Expect::Passes,
+    ),
+    attack(
+        "attack-group-replay-soon",
+        "A2 says all messages and data again while their call goes on (T3.1-7)",
+        By::Replay(Replay::Soon),
         Expect::Stopped,
     ),
     attack(

@@ -206,23 +206,50 @@ impl GroupCosts {
     }
 }
 
+impl GroupCosts {
+    /// Returns what must not be, or did not come about, if anything.
+    pub(crate) fn unexpected(&self, case: &GroupCase<'_>) -> Option<String> {
+        if self.failure.is_some() {
+            return self.failure.clone();
+        }
+        let expect = case.scenario.attack.map(|attack| attack.expect);
+        let stopped = matches!(self.outcome.as_deref(), Some("stopped" | "no group while it lasts"));
+        if expect == Some(Expect::Denied) {
+            return (!stopped).then(|| "there is a group, which nothing here is known to allow".to_owned());
+        }
+        if let Some(phase) = self.phases.iter().find(|phase| phase.reached != phase.of) {
+            return Some(format!("{}: {} of {} members have the key", phase.name, phase.reached, phase.of));
+        }
+        if self.thief.is_some_and(|thief| thief.read_before == 0) {
+            let why = "the thief read nothing before the re-keying: the exercise shows nothing";
+            return Some(why.to_owned());
+        }
+        match expect {
+            Some(Expect::Stopped) if !stopped => Some("the attack was not stopped".to_owned()),
+            Some(Expect::Passes) if stopped => {
+                Some("the attack was stopped, which nothing here is known to do".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Messages that members believed although they are of somebody else.
 fn foreign(run: &Run, by: By) -> usize {
     let other = run.other.as_ref();
     let joined = |entries: &Entries| count(entries, [0, u64::MAX], &Sort::Joined);
     let got = |entries: &Entries| count(entries, [0, u64::MAX], &Sort::Got);
+    let altered = |(_, entry): &&(u64, Entry)| matches!(entry, Entry::Data { number: None, .. });
+    let noise: usize = run.members.iter().map(|member| member.iter().filter(altered).count()).sum();
     match by {
         // Two calls of the first member, and two keys of the manager.
-        By::Stranger | By::NotManager | By::Replay => {
+        By::Stranger | By::NotManager | By::Replay(_) => {
             let calls: usize = run.members.iter().map(|member| joined(member).saturating_sub(2)).sum();
             let keys: usize = run.members.iter().map(|member| got(member).saturating_sub(2)).sum();
-            calls + keys
+            calls + keys + noise
         }
         // Data that nobody of the group sent so.
-        By::Middle => {
-            let altered = |(_, entry): &&(u64, Entry)| matches!(entry, Entry::Data { number: None, .. });
-            run.members.iter().map(|member| member.iter().filter(altered).count()).sum()
-        }
+        By::Middle => noise,
         // Members that are in the group of a rogue.
         By::RogueOwner => run.members.iter().map(got).sum(),
         // Keys that the one whose certificate is revoked got.

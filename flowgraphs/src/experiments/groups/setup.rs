@@ -32,7 +32,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     let timeline = Timeline::of(case);
     let parties = parties(case);
     let by = case.scenario.attack.map(|attack| attack.by);
-    let attacker = by.filter(|by| matches!(by, By::Replay | By::Middle));
+    let attacker = by.filter(|by| matches!(by, By::Replay(_) | By::Middle));
     let air = open_air(case, parties.len() + usize::from(attacker.is_some()))?;
     let keys = match case.scenario.solution {
         Solution::Identity => keys::laboratory(&parties)?,
@@ -108,7 +108,7 @@ fn parties(case: &GroupCase<'_>) -> Vec<Party> {
     if case
         .scenario
         .attack
-        .is_some_and(|attack| !matches!(attack.by, By::Replay | By::Middle | By::RogueOwner))
+        .is_some_and(|attack| !matches!(attack.by, By::Replay(_) | By::Middle | By::RogueOwner))
     {
         parties.push(Party::Mallory);
     }
@@ -132,6 +132,7 @@ fn open_air(case: &GroupCase<'_>, ports: usize) -> anyhow::Result<Air> {
         seed: case.seed,
         snr: Some(case.snr.0),
         utc: Some(START as i64),
+        ports: ports.max(16),
         wait_for: ports,
         stall: 120.0,
         ..AirConfig::default()
@@ -165,8 +166,7 @@ enum Attacking {
 }
 
 impl Attacking {
-    /// Begins an attack: a replay comes later than the re-keying, by whole periods, so that every copy lies where its original
-    /// lay; a radio in the middle begins once the call is there, so that the group is.
+    /// Begins an attack; a radio in the middle begins once the call is there, so that the group is.
     fn begin(
         case: &GroupCase<'_>,
         by: By,
@@ -176,7 +176,7 @@ impl Attacking {
         let streams = radio.start()?;
         let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
         let mut config = config(case, Party::Manager)?;
-        if by == By::Middle {
+        let By::Replay(replay) = by else {
             // who drowns others must be louder
             (config.name, config.device.level) = ("mallory".to_owned(), 10.0);
             let Timeline { call, rekey, .. } = timeline.from(subframe_of(anchor));
@@ -185,8 +185,8 @@ impl Attacking {
             attacker.set_duration(timeline.end);
             let running = Running::start(attacker, streams, false, ThreadOptions::default(), None)?;
             return Ok(Self::Middle(running));
-        }
-        let delay = (timeline.rekey - timeline.distribute).next_multiple_of(case.period);
+        };
+        let delay = timeline.delay(replay, case.period);
         let mut replayer = Replayer::new("mallory", config.numerology()?, anchor, delay, Decibel(3.0));
         replayer.set_duration(timeline.end);
         let running = Running::start(replayer, streams, false, ThreadOptions::default(), None)?;

@@ -1,6 +1,6 @@
 //! When what is asked for, in subframes after the start.
 
-use super::cases::{GroupCase, Solution};
+use super::cases::{By, GroupCase, Replay, Solution};
 use crate::config::LongMessageWay;
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::units::{PrbRange, SidelinkMode};
@@ -54,11 +54,25 @@ impl Timeline {
         let first_call = distribute + distribution;
         let rekey = first_call + call;
         let second_call = rekey + distribution;
-        Self { distribute, call: first_call, rekey, second_call, end: second_call + call, spacing }
+        let end = match case.scenario.attack.map(|attack| attack.by) {
+            // All of the first distribution and of its call comes again.
+            Some(By::Replay(Replay::AfterRekeying)) => second_call + call + distribution + call,
+            _ => second_call + call,
+        };
+        Self { distribute, call: first_call, rekey, second_call, end, spacing }
     }
 }
 
 impl Timeline {
+    /// By how much later everything is said again: whole periods, so that every copy lies where its original lay.
+    pub(crate) fn delay(&self, replay: Replay, period: u64) -> u64 {
+        match replay {
+            // Behind the first distribution to a few members, and between two messages of the call.
+            Replay::Soon => 25 * period,
+            Replay::AfterRekeying => (self.second_call + 800 - self.distribute).next_multiple_of(period),
+        }
+    }
+
     /// The same times in the count of UEs whose first subframe is `began`.
     pub(crate) const fn from(self, began: u64) -> Self {
         Self {
