@@ -276,6 +276,24 @@ fn a_command_of_another_is_refused() {
     }
 }
 
+/// T4.3-1 for commands: Peter answers in John's name with a key of his own, whose MAC-I is right. The signature is not
+/// John's.
+#[test]
+fn an_impostor_with_keys_of_its_own_is_refused() {
+    for coverage in [Coverage::Clause, Coverage::Bound] {
+        let equip: fn(usize, &mut LinkManager) = match coverage {
+            Coverage::Clause => |index, manager| clause(if index == 1 { 2 } else { index }, manager),
+            Coverage::Bound => |index, manager| bound(if index == 1 { 2 } else { index }, manager),
+        };
+        let mut air = air(equip);
+        air.connect(0, 1);
+        air.run(3 * PERIOD);
+        assert!(messages(&air).contains(&12), "he answers");
+        assert!(air.up(0, 1).is_none() && air.ues[0].disk.keys.is_empty());
+        assert_eq!(causes(&air, 0), [Cause::AuthenticationFailure]);
+    }
+}
+
 /// T4.3-3, in this direction: Peter takes Mary's request and signs it as his own. The key of the command is for Peter and
 /// not for Mary, who has no link by it.
 #[test]
