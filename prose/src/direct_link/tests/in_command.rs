@@ -225,7 +225,7 @@ fn a_time_out_of_the_window_is_refused() {
         {
             let mut air = air(equip);
             air.ues[ue].skew = skew;
-            air.now = air.now + 1;
+            air.now += 1;
             air.connect(0, 1);
             // Without the time on the air.
             for flying in &mut air.flying {
