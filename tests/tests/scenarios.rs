@@ -98,6 +98,43 @@ fn signatures_cost_six_messages_and_two_durable_writes() {
     assert!(costs["setup_ms"][1].is_u64(), "{costs}");
 }
 
+/// Keys of identities: the digest foretold 9 blocks for the final variant and 10 for the draft, of 101 octets each; the
+/// blocks here have 63.
+#[test]
+fn keys_of_identities_cost_what_they_carry() {
+    let expected = [
+        ("direct-sakke", [4, 15, 60, 12, 612, 2]),
+        ("direct-sakke-bound", [4, 15, 60, 12, 624, 3]),
+        ("direct-sakke-draft", [5, 14, 56, 12, 604, 3]),
+        ("direct-sakke-answered", [6, 24, 96, 16, 1131, 3]),
+    ];
+    for (name, expected) in expected {
+        for costs in play(&[name, "--snr", "10,15,20"]) {
+            let keys = ["msgs", "n_tb", "sf_pssch", "sf_pscch", "l3_octets", "durable_writes"];
+            assert_eq!(keys.map(|key| setup(&costs, key)), expected, "{costs}");
+            assert_eq!(setup(&costs, "retx"), 0, "at the first try: {costs}");
+        }
+    }
+}
+
+/// T4.3-1, -2 and -6 over the air. The echo of a long message and a flood of long requests take the air away, and nothing
+/// else.
+#[test]
+fn attackers_of_identities_get_what_is_stated() {
+    let stated = [
+        ("attack-sakke-forge", "stopped"),
+        ("attack-sakke-forge-draft", "stopped"),
+        ("attack-sakke-replay-draft", "no link while it lasts"),
+        ("attack-sakke-flood", "no link while it lasts"),
+    ];
+    for (name, outcome) in stated {
+        for costs in play(&[name, "--snr", "10,15,20", "--seed", "2"]) {
+            assert_eq!(costs["outcome"], outcome, "{costs}");
+        }
+    }
+    assert_eq!(play(&["attack-sakke-replay", "--seed", "1"])[0]["outcome"], "stopped");
+}
+
 #[test]
 fn keys_change_under_traffic() {
     // at this seed the two do not talk over each other: who sends does not hear, and with others one text of thirty is lost

@@ -211,7 +211,8 @@ mod tests {
             prop_assert_eq!(back, key);
             let connection = ConnectionId::new(id.to_be_bytes()).unwrap();
             let exchange = Exchange::new(Side::Target, connection, &name, &octets);
-            prop_assert_eq!(Exchange::parse(&exchange.emit().unwrap()), Ok(exchange));
+            let emitted = exchange.emit().unwrap();
+            prop_assert_eq!(Exchange::parse(&emitted), Ok(exchange));
         }
     }
 }

@@ -131,6 +131,10 @@ pub(super) struct Up {
 
 /// Exchange in progress on a link in use, one at a time.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is moved once, and a box would allocate for every exchange"
+)]
 pub(super) enum Exchange {
     /// None.
     Idle,

@@ -57,9 +57,11 @@ fn channel(seed: u64, hostile: bool) -> Box<dyn FnMut(Flying) -> Vec<Flying>> {
     })
 }
 
+type Equip = fn(usize, &mut LinkManager);
+
 /// What gives the UEs of a run their KDs: the operator, certificates, or the keys of identities in their variants, of
 /// which NR carries the draft's alone.
-const SOURCES: [Option<fn(usize, &mut LinkManager)>; 6] =
+const SOURCES: [Option<Equip>; 6] =
     [None, Some(equip), Some(draft), Some(answered), Some(clause), Some(bound)];
 
 /// Runs random actions of applications and operators over a bad channel; then over a good channel a link must come up

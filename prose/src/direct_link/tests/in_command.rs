@@ -225,7 +225,7 @@ fn a_time_out_of_the_window_is_refused() {
         {
             let mut air = air(equip);
             air.ues[ue].skew = skew;
-            air.now = air.now + 1;
+            air.now += 1;
             air.connect(0, 1);
             // Without the time on the air.
             for flying in &mut air.flying {
@@ -273,6 +273,24 @@ fn a_command_of_another_is_refused() {
             let tries = air.ues[0].notes.iter().filter(|note| matches!(note, Note::TryEnded { .. })).count();
             assert_eq!(tries, 0, "{at}");
         }
+    }
+}
+
+/// T4.3-1 for commands: Peter answers in John's name with a key of his own, whose MAC-I is right. The signature is not
+/// John's.
+#[test]
+fn an_impostor_with_keys_of_its_own_is_refused() {
+    for coverage in [Coverage::Clause, Coverage::Bound] {
+        let equip: fn(usize, &mut LinkManager) = match coverage {
+            Coverage::Clause => |index, manager| clause(if index == 1 { 2 } else { index }, manager),
+            Coverage::Bound => |index, manager| bound(if index == 1 { 2 } else { index }, manager),
+        };
+        let mut air = air(equip);
+        air.connect(0, 1);
+        air.run(3 * PERIOD);
+        assert!(messages(&air).contains(&12), "he answers");
+        assert!(air.up(0, 1).is_none() && air.ues[0].disk.keys.is_empty());
+        assert_eq!(causes(&air, 0), [Cause::AuthenticationFailure]);
     }
 }
 
