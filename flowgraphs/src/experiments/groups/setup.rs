@@ -44,7 +44,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     };
     // The air begins when all are there.
     let ports: Vec<_> =
-        parties.iter().map(|party| air.attach(PortConfig::named(&port(*party)))).collect::<Result<_, _>>()?;
+        parties.iter().map(|party| air.attach(PortConfig::named(port(*party)))).collect::<Result<_, _>>()?;
     let attacking = attacker.map(|by| Ok::<_, RadioError>((by, air.attach(PortConfig::named("mallory"))?)));
     let attacking = attacking.transpose()?;
     let mut running = Vec::new();

@@ -1,7 +1,7 @@
 //! Scenarios of groups, played with few members.
 
 use super::cases::{ALL, GroupCase, GroupScenario};
-use super::costs::{GroupCosts, Run};
+use super::costs::GroupCosts;
 use super::{output, setup};
 use crate::config::LongMessageWay;
 use sidelink_phy::units::Decibel;
@@ -19,14 +19,12 @@ fn case(name: &str, members: usize, snr: f64) -> GroupCase<'static> {
     }
 }
 
-fn play(case: &GroupCase<'_>) -> (Run, GroupCosts) {
+/// Plays a case. Returns what happened, for the messages of assertions, and what it came to.
+fn play(case: &GroupCase<'_>) -> (String, GroupCosts) {
     let run = setup::play(case).unwrap();
-    let costs = GroupCosts::of(case, &run);
     let mut events = Vec::new();
     output::events(&run, &mut events).unwrap();
-    println!("{}", String::from_utf8(events).unwrap());
-    println!("{costs:#?}");
-    (run, costs)
+    (String::from_utf8(events).unwrap(), GroupCosts::of(case, &run))
 }
 
 fn reached(costs: &GroupCosts) -> Vec<(usize, usize)> {
@@ -43,8 +41,8 @@ fn check_thief(costs: &GroupCosts) {
 /// A manager gives a key to its members, one is stolen, and hears nothing once the group is re-keyed. T3.1-5.
 #[test]
 fn a_stolen_member_hears_nothing_after_the_re_keying() {
-    let (_, costs) = play(&case("group-sakke", 3, 20.0));
-    assert_eq!(reached(&costs), [(3, 3), (2, 2), (2, 2), (1, 1)]);
+    let (events, costs) = play(&case("group-sakke", 3, 20.0));
+    assert_eq!(reached(&costs), [(3, 3), (2, 2), (2, 2), (1, 1)], "{events}");
     check_thief(&costs);
     // An I_MESSAGE and its acknowledgement for each member; 7 blocks for the one, an eighth for the other, at least.
     let distribution = &costs.phases[0];
@@ -55,16 +53,16 @@ fn a_stolen_member_hears_nothing_after_the_re_keying() {
 /// Members join by certificates, one is expelled, and hears nothing under the next epoch. T3.4-4.
 #[test]
 fn an_expelled_member_hears_nothing_of_the_next_epoch() {
-    let (_, costs) = play(&case("group-owner", 3, 20.0));
-    assert_eq!(reached(&costs), [(3, 3), (0, 0), (2, 2), (0, 0)]);
+    let (events, costs) = play(&case("group-owner", 3, 20.0));
+    assert_eq!(reached(&costs), [(3, 3), (0, 0), (2, 2), (0, 0)], "{events}");
     check_thief(&costs);
 }
 
 /// The standard's way: keys of the PKMF, and none for a member that is revoked.
 #[test]
 fn a_revoked_member_hears_nothing_under_the_next_pgk() {
-    let (_, costs) = play(&case("group-pgk", 3, 20.0));
-    assert_eq!(reached(&costs), [(3, 3), (0, 0), (2, 2), (0, 0)]);
+    let (events, costs) = play(&case("group-pgk", 3, 20.0));
+    assert_eq!(reached(&costs), [(3, 3), (0, 0), (2, 2), (0, 0)], "{events}");
     check_thief(&costs);
     // Nothing about keys goes over PC5.
     assert!(costs.phases.iter().all(|phase| phase.msgs == 0));
@@ -74,8 +72,8 @@ fn a_revoked_member_hears_nothing_under_the_next_pgk() {
 /// Coded fragments carry the same messages.
 #[test]
 fn a_coded_message_arrives_as_a_whole_one() {
-    let (_, costs) = play(&GroupCase { way: LongMessageWay::Coded, ..case("group-sakke", 2, 20.0) });
-    assert_eq!(reached(&costs)[0], (2, 2));
+    let (events, costs) = play(&GroupCase { way: LongMessageWay::Coded, ..case("group-sakke", 2, 20.0) });
+    assert_eq!(reached(&costs)[0], (2, 2), "{events}");
     check_thief(&costs);
     assert!(costs.phases[0].pdu_octets > costs.phases[0].octets + 100, "{:?}", costs.phases[0]);
 }
@@ -90,8 +88,8 @@ fn attacks_are_stopped_by_what_is_there_for_them() {
         ("attack-group-owner-rogue", "no trusted root issued the certificate"),
     ] {
         let case = case(name, 2, 20.0);
-        let (_, costs) = play(&case);
-        assert_eq!(costs.unexpected(&case), None, "{name}");
+        let (events, costs) = play(&case);
+        assert_eq!(costs.unexpected(&case), None, "{name}\n{events}");
         assert!(costs.refused.keys().any(|key| key.contains(why)), "{name}: {:?}", costs.refused);
     }
 }
@@ -100,8 +98,8 @@ fn attacks_are_stopped_by_what_is_there_for_them() {
 #[test]
 fn a_flipped_bit_of_data_without_a_mac_i_is_believed() {
     let case = case("attack-group-flip-data", 2, 20.0);
-    let (_, costs) = play(&case);
-    assert_eq!(costs.unexpected(&case), None);
+    let (events, costs) = play(&case);
+    assert_eq!(costs.unexpected(&case), None, "{events}");
     assert!(costs.outcome.unwrap().contains("believed"));
 }
 
@@ -111,8 +109,8 @@ fn campaign(members: usize, which: impl Fn(&GroupScenario) -> bool) {
     for scenario in ALL.iter().filter(|scenario| which(scenario)) {
         for snr in [10.0, 15.0, 20.0] {
             let case = case(scenario.name, members, snr);
-            let (_, costs) = play(&case);
-            assert_eq!(costs.unexpected(&case), None, "{} at {snr} dB", scenario.name);
+            let (events, costs) = play(&case);
+            assert_eq!(costs.unexpected(&case), None, "{} at {snr} dB\n{events}", scenario.name);
             all.push(costs);
         }
     }
