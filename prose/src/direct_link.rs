@@ -130,6 +130,7 @@ mod target_rekeying;
 mod timers;
 
 pub use admission::Admission;
+pub(crate) use budget::Budget;
 pub use cause::{Cause, CauseOf};
 pub use config::{Config, FailedRekeying, NewKd};
 pub use from_network::FromNetwork;
@@ -142,7 +143,6 @@ pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticke
 pub use key_establishment::{
     AgreedKd, CommandKey, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
 };
-pub(crate) use budget::Budget;
 pub use manager::LinkManager;
 pub use note::{Note, PduError};
 pub use ports::KdStore;

@@ -19,6 +19,7 @@ use super::keyring::Keyring;
 use super::note::Refusal;
 use super::ports::{Kind, Messages};
 use super::record::{CallRecord, Change, CsbId, GmkId, GroupKind, Kept, Stream, Ticket};
+use crate::direct_link::Budget;
 
 /// Queued outputs above which events are dropped.
 const WAITING: usize = 4096;
@@ -48,13 +49,6 @@ pub(super) struct Pending {
     /// The group, and the times that are raised.
     pub(super) group: Layer2Id,
     pub(super) streams: Vec<(Stream, Identity)>,
-}
-
-/// A budget for each second.
-#[derive(Debug, Default)]
-struct Budget {
-    second: u64,
-    spent: u32,
 }
 
 /// The group keys of a UE.
@@ -315,12 +309,8 @@ impl GroupKeys {
 
     /// Takes one from the budget of signatures to verify.
     pub(super) fn judge(&mut self) -> Result<(), Refusal> {
-        let second = self.now.millis() / 1000;
-        if self.judged.second != second {
-            self.judged = Budget { second, spent: 0 };
-        }
-        self.judged.spent = self.judged.spent.saturating_add(1);
-        if self.judged.spent > self.config.judged { Err(Refusal::RateLimited) } else { Ok(()) }
+        let most = self.config.judged;
+        if self.judged.spend(self.now, 1000, most) { Ok(()) } else { Err(Refusal::RateLimited) }
     }
 
     /// Whether an identity is one of this UE.

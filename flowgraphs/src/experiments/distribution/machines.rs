@@ -142,7 +142,9 @@ impl Machines {
         };
         let ue = &mut self.ues[station];
         ue.sequence = ue.sequence.wrapping_add(1);
-        let Some(content) = ue.machine.content() else { anyhow::bail!("UE {station} sends nothing over PC5") };
+        let Some(content) = ue.machine.content() else {
+            anyhow::bail!("UE {station} sends nothing over PC5")
+        };
         for part in Sender::new(self.way, ue.sequence, content, octets)? {
             air.send(station, address, &layer2::signalling(&part))?;
         }
