@@ -164,7 +164,7 @@ enum State {
         time: Option<UtcTime>,
     },
     Keys {
-        server: Server,
+        server: Box<Server>,
         user: Option<Uri>,
         time: Option<UtcTime>,
     },
@@ -242,7 +242,7 @@ impl KmsClient {
                 }
                 self.known = Some(server.clone());
                 self.ask(&Resource::KeyProv { user: user.clone(), time }, now);
-                self.state = State::Keys { server, user, time };
+                self.state = State::Keys { server: Box::new(server), user, time };
                 Ok(())
             }
             (State::Keys { server, user, time }, Some(KmsMessage::KeyProv(keys))) => {
@@ -252,7 +252,7 @@ impl KmsClient {
                 }
                 let keys = check(&server, keys.key_sets, user.as_ref(), time)?;
                 self.state = State::Idle;
-                self.outbox.push_back(Output::Fetched(Box::new(Fetched { server, keys })));
+                self.outbox.push_back(Output::Fetched(Box::new(Fetched { server: *server, keys })));
                 Ok(())
             }
             (State::Idle, _) => Ok(()),
