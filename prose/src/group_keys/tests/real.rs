@@ -53,7 +53,7 @@ impl Server {
         Domain {
             uri: self.uri.to_owned(),
             periods: self.periods,
-            kpak: self.authentication.public_key().clone(),
+            kpak: *self.authentication.public_key(),
             encapsulator: Encapsulator::new(self.encryption.public_key()),
             prefix: self.prefix.to_owned(),
             keys: keys.collect(),
@@ -96,7 +96,6 @@ fn a_gmk_is_distributed_a_call_made_and_a_stolen_ue_left_out() {
     (0..2).for_each(|_| _ = world.say(1, b"over"));
     world.run(100);
     assert_eq!(world.ues[2].heard.last().map(Vec::as_slice), Some(&b"over"[..]));
-    println!("I_MESSAGE of {} octets, call of {}", update.len(), call.len());
     assert!((560..720).contains(&update.len()) && (240..300).contains(&call.len()));
 
     let (now, period, without) = (world.time(), world.period(3600), [user(2)]);
@@ -186,6 +185,8 @@ fn mes_out_of_the_box_call_each_other() {
 /// `cargo test -p sidelink-prose --lib two_thousand -- --ignored --nocapture` prints how long messages take.
 #[test]
 #[ignore = "seconds, and only prints"]
+// a stopwatch
+#[allow(clippy::disallowed_methods, clippy::print_stdout)]
 fn messages_of_two_thousand_members() {
     let (manager, member) = (messages(0), messages(1));
     let (group, gmk, time) = (fire(), Gmk::from([9; 16]), UtcTime::from_millis(START));

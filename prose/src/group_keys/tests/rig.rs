@@ -236,7 +236,8 @@ impl World {
         self.inputs.retain(|(_, ue, ..)| *ue != index);
         self.links.retain(|(a, b), _| *a != index && *b != index);
         let config = self.ues[index].config.clone();
-        let mut disk = std::mem::replace(&mut self.ues[index].disk, Box::<MemoryDisk>::default());
+        let empty: Box<dyn Disk> = Box::new(MemoryDisk::default());
+        let mut disk = std::mem::replace(&mut self.ues[index].disk, empty);
         disk.reopen();
         let kept = disk.kept(self.time());
         let fresh = self.ue(index, config, disk, kept);
