@@ -114,3 +114,25 @@ proptest! {
         prop_assert_eq!(code.rebuild(&arrived).unwrap(), message);
     }
 }
+
+/// Prints, and asserts no time: `cargo test --release -p sidelink-prose -- --ignored --nocapture what_the_code_costs`.
+#[test]
+#[ignore = "prints times"]
+#[allow(clippy::disallowed_methods)]
+fn what_the_code_costs() {
+    for (data, parity, size) in [(5, 3, 25), (12, 2, 75), (12, 6, 75), (100, 20, 80), (127, 127, 63)] {
+        let code = Code::new(data, parity).unwrap();
+        let message = message(data * size);
+        let started = std::time::Instant::now();
+        let all = fragments(code, &message);
+        let encode = started.elapsed();
+        let last: Vec<(u8, &[u8])> = (parity..data + parity).map(|at| (at as u8, &all[at][..])).collect();
+        let started = std::time::Instant::now();
+        let rebuilt = code.rebuild(&last).unwrap();
+        let rebuild = started.elapsed();
+        assert_eq!(rebuilt, message);
+        eprintln!(
+            "K {data}, parity {parity}, {size} octets: encode {encode:?}, rebuild {parity} missing {rebuild:?}"
+        );
+    }
+}
