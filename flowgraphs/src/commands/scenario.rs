@@ -143,7 +143,7 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
         let mut out = terminal::stdout();
         let links = cases::ALL.iter().map(|scenario| (scenario.name, scenario.what));
         for (name, what) in links.chain(groups::list()) {
-            writeln!(out, "{name:<24} {what}")?;
+            writeln!(out, "{name:<28} {what}")?;
         }
         out.flush()?;
         return Ok(());

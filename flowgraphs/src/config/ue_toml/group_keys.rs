@@ -97,13 +97,14 @@ fn by_identities<S: GroupKeyStore>(
     facts: RadioFacts,
     store: &mut S,
 ) -> Result<IdentityGroups, ConfigError> {
-    let own = own_identity(config, keys)?;
-    let mut rules = Config::new(source, Identity::user(&own.uri), sc_period);
-    let mut managed = Vec::new();
+    let (mut groups, mut managed) = (Vec::new(), Vec::new());
     for group in config.group.iter().filter(|g| g.solution == GroupSolution::Identity) {
-        rules.groups.push(group.standard()?);
+        groups.push(group.standard()?);
         managed.extend(group.managed()?);
     }
+    let own = own_identity(config, keys)?;
+    let mut rules = Config::new(source, Identity::user(&own.uri), sc_period);
+    rules.groups = groups;
     let spacing = config.group.iter().filter_map(|group| group.spacing).max();
     // A message takes two periods at a middle MCS.
     rules.spacing = spacing.unwrap_or(2 * sc_period).max(1);

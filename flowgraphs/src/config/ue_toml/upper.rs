@@ -21,7 +21,7 @@ use sidelink_store::credential::remember_lists;
 use sidelink_store::{CLOCK, Keys, random};
 use sidelink_ue::BuildError;
 use sidelink_ue::provision::{Provisioned, RenewTerms, Wish, provision};
-use sidelink_ue::{Application, Ip, Links, Names, Stack, TestTraffic, Threaded};
+use sidelink_ue::{Application, GroupAction, Ip, Links, Names, Stack, TestTraffic, Threaded};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
@@ -45,6 +45,7 @@ where
     S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
     <S as CounterStore>::Error: std::fmt::Display,
 {
+    let plans = plans(config)?;
     let mut provisioned = provisioned(config, keys, facts, &mut store)?;
     let mut links = None;
     let has_machines = has_machines(config);
@@ -69,10 +70,8 @@ where
     for machine in machines {
         stack = stack.with_group_machine(machine);
     }
-    for group in &config.group {
-        for (after, action) in group.actions()? {
-            stack.plan_for_group(after, group.layer2_id()?, action);
-        }
+    for (after, group, action) in plans {
+        stack.plan_for_group(after, group, action);
     }
     Ok(match links {
         Some(links) => stack.with_links(links),
@@ -87,6 +86,16 @@ fn pdu_octets(config: &UeConfig) -> usize {
     let prbs = PrbRange { start: 0, len: widest };
     let grant = Grant { prbs, mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false };
     grant.size(SidelinkMode::D2d).map_or(0, |(_, bits)| (bits / 8).saturating_sub(HEADERS))
+}
+
+/// Returns the planned requests of all groups, with their subframes.
+fn plans(config: &UeConfig) -> Result<Vec<(u64, Layer2Id, GroupAction)>, ConfigError> {
+    let mut plans = Vec::new();
+    for group in &config.group {
+        let id = group.layer2_id()?;
+        plans.extend(group.actions()?.into_iter().map(|(after, action)| (after, id, action)));
+    }
+    Ok(plans)
 }
 
 /// Whether keys of a group come over the air.

@@ -121,12 +121,6 @@ pub(crate) const ALL: &[GroupScenario] = &[
         )
     },
     attack(
-        "attack-group-replay-noise",
-        "the same without MAC-I: data of before becomes noise under a PGK of the same index (T3.1-7)",
-        By::Replay(Replay::AfterRekeying),
-        Expect::Passes,
-    ),
-    attack(
         "attack-group-replay-soon",
         "A2 says all messages and data again while their call goes on (T3.1-7)",
         By::Replay(Replay::Soon),
