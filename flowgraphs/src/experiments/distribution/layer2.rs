@@ -186,6 +186,7 @@ impl Layer2 {
     }
 
     /// What a UE has sent.
+    #[cfg(test)]
     pub(crate) fn sent(&self, station: usize) -> Sent {
         self.stations[station].sent
     }
