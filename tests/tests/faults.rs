@@ -10,9 +10,11 @@ use sidelink_mac::engine;
 use sidelink_phy::Sample;
 use sidelink_prose::direct_link::{Admission, Change, KdRecord, KdStore};
 use sidelink_prose::discovery::agent;
+use sidelink_prose::group_keys::{self, GroupKeyStore};
 use sidelink_radio::air::{Air, AirConfig, Fault, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Event, RadioError, Receive, Received, Streams, Transmit};
+use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, StreamId};
 use sidelink_security::outcome::Outcome;
 use sidelink_store::{Cipher, Discovery, Group, Hex, Keys, Protection, random};
@@ -90,6 +92,18 @@ impl KdStore for Store {
 
     fn admissions(&self) -> Result<Vec<Admission>, Self::Error> {
         Ok(Vec::new())
+    }
+}
+
+impl GroupKeyStore for Store {
+    type Error = std::convert::Infallible;
+
+    fn apply(&mut self, _changes: &[group_keys::Change]) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn kept(&mut self, _now: UtcTime) -> Result<group_keys::Kept, Self::Error> {
+        Ok(group_keys::Kept::default())
     }
 }
 

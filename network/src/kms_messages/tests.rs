@@ -155,7 +155,7 @@ fn what_is_written_is_what_was_read_and_key_contents_say_their_type() {
     for part in wanted {
         assert!(document.contains(part), "{part}: {}", &*document);
     }
-    let cache = format!("{}", &*document).matches("<UserDecryptKey xsi:type").count();
+    let cache = document.matches("<UserDecryptKey xsi:type").count();
     assert_eq!(cache, 1);
     let text = format!("{:?}", example());
     assert!(!text.contains("17, 17") && text.contains("redacted"), "{text}");

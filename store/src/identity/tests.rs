@@ -155,7 +155,8 @@ fn what_is_wrong_with_an_identity_is_told() {
         change(&mut keys);
         keys.check().unwrap_err().to_string()
     };
-    let cases: [(&dyn Fn(&mut Keys), &str); 9] = [
+    type Case<'a> = (&'a dyn Fn(&mut Keys), &'a str);
+    let cases: [Case<'_>; 9] = [
         (&|keys| keys.kms.clear(), "no key management server is called \"lab\""),
         (&|keys| keys.kms[0].z.0.truncate(256), "z has 256 octets, not 257"),
         (&|keys| keys.kms[0].kpak.0.push(0), "kpak has 66 octets, not 65"),

@@ -106,7 +106,7 @@ impl Outcome {
 pub(crate) fn rows(all: &[Outcome]) -> Rows {
     let mut head = vec!["solution", "way", "N", "P", "keyed", "median s", "p95 s", "last s", "digest s"];
     head.extend(["TBs", "subframes", "net msgs", "net oct.", "AVs", "CPU mgr ms", "CPU all ms"]);
-    head.extend(["late p95 s", "re-keyed", "last s", "TBs", "net msgs"]);
+    head.extend(["late", "p95 s", "re-keyed", "last s", "TBs", "net msgs"]);
     let seconds = |ms: Option<u64>| ms.map_or("-".to_owned(), |ms| format!("{:.2}", ms as f64 / 1000.0));
     let of = |costs: &Costs| format!("{}/{}", costs.keyed, costs.wanted);
     let lines = all.iter().map(|outcome| {
@@ -117,6 +117,7 @@ pub(crate) fn rows(all: &[Outcome]) -> Rows {
         cells.extend([first.n_tb, first.subframes, first.net_msgs, first.net_octets].map(|n| n.to_string()));
         cells.push(first.vectors.to_string());
         cells.extend([first.manager_cpu_ms, first.members_cpu_ms].map(|ms| format!("{ms:.1}")));
+        cells.push(late.as_ref().map_or("-".to_owned(), of));
         cells.extend([seconds(late.as_ref().and_then(|late| late.p95_ms)), of(rekeying)]);
         cells.extend([seconds(rekeying.last_ms), rekeying.n_tb.to_string(), rekeying.net_msgs.to_string()]);
         cells
