@@ -43,8 +43,14 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for case in cases(args, &scenarios) {
         let name = format!(
-            "{} N = {}, P = {}, {} dB, MCS {}, {:?}, seed {}",
-            case.scenario.name, case.members, case.period, case.snr.0, case.mcs, case.way, case.seed
+            "{} N = {}, P = {}, {} dB, MCS {}, {}, seed {}",
+            case.scenario.name,
+            case.members,
+            case.period,
+            case.snr.0,
+            case.mcs,
+            case.way.name(),
+            case.seed
         );
         tracing::info!("{name}");
         let played = setup::play(&case)?;
