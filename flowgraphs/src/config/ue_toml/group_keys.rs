@@ -117,10 +117,15 @@ fn by_identities<S: GroupKeyStore>(
     Ok(IdentityGroups::new(machine, managed))
 }
 
-/// Returns the identity of this UE's user in the key store.
+/// Returns the identity of this UE's user in the key store: the one that `[identity]` names, or else the one of its name.
 fn own_identity<'a>(config: &UeConfig, keys: &'a Keys) -> Result<&'a IdentityEntry, ConfigError> {
+    let named = config.identity.as_ref().and_then(|identity| identity.name.as_deref());
     let is_own = |entry: &&IdentityEntry| {
-        entry.kind == IdentityKind::User && entry.ue.as_deref() == Some(&config.name) && !entry.revoked
+        let is_meant = match named {
+            Some(name) => entry.name == name,
+            None => entry.ue.as_deref() == Some(&config.name),
+        };
+        entry.kind == IdentityKind::User && is_meant && !entry.revoked
     };
     keys.identity.iter().find(is_own).ok_or_else(|| {
         let what = format!("no identity of {:?} with keys", config.name);
