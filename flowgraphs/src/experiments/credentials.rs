@@ -13,23 +13,32 @@ use sidelink_ue::Ue;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-/// Gives a UE of an exercise a certificate of an issuer that every UE of it trusts. The issuer's key is no secret.
+/// Makes a certificate of an issuer whom every UE of an exercise trusts. The issuer's key is no secret; `seed` is the UE's.
+///
+/// # Errors
+/// A certificate that its own reader refuses.
+pub(crate) fn certificate(name: &str, now: UtcTime, seed: &[u8; 32]) -> anyhow::Result<(Credential, Trust)> {
+    let validity = Validity { from: now.minus_millis(3_600_000), until: now.plus_millis(24 * 3_600_000) };
+    let issuer = Issuer::new("sidelink exercise", &[0x11; 32]);
+    let public = Credential::raw(seed).public();
+    let certificate = issuer.issue(name.as_bytes(), 7, &public, validity);
+    let root = Root::from_der(&issuer.certificate(validity)).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let trust = Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 };
+    Ok((Credential::certified(seed, certificate), trust))
+}
+
+/// Gives a UE of an exercise such a certificate, for its links.
 ///
 /// # Errors
 /// A UE without links, or a certificate that its own reader refuses.
 pub(crate) fn certify(ue: &mut Ue, name: &str, anchor: Anchor) -> anyhow::Result<()> {
     let now = UtcTime::from_millis((anchor.utc_ns / 1_000_000).max(0) as u64);
-    let validity = Validity { from: now.minus_millis(3_600_000), until: now.plus_millis(24 * 3_600_000) };
-    let issuer = Issuer::new("sidelink exercise", &[0x11; 32]);
     let secret = sidelink_store::random(32)?;
     let mut seed = zeroize::Zeroizing::new([0; 32]);
     seed.copy_from_slice(secret.as_bytes());
-    let public = Credential::raw(&seed).public();
-    let certificate = issuer.issue(name.as_bytes(), 7, &public, validity);
-    let root = Root::from_der(&issuer.certificate(validity)).map_err(|e| anyhow::anyhow!("{e}"))?;
-    let trust = Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 };
+    let (credential, trust) = certificate(name, now, &seed)?;
     let Some(links) = ue.stack().links() else { anyhow::bail!("{name} has no links") };
-    links.authenticate_with(Credential::certified(&seed, certificate), trust);
+    links.authenticate_with(credential, trust);
     Ok(())
 }
 
