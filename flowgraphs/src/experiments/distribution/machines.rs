@@ -42,8 +42,9 @@ pub(crate) struct Machines {
     removed: Option<usize>,
 }
 
-/// Milliseconds after which a member that did not reach the owner asks again.
-const AGAIN: u64 = 2000;
+/// Turns after which a member that did not reach the owner asks again, and as many more, by its number: those who met one
+/// another shall not meet again.
+const AGAIN: u64 = 8;
 
 /// Who begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,8 @@ impl Machines {
                     Meaning::Key => self.got.push((now, station)),
                     // as a user would who wants to be in it
                     Meaning::Out if self.removed != Some(station) => {
-                        self.joining.push_back((now.plus_millis(AGAIN), station));
+                        let turns = AGAIN + station as u64 % AGAIN;
+                        self.joining.push_back((now.plus_millis(turns * self.spacing), station));
                     }
                     Meaning::Out | Meaning::Nothing => {}
                 },

@@ -15,8 +15,9 @@ use sidelink_ue::air_rng::AirRng;
 use sidelink_ue::{GroupMachine, OwnerGroup, OwnerRole};
 use sidelink_wire::ids::Layer2Id;
 
-/// SC periods between two UEs that ask to join: an exchange takes more, so that some overlap.
-const JOIN_PERIODS: u64 = 4;
+/// SC periods between two UEs that ask to join: as many as an exchange takes where nothing is lost. At half of that a group of
+/// 200 does not come about: whoever is not heard in time asks again, until nobody is heard.
+const JOIN_PERIODS: u64 = 8;
 
 /// The name of a UE.
 fn name(station: usize) -> String {
