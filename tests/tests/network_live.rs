@@ -25,11 +25,11 @@ impl Lab {
         let lab = Self { folder, running: None };
         run(&["network", "example", "-w", text(&lab.folder.path("lab"))]).unwrap();
         // Held together, so that no two are the same.
-        let held: [TcpListener; 3] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let held: [TcpListener; 4] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = held.each_ref().map(|socket| socket.local_addr().unwrap().port());
         let mikey: [UdpSocket; 2] = std::array::from_fn(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
         let [mikey, ue_mikey] = mikey.each_ref().map(|socket| socket.local_addr().unwrap().port());
-        let mut changes: Vec<(String, String)> = ["8480", "8443", "8444"]
+        let mut changes: Vec<(String, String)> = ["8480", "8443", "8444", "8445"]
             .iter()
             .zip(ports)
             .map(|(old, new)| (format!("127.0.0.1:{old}"), format!("127.0.0.1:{new}")))

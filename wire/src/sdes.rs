@@ -11,8 +11,8 @@
 
 use base64ct::{Base64, Encoding};
 
+use super::direct_keying::{ConnectionId, Question, Side};
 use crate::Error;
-use crate::direct_keying::{ConnectionId, Question, Side};
 
 /// Octets of the master key and its salt. RFC 4568 §6.2.
 pub const KEY: usize = 30;

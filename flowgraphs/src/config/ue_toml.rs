@@ -1,5 +1,6 @@
 //! `ue.toml`: an operator's configuration of a UE, from which a [`Ue`] is built.
 
+mod blocks;
 mod group_keys;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 //! 2 to 2000 members, on a simulated clock.
 //!
 //! ```text
+//! pool.rs        SC period, blocks and places
 //! layer2.rs      SC periods, grants and lost blocks of many UEs
 //! naf.rs         a NAF, its BSF and HSS, and UEs that reach them
 //! question.rs    what is compared, and with what
@@ -26,6 +27,7 @@ pub(crate) mod naf;
 pub(crate) mod outcome;
 pub(crate) mod owner;
 pub(crate) mod pkmf;
+pub(crate) mod pool;
 pub(crate) mod question;
 pub(crate) mod trial;
 

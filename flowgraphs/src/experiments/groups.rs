@@ -6,6 +6,7 @@
 //! parties.rs   who takes part: their configurations and keys
 //! setup.rs     one case, set up and run
 //! log.rs       what each UE did, subframe by subframe
+//! heard.rs     what layer 2 says of data
 //! costs.rs     what it cost, and what came of it
 //! sorts.rs     what an event means for the costs
 //! output.rs    table, CSV and JSON
@@ -15,6 +16,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod costs;
+mod heard;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod output;

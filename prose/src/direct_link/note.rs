@@ -183,12 +183,8 @@ impl fmt::Display for Note {
                 write!(f, "dropped a PDU from {source} on channel {}: {error}", lcid.value())
             }
             Self::Unexpected { source, lcid, message, why } => {
-                write!(
-                    f,
-                    "ignored message {} from {source} on channel {}: {why}",
-                    message.lte(),
-                    lcid.value()
-                )
+                let (message, lcid) = (message.lte(), lcid.value());
+                write!(f, "ignored message {message} from {source} on channel {lcid}: {why}")
             }
             Self::Disagreed { peer, disagreement } => write!(f, "no agreement with {peer}: {disagreement}"),
             Self::UnknownKd { identity, source } => write!(

@@ -1,14 +1,12 @@
 //! Builds the stack of a UE and its applications from `ue.toml` and the key store.
 
+use super::blocks::pdu_octets;
 use super::group_keys;
-use super::{Draws, RadioFacts, UeConfig, UseConfig};
+use super::{Draws, RadioFacts, UeConfig};
 use crate::config::groups::layer2_id;
 use crate::config::{ConfigError, GroupSolution, LinkConfig};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::mux::Address;
-use sidelink_phy::channel::pssch::Grant;
-use sidelink_phy::tables::is_precoding_size;
-use sidelink_phy::units::{PrbRange, SidelinkMode};
 use sidelink_prose::direct_link::{self, Identity, KdStore};
 use sidelink_prose::discovery::agent;
 use sidelink_prose::group_keys::GroupKeyStore;
@@ -25,9 +23,6 @@ use sidelink_ue::{Application, GroupAction, Ip, Links, Names, Stack, TestTraffic
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
-
-/// Octets of MAC and RLC headers in a block.
-const HEADERS: usize = 10;
 
 /// Seconds that are reserved at a time: a UE that restarts at once is silent for at most one and a half times as long.
 const CLOCK_AHEAD: u32 = 4;
@@ -77,15 +72,6 @@ where
         Some(links) => stack.with_links(links),
         None => stack,
     })
-}
-
-/// Octets of a PDCP PDU that a transport block of the widest grant holds, approximately.
-fn pdu_octets(config: &UeConfig) -> usize {
-    let UseConfig { mcs, prbs, .. } = config.communication;
-    let widest = (1..=prbs).rev().find(|&len| is_precoding_size(len)).unwrap_or(1);
-    let prbs = PrbRange { start: 0, len: widest };
-    let grant = Grant { prbs, mcs, rv: 0, n_id: 0, n_ssf: 0, transmission_format: false };
-    grant.size(SidelinkMode::D2d).map_or(0, |(_, bits)| (bits / 8).saturating_sub(HEADERS))
 }
 
 /// Returns the planned requests of all groups, with their subframes.

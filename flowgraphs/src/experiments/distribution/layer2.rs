@@ -7,58 +7,22 @@
 //! - for a UE that transmits in the same subframe (half duplex),
 //! - where another UE transmits in the same subframe and place (no capture).
 
+use super::pool::{CONTROL, PATTERN, Pool};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
 use sidelink_mac::rlc_um;
-use sidelink_phy::tables::{mcs, transport_block_size};
 use sidelink_security::counter::UtcTime;
 use sidelink_ue::air_rng::AirRng;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::{HEADER_LEN, OneToOneRepr, SduType};
 use std::collections::BTreeMap;
 
-/// Subframes of the control pool, at the start of a period.
-const CONTROL: u64 = 8;
-
 /// Transmissions of a block, and of an SCI.
 const TRANSMISSIONS: u32 = 4;
 const CONTROL_TRANSMISSIONS: u32 = 2;
 
-/// Bits of a time pattern, and how many are set: trpt-Subset 4 of FDD. TS 36.213 Table 14.1.1.1.1-1.
-const PATTERN: u64 = 8;
-
 /// Octets of signalling that wait for grants, and messages, at most.
 const QUEUE: (usize, usize) = (1 << 21, 1 << 15);
-
-/// The pool, and how it is used.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pool {
-    /// SC period in subframes.
-    pub(crate) period: u64,
-    /// I_MCS of PSSCH.
-    pub(crate) mcs: u8,
-    /// PRBs of a grant.
-    pub(crate) prbs: usize,
-    /// Grants beside one another in a subframe of the data pool.
-    pub(crate) places: u64,
-    /// Places of the control pool.
-    pub(crate) control_places: u64,
-    /// Share of the blocks that are lost where nobody else transmits.
-    pub(crate) loss: f64,
-}
-
-impl Pool {
-    /// Returns the octets of a transport block. TS 36.213 Table 7.1.7.2.1-1, Table 8.6.1-1.
-    pub(crate) fn block_octets(&self) -> usize {
-        let size = mcs(self.mcs).and_then(|(_, i_tbs)| transport_block_size(i_tbs, self.prbs));
-        size.unwrap_or_default() / 8
-    }
-
-    /// Returns the blocks of a grant: one per turn of the pattern.
-    pub(crate) fn blocks(&self) -> u64 {
-        (self.period.saturating_sub(CONTROL)) / PATTERN
-    }
-}
 
 /// What was sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Which solutions are compared, and with what.
 
 use super::invitation::{Admission, Invitations};
-use super::layer2::{self, Layer2, Pool};
+use super::layer2::{self, Layer2};
 use super::outcome::{Costs, Outcome};
 use super::pkmf::Pkmf;
+use super::pool::Pool;
 use super::trial::{self, Group};
 use super::{identity, mls, owner};
 use crate::config::{LongMessageWay, LongMessages};

@@ -1,8 +1,9 @@
 //! Groups on a simulated clock.
 
 use super::invitation::{Admission, Invitations};
-use super::layer2::{self, Layer2, Pool};
+use super::layer2::{self, Layer2};
 use super::pkmf::Pkmf;
+use super::pool::Pool;
 use super::question::{self, Case, Solution};
 use super::trial::{self, Group};
 use crate::config::LongMessageWay;

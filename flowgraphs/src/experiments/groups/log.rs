@@ -1,6 +1,6 @@
 //! Writes down what one UE of an exercise does: its keys, its messages, its data, and every channel that it sends.
 
-use sidelink_mac::engine;
+use super::heard;
 use sidelink_ue::mapping::pdcp_parts;
 use sidelink_ue::mapping::transmit::Content;
 use sidelink_ue::{Application, Event, GroupEvent, GroupReport, Moment, OnAir, Send as SendData, Warning};
@@ -96,13 +96,7 @@ impl Application for Log {
             Event::GroupKeys(GroupReport::Step { took, writes }) => {
                 Entry::Step { cpu_us: took.as_secs_f64() * 1e6, writes: *writes }
             }
-            Event::Mac(engine::Event::Received(sdu)) => {
-                Entry::Data { from: sdu.source.value(), number: number(sdu.data) }
-            }
-            Event::Mac(engine::Event::Dropped(drop)) => Entry::Dropped {
-                from: drop.from.map(|(source, _)| source.value()),
-                why: drop.cause.to_string(),
-            },
+            Event::Mac(event) => heard::entry(event),
             Event::Warning(warning) if !matches!(warning, Warning::Silence(_)) => {
                 Entry::Warning(warning.to_string())
             }
@@ -110,9 +104,4 @@ impl Application for Log {
         };
         self.put(now.t, entry);
     }
-}
-
-/// The number in what the caller says.
-fn number(data: &[u8]) -> Option<u64> {
-    std::str::from_utf8(data).ok()?.trim_end_matches('.').strip_prefix(TEXT)?.trim().parse().ok()
 }

@@ -73,20 +73,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         network: network.as_ref().map(|network| network.spent),
     };
     for (party, one, log) in running {
-        let ue = ended(one)?;
-        match party {
-            Party::Manager => {
-                run.began = log.began().unwrap_or_default();
-                run.timeline = timeline.from(run.began);
-                run.manager = log.take();
-            }
-            Party::Member(_) => run.members.push(log.take()),
-            Party::Thief(_) => run.other = Some(log.take()),
-            Party::Mallory => {
-                run.attacks = ue.totals().sent[2];
-                run.other = Some(log.take());
-            }
-        }
+        run.take(party, &ended(one)?, &log);
     }
     if case.scenario.theft && case.scenario.solution == Solution::Owner {
         run.other = run.members.last().cloned();
@@ -95,6 +82,25 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         run.attacks = attacking.end()?;
     }
     Ok(run)
+}
+
+impl Run {
+    /// Takes what a party lived through.
+    fn take(&mut self, party: Party, ue: &Ue, log: &Log) {
+        match party {
+            Party::Manager => {
+                self.began = log.began().unwrap_or_default();
+                self.timeline = self.timeline.from(self.began);
+                self.manager = log.take();
+            }
+            Party::Member(_) => self.members.push(log.take()),
+            Party::Thief(_) => self.other = Some(log.take()),
+            Party::Mallory => {
+                self.attacks = ue.totals().sent[2];
+                self.other = Some(log.take());
+            }
+        }
+    }
 }
 
 /// Who takes part, in the order in which they come.
