@@ -203,7 +203,7 @@ fn a_whole_configuration_is_what_it_says() {
     assert_eq!(first.credentials.milenage().opc(), second.credentials.milenage().opc());
 }
 
-/// As it stands, and with all that is commented out.
+/// As it stands, and with all that is commented out, but certificates, whose files have to be there (`#` without a blank).
 #[test]
 fn the_example_is_right() {
     let path = "../flowgraphs/src/commands/network/example/network.toml";

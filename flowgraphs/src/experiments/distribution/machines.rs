@@ -40,6 +40,8 @@ pub(crate) struct Machines {
     spacing: u64,
     /// The one who was left out.
     removed: Option<usize>,
+    /// Why a machine refused the last request.
+    refused: Option<String>,
 }
 
 /// Turns after which a member that did not reach the owner asks again, and as many more, by its number: those who met one
@@ -72,7 +74,19 @@ impl Machines {
         };
         let ues = machines.into_iter().map(ue).collect();
         let (away, joining) = (BTreeSet::new(), VecDeque::new());
-        Self { group, way, ues, away, name, begins, got: Vec::new(), joining, spacing, removed: None }
+        Self {
+            group,
+            way,
+            ues,
+            away,
+            name,
+            begins,
+            got: Vec::new(),
+            joining,
+            spacing,
+            removed: None,
+            refused: None,
+        }
     }
 
     /// Lets members ask to join, one after another.
@@ -83,8 +97,22 @@ impl Machines {
     }
 
     fn act(&mut self, air: &mut Layer2, station: usize, action: &GroupAction) -> anyhow::Result<()> {
+        match self.try_to_act(air, station, action)? {
+            Some(refused) => anyhow::bail!(refused),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns why the machine refuses, if it does.
+    fn try_to_act(
+        &mut self,
+        air: &mut Layer2,
+        station: usize,
+        action: &GroupAction,
+    ) -> anyhow::Result<Option<String>> {
         let (now, group) = (air.now(), self.group);
-        self.input(air, station, GroupInput::Act { now, group, action })
+        self.input(air, station, GroupInput::Act { now, group, action })?;
+        Ok(self.refused.take())
     }
 
     /// Hands an input to a UE, and does what it says.
@@ -119,7 +147,7 @@ impl Machines {
                     }
                     Meaning::Out | Meaning::Nothing => {}
                 },
-                GroupOutput::Refused(error) => anyhow::bail!("UE {station}: {error}"),
+                GroupOutput::Refused(error) => self.refused = Some(format!("UE {station}: {error}")),
                 GroupOutput::Connect(_) => anyhow::bail!("UE {station} asks for a link; there are none here"),
                 GroupOutput::Install { .. } | GroupOutput::Remove { .. } | GroupOutput::LinkKey(_) => {}
                 GroupOutput::Timeout(at) => {
@@ -206,7 +234,11 @@ impl Solution for Machines {
 
     fn rekey(&mut self, air: &mut Layer2, without: usize) -> anyhow::Result<()> {
         self.removed = Some(without);
-        self.act(air, 0, &GroupAction::Exclude((self.name)(without)))
+        // Whom the manager has given up for lost it cannot leave out: the others get a new key as well.
+        match self.try_to_act(air, 0, &GroupAction::Exclude((self.name)(without)))? {
+            Some(_) => self.act(air, 0, &GroupAction::Distribute),
+            None => Ok(()),
+        }
     }
 
     fn step(&mut self, air: &mut Layer2) -> anyhow::Result<Vec<(UtcTime, usize)>> {
