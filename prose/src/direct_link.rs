@@ -104,6 +104,7 @@ mod budget;
 mod cause;
 mod config;
 mod connection;
+mod connection_info;
 mod frame;
 mod from_network;
 mod from_ticket;

@@ -13,6 +13,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_wire::direct_keying::{Answer, ConnectionId, Question, Side};
 
 use super::cause::Cause;
+use super::connection_info;
 use super::kd::Identity;
 use super::key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 use sidelink_security::keys::Kd;
@@ -38,35 +39,23 @@ impl KeyEstablishment for FromNetwork {
         seed: [u8; 32],
         cookie: Option<[u8; 16]>,
     ) -> Option<(Box<dyn Steps>, Vec<u8>)> {
-        // Zeros name no connection.
-        let connection = seed.as_chunks().0.iter().find_map(|octets| ConnectionId::new(*octets))?;
-        let mut info = [&[Self::METHOD][..], &connection.octets()].concat();
-        info.extend(cookie.into_iter().flatten());
+        let connection = connection_info::connection(&seed)?;
+        let info = connection_info::emit(Self::METHOD, connection, cookie);
         Some((Box::new(End { side: Side::Initiating, connection }), info))
     }
 
     fn understands(&self, info: &[u8]) -> bool {
-        parse(info).is_some()
+        connection_info::parse(Self::METHOD, info).is_some()
     }
 
     fn cookie(&self, info: &[u8]) -> Option<[u8; 16]> {
-        parse(info)?.1
+        connection_info::parse(Self::METHOD, info)?.1
     }
 
     fn answer(&self, info: &[u8], _: [u8; 32]) -> Option<Box<dyn Steps>> {
-        let (connection, _) = parse(info)?;
+        let (connection, _) = connection_info::parse(Self::METHOD, info)?;
         Some(Box::new(End { side: Side::Target, connection }))
     }
-}
-
-/// Returns connection id and cookie of key information.
-fn parse(info: &[u8]) -> Option<(ConnectionId, Option<[u8; 16]>)> {
-    let (connection, cookie) = info.strip_prefix(&[FromNetwork::METHOD])?.split_first_chunk()?;
-    let cookie = match cookie {
-        [] => None,
-        cookie => Some(cookie.try_into().ok()?),
-    };
-    Some((ConnectionId::new(*connection)?, cookie))
 }
 
 /// One end.

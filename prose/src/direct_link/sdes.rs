@@ -20,6 +20,7 @@ use sidelink_wire::sdes::{CryptoAttribute, Exchange, KEY};
 use zeroize::Zeroizing;
 
 use super::cause::Cause;
+use super::connection_info;
 use super::kd::Identity;
 use super::key_establishment::{Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 
@@ -48,36 +49,23 @@ impl KeyEstablishment for Sdes {
         cookie: Option<[u8; 16]>,
     ) -> Option<(Box<dyn Steps>, Vec<u8>)> {
         let mut rng = Entropy::new(&seed);
-        // Zeros name no connection.
-        let name = rng.draw(0);
-        let connection = name.as_chunks().0.iter().find_map(|octets| ConnectionId::new(*octets))?;
-        let mut info = [&[Self::METHOD][..], &connection.octets()].concat();
-        info.extend(cookie.into_iter().flatten());
+        let connection = connection_info::connection(&rng.draw(0))?;
+        let info = connection_info::emit(Self::METHOD, connection, cookie);
         Some((Box::new(End::new(Side::Initiating, connection, rng)), info))
     }
 
     fn understands(&self, info: &[u8]) -> bool {
-        parse(info).is_some()
+        connection_info::parse(Self::METHOD, info).is_some()
     }
 
     fn cookie(&self, info: &[u8]) -> Option<[u8; 16]> {
-        parse(info)?.1
+        connection_info::parse(Self::METHOD, info)?.1
     }
 
     fn answer(&self, info: &[u8], seed: [u8; 32]) -> Option<Box<dyn Steps>> {
-        let (connection, _) = parse(info)?;
+        let (connection, _) = connection_info::parse(Self::METHOD, info)?;
         Some(Box::new(End::new(Side::Target, connection, Entropy::new(&seed))))
     }
-}
-
-/// Returns connection id and cookie of key information.
-fn parse(info: &[u8]) -> Option<(ConnectionId, Option<[u8; 16]>)> {
-    let (connection, cookie) = info.strip_prefix(&[Sdes::METHOD])?.split_first_chunk()?;
-    let cookie = match cookie {
-        [] => None,
-        cookie => Some(cookie.try_into().ok()?),
-    };
-    Some((ConnectionId::new(*connection)?, cookie))
 }
 
 /// One end, with its key.
