@@ -7,7 +7,7 @@
 //! crash/stored.rs    what the database has
 //! ```
 //!
-//! UEs bootstrap and announce, fetch keys of a group, and authenticate over RADIUS; the child is killed at a random moment and
+//! UEs bootstrap and announce, fetch keys of a group and of identities, and authenticate over RADIUS; the child is killed at a random moment and
 //! started again on the same database.
 
 mod load;
@@ -37,7 +37,8 @@ const KILLS_OF_A_DATABASE: u32 = 50;
 const FETCH: [u32; 2] = [1, 2];
 const ANNOUNCE: [u32; 2] = [3, 4];
 const AUTHENTICATE: [u32; 2] = [5, 6];
-const UES: u32 = 6;
+const IDENTIFY: [u32; 2] = [7, 8];
+const UES: u32 = 8;
 
 /// Where the database is.
 enum Home<'a> {
@@ -57,6 +58,7 @@ struct Tally {
     messages: usize,
     group_keys: usize,
     authenticated: usize,
+    identity_keys: usize,
 }
 
 impl Tally {
@@ -67,12 +69,13 @@ impl Tally {
         self.messages += heard.messages.len();
         self.group_keys += heard.keys.len();
         self.authenticated += heard.sessions.len();
+        self.identity_keys += heard.pvts.len();
     }
 }
 
 /// What must be so after a kill.
 fn check(folder: &Path, home: &Home<'_>, heard: &Heard, cards: &Cards, before: &mut BTreeMap<Vec<u8>, i64>) {
-    let Stored { numbers, entries, pmks } = stored(folder, home);
+    let Stored { numbers, entries, pmks, pvts } = stored(folder, home);
     for (stream, number) in before.iter() {
         assert!(numbers.get(stream).is_some_and(|now| now >= number), "a number went back: {stream:?}");
     }
@@ -100,6 +103,10 @@ fn check(folder: &Path, home: &Home<'_>, heard: &Heard, cards: &Cards, before: &
         let found = pmks.get(&impi).unwrap_or_else(|| panic!("UE {number} has a PMK, the database has none"));
         assert!(found.0 != id || found.1 == pmk, "UE {number} has another PMK under this ID");
     }
+    // Escrow: what a UE has is on record.
+    for pvt in &heard.pvts {
+        assert!(pvts.contains(pvt), "keys of an identity came, and are not on record");
+    }
     *before = numbers;
 }
 
@@ -120,6 +127,9 @@ fn kill_often(times: u32, net: &Net, home: &Home<'_>, tally: &mut Tally) {
             }
             for number in ANNOUNCE {
                 scope.spawn(move || worlds.announce(number));
+            }
+            for number in IDENTIFY {
+                scope.spawn(move || worlds.identify(number));
             }
             for number in AUTHENTICATE {
                 scope.spawn(move || worlds.authenticate(number, cards));
@@ -159,7 +169,14 @@ fn campaign(times: u32, cluster: Option<&Cluster>) {
         }
         eprintln!("{tally:?}: all durable, none twice");
     }
-    let load = [tally.bootstrapped, tally.codes, tally.pmks, tally.messages, tally.authenticated];
+    let load = [
+        tally.bootstrapped,
+        tally.codes,
+        tally.pmks,
+        tally.messages,
+        tally.authenticated,
+        tally.identity_keys,
+    ];
     let enough = (times as usize / 4).max(1);
     assert!(
         load.iter().all(|number| *number >= enough) && tally.group_keys > 1,

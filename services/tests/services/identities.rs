@@ -1,5 +1,6 @@
 //! UE -> BSF -> key management server of identities: keys over HTTPS, with GBA and with certificates.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,13 +31,22 @@ fn listen() -> Listen {
 }
 
 fn config(folder: &Path) -> Config {
+    with_kms(
+        common::config(folder, 2),
+        folder,
+        [("sip:alice@lab", 1), ("sip:fire@lab", 1), ("sip:bob@lab", 2)],
+    )
+}
+
+/// Adds the server, and who has which identity.
+pub(crate) fn with_kms<const N: usize>(config: Config, folder: &Path, users: [(&str, u32); N]) -> Config {
     let periods = KeyPeriods::Seconds { length: 2_592_000.try_into().unwrap(), offset: 0 };
     let mut kms = kms::Config::new(uri("kms.lab"), periods);
-    let grant = |user: &str, number| Grant {
+    let grant = |(user, number): (&str, u32)| Grant {
         user: uri(user),
         holder: Holder::Subscriber(imsi(number).impi(2).unwrap()),
     };
-    kms.grants = vec![grant("sip:alice@lab", 1), grant("sip:fire@lab", 1), grant("sip:bob@lab", 2)];
+    kms.grants = users.map(grant).to_vec();
     let kms = KmsConfig {
         kms,
         name: Fqdn::new(KMS).unwrap(),
@@ -45,7 +55,7 @@ fn config(folder: &Path) -> Config {
         masters: folder.join("kms.secrets"),
         certificates: None,
     };
-    Config { kms: Some(kms), ..common::config(folder, 2) }
+    Config { kms: Some(kms), ..config }
 }
 
 fn world() -> World {
@@ -53,7 +63,11 @@ fn world() -> World {
 }
 
 fn address(world: &World) -> KmsAddress {
-    let address = world.handle.kms_address().unwrap();
+    kms_at(world.handle.kms_address().unwrap())
+}
+
+/// The server at an address.
+pub(crate) fn kms_at(address: SocketAddr) -> KmsAddress {
     KmsAddress { name: Fqdn::new(KMS).unwrap(), address, local: None }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sidelink_network::key_delivery::PmkId;
 use sidelink_network::pc3;
 use sidelink_network::usim::SqnArray;
-use sidelink_services::client::{Answered, KeyFile, UeClient};
+use sidelink_services::client::{Answered, KeyFile, UeClient, WantedIdentities};
 use sidelink_services::tls::TlsMode;
 
 use super::service::Addresses;
@@ -17,6 +17,7 @@ use crate::aaa::nas::{Nas, peer_of};
 use crate::common::{self, announced, open_request};
 use crate::group_keys::lossy::Lossy;
 use crate::group_keys::net::{GROUP, Net, keys};
+use crate::identities::kms_at;
 
 /// How long a UE waits: the service it asks is killed soon.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,6 +42,10 @@ pub(super) struct Heard {
     pub(super) messages: BTreeMap<(PmkId, u32), Vec<u8>>,
     /// MSK of each authentication.
     pub(super) sessions: BTreeSet<Vec<u8>>,
+    /// RSK of each identity and period: it is one, whoever makes it.
+    receivers: BTreeMap<(String, u32), Vec<u8>>,
+    /// PVT of each key to sign, each of which is made from fresh octets.
+    pub(super) pvts: BTreeSet<Vec<u8>>,
 }
 
 impl Heard {
@@ -151,6 +156,31 @@ impl Worlds<'_> {
             for ((id, key), end) in keys(&fetched).into_iter().zip(ends) {
                 let before = heard.keys.insert((id, end), key.clone());
                 assert!(before.is_none_or(|before| before == key), "key {id} has two contents");
+            }
+        }
+    }
+
+    /// Bootstraps, and fetches the keys of its identity three times.
+    pub(super) fn identify(&self, number: u32) {
+        while !self.is_over() {
+            let addresses = (self.at.ub, self.at.pc3);
+            let mut ue = common::patient_client(self.folder, addresses, number, TlsMode::Tls13, PATIENCE);
+            if ue.bootstrap().is_err() {
+                continue;
+            }
+            for _ in 0..3 {
+                let Ok(fetched) = ue.fetch_identities(&kms_at(self.at.kms), WantedIdentities::default())
+                else {
+                    break;
+                };
+                let mut heard = self.heard.lock().unwrap();
+                for keys in &fetched.keys {
+                    let rsk = keys.receiver.to_octets().to_vec();
+                    let name = (keys.user.as_str().to_owned(), keys.period.number);
+                    let before = heard.receivers.insert(name, rsk.clone());
+                    assert!(before.is_none_or(|before| before == rsk), "the server has other master secrets");
+                    assert!(heard.pvts.insert(keys.signing.pvt().to_vec()), "a PVT came twice");
+                }
             }
         }
     }

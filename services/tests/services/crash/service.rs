@@ -9,9 +9,10 @@ use std::time::Duration;
 use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_services::Network;
 
-use super::{Home, UES};
+use super::{Home, IDENTIFY, UES};
 use crate::aaa::nas::with_aaa;
 use crate::group_keys::net::{self, Net};
+use crate::identities::with_kms;
 
 /// Set in the child: its network and the folder of its database, and the address of one on a server.
 const CHILD: &str = "SIDELINK_SERVICES_CHILD";
@@ -27,6 +28,8 @@ fn child() {
     hex::decode_to_slice(octets, &mut net).unwrap();
     let mut config = net::config(&Net::of(net), folder, UES);
     with_aaa(&mut config, folder);
+    let [alice, bob] = IDENTIFY;
+    let mut config = with_kms(config, folder, [("sip:alice@lab", alice), ("sip:bob@lab", bob)]);
     if let Ok(address) = std::env::var(ADDRESS) {
         config.database = crate::postgres::database(&address, folder);
     }
@@ -36,8 +39,13 @@ fn child() {
     (pkmf.lifetime, pkmf.lead, pkmf.interval) = (3, 1, 50);
     pkmf.reserve = ReserveConfig { block: 2, low_water: 1 };
     let handle = Network::start(config).unwrap();
-    let addresses =
-        [handle.ub_address(), handle.pc3_address(), handle.pc8_address(), handle.radius_address()];
+    let addresses = [
+        handle.ub_address(),
+        handle.pc3_address(),
+        handle.pc8_address(),
+        handle.radius_address(),
+        handle.kms_address(),
+    ];
     let addresses = addresses.map(|address| address.unwrap().to_string());
     eprintln!("\nSERVING {}", addresses.join(" "));
     loop {
@@ -52,6 +60,7 @@ pub(super) struct Addresses {
     pub(super) pc3: SocketAddr,
     pub(super) pc8: SocketAddr,
     pub(super) radius: SocketAddr,
+    pub(super) kms: SocketAddr,
 }
 
 pub(super) struct Service(Child, Addresses);
@@ -72,8 +81,8 @@ impl Service {
             if let Some(addresses) = line.strip_prefix("SERVING ") {
                 let addresses: Vec<_> =
                     addresses.split(' ').map(|address| address.parse().unwrap()).collect();
-                let [ub, pc3, pc8, radius] = addresses[..] else { panic!("{line}") };
-                return Self(child, Addresses { ub, pc3, pc8, radius });
+                let [ub, pc3, pc8, radius, kms] = addresses[..] else { panic!("{line}") };
+                return Self(child, Addresses { ub, pc3, pc8, radius, kms });
             }
             heard.push(line);
         }

@@ -1,6 +1,6 @@
 //! What a database has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Row};
@@ -8,11 +8,12 @@ use rusqlite::{Connection, OpenFlags, Row};
 use super::Home;
 use crate::cluster::Cluster;
 
-/// Number of each stream, what is stored of each entry, and ID and PMK of each UE.
+/// Number of each stream, what is stored of each entry, ID and PMK of each UE, and the PVTs on record.
 pub(super) struct Stored {
     pub(super) numbers: BTreeMap<Vec<u8>, i64>,
     pub(super) entries: BTreeMap<(String, u16), String>,
     pub(super) pmks: BTreeMap<String, (Vec<u8>, Vec<u8>)>,
+    pub(super) pvts: BTreeSet<Vec<u8>>,
 }
 
 pub(super) fn stored(folder: &Path, home: &Home<'_>) -> Stored {
@@ -31,6 +32,7 @@ fn stored_on_server(cluster: &Cluster, name: &str) -> Stored {
     let numbers = rows("SELECT encode(stream, 'hex'), reserved FROM counter");
     let entries = rows("SELECT ue, entry, content FROM entry");
     let pmks = rows("SELECT ue, encode(pmk_id, 'hex'), encode(pmk, 'hex') FROM pkmf_ue");
+    let pvts = rows("SELECT encode(pvt, 'hex') FROM kms_issued");
     Stored {
         numbers: numbers.iter().map(|row| (octets(&row[0]), row[1].parse().unwrap())).collect(),
         entries: entries
@@ -38,6 +40,7 @@ fn stored_on_server(cluster: &Cluster, name: &str) -> Stored {
             .map(|row| ((row[0].clone(), row[1].parse().unwrap()), row[2].clone()))
             .collect(),
         pmks: pmks.iter().map(|row| (row[0].clone(), (octets(&row[1]), octets(&row[2])))).collect(),
+        pvts: pvts.iter().map(|row| octets(&row[0])).collect(),
     }
 }
 
@@ -58,9 +61,11 @@ fn stored_in_file(folder: &Path) -> Stored {
     let pmks = rows(&database, "SELECT ue, pmk_id, pmk FROM pkmf_ue", |row| {
         Ok((row.get(0)?, (row.get(1)?, row.get(2)?)))
     });
+    let pvts = rows(&database, "SELECT pvt FROM kms_issued", |row| row.get(0));
     Stored {
         numbers: numbers.into_iter().collect(),
         entries: entries.into_iter().collect(),
         pmks: pmks.into_iter().collect(),
+        pvts: pvts.into_iter().collect(),
     }
 }
