@@ -10,7 +10,7 @@ use std::array::from_fn;
 
 use zeroize::Zeroize;
 
-use super::limbs::{LIMBS, MASK, N0, P, P32, P128, TO_RESIDUE, from_residue, to_residue};
+use super::limbs::{LIMBS, MASK, N0, P, P32, P128, P512, TO_RESIDUE, from_residue, to_residue};
 use crate::identity::sakke::field::{Field, Lanes};
 use crate::identity::sakke::params::Residue;
 
@@ -30,6 +30,7 @@ type Vectors = [__m512i; VECTORS];
 const MODULUS: Row = extend(&P);
 const ADDED: Row = extend(&P32);
 const ADDED_FAR: Row = extend(&P128);
+const ADDED_FARTHER: Row = extend(&P512);
 const LIMB_MASK: Row = extend(&[MASK; LIMBS]);
 
 const fn extend(limbs: &[u64; LIMBS]) -> Row {
@@ -43,6 +44,7 @@ const fn extend(limbs: &[u64; LIMBS]) -> Row {
 
 impl Field for Row {
     const LANES: usize = 1;
+    const PAIRS: usize = 200;
     type Single = Self;
 
     fn pack(mut lanes: impl FnMut(usize) -> Residue) -> Self {
@@ -87,6 +89,13 @@ impl Field for Row {
         let mut out = *other;
         // SAFETY: a `Row` exists, see there.
         unsafe { sub(self, other, &ADDED_FAR, &mut out) };
+        out
+    }
+
+    fn sub_farther(&self, other: &Self) -> Self {
+        let mut out = *other;
+        // SAFETY: a `Row` exists, see there.
+        unsafe { sub(self, other, &ADDED_FARTHER, &mut out) };
         out
     }
 

@@ -30,6 +30,7 @@ pub(crate) mod pairing;
 pub(crate) mod params;
 pub(crate) mod point;
 pub(crate) mod scalar;
+mod sum;
 pub(crate) mod table;
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Multiples of a fixed base, so that a product costs additions only: no doubling, and no branch or address that
 //! depends on the scalar.
 
+use zeroize::Zeroizing;
+
 use super::field::{Field, Lanes, invert, invert_all};
 use super::params::{PAIRED_GENERATOR, Residue};
 use super::point::{Affine, Jacobian, all_to_affine};
 use super::scalar::{DIGITS, Digits, ODD_MULTIPLES, WINDOW};
+use super::sum::{sum_by_lane, sum_of_all};
 
 /// The odd multiples 1, 3 .. 31 of 32^i times a point, for each of the 208 digits i: 3328 points (832 KiB of numbers
 /// with 128 octets, 1040 KiB of those with 160).
@@ -35,36 +38,55 @@ impl<F: Field> PointTable<F> {
         Self { entries }
     }
 
-    /// Returns partial sums of the product with a scalar, a lane each.
-    pub(crate) fn product(&self, digits: &Digits) -> Jacobian<F> {
-        let [x, y] = self.entry(digits, 0);
-        let mut sums = [Jacobian { x, y, z: F::splat(&Residue::ONE) }];
-        self.add_from(1, std::slice::from_ref(digits), &mut sums);
-        let [sum] = sums;
-        sum
+    /// Returns the product with a scalar.
+    pub(crate) fn product(&self, digits: &Digits) -> Jacobian<Residue> {
+        let mut points = no_points(steps::<F>());
+        self.take(digits, &mut points);
+        sum_of_all(points).lane(0)
     }
 
-    /// Returns partial sums of the products with many scalars: each part of the table comes into the cache once for all.
-    pub(crate) fn products(&self, digits: &[Digits]) -> Vec<Jacobian<F>> {
-        let one = F::splat(&Residue::ONE);
-        let first = digits.iter().map(|digits| self.entry(digits, 0));
-        let mut sums: Vec<_> = first.map(|[x, y]| Jacobian { x, y, z: one }).collect();
-        self.add_from(1, digits, &mut sums);
+    /// Returns the sums of a product each with two tables.
+    pub(crate) fn sums_of_products(of: [(&Self, &[Digits]); 2]) -> Vec<Jacobian<Residue>> {
+        let mut sums = Vec::with_capacity(of[0].1.len());
+        let chunks = of[0].1.chunks(F::LANES).zip(of[1].1.chunks(F::LANES));
+        for (first, second) in chunks {
+            let both = [(of[0].0, first), (of[1].0, second)];
+            if first.len() * 2 >= F::LANES {
+                sums.extend(Self::sums_by_lane(both).lanes().take(first.len()));
+            } else {
+                sums.extend(first.iter().zip(second).map(|(first, second)| {
+                    let mut points = no_points(2 * steps::<F>());
+                    of[0].0.take(first, &mut points);
+                    of[1].0.take(second, &mut points);
+                    sum_of_all(points).lane(0)
+                }));
+            }
+        }
         sums
     }
 
-    /// Adds the product with a scalar to each partial sum.
-    pub(crate) fn add_products(&self, digits: &[Digits], sums: &mut [Jacobian<F>]) {
-        self.add_from(0, digits, sums);
+    /// The same with a scalar for each lane; lanes without one have the last.
+    fn sums_by_lane(of: [(&Self, &[Digits]); 2]) -> Jacobian<F> {
+        let mut points = no_points(2 * DIGITS);
+        for (table, digits) in of {
+            points.extend((0..DIGITS).map(|at| table.entry_of_all(digits, at)));
+        }
+        sum_by_lane(points)
     }
 
-    fn add_from(&self, step: usize, digits: &[Digits], sums: &mut [Jacobian<F>]) {
-        for step in step..DIGITS / F::LANES {
-            for (digits, sum) in digits.iter().zip(&mut *sums) {
-                let [x, y] = self.entry(digits, step);
-                *sum = sum.add_mixed(&x, &y);
-            }
-        }
+    /// Takes the multiples that make the product with a scalar, [`Field::LANES`] at a time.
+    fn take(&self, digits: &Digits, points: &mut Vec<[F; 2]>) {
+        points.extend((0..DIGITS / F::LANES).map(|step| self.entry(digits, step)));
+    }
+
+    /// Takes the multiple for one digit of each scalar, by lane: reads all multiples for this digit.
+    fn entry_of_all(&self, digits: &[Digits], at: usize) -> [F; 2] {
+        let of_step = &self.entries[at / F::LANES * ODD_MULTIPLES..][..ODD_MULTIPLES];
+        let lanes = ByLane { digits, at };
+        let [x, mut y] = F::select_of_lane(of_step, at % F::LANES, |multiple| lanes.chosen::<F>(multiple));
+        let negated = y.neg();
+        y.assign_where(&negated, lanes.negative::<F>());
+        [x, y]
     }
 
     /// Takes each lane's multiple: reads all of them.
@@ -77,19 +99,55 @@ impl<F: Field> PointTable<F> {
     }
 }
 
+/// Steps of a table: [`Field::LANES`] digits side by side.
+const fn steps<F: Field>() -> usize {
+    DIGITS / F::LANES
+}
+
+fn no_points<F: Field>(capacity: usize) -> Zeroizing<Vec<[F; 2]>> {
+    Zeroizing::new(Vec::with_capacity(capacity))
+}
+
 /// Returns the lanes whose digit has a magnitude.
 fn chosen<F: Field>(digits: &Digits, step: usize, multiple: usize) -> Lanes {
-    let is = |lane: usize| {
-        let different = digits.index(step * F::LANES + lane) ^ multiple as u8;
-        // 1 if no bit of the four differs
-        (different.wrapping_sub(1) >> 7) << lane
-    };
-    Lanes((0..F::LANES).map(is).fold(0, |all, lane| all | lane))
+    each_lane::<F>(|lane| is_index(digits.index(step * F::LANES + lane), multiple))
 }
 
 fn negative<F: Field>(digits: &Digits, step: usize) -> Lanes {
-    let is = |lane: usize| digits.is_negative(step * F::LANES + lane) << lane;
-    Lanes((0..F::LANES).map(is).fold(0, |all, lane| all | lane))
+    each_lane::<F>(|lane| digits.is_negative(step * F::LANES + lane))
+}
+
+/// One digit of a scalar in each lane.
+struct ByLane<'a> {
+    /// At least one.
+    digits: &'a [Digits],
+    at: usize,
+}
+
+impl ByLane<'_> {
+    /// Returns the scalar of a lane; lanes without one have the last.
+    fn of(&self, lane: usize) -> &Digits {
+        &self.digits[lane.min(self.digits.len() - 1)]
+    }
+
+    fn chosen<F: Field>(&self, multiple: usize) -> Lanes {
+        each_lane::<F>(|lane| is_index(self.of(lane).index(self.at), multiple))
+    }
+
+    fn negative<F: Field>(&self) -> Lanes {
+        each_lane::<F>(|lane| self.of(lane).is_negative(self.at))
+    }
+}
+
+/// Returns the lanes for which `is` returns 1, not 0.
+fn each_lane<F: Field>(is: impl Fn(usize) -> u8) -> Lanes {
+    Lanes((0..F::LANES).fold(0, |all, lane| all | is(lane) << lane))
+}
+
+/// Returns 1 if the index of a digit is that of a multiple, otherwise 0.
+fn is_index(index: u8, multiple: usize) -> u8 {
+    // no bit of the four differs
+    (index ^ multiple as u8).wrapping_sub(1) >> 7
 }
 
 /// Returns 32^i times a point of order q and twice that, by i.
@@ -153,27 +211,37 @@ impl<F: Field> PowerTable<F> {
     }
 
     /// Returns g^k as a + i b for each k, not yet divided: b / a represents it.
-    pub(crate) fn powers(&self, digits: &[Digits]) -> Vec<[F; 2]> {
-        let one = F::splat(&Residue::ONE);
-        let mut products: Vec<_> = digits.iter().map(|digits| [one, self.entry(digits, 0)]).collect();
-        for step in 1..DIGITS / F::LANES {
-            for (digits, product) in digits.iter().zip(&mut products) {
-                let t = self.entry(digits, step);
-                let [a, b] = product;
-                *product = [a.sub(&b.mul(&t)), b.add(&a.mul(&t))];
+    pub(crate) fn powers(&self, digits: &[Digits]) -> Vec<[Residue; 2]> {
+        let mut powers = Vec::with_capacity(digits.len());
+        for digits in digits.chunks(F::LANES) {
+            if digits.len() * 2 >= F::LANES {
+                let entries = (0..DIGITS).map(|at| self.entry_of_all(digits, at));
+                let [a, b] = Self::product(entries).map(|numbers| numbers.unpack_all());
+                powers.extend(a.iter().zip(b.iter()).map(|(a, b)| [*a, *b]).take(digits.len()));
+            } else {
+                powers.extend(digits.iter().map(|digits| {
+                    let entries = (0..steps::<F>()).map(|step| self.entry(digits, step));
+                    Self::fold(&Self::product(entries)).map(|number| number.unpack(0))
+                }));
             }
         }
-        products.iter().map(|product| Self::fold(product, &one)).collect()
+        powers
+    }
+
+    /// Returns the product of 1 + i t for each t, in each lane. It has bounds up to 34 (see [`Field`]).
+    fn product(entries: impl Iterator<Item = F>) -> [F; 2] {
+        let one = F::splat(&Residue::ONE);
+        let [a, b] = entries.fold([one, F::zero()], |[a, b], t| {
+            let [at, bt] = F::mul_each([[&a, &t], [&b, &t]]);
+            [a.sub(&bt), b.add(&at)]
+        });
+        // Each round has raised the bound of a by 32: a product has 2 again.
+        [a.mul(&one), b.mul(&one)]
     }
 
     /// Returns the product of all lanes, in each lane.
-    fn fold(product: &[F; 2], one: &F) -> [F; 2] {
-        let mut product = *product;
-        let mut by = F::LANES / 2;
-        if by > 0 {
-            // Each round has raised the bound of a by 32 (see Field): a product has 2 again.
-            product = product.map(|number| number.mul(one));
-        }
+    fn fold(product: &[F; 2]) -> [F; 2] {
+        let (mut product, mut by) = (*product, F::LANES / 2);
         while by > 0 {
             let [a, b] = product;
             let (c, d) = (a.rotate(by), b.rotate(by));
@@ -181,6 +249,15 @@ impl<F: Field> PowerTable<F> {
             by /= 2;
         }
         product
+    }
+
+    fn entry_of_all(&self, digits: &[Digits], at: usize) -> F {
+        let of_step = &self.entries[at / F::LANES * ODD_MULTIPLES..][..ODD_MULTIPLES];
+        let lanes = ByLane { digits, at };
+        let [mut t] = F::select_of_lane(of_step, at % F::LANES, |multiple| lanes.chosen::<F>(multiple));
+        let negated = t.neg();
+        t.assign_where(&negated, lanes.negative::<F>());
+        t
     }
 
     fn entry(&self, digits: &Digits, step: usize) -> F {

@@ -1,0 +1,127 @@
+//! Sums of many affine points, as products with a table have them. Affine additions halve the points while there are so
+//! many that one inversion for all is cheap; a chain of additions without inversion takes the rest.
+
+use zeroize::Zeroizing;
+
+use super::field::{Field, invert_all};
+use super::params::Residue;
+use super::point::Jacobian;
+
+/// The point X / ZZ, Y / ZZZ with ZZ^3 = ZZZ^2, whose additions cost less than those of Jacobian coordinates (and
+/// doublings more). X and Y have bounds up to 34 (see [`Field`]).
+#[derive(Clone, Copy)]
+pub(crate) struct Extended<F> {
+    x: F,
+    y: F,
+    zz: F,
+    zzz: F,
+}
+
+impl<F: Field> Extended<F> {
+    /// Takes an affine point with coordinates of any bound.
+    fn new([x, y]: &[F; 2]) -> Self {
+        let one = F::splat(&Residue::ONE);
+        Self { x: x.mul(&one), y: y.mul(&one), zz: one, zzz: one }
+    }
+
+    /// Adds an affine point with coordinates of any bound: 8 M + 2 S.
+    fn add_mixed(&self, [x, y]: &[F; 2]) -> Self {
+        let [u, s] = F::mul_each([[x, &self.zz], [y, &self.zzz]]);
+        let (h, r) = (u.sub_far(&self.x), s.sub_far(&self.y));
+        self.finish_sum([&self.x, &self.y], &h, &r)
+    }
+
+    /// Adds: 12 M + 2 S.
+    fn add(&self, other: &Self) -> Self {
+        let [u, u_other] = F::mul_each([[&self.x, &other.zz], [&other.x, &self.zz]]);
+        let [s, s_other] = F::mul_each([[&self.y, &other.zzz], [&other.y, &self.zzz]]);
+        let (h, r) = (u_other.sub(&u), s_other.sub(&s));
+        let sum = self.finish_sum([&u, &s], &h, &r);
+        Self { zz: sum.zz.mul(&other.zz), zzz: sum.zzz.mul(&other.zzz), ..sum }
+    }
+
+    /// The second half of both additions.
+    fn finish_sum(&self, [u, s]: [&F; 2], h: &F, r: &F) -> Self {
+        let hh = h.square();
+        let [hhh, v, zz] = F::mul_each([[h, &hh], [u, &hh], [&self.zz, &hh]]);
+        let x = r.square().sub(&hhh.add(&v.double()));
+        let difference = v.sub_far(&x);
+        let [y, shhh, zzz] = F::mul_each([[r, &difference], [s, &hhh], [&self.zzz, &hhh]]);
+        Self { x, y: y.sub(&shhh), zz, zzz }
+    }
+
+    fn rotate(&self, by: usize) -> Self {
+        let [x, y, zz, zzz] = [&self.x, &self.y, &self.zz, &self.zzz].map(|number| number.rotate(by));
+        Self { x, y, zz, zzz }
+    }
+
+    /// Returns the sum of all lanes, in each lane.
+    fn fold(self) -> Self {
+        let (mut sum, mut by) = (self, F::LANES / 2);
+        while by > 0 {
+            sum = sum.add(&sum.rotate(by));
+            by /= 2;
+        }
+        sum
+    }
+
+    /// Takes ZZZ for Z.
+    fn to_jacobian(self) -> Jacobian<F> {
+        let [zz, zzz] = [self.zz.square(), self.zzz.square()];
+        let [x, y] = F::mul_each([[&self.x, &zz], [&self.y, &zzz]]);
+        Jacobian { x, y, z: self.zzz }
+    }
+}
+
+/// Sums of affine points, one for each lane. Z = 0 if points on the way were equal or opposite in some lane, which no
+/// scalar but 0 makes of a table (but by chance, once in 2^1000 times).
+pub(crate) fn sum_by_lane<F: Field>(points: Zeroizing<Vec<[F; 2]>>) -> Jacobian<F> {
+    sum(points).map_or_else(nowhere, Extended::to_jacobian)
+}
+
+/// The sum of the affine points in all lanes, in each lane. Z = 0 as for [`sum_by_lane`].
+pub(crate) fn sum_of_all<F: Field>(points: Zeroizing<Vec<[F; 2]>>) -> Jacobian<F> {
+    sum(points).map_or_else(nowhere, |sum| sum.fold().to_jacobian())
+}
+
+fn nowhere<F: Field>() -> Jacobian<F> {
+    Jacobian { x: F::zero(), y: F::zero(), z: F::zero() }
+}
+
+/// Sums the points, the first one of which has coordinates with bounds up to 2 and 32. `None` for a difference of 0.
+fn sum<F: Field>(mut points: Zeroizing<Vec<[F; 2]>>) -> Option<Extended<F>> {
+    // Bounds of the coordinates before each: 2 and 32, 34, 130; after the last one 514.
+    for subtract in [F::sub, F::sub_far, F::sub_farther] {
+        if points.len() / 2 < F::PAIRS {
+            break;
+        }
+        halve(&mut points, subtract)?;
+    }
+    let (first, rest) = points.split_first()?;
+    Some(rest.iter().fold(Extended::new(first), |sum, point| sum.add_mixed(point)))
+}
+
+/// Adds the points two by two, each sum in 5 M + 1 S and one inversion for all. A last one without a partner stays.
+fn halve<F: Field>(points: &mut Zeroizing<Vec<[F; 2]>>, subtract: fn(&F, &F) -> F) -> Option<()> {
+    let pairs = points.as_chunks::<2>().0;
+    let mut inverses = Zeroizing::new(Vec::with_capacity(pairs.len()));
+    inverses.extend(pairs.iter().map(|[[x, _], [other_x, _]]| subtract(other_x, x)));
+    invert_all(inverses.as_mut_slice());
+    if inverses.first().is_some_and(|inverse| inverse.unpack(0) == Residue::ZERO) {
+        return None;
+    }
+    for (at, inverse) in inverses.iter().enumerate() {
+        let [[x, y], [other_x, other_y]] = [points[2 * at], points[2 * at + 1]];
+        let slope = subtract(&other_y, &y).mul(inverse);
+        let (square, both) = (slope.square(), x.add(&other_x));
+        // x - (square - both)
+        let across = x.add(&both).sub(&square);
+        points[at] = [subtract(&square, &both), subtract(&slope.mul(&across), &y)];
+    }
+    let (sums, odd) = (inverses.len(), points.len() % 2);
+    if odd == 1 {
+        points[sums] = points[2 * sums];
+    }
+    points.truncate(sums + odd);
+    Some(())
+}
