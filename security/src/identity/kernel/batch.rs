@@ -6,6 +6,7 @@ use std::arch::x86_64::{
     _mm512_srli_epi64, _mm512_store_si512, _mm512_sub_epi64,
 };
 use std::array::from_fn;
+use std::slice;
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -92,7 +93,7 @@ impl Field for Batch {
 
     fn assign_where(&mut self, other: &Self, lanes: Lanes) {
         // SAFETY: a `Batch` exists, see there.
-        unsafe { select(std::slice::from_mut(self), &[*other], &[lanes.0]) };
+        unsafe { select(slice::from_mut(self), slice::from_ref(other), &[lanes.0]) };
     }
 
     fn select<const N: usize>(entries: &[[Self; N]], chosen: impl Fn(usize) -> Lanes) -> [Self; N] {
@@ -108,17 +109,21 @@ impl Field for Batch {
 
     fn select_of_lane<const N: usize>(
         entries: &[[Self; N]],
+        column: usize,
         lane: usize,
         chosen: impl Fn(usize) -> Lanes,
-    ) -> [Self; N] {
+    ) -> Self {
         let mut lanes = [0; 64];
         for (at, lanes) in lanes.iter_mut().enumerate().take(entries.len()) {
             *lanes = chosen(at).0;
         }
-        let mut out = entries[0];
+        let of_column = entries.iter().map(|entry| &entry[column]);
         // SAFETY: a `Batch` exists, see there.
-        unsafe { select_of_lane(&mut out, entries.as_flattened(), lane, &lanes[..entries.len()]) };
-        out
+        unsafe { select_of_lane(of_column.zip(lanes), lane) }
+    }
+
+    fn mul_each<const N: usize>(pairs: [[&Self; 2]; N]) -> [Self; N] {
+        from_fn(|at| pairs[at][0].mul(pairs[at][1]))
     }
 }
 
@@ -245,19 +250,15 @@ fn select(out: &mut [Batch], entries: &[Batch], lanes: &[u8]) {
     }
 }
 
-/// Sets each lane of `out` to lane `lane` of the row of `entries` that `lanes` sets for it; reads that lane of every
+/// Returns in each lane what lane `lane` of an entry has, of the one that comes with the lane; reads that lane of every
 /// entry.
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn select_of_lane(out: &mut [Batch], entries: &[Batch], lane: usize, lanes: &[u8]) {
-    let columns = out.len();
-    for (column, out) in out.iter_mut().enumerate() {
-        let mut taken = [_mm512_setzero_si512(); LIMBS];
-        for (row, &lanes) in lanes.iter().enumerate() {
-            let entry = &entries[row * columns + column];
-            for j in 0..LIMBS {
-                taken[j] = _mm512_mask_mov_epi64(taken[j], lanes, splat(entry.0[j].0[lane]));
-            }
+fn select_of_lane<'a>(entries: impl Iterator<Item = (&'a Batch, u8)>, lane: usize) -> Batch {
+    let mut taken = [_mm512_setzero_si512(); LIMBS];
+    for (entry, lanes) in entries {
+        for j in 0..LIMBS {
+            taken[j] = _mm512_mask_mov_epi64(taken[j], lanes, splat(entry.0[j].0[lane]));
         }
-        *out = batch(taken);
     }
+    batch(taken)
 }

@@ -11,7 +11,7 @@ use std::array::from_fn;
 use zeroize::Zeroize;
 
 use super::limbs::{LIMBS, MASK, N0, P, P32, P128, P512, TO_RESIDUE, from_residue, to_residue};
-use crate::identity::sakke::field::{Field, Lanes};
+use crate::identity::sakke::field::{Field, Lanes, select_single};
 use crate::identity::sakke::params::Residue;
 
 /// Vectors of a number.
@@ -109,6 +109,15 @@ impl Field for Row {
         for (limb, other) in self.0.iter_mut().zip(other.0) {
             *limb ^= (*limb ^ other) & mask;
         }
+    }
+
+    fn select_of_lane<const N: usize>(
+        entries: &[[Self; N]],
+        column: usize,
+        _: usize,
+        chosen: impl Fn(usize) -> Lanes,
+    ) -> Self {
+        select_single(entries, column, chosen)
     }
 
     fn mul_each<const N: usize>(pairs: [[&Self; 2]; N]) -> [Self; N] {

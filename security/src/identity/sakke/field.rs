@@ -70,16 +70,14 @@ pub(crate) trait Field: Copy + Send + Sync + Zeroize + 'static {
         taken
     }
 
-    /// Returns in each lane the numbers that lane `lane` of an entry has, of the one whose choice has the lane: just one
-    /// entry has it. Reads every entry. At most 64 entries.
+    /// Returns in each lane the number that lane `lane` of an entry has in a column, of the entry whose choice has the
+    /// lane: just one has it. Reads that lane of every entry. At most 64 entries.
     fn select_of_lane<const N: usize>(
         entries: &[[Self; N]],
-        _lane: usize,
+        column: usize,
+        lane: usize,
         chosen: impl Fn(usize) -> Lanes,
-    ) -> [Self; N] {
-        const { assert!(Self::LANES == 1, "kernels with several lanes have their own") };
-        Self::select(entries, chosen)
-    }
+    ) -> Self;
 
     /// Returns products that do not depend on each other.
     fn mul_each<const N: usize>(pairs: [[&Self; 2]; N]) -> [Self; N] {
@@ -103,6 +101,19 @@ pub(crate) trait Field: Copy + Send + Sync + Zeroize + 'static {
     fn neg(&self) -> Self {
         Self::zero().sub(self)
     }
+}
+
+/// [`Field::select_of_lane`] where there is one lane.
+pub(crate) fn select_single<F: Field, const N: usize>(
+    entries: &[[F; N]],
+    column: usize,
+    chosen: impl Fn(usize) -> Lanes,
+) -> F {
+    let mut taken = entries[0][column];
+    for (at, entry) in entries.iter().enumerate().skip(1) {
+        taken.assign_where(&entry[column], chosen(at));
+    }
+    taken
 }
 
 /// A choice for each lane, bit 0 for lane 0.
@@ -158,6 +169,15 @@ impl Field for Residue {
         *self = select(self, other, Choice::from(lanes.0 & 1));
     }
 
+    fn select_of_lane<const N: usize>(
+        entries: &[[Self; N]],
+        column: usize,
+        _: usize,
+        chosen: impl Fn(usize) -> Lanes,
+    ) -> Self {
+        select_single(entries, column, chosen)
+    }
+
     fn double(&self) -> Self {
         Self::double(self)
     }
@@ -188,8 +208,8 @@ pub(crate) fn invert_all<F: Field>(numbers: &mut [F]) {
     }
     let mut inverse = invert_lanes(&product);
     for (number, before) in numbers.iter_mut().zip(before.iter()).rev() {
-        let [own, rest] = F::mul_each([[&inverse, before], [&inverse, number]]);
-        (*number, inverse) = (own, rest);
+        let products = F::mul_each([[&inverse, before], [&inverse, number]]);
+        (*number, inverse) = (products[0], products[1]);
     }
 }
 

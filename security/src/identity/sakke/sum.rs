@@ -26,15 +26,15 @@ impl<F: Field> Extended<F> {
 
     /// Adds an affine point with coordinates of any bound: 8 M + 2 S.
     fn add_mixed(&self, [x, y]: &[F; 2]) -> Self {
-        let [u, s] = F::mul_each([[x, &self.zz], [y, &self.zzz]]);
+        let (u, s) = (x.mul(&self.zz), y.mul(&self.zzz));
         let (h, r) = (u.sub_far(&self.x), s.sub_far(&self.y));
         self.finish_sum([&self.x, &self.y], &h, &r)
     }
 
     /// Adds: 12 M + 2 S.
     fn add(&self, other: &Self) -> Self {
-        let [u, u_other] = F::mul_each([[&self.x, &other.zz], [&other.x, &self.zz]]);
-        let [s, s_other] = F::mul_each([[&self.y, &other.zzz], [&other.y, &self.zzz]]);
+        let (u, u_other) = (self.x.mul(&other.zz), other.x.mul(&self.zz));
+        let (s, s_other) = (self.y.mul(&other.zzz), other.y.mul(&self.zzz));
         let (h, r) = (u_other.sub(&u), s_other.sub(&s));
         let sum = self.finish_sum([&u, &s], &h, &r);
         Self { zz: sum.zz.mul(&other.zz), zzz: sum.zzz.mul(&other.zzz), ..sum }
@@ -43,11 +43,10 @@ impl<F: Field> Extended<F> {
     /// The second half of both additions.
     fn finish_sum(&self, [u, s]: [&F; 2], h: &F, r: &F) -> Self {
         let hh = h.square();
-        let [hhh, v, zz] = F::mul_each([[h, &hh], [u, &hh], [&self.zz, &hh]]);
+        let (hhh, v) = (h.mul(&hh), u.mul(&hh));
         let x = r.square().sub(&hhh.add(&v.double()));
-        let difference = v.sub_far(&x);
-        let [y, shhh, zzz] = F::mul_each([[r, &difference], [s, &hhh], [&self.zzz, &hhh]]);
-        Self { x, y: y.sub(&shhh), zz, zzz }
+        let y = r.mul(&v.sub_far(&x)).sub(&s.mul(&hhh));
+        Self { x, y, zz: self.zz.mul(&hh), zzz: self.zzz.mul(&hhh) }
     }
 
     fn rotate(&self, by: usize) -> Self {
@@ -67,8 +66,7 @@ impl<F: Field> Extended<F> {
 
     /// Takes ZZZ for Z.
     fn to_jacobian(self) -> Jacobian<F> {
-        let [zz, zzz] = [self.zz.square(), self.zzz.square()];
-        let [x, y] = F::mul_each([[&self.x, &zz], [&self.y, &zzz]]);
+        let (x, y) = (self.x.mul(&self.zz.square()), self.y.mul(&self.zzz.square()));
         Jacobian { x, y, z: self.zzz }
     }
 }
@@ -111,12 +109,12 @@ fn halve<F: Field>(points: &mut Zeroizing<Vec<[F; 2]>>, subtract: fn(&F, &F) -> 
         return None;
     }
     for (at, inverse) in inverses.iter().enumerate() {
-        let [[x, y], [other_x, other_y]] = [points[2 * at], points[2 * at + 1]];
-        let slope = subtract(&other_y, &y).mul(inverse);
-        let (square, both) = (slope.square(), x.add(&other_x));
+        let [[x, y], [other_x, other_y]] = [&points[2 * at], &points[2 * at + 1]];
+        let slope = subtract(other_y, y).mul(inverse);
+        let (square, both) = (slope.square(), x.add(other_x));
         // x - (square - both)
         let across = x.add(&both).sub(&square);
-        points[at] = [subtract(&square, &both), subtract(&slope.mul(&across), &y)];
+        points[at] = [subtract(&square, &both), subtract(&slope.mul(&across), y)];
     }
     let (sums, odd) = (inverses.len(), points.len() % 2);
     if odd == 1 {

@@ -69,7 +69,21 @@ impl<F: Field> PointTable<F> {
     fn sums_by_lane(of: [(&Self, &[Digits]); 2]) -> Jacobian<F> {
         let mut points = no_points(2 * DIGITS);
         for (table, digits) in of {
-            points.extend((0..DIGITS).map(|at| table.entry_of_all(digits, at)));
+            for (step, of_step) in table.entries.chunks(ODD_MULTIPLES).enumerate() {
+                // One coordinate after the other: half of the step is what the first cache holds.
+                let from = points.len();
+                for lane in 0..F::LANES {
+                    let digit = Digit::of_each::<F>(digits, step * F::LANES + lane);
+                    let x = F::select_of_lane(of_step, 0, lane, |multiple| digit.chosen(multiple));
+                    points.push([x, x]);
+                }
+                for (lane, [_, y]) in points[from..].iter_mut().enumerate() {
+                    let digit = Digit::of_each::<F>(digits, step * F::LANES + lane);
+                    *y = F::select_of_lane(of_step, 1, lane, |multiple| digit.chosen(multiple));
+                    let negated = y.neg();
+                    y.assign_where(&negated, digit.negative);
+                }
+            }
         }
         sum_by_lane(points)
     }
@@ -79,22 +93,13 @@ impl<F: Field> PointTable<F> {
         points.extend((0..DIGITS / F::LANES).map(|step| self.entry(digits, step)));
     }
 
-    /// Takes the multiple for one digit of each scalar, by lane: reads all multiples for this digit.
-    fn entry_of_all(&self, digits: &[Digits], at: usize) -> [F; 2] {
-        let of_step = &self.entries[at / F::LANES * ODD_MULTIPLES..][..ODD_MULTIPLES];
-        let lanes = ByLane { digits, at };
-        let [x, mut y] = F::select_of_lane(of_step, at % F::LANES, |multiple| lanes.chosen::<F>(multiple));
-        let negated = y.neg();
-        y.assign_where(&negated, lanes.negative::<F>());
-        [x, y]
-    }
-
     /// Takes each lane's multiple: reads all of them.
     fn entry(&self, digits: &Digits, step: usize) -> [F; 2] {
         let of_step = &self.entries[step * ODD_MULTIPLES..(step + 1) * ODD_MULTIPLES];
-        let [x, mut y] = F::select(of_step, |multiple| chosen::<F>(digits, step, multiple));
+        let digit = Digit::of_step::<F>(digits, step);
+        let [x, mut y] = F::select(of_step, |multiple| digit.chosen(multiple));
         let negated = y.neg();
-        y.assign_where(&negated, negative::<F>(digits, step));
+        y.assign_where(&negated, digit.negative);
         [x, y]
     }
 }
@@ -108,46 +113,41 @@ fn no_points<F: Field>(capacity: usize) -> Zeroizing<Vec<[F; 2]>> {
     Zeroizing::new(Vec::with_capacity(capacity))
 }
 
-/// Returns the lanes whose digit has a magnitude.
-fn chosen<F: Field>(digits: &Digits, step: usize, multiple: usize) -> Lanes {
-    each_lane::<F>(|lane| is_index(digits.index(step * F::LANES + lane), multiple))
+/// A digit in each lane, bit by bit.
+struct Digit {
+    index: [u8; WINDOW - 1],
+    negative: Lanes,
 }
 
-fn negative<F: Field>(digits: &Digits, step: usize) -> Lanes {
-    each_lane::<F>(|lane| digits.is_negative(step * F::LANES + lane))
-}
-
-/// One digit of a scalar in each lane.
-struct ByLane<'a> {
-    /// At least one.
-    digits: &'a [Digits],
-    at: usize,
-}
-
-impl ByLane<'_> {
-    /// Returns the scalar of a lane; lanes without one have the last.
-    fn of(&self, lane: usize) -> &Digits {
-        &self.digits[lane.min(self.digits.len() - 1)]
+impl Digit {
+    /// Takes a step's digits of a scalar.
+    fn of_step<F: Field>(digits: &Digits, step: usize) -> Self {
+        Self::new::<F>(|lane| (digits, step * F::LANES + lane))
     }
 
-    fn chosen<F: Field>(&self, multiple: usize) -> Lanes {
-        each_lane::<F>(|lane| is_index(self.of(lane).index(self.at), multiple))
+    /// Takes one digit of each scalar; lanes without one have the last.
+    fn of_each<F: Field>(digits: &[Digits], at: usize) -> Self {
+        Self::new::<F>(|lane| (&digits[lane.min(digits.len() - 1)], at))
     }
 
-    fn negative<F: Field>(&self) -> Lanes {
-        each_lane::<F>(|lane| self.of(lane).is_negative(self.at))
+    fn new<'a, F: Field>(of_lane: impl Fn(usize) -> (&'a Digits, usize)) -> Self {
+        let (mut index, mut negative) = ([0; WINDOW - 1], 0);
+        for lane in 0..F::LANES {
+            let (digits, at) = of_lane(lane);
+            let own = digits.index(at);
+            for (bit, lanes) in index.iter_mut().enumerate() {
+                *lanes |= (own >> bit & 1) << lane;
+            }
+            negative |= digits.is_negative(at) << lane;
+        }
+        Self { index, negative: Lanes(negative) }
     }
-}
 
-/// Returns the lanes for which `is` returns 1, not 0.
-fn each_lane<F: Field>(is: impl Fn(usize) -> u8) -> Lanes {
-    Lanes((0..F::LANES).fold(0, |all, lane| all | is(lane) << lane))
-}
-
-/// Returns 1 if the index of a digit is that of a multiple, otherwise 0.
-fn is_index(index: u8, multiple: usize) -> u8 {
-    // no bit of the four differs
-    (index ^ multiple as u8).wrapping_sub(1) >> 7
+    /// Returns the lanes whose digit has the magnitude of this index.
+    fn chosen(&self, magnitude: usize) -> Lanes {
+        let differ = |bit: usize| self.index[bit] ^ ((magnitude >> bit & 1) as u8).wrapping_neg();
+        Lanes(!(0..WINDOW - 1).fold(0, |all, bit| all | differ(bit)))
+    }
 }
 
 /// Returns 32^i times a point of order q and twice that, by i.
@@ -180,9 +180,10 @@ pub(crate) fn multiply<F: Field>(base: &Affine, digits: &Digits) -> Option<Jacob
     }
     let multiples = all_to_affine(&multiples)?;
     let entry = |at: usize| {
-        let [x, mut y] = F::select(&multiples, |multiple| chosen::<F>(digits, at, multiple));
+        let digit = Digit::of_step::<F>(digits, at);
+        let [x, mut y] = F::select(&multiples, |multiple| digit.chosen(multiple));
         let negated = y.neg();
-        y.assign_where(&negated, negative::<F>(digits, at));
+        y.assign_where(&negated, digit.negative);
         [x, y]
     };
     let [x, y] = entry(DIGITS - 1);
@@ -231,10 +232,12 @@ impl<F: Field> PowerTable<F> {
     /// Returns the product of 1 + i t for each t, in each lane. It has bounds up to 34 (see [`Field`]).
     fn product(entries: impl Iterator<Item = F>) -> [F; 2] {
         let one = F::splat(&Residue::ONE);
-        let [a, b] = entries.fold([one, F::zero()], |[a, b], t| {
-            let [at, bt] = F::mul_each([[&a, &t], [&b, &t]]);
-            [a.sub(&bt), b.add(&at)]
-        });
+        let (mut a, mut b) = (one, F::zero());
+        for t in entries {
+            let (at, bt) = (a.mul(&t), b.mul(&t));
+            a = a.sub(&bt);
+            b = b.add(&at);
+        }
         // Each round has raised the bound of a by 32: a product has 2 again.
         [a.mul(&one), b.mul(&one)]
     }
@@ -253,19 +256,20 @@ impl<F: Field> PowerTable<F> {
 
     fn entry_of_all(&self, digits: &[Digits], at: usize) -> F {
         let of_step = &self.entries[at / F::LANES * ODD_MULTIPLES..][..ODD_MULTIPLES];
-        let lanes = ByLane { digits, at };
-        let [mut t] = F::select_of_lane(of_step, at % F::LANES, |multiple| lanes.chosen::<F>(multiple));
+        let digit = Digit::of_each::<F>(digits, at);
+        let mut t = F::select_of_lane(of_step, 0, at % F::LANES, |multiple| digit.chosen(multiple));
         let negated = t.neg();
-        t.assign_where(&negated, lanes.negative::<F>());
+        t.assign_where(&negated, digit.negative);
         t
     }
 
     fn entry(&self, digits: &Digits, step: usize) -> F {
         let of_step = &self.entries[step * ODD_MULTIPLES..(step + 1) * ODD_MULTIPLES];
-        let [mut t] = F::select(of_step, |multiple| chosen::<F>(digits, step, multiple));
+        let digit = Digit::of_step::<F>(digits, step);
+        let [mut t] = F::select(of_step, |multiple| digit.chosen(multiple));
         // 1 / (1 + i t) is 1 - i t but for a factor in F_p, which does not count.
         let negated = t.neg();
-        t.assign_where(&negated, negative::<F>(digits, step));
+        t.assign_where(&negated, digit.negative);
         t
     }
 }
