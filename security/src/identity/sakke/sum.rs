@@ -86,24 +86,31 @@ fn nowhere<F: Field>() -> Jacobian<F> {
     Jacobian { x: F::zero(), y: F::zero(), z: F::zero() }
 }
 
-/// Sums the points, the first one of which has coordinates with bounds up to 2 and 32. `None` for a difference of 0.
+/// Sums the points, whose coordinates have bounds up to 2 and 32. `None` for a difference of 0.
 fn sum<F: Field>(mut points: Zeroizing<Vec<[F; 2]>>) -> Option<Extended<F>> {
+    let mut left = points.as_mut_slice();
     // Bounds of the coordinates before each: 2 and 32, 34, 130; after the last one 514.
     for subtract in [F::sub, F::sub_far, F::sub_farther] {
-        if points.len() / 2 < F::PAIRS {
+        if left.len() / 2 < F::PAIRS {
             break;
         }
-        halve(&mut points, subtract)?;
+        left = halve(left, subtract)?;
     }
-    let (first, rest) = points.split_first()?;
-    Some(rest.iter().fold(Extended::new(first), |sum, point| sum.add_mixed(point)))
+    let (first, rest) = left.split_first()?;
+    let mut sum = Extended::new(first);
+    for point in rest {
+        sum = sum.add_mixed(point);
+    }
+    Some(sum)
 }
 
-/// Adds the points two by two, each sum in 5 M + 1 S and one inversion for all. A last one without a partner stays.
-fn halve<F: Field>(points: &mut Zeroizing<Vec<[F; 2]>>, subtract: fn(&F, &F) -> F) -> Option<()> {
-    let pairs = points.as_chunks::<2>().0;
+/// Adds the points two by two, each sum in 5 M + 1 S and one inversion for all. Returns the sums, and a last point without
+/// a partner.
+fn halve<F: Field>(points: &mut [[F; 2]], subtract: fn(&F, &F) -> F) -> Option<&mut [[F; 2]]> {
+    let (pairs, odd) = points.as_chunks::<2>();
     let mut inverses = Zeroizing::new(Vec::with_capacity(pairs.len()));
     inverses.extend(pairs.iter().map(|[[x, _], [other_x, _]]| subtract(other_x, x)));
+    let left = pairs.len() + odd.len();
     invert_all(inverses.as_mut_slice());
     if inverses.first().is_some_and(|inverse| inverse.unpack(0) == Residue::ZERO) {
         return None;
@@ -116,10 +123,8 @@ fn halve<F: Field>(points: &mut Zeroizing<Vec<[F; 2]>>, subtract: fn(&F, &F) -> 
         let across = x.add(&both).sub(&square);
         points[at] = [subtract(&square, &both), subtract(&slope.mul(&across), y)];
     }
-    let (sums, odd) = (inverses.len(), points.len() % 2);
-    if odd == 1 {
-        points[sums] = points[2 * sums];
+    if left > inverses.len() {
+        points[left - 1] = points[2 * (left - 1)];
     }
-    points.truncate(sums + odd);
-    Some(())
+    Some(&mut points[..left])
 }
