@@ -54,6 +54,7 @@ fn compare<F: Field>(numbers: &[Residue]) {
         // the largest bounds that Field allows
         let (a8, b9, b7, b5) = (raised(&a, 8), raised(&b, 9), raised(&b, 7), raised(&b, 5));
         let [first, second, third, fourth] = F::mul_each([[&a, &b], [&a8, &b7], [&b, &b], [&b5, &a]]);
+        let six = F::mul_each([[&a, &a], [&a, &b], [&b, &a8], [&b, &b], [&b, &b7], [&a, &b5]]);
         let turned = a.rotate(3);
         let mut chosen = a;
         chosen.assign_where(&b, Lanes(0b1010_0101));
@@ -66,6 +67,10 @@ fn compare<F: Field>(numbers: &[Residue]) {
             assert_eq!(third.unpack(lane), y.square());
             assert_eq!(fourth.unpack(lane), times_power(&x.mul(&y), 5));
             assert_eq!(a.square().unpack(lane), x.square());
+            let powers = [(x, x, 0), (x, y, 0), (y, x, 8), (y, y, 0), (y, y, 7), (x, y, 5)];
+            for (product, (x, y, power)) in six.iter().zip(powers) {
+                assert_eq!(product.unpack(lane), times_power(&x.mul(&y), power));
+            }
             assert_eq!(a.add(&b).unpack(lane), x.add(&y));
             assert_eq!(a.neg().unpack(lane), x.neg());
             assert_eq!(a.sub(&b5).unpack(lane), x.sub(&times_power(&y, 5)));
