@@ -180,7 +180,7 @@ impl Encapsulator {
     }
 
     /// Encapsulates an SSV for each identifier; all fail if one does. With AVX-512 IFMA eight of them go side by side,
-    /// which takes half of the time for each; four to seven take as long as eight.
+    /// which takes half of the time for each; five to seven take as long as eight.
     pub fn encapsulate_batch(
         &self,
         recipients: &[(&[u8], &[u8; SSV_OCTETS])],

@@ -139,7 +139,7 @@ impl<F: Field + Zeroize> Lines<F> {
         let xxx = xx.mul(&x);
         let [mut a, mut b] = [Residue::ONE, Residue::ZERO].map(|number| F::splat(&number));
         for step in &self.steps {
-            // Bounds: a and b up to 34 before the step; see Field.
+            // Bounds: a and b up to 34 before the step, coefficients up to 162; see Field.
             let (sum, difference) = (a.add(&b), a.sub_far(&b));
             let (squared, factor) = match step {
                 Step::Tangent([c0, c1]) => {
@@ -176,41 +176,47 @@ impl<F: Field + Zeroize> Step<F> {
     /// between.
     fn join(first: &OfDigit<F>, second: &OfDigit<F>) -> Self {
         let one = F::splat(&Residue::ONE);
-        // A product with 1 has a bound of 2 again (see Field).
-        let less = |a: &F, b: &F| a.sub(&b.mul(&one)).mul(&one);
         let Line { slope: s, constant: c } = &first.tangent;
-        let (double_s, double_c, x) = (s.double(), c.double(), &first.vertical);
-        // The squared tangent, with Y^2 = 3 x - x^3: c^2 + u x + s^2 x^2 - x^3 + Y (2 c + 2 s x).
-        let (ss, cc, u) = (s.square(), c.square(), double_s.mul(c).add(&one.double().add(&one)));
-        let (xx, double_x) = (x.square(), x.double());
+        let x = &first.vertical;
+        // The squared tangent, with Y^2 = 3 x - x^3: cc + u x + ss x^2 - x^3 + Y (2 c + 2 s x).
+        let [ss, cc, sc, xx] = F::mul_each([[s, s], [c, c], [s, c], [x, x]]);
+        let u = sc.double().add(&one.double().add(&one));
+        // Bounds of what it returns: up to 162 (see Field). Coefficients of the product, the highest first, are a4, a3 .. and b2;
+        // (x + X)^2 = x^2 + 2 X x + X^2 divides it.
         match &second.chord {
             None => {
                 let Line { slope: t, constant: d } = &second.tangent;
-                // The highest coefficients of the product. (x + X)^2 = x^2 + 2 X x + X^2 divides it.
-                let a4 = less(&F::zero(), &t.add(&double_s));
-                let a3 = less(&ss.mul(t), &d.add(&double_c));
-                let a2 = u.mul(t).add(&ss.mul(d)).add(&double_s.double().add(&double_s));
-                let b2 = ss.add(&double_s.mul(t));
-                let c1 = less(&a3, &double_x.mul(&a4));
-                let c0 = less(&a2, &double_x.mul(&c1).add(&xx.mul(&a4)));
-                Self::Tangents([c0, c1, a4, b2.add(&double_x)])
+                let [sst, st, ssd, ut] = F::mul_each([[&ss, t], [s, t], [&ss, d], [&u, t]]);
+                let a4 = F::zero().sub(&t.add(&s.double()));
+                let a3 = sst.sub(&d.add(&c.double()));
+                let a2 = ut.add(&ssd).add(&times_6(s));
+                let b2 = ss.add(&st.double());
+                let [x_a4, xx_a4] = F::mul_each([[x, &a4], [&xx, &a4]]);
+                let c1 = a3.sub(&x_a4.double());
+                let c0 = a2.sub(&x.mul(&c1).double().add(&xx_a4));
+                Self::Tangents([c0, c1, a4, b2.add(&x.double())])
             }
             Some(chord) => {
-                let [linear, constant, slopes] = join_chord(&second.tangent, chord, &second.vertical);
-                let s_slopes = double_s.mul(&slopes);
-                let a4 = less(&F::zero(), &linear.add(&ss).add(&s_slopes));
-                let a3 = less(&ss.mul(&linear), &constant.add(&u).add(&double_c.mul(&slopes)));
-                let a2 = ss.mul(&constant).add(&u.mul(&linear)).add(&s_slopes.double().add(&s_slopes));
-                let c2 = less(&a4, &double_x);
-                let c1 = less(&a3, &double_x.mul(&c2).add(&xx));
-                let c0 = less(&a2, &double_x.mul(&c1).add(&xx.mul(&c2)).add(&cc));
-                let c4 = less(&F::zero(), &slopes.add(&double_s));
-                let b2 = ss.mul(&slopes).add(&double_s.mul(&linear));
-                let c3 = less(&b2, &double_c.add(&double_x.mul(&c4)));
+                let [l, k, t] = join_chord(&second.tangent, chord, &second.vertical);
+                let [ssl, sl, sst, st] = F::mul_each([[&ss, &l], [s, &l], [&ss, &t], [s, &t]]);
+                let [ssk, ul, ct] = F::mul_each([[&ss, &k], [&u, &l], [c, &t]]);
+                let a4 = F::zero().sub(&l.add(&ss).add(&st.double()));
+                let a3 = ssl.sub_far(&k.add(&u).add(&ct.double()));
+                let a2 = ssk.add(&ul).add(&times_6(&st));
+                let c4 = F::zero().sub(&t.add(&s.double()));
+                let c2 = a4.sub(&x.double());
+                let [x_c2, xx_c2, x_c4] = F::mul_each([[x, &c2], [&xx, &c2], [x, &c4]]);
+                let c1 = a3.sub(&x_c2.double().add(&xx));
+                let c0 = a2.sub(&x.mul(&c1).double().add(&xx_c2).add(&cc));
+                let c3 = sst.add(&sl.double()).sub(&c.double().add(&x_c4.double()));
                 Self::Chord([c0, c1, c2, c3, c4])
             }
         }
     }
+}
+
+fn times_6<F: Field>(number: &F) -> F {
+    number.double().add(number).double()
 }
 
 /// Multiplies a tangent at R, a chord through 2 R, and divides by the vertical line x + X of 2 R: the product is

@@ -51,7 +51,7 @@ impl<F: Field> PointTable<F> {
         let chunks = of[0].1.chunks(F::LANES).zip(of[1].1.chunks(F::LANES));
         for (first, second) in chunks {
             let both = [(of[0].0, first), (of[1].0, second)];
-            if first.len() * 2 >= F::LANES {
+            if first.len() * 2 > F::LANES {
                 sums.extend(Self::sums_by_lane(both).lanes().take(first.len()));
             } else {
                 sums.extend(first.iter().zip(second).map(|(first, second)| {
@@ -215,7 +215,7 @@ impl<F: Field> PowerTable<F> {
     pub(crate) fn powers(&self, digits: &[Digits]) -> Vec<[Residue; 2]> {
         let mut powers = Vec::with_capacity(digits.len());
         for digits in digits.chunks(F::LANES) {
-            if digits.len() * 2 >= F::LANES {
+            if digits.len() * 2 > F::LANES {
                 let entries = (0..DIGITS).map(|at| self.entry_of_all(digits, at));
                 let [a, b] = Self::product(entries).map(|numbers| numbers.unpack_all());
                 powers.extend(a.iter().zip(b.iter()).map(|(a, b)| [*a, *b]).take(digits.len()));
