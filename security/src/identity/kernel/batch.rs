@@ -3,13 +3,15 @@
 use std::arch::x86_64::{
     __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_load_si512, _mm512_madd52hi_epu64,
     _mm512_madd52lo_epu64, _mm512_mask_mov_epi64, _mm512_set1_epi64, _mm512_setzero_si512, _mm512_srai_epi64,
-    _mm512_store_si512, _mm512_sub_epi64,
+    _mm512_srli_epi64, _mm512_store_si512, _mm512_sub_epi64,
 };
 use std::array::from_fn;
+use std::sync::atomic;
+use std::{ptr, slice};
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
-use super::limbs::{LIMBS, MASK, N0, P, P32, P128, TO_RESIDUE, from_residue, to_residue};
+use super::limbs::{LIMBS, MASK, N0, P, P32, P128, P512, TO_RESIDUE, from_residue, to_residue};
 use crate::identity::sakke::field::{Field, Lanes};
 use crate::identity::sakke::params::Residue;
 
@@ -29,6 +31,7 @@ type Places = [__m512i; LIMBS];
 
 impl Field for Batch {
     const LANES: usize = WIDTH;
+    const PAIRS: usize = 32;
     type Single = super::Row;
 
     fn pack(mut lanes: impl FnMut(usize) -> Residue) -> Self {
@@ -38,9 +41,12 @@ impl Field for Batch {
     }
 
     fn unpack(&self, lane: usize) -> Residue {
-        let factor = Self(from_fn(|place| Place([TO_RESIDUE[place]; WIDTH])));
-        let product = self.mul(&factor);
-        to_residue(&from_fn(|place| product.0[place].0[lane]))
+        self.to_residues().lane(lane)
+    }
+
+    fn unpack_all(&self) -> Zeroizing<Vec<Residue>> {
+        let residues = Zeroizing::new(self.to_residues());
+        Zeroizing::new((0..WIDTH).map(|lane| residues.lane(lane)).collect())
     }
 
     fn splat(number: &Residue) -> Self {
@@ -54,10 +60,8 @@ impl Field for Batch {
     }
 
     fn mul(&self, other: &Self) -> Self {
-        let mut out = *other;
         // SAFETY: a `Batch` exists, see there.
-        unsafe { mul(self, other, &mut out) };
-        out
+        unsafe { mul(self, other) }
     }
 
     fn square(&self) -> Self {
@@ -65,24 +69,23 @@ impl Field for Batch {
     }
 
     fn add(&self, other: &Self) -> Self {
-        let mut out = *other;
         // SAFETY: a `Batch` exists, see there.
-        unsafe { add(self, other, &mut out) };
-        out
+        unsafe { add(self, other) }
     }
 
     fn sub(&self, other: &Self) -> Self {
-        let mut out = *other;
         // SAFETY: a `Batch` exists, see there.
-        unsafe { sub(self, other, &P32, &mut out) };
-        out
+        unsafe { sub(self, other, &P32) }
     }
 
     fn sub_far(&self, other: &Self) -> Self {
-        let mut out = *other;
         // SAFETY: a `Batch` exists, see there.
-        unsafe { sub(self, other, &P128, &mut out) };
-        out
+        unsafe { sub(self, other, &P128) }
+    }
+
+    fn sub_farther(&self, other: &Self) -> Self {
+        // SAFETY: a `Batch` exists, see there.
+        unsafe { sub(self, other, &P512) }
     }
 
     fn rotate(&self, by: usize) -> Self {
@@ -91,7 +94,7 @@ impl Field for Batch {
 
     fn assign_where(&mut self, other: &Self, lanes: Lanes) {
         // SAFETY: a `Batch` exists, see there.
-        unsafe { select(std::slice::from_mut(self), &[*other], &[lanes.0]) };
+        unsafe { select(slice::from_mut(self), slice::from_ref(other), &[lanes.0]) };
     }
 
     fn select<const N: usize>(entries: &[[Self; N]], chosen: impl Fn(usize) -> Lanes) -> [Self; N] {
@@ -104,11 +107,46 @@ impl Field for Batch {
         unsafe { select(&mut out, entries.as_flattened(), &lanes[..entries.len()]) };
         out
     }
+
+    fn select_of_lane<const N: usize>(
+        entries: &[[Self; N]],
+        column: usize,
+        lane: usize,
+        chosen: impl Fn(usize) -> Lanes,
+    ) -> Self {
+        let mut lanes = [0; 64];
+        for (at, lanes) in lanes.iter_mut().enumerate().take(entries.len()) {
+            *lanes = chosen(at).0;
+        }
+        let of_column = entries.iter().map(|entry| &entry[column]);
+        // SAFETY: a `Batch` exists, see there.
+        unsafe { select_of_lane(of_column.zip(lanes), lane) }
+    }
+
+    fn mul_each<const N: usize>(pairs: [[&Self; 2]; N]) -> [Self; N] {
+        from_fn(|at| pairs[at][0].mul(pairs[at][1]))
+    }
+}
+
+impl Batch {
+    /// Brings every number from 2^1040 to 2^1024.
+    fn to_residues(self) -> Self {
+        self.mul(&Self(TO_RESIDUE.map(|limb| Place([limb; WIDTH]))))
+    }
+
+    /// Returns the number of a lane, which has 2^1024.
+    fn lane(&self, lane: usize) -> Residue {
+        to_residue(&from_fn(|place| self.0[place].0[lane]))
+    }
 }
 
 impl Zeroize for Batch {
     fn zeroize(&mut self) {
-        self.0.iter_mut().for_each(|place| place.0.zeroize());
+        for place in &mut self.0 {
+            // SAFETY: a place, all of it. Not octet by octet: thousands are wiped in a call.
+            unsafe { ptr::write_volatile(place, Place([0; WIDTH])) };
+        }
+        atomic::compiler_fence(atomic::Ordering::SeqCst);
     }
 }
 
@@ -131,80 +169,69 @@ fn splat(limb: u64) -> __m512i {
 
 /// Brings every limb to 52 bits; those of differences may be negative, the number is not.
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn carry(places: &Places, out: &mut Batch) {
+fn carry(places: &Places) -> Batch {
     let mut carry = _mm512_setzero_si512();
-    for (out, place) in out.0.iter_mut().zip(places) {
+    let mut out = [carry; LIMBS];
+    for (out, place) in out.iter_mut().zip(places) {
         let sum = _mm512_add_epi64(*place, carry);
         carry = _mm512_srai_epi64::<52>(sum);
-        store(out, _mm512_and_si512(sum, splat(MASK)));
+        *out = _mm512_and_si512(sum, splat(MASK));
     }
+    batch(out)
 }
 
-/// a b / 2^1040 modulo p, below p + a b / 2^1040: ten passes that add two limbs of b times a, and the multiple of p that
-/// clears the two lowest limbs. A place collects at most 80 numbers of 52 bits before its carries leave.
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn mul(a: &Batch, b: &Batch, out: &mut Batch) {
-    let mut sum = [_mm512_setzero_si512(); LIMBS];
-    for limbs in b.0.chunks_exact(2) {
-        pass(&mut sum, a, load(&limbs[0]), load(&limbs[1]));
-    }
-    carry(&sum, out);
+fn batch(places: Places) -> Batch {
+    // SAFETY: both are 20 times 64 octets, any of them.
+    unsafe { std::mem::transmute(places) }
 }
 
-/// Adds `a (b0 + 2^52 b1)` and `p (m0 + 2^52 m1)`, and moves the places two down. Each limb of a and p is loaded once for
-/// four products.
+/// a b / 2^1040 modulo p, below p + a b / 2^1040: twenty passes that add a limb of b times a, and the multiple of p that
+/// clears the lowest limb. A place collects at most 80 numbers of 52 bits before its carries leave. All places stay in
+/// registers.
 #[target_feature(enable = "avx512f,avx512ifma")]
-#[inline]
-fn pass(sum: &mut Places, a: &Batch, b0: __m512i, b1: __m512i) {
+fn mul(a: &Batch, b: &Batch) -> Batch {
     let (zero, n0) = (_mm512_setzero_si512(), splat(N0));
-    // The two lowest places give the factors of p, and a carry.
-    let (mut a_below, mut a_last) = (load(&a.0[0]), load(&a.0[1]));
-    let (mut p_below, mut p_last) = (splat(P[0]), splat(P[1]));
-    let lowest = _mm512_madd52lo_epu64(sum[0], a_below, b0);
-    let m0 = _mm512_madd52lo_epu64(zero, lowest, n0);
-    let lowest = _mm512_srai_epi64::<52>(_mm512_madd52lo_epu64(lowest, p_below, m0));
-    let mut second = _mm512_madd52lo_epu64(sum[1], a_last, b0);
-    second = _mm512_madd52hi_epu64(second, a_below, b0);
-    second = _mm512_madd52lo_epu64(second, a_below, b1);
-    let reduced = _mm512_madd52hi_epu64(_mm512_madd52lo_epu64(lowest, p_last, m0), p_below, m0);
-    second = _mm512_add_epi64(second, reduced);
-    let m1 = _mm512_madd52lo_epu64(zero, second, n0);
-    let mut entering = _mm512_srai_epi64::<52>(_mm512_madd52lo_epu64(second, p_below, m1));
-    for j in 2..=LIMBS + 1 {
-        let (mut of_a, mut of_p) = (if j < LIMBS { sum[j] } else { zero }, entering);
-        let (a_next, p_next) = if j < LIMBS { (load(&a.0[j]), splat(P[j])) } else { (zero, zero) };
-        of_a = _mm512_madd52lo_epu64(of_a, a_next, b0);
-        of_p = _mm512_madd52lo_epu64(of_p, p_next, m0);
-        of_a = _mm512_madd52hi_epu64(of_a, a_last, b0);
-        of_p = _mm512_madd52hi_epu64(of_p, p_last, m0);
-        of_a = _mm512_madd52lo_epu64(of_a, a_last, b1);
-        of_p = _mm512_madd52lo_epu64(of_p, p_last, m1);
-        of_a = _mm512_madd52hi_epu64(of_a, a_below, b1);
-        of_p = _mm512_madd52hi_epu64(of_p, p_below, m1);
-        sum[j - 2] = _mm512_add_epi64(of_a, of_p);
-        entering = zero;
-        (a_below, a_last, p_below, p_last) = (a_last, a_next, p_last, p_next);
+    let mut sum = [zero; LIMBS];
+    for limb in &b.0 {
+        // Opaque, or the compiler copies all of a to the stack, where a limb may lie across two lines of the cache.
+        let (a, b) = (std::hint::black_box(a), load(limb));
+        let (mut a_last, mut p_last) = (load(&a.0[0]), splat(P[0]));
+        let lowest = _mm512_madd52lo_epu64(sum[0], a_last, b);
+        let m = _mm512_madd52lo_epu64(zero, lowest, n0);
+        let lowest = _mm512_srli_epi64::<52>(_mm512_madd52lo_epu64(lowest, p_last, m));
+        sum[1] = _mm512_add_epi64(sum[1], lowest);
+        for j in 1..LIMBS {
+            let (a_next, p_next) = (load(&a.0[j]), splat(P[j]));
+            let mut place = _mm512_madd52lo_epu64(sum[j], a_next, b);
+            place = _mm512_madd52hi_epu64(place, a_last, b);
+            place = _mm512_madd52lo_epu64(place, p_next, m);
+            sum[j - 1] = _mm512_madd52hi_epu64(place, p_last, m);
+            (a_last, p_last) = (a_next, p_next);
+        }
+        sum[LIMBS - 1] = _mm512_madd52hi_epu64(_mm512_madd52hi_epu64(zero, a_last, b), p_last, m);
     }
+    carry(&sum)
 }
 
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn add(a: &Batch, b: &Batch, out: &mut Batch) {
+fn add(a: &Batch, b: &Batch) -> Batch {
     let mut sum = [_mm512_setzero_si512(); LIMBS];
     for j in 0..LIMBS {
         sum[j] = _mm512_add_epi64(load(&a.0[j]), load(&b.0[j]));
     }
-    carry(&sum, out);
+    carry(&sum)
 }
 
 /// a + multiple - b.
 #[target_feature(enable = "avx512f,avx512ifma")]
-fn sub(a: &Batch, b: &Batch, multiple: &[u64; LIMBS], out: &mut Batch) {
+fn sub(a: &Batch, b: &Batch, multiple: &[u64; LIMBS]) -> Batch {
     let mut sum = [_mm512_setzero_si512(); LIMBS];
     for j in 0..LIMBS {
         let raised = _mm512_add_epi64(load(&a.0[j]), splat(multiple[j]));
         sum[j] = _mm512_sub_epi64(raised, load(&b.0[j]));
     }
-    carry(&sum, out);
+    carry(&sum)
 }
 
 /// Replaces the lanes of `out` by those of each row of `entries` that `lanes` sets for it; reads every entry.
@@ -226,4 +253,17 @@ fn select(out: &mut [Batch], entries: &[Batch], lanes: &[u8]) {
             store(&mut out.0[j], taken[j]);
         }
     }
+}
+
+/// Returns in each lane what lane `lane` of an entry has, of the one that comes with the lane; reads that lane of every
+/// entry.
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn select_of_lane<'a>(entries: impl Iterator<Item = (&'a Batch, u8)>, lane: usize) -> Batch {
+    let mut taken = [_mm512_setzero_si512(); LIMBS];
+    for (entry, lanes) in entries {
+        for j in 0..LIMBS {
+            taken[j] = _mm512_mask_mov_epi64(taken[j], lanes, splat(entry.0[j].0[lane]));
+        }
+    }
+    batch(taken)
 }

@@ -17,6 +17,8 @@ pub(super) const P: [u64; LIMBS] = split(Residue::MODULUS.as_ref());
 pub(super) const P32: [u64; LIMBS] = times_power(&P, 5);
 /// 128 p, what is added to differences with a larger subtrahend.
 pub(super) const P128: [u64; LIMBS] = times_power(&P, 7);
+/// 512 p, what is added to differences with the largest subtrahend.
+pub(super) const P512: [u64; LIMBS] = times_power(&P, 9);
 /// -1 / p modulo 2^52.
 pub(super) const N0: u64 = negated_inverse(P[0]);
 /// 2^1024 modulo p as an integer: its product brings a number from 2^1040 to 2^1024.

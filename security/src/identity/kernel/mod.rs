@@ -4,7 +4,8 @@
 //! A number has 20 limbs of 52 bits and stands for its product with 2^1040 (Montgomery). The 16 bits above p are room:
 //! sums are not reduced, which the bounds of [`Field`] allow. Two layouts:
 //!
-//! - [`Batch`], eight numbers, a vector for the limbs of one place: the partial sums of a product with a table
+//! - [`Batch`], eight numbers, a vector for the limbs of one place: partial sums of a product with a table, or the sums
+//!   of eight recipients
 //! - [`Row`], one number, its limbs side by side, several products interleaved: the long chain of the pairing
 //!
 //! Portable arithmetic ([`Residue`]) is the truth: tests compare every operation with it.

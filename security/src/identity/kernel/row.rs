@@ -10,8 +10,8 @@ use std::array::from_fn;
 
 use zeroize::Zeroize;
 
-use super::limbs::{LIMBS, MASK, N0, P, P32, P128, TO_RESIDUE, from_residue, to_residue};
-use crate::identity::sakke::field::{Field, Lanes};
+use super::limbs::{LIMBS, MASK, N0, P, P32, P128, P512, TO_RESIDUE, from_residue, to_residue};
+use crate::identity::sakke::field::{Field, Lanes, select_single};
 use crate::identity::sakke::params::Residue;
 
 /// Vectors of a number.
@@ -30,6 +30,7 @@ type Vectors = [__m512i; VECTORS];
 const MODULUS: Row = extend(&P);
 const ADDED: Row = extend(&P32);
 const ADDED_FAR: Row = extend(&P128);
+const ADDED_FARTHER: Row = extend(&P512);
 const LIMB_MASK: Row = extend(&[MASK; LIMBS]);
 
 const fn extend(limbs: &[u64; LIMBS]) -> Row {
@@ -43,6 +44,7 @@ const fn extend(limbs: &[u64; LIMBS]) -> Row {
 
 impl Field for Row {
     const LANES: usize = 1;
+    const PAIRS: usize = 200;
     type Single = Self;
 
     fn pack(mut lanes: impl FnMut(usize) -> Residue) -> Self {
@@ -90,6 +92,13 @@ impl Field for Row {
         out
     }
 
+    fn sub_farther(&self, other: &Self) -> Self {
+        let mut out = *other;
+        // SAFETY: a `Row` exists, see there.
+        unsafe { sub(self, other, &ADDED_FARTHER, &mut out) };
+        out
+    }
+
     fn rotate(&self, _: usize) -> Self {
         *self
     }
@@ -100,6 +109,15 @@ impl Field for Row {
         for (limb, other) in self.0.iter_mut().zip(other.0) {
             *limb ^= (*limb ^ other) & mask;
         }
+    }
+
+    fn select_of_lane<const N: usize>(
+        entries: &[[Self; N]],
+        column: usize,
+        _: usize,
+        chosen: impl Fn(usize) -> Lanes,
+    ) -> Self {
+        select_single(entries, column, chosen)
     }
 
     fn mul_each<const N: usize>(pairs: [[&Self; 2]; N]) -> [Self; N] {

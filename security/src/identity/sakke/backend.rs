@@ -2,7 +2,6 @@
 
 use std::sync::OnceLock;
 
-use super::field::Field;
 use super::pairing::Lines;
 use super::params::Residue;
 use super::point::{Affine, Jacobian};
@@ -45,8 +44,8 @@ impl Backend {
     /// Multiplies P.
     pub(crate) fn multiply_generator(self, digits: &Digits) -> Jacobian<Residue> {
         match self.or_portable() {
-            Self::Portable => portable().generator.product(digits).fold().lane(0),
-            Self::Ifma => ifma().generator.product(digits).fold().lane(0),
+            Self::Portable => portable().generator.product(digits),
+            Self::Ifma => ifma().generator.product(digits),
         }
     }
 
@@ -62,10 +61,7 @@ impl Backend {
     pub(crate) fn powers(self, digits: &[Digits]) -> Vec<[Residue; 2]> {
         match self.or_portable() {
             Self::Portable => portable().paired.powers(digits),
-            Self::Ifma => {
-                let powers = ifma().paired.powers(digits);
-                powers.iter().map(|power| power.map(|number| number.unpack(0))).collect()
-            }
+            Self::Ifma => ifma().paired.powers(digits),
         }
     }
 }
@@ -88,8 +84,8 @@ impl Multiples {
     /// Multiplies the point.
     pub(crate) fn product(&self, digits: &Digits) -> Jacobian<Residue> {
         match self {
-            Self::Portable(table) => table.product(digits).fold().lane(0),
-            Self::Ifma(table) => table.product(digits).fold().lane(0),
+            Self::Portable(table) => table.product(digits),
+            Self::Ifma(table) => table.product(digits),
         }
     }
 
@@ -100,21 +96,14 @@ impl Multiples {
         own: &[Digits],
     ) -> Vec<Jacobian<Residue>> {
         match self {
-            Self::Portable(table) => sum_of_products(&portable().generator, of_generator, table, own),
-            Self::Ifma(table) => sum_of_products(&ifma().generator, of_generator, table, own),
+            Self::Portable(table) => {
+                PointTable::sums_of_products([(&portable().generator, of_generator), (table, own)])
+            }
+            Self::Ifma(table) => {
+                PointTable::sums_of_products([(&ifma().generator, of_generator), (table, own)])
+            }
         }
     }
-}
-
-fn sum_of_products<F: Field>(
-    first: &PointTable<F>,
-    by: &[Digits],
-    second: &PointTable<F>,
-    own: &[Digits],
-) -> Vec<Jacobian<Residue>> {
-    let mut sums = first.products(by);
-    second.add_products(own, &mut sums);
-    sums.iter().map(|sum| sum.fold().lane(0)).collect()
 }
 
 /// The lines of a point.

@@ -10,11 +10,14 @@ use super::params::Residue;
 ///
 /// Numbers need not be reduced. With a bound of `A` for "below `A p`": a product has 2 if the bounds of its factors have
 /// a product below 2^16; a sum has the sum of both bounds; a difference has that of its minuend and 32, and its
-/// subtrahend at most 32 ([`Self::sub`]), or 128 for both ([`Self::sub_far`]). Packed numbers have 1. No bound may
-/// reach 2^15.
+/// subtrahend at most 32 ([`Self::sub`]); 128 for both ([`Self::sub_far`]), or 512 ([`Self::sub_farther`]). Packed
+/// numbers have 1. No bound may reach 2^15.
 pub(crate) trait Field: Copy + Send + Sync + Zeroize + 'static {
     /// Number of lanes.
     const LANES: usize;
+
+    /// Number of additions of affine points from which on one inversion for all pays.
+    const PAIRS: usize;
 
     /// Single numbers of the same backend, for what cannot go side by side.
     type Single: Field;
@@ -24,6 +27,11 @@ pub(crate) trait Field: Copy + Send + Sync + Zeroize + 'static {
 
     /// Returns the number of a lane.
     fn unpack(&self, lane: usize) -> Residue;
+
+    /// Returns the numbers of all lanes.
+    fn unpack_all(&self) -> Zeroizing<Vec<Residue>> {
+        Zeroizing::new((0..Self::LANES).map(|lane| self.unpack(lane)).collect())
+    }
 
     /// Returns the products.
     fn mul(&self, other: &Self) -> Self;
@@ -39,6 +47,9 @@ pub(crate) trait Field: Copy + Send + Sync + Zeroize + 'static {
 
     /// Returns the differences, where `other` may be a difference.
     fn sub_far(&self, other: &Self) -> Self;
+
+    /// Returns the differences, where `other` may be a sum of differences.
+    fn sub_farther(&self, other: &Self) -> Self;
 
     /// Returns the number of lane `(lane + by) % LANES` in each lane.
     fn rotate(&self, by: usize) -> Self;
@@ -58,6 +69,15 @@ pub(crate) trait Field: Copy + Send + Sync + Zeroize + 'static {
         }
         taken
     }
+
+    /// Returns in each lane the number that lane `lane` of an entry has in a column, of the entry whose choice has the
+    /// lane: just one has it. Reads that lane of every entry. At most 64 entries.
+    fn select_of_lane<const N: usize>(
+        entries: &[[Self; N]],
+        column: usize,
+        lane: usize,
+        chosen: impl Fn(usize) -> Lanes,
+    ) -> Self;
 
     /// Returns products that do not depend on each other.
     fn mul_each<const N: usize>(pairs: [[&Self; 2]; N]) -> [Self; N] {
@@ -83,12 +103,26 @@ pub(crate) trait Field: Copy + Send + Sync + Zeroize + 'static {
     }
 }
 
+/// [`Field::select_of_lane`] where there is one lane.
+pub(crate) fn select_single<F: Field, const N: usize>(
+    entries: &[[F; N]],
+    column: usize,
+    chosen: impl Fn(usize) -> Lanes,
+) -> F {
+    let mut taken = entries[0][column];
+    for (at, entry) in entries.iter().enumerate().skip(1) {
+        taken.assign_where(&entry[column], chosen(at));
+    }
+    taken
+}
+
 /// A choice for each lane, bit 0 for lane 0.
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes(pub(crate) u8);
 
 impl Field for Residue {
     const LANES: usize = 1;
+    const PAIRS: usize = 24;
     type Single = Self;
 
     fn pack(mut lanes: impl FnMut(usize) -> Self) -> Self {
@@ -123,12 +157,25 @@ impl Field for Residue {
         Self::sub(self, other)
     }
 
+    fn sub_farther(&self, other: &Self) -> Self {
+        Self::sub(self, other)
+    }
+
     fn rotate(&self, _: usize) -> Self {
         *self
     }
 
     fn assign_where(&mut self, other: &Self, lanes: Lanes) {
         *self = select(self, other, Choice::from(lanes.0 & 1));
+    }
+
+    fn select_of_lane<const N: usize>(
+        entries: &[[Self; N]],
+        column: usize,
+        _: usize,
+        chosen: impl Fn(usize) -> Lanes,
+    ) -> Self {
+        select_single(entries, column, chosen)
     }
 
     fn double(&self) -> Self {
@@ -161,19 +208,22 @@ pub(crate) fn invert_all<F: Field>(numbers: &mut [F]) {
     }
     let mut inverse = invert_lanes(&product);
     for (number, before) in numbers.iter_mut().zip(before.iter()).rev() {
-        let [own, rest] = F::mul_each([[&inverse, before], [&inverse, number]]);
-        (*number, inverse) = (own, rest);
+        let products = F::mul_each([[&inverse, before], [&inverse, number]]);
+        (*number, inverse) = (products[0], products[1]);
     }
 }
 
 /// Inverts the number of each lane. If one of them is 0, all results are 0.
 fn invert_lanes<F: Field>(numbers: &F) -> F {
-    let lanes: Vec<_> = (0..F::LANES).map(|lane| numbers.unpack(lane)).collect();
-    let lanes = Zeroizing::new(lanes);
-    let product = lanes.iter().fold(Residue::ONE, |product, number| product.mul(number));
-    let inverse = invert(&product);
-    F::pack(|own| {
-        let others = lanes.iter().enumerate().filter(|(lane, _)| *lane != own);
-        others.fold(inverse, |inverse, (_, number)| inverse.mul(number))
-    })
+    // In each lane the product of 1, 2, 4 .. lanes from it on, and the product of all others.
+    let (mut product, mut others, mut by) = (*numbers, None, F::LANES / 2);
+    while by > 0 {
+        let next = product.rotate(by);
+        others = Some(others.map_or(next, |others: F| others.mul(&next)));
+        product = product.mul(&next);
+        by /= 2;
+    }
+    let product = Zeroizing::new(product.unpack(0));
+    let inverse = F::splat(&Zeroizing::new(invert(&product)));
+    others.map_or(inverse, |others| others.mul(&inverse))
 }

@@ -121,39 +121,12 @@ impl<F: Field> Jacobian<F> {
         let [u, zzz] = F::mul_each([[x, &zz], [&self.z, &zz]]);
         let h = u.sub_far(&self.x);
         let [s, z, hh] = F::mul_each([[y, &zzz], [&self.z, &h], [&h, &h]]);
-        Self::finish_sum([&self.x, &self.y], [&h, &hh], &s.sub_far(&self.y), z)
-    }
-
-    /// Adds: 12 M + 4 S.
-    pub(crate) fn add(&self, other: &Self) -> Self {
-        let (zz1, zz2) = (self.z.square(), other.z.square());
-        let u1 = self.x.mul(&zz2);
-        let s1 = self.y.mul(&other.z).mul(&zz2);
-        let h = other.x.mul(&zz1).sub(&u1);
-        let r = other.y.mul(&self.z).mul(&zz1).sub(&s1);
-        let z = self.z.mul(&other.z).mul(&h);
-        Self::finish_sum([&u1, &s1], [&h, &h.square()], &r, z)
-    }
-
-    /// The second half of both additions.
-    fn finish_sum([u, s]: [&F; 2], [h, hh]: [&F; 2], r: &F, z: F) -> Self {
-        let [hhh, v, rr] = F::mul_each([[h, hh], [u, hh], [r, r]]);
+        let r = s.sub_far(&self.y);
+        let [hhh, v, rr] = F::mul_each([[&h, &hh], [&self.x, &hh], [&r, &r]]);
         let x = rr.sub(&hhh.add(&v.double()));
         let difference = v.sub_far(&x);
-        let [y, shhh] = F::mul_each([[r, &difference], [s, &hhh]]);
+        let [y, shhh] = F::mul_each([[&r, &difference], [&self.y, &hhh]]);
         Self { x, y: y.sub(&shhh), z }
-    }
-
-    /// Returns the sum of all lanes, in each lane.
-    pub(crate) fn fold(&self) -> Self {
-        let mut sum = *self;
-        let mut by = F::LANES / 2;
-        while by > 0 {
-            let other = Self { x: sum.x.rotate(by), y: sum.y.rotate(by), z: sum.z.rotate(by) };
-            sum = sum.add(&other);
-            by /= 2;
-        }
-        sum
     }
 
     /// Returns affine coordinates, given 1 / Z: products.
@@ -166,6 +139,12 @@ impl<F: Field> Jacobian<F> {
     /// Returns a lane.
     pub(crate) fn lane(&self, lane: usize) -> Jacobian<Residue> {
         Jacobian { x: self.x.unpack(lane), y: self.y.unpack(lane), z: self.z.unpack(lane) }
+    }
+
+    /// Returns all lanes.
+    pub(crate) fn lanes(&self) -> impl Iterator<Item = Jacobian<Residue>> {
+        let [x, y, z] = [&self.x, &self.y, &self.z].map(Field::unpack_all);
+        (0..F::LANES).map(move |lane| Jacobian { x: x[lane], y: y[lane], z: z[lane] })
     }
 }
 

@@ -1,10 +1,13 @@
 //! Multiples of a fixed base, so that a product costs additions only: no doubling, and no branch or address that
 //! depends on the scalar.
 
+use zeroize::Zeroizing;
+
 use super::field::{Field, Lanes, invert, invert_all};
 use super::params::{PAIRED_GENERATOR, Residue};
 use super::point::{Affine, Jacobian, all_to_affine};
 use super::scalar::{DIGITS, Digits, ODD_MULTIPLES, WINDOW};
+use super::sum::{sum_by_lane, sum_of_all};
 
 /// The odd multiples 1, 3 .. 31 of 32^i times a point, for each of the 208 digits i: 3328 points (832 KiB of numbers
 /// with 128 octets, 1040 KiB of those with 160).
@@ -35,61 +38,116 @@ impl<F: Field> PointTable<F> {
         Self { entries }
     }
 
-    /// Returns partial sums of the product with a scalar, a lane each.
-    pub(crate) fn product(&self, digits: &Digits) -> Jacobian<F> {
-        let [x, y] = self.entry(digits, 0);
-        let mut sums = [Jacobian { x, y, z: F::splat(&Residue::ONE) }];
-        self.add_from(1, std::slice::from_ref(digits), &mut sums);
-        let [sum] = sums;
-        sum
+    /// Returns the product with a scalar.
+    pub(crate) fn product(&self, digits: &Digits) -> Jacobian<Residue> {
+        let mut points = no_points(steps::<F>());
+        self.take(digits, &mut points);
+        sum_of_all(points).lane(0)
     }
 
-    /// Returns partial sums of the products with many scalars: each part of the table comes into the cache once for all.
-    pub(crate) fn products(&self, digits: &[Digits]) -> Vec<Jacobian<F>> {
-        let one = F::splat(&Residue::ONE);
-        let first = digits.iter().map(|digits| self.entry(digits, 0));
-        let mut sums: Vec<_> = first.map(|[x, y]| Jacobian { x, y, z: one }).collect();
-        self.add_from(1, digits, &mut sums);
+    /// Returns the sums of a product each with two tables.
+    pub(crate) fn sums_of_products(of: [(&Self, &[Digits]); 2]) -> Vec<Jacobian<Residue>> {
+        let mut sums = Vec::with_capacity(of[0].1.len());
+        let chunks = of[0].1.chunks(F::LANES).zip(of[1].1.chunks(F::LANES));
+        for (first, second) in chunks {
+            let both = [(of[0].0, first), (of[1].0, second)];
+            if first.len() * 2 > F::LANES {
+                sums.extend(Self::sums_by_lane(both).lanes().take(first.len()));
+            } else {
+                sums.extend(first.iter().zip(second).map(|(first, second)| {
+                    let mut points = no_points(2 * steps::<F>());
+                    of[0].0.take(first, &mut points);
+                    of[1].0.take(second, &mut points);
+                    sum_of_all(points).lane(0)
+                }));
+            }
+        }
         sums
     }
 
-    /// Adds the product with a scalar to each partial sum.
-    pub(crate) fn add_products(&self, digits: &[Digits], sums: &mut [Jacobian<F>]) {
-        self.add_from(0, digits, sums);
-    }
-
-    fn add_from(&self, step: usize, digits: &[Digits], sums: &mut [Jacobian<F>]) {
-        for step in step..DIGITS / F::LANES {
-            for (digits, sum) in digits.iter().zip(&mut *sums) {
-                let [x, y] = self.entry(digits, step);
-                *sum = sum.add_mixed(&x, &y);
+    /// The same with a scalar for each lane; lanes without one have the last.
+    fn sums_by_lane(of: [(&Self, &[Digits]); 2]) -> Jacobian<F> {
+        let mut points = no_points(2 * DIGITS);
+        for (table, digits) in of {
+            for (step, of_step) in table.entries.chunks(ODD_MULTIPLES).enumerate() {
+                // One coordinate after the other: half of the step is what the first cache holds.
+                let from = points.len();
+                for lane in 0..F::LANES {
+                    let digit = Digit::of_each::<F>(digits, step * F::LANES + lane);
+                    let x = F::select_of_lane(of_step, 0, lane, |multiple| digit.chosen(multiple));
+                    points.push([x, x]);
+                }
+                for (lane, [_, y]) in points[from..].iter_mut().enumerate() {
+                    let digit = Digit::of_each::<F>(digits, step * F::LANES + lane);
+                    *y = F::select_of_lane(of_step, 1, lane, |multiple| digit.chosen(multiple));
+                    let negated = y.neg();
+                    y.assign_where(&negated, digit.negative);
+                }
             }
         }
+        sum_by_lane(points)
+    }
+
+    /// Takes the multiples that make the product with a scalar, [`Field::LANES`] at a time.
+    fn take(&self, digits: &Digits, points: &mut Vec<[F; 2]>) {
+        points.extend((0..DIGITS / F::LANES).map(|step| self.entry(digits, step)));
     }
 
     /// Takes each lane's multiple: reads all of them.
     fn entry(&self, digits: &Digits, step: usize) -> [F; 2] {
         let of_step = &self.entries[step * ODD_MULTIPLES..(step + 1) * ODD_MULTIPLES];
-        let [x, mut y] = F::select(of_step, |multiple| chosen::<F>(digits, step, multiple));
+        let digit = Digit::of_step::<F>(digits, step);
+        let [x, mut y] = F::select(of_step, |multiple| digit.chosen(multiple));
         let negated = y.neg();
-        y.assign_where(&negated, negative::<F>(digits, step));
+        y.assign_where(&negated, digit.negative);
         [x, y]
     }
 }
 
-/// Returns the lanes whose digit has a magnitude.
-fn chosen<F: Field>(digits: &Digits, step: usize, multiple: usize) -> Lanes {
-    let is = |lane: usize| {
-        let different = digits.index(step * F::LANES + lane) ^ multiple as u8;
-        // 1 if no bit of the four differs
-        (different.wrapping_sub(1) >> 7) << lane
-    };
-    Lanes((0..F::LANES).map(is).fold(0, |all, lane| all | lane))
+/// Steps of a table: [`Field::LANES`] digits side by side.
+const fn steps<F: Field>() -> usize {
+    DIGITS / F::LANES
 }
 
-fn negative<F: Field>(digits: &Digits, step: usize) -> Lanes {
-    let is = |lane: usize| digits.is_negative(step * F::LANES + lane) << lane;
-    Lanes((0..F::LANES).map(is).fold(0, |all, lane| all | lane))
+fn no_points<F: Field>(capacity: usize) -> Zeroizing<Vec<[F; 2]>> {
+    Zeroizing::new(Vec::with_capacity(capacity))
+}
+
+/// A digit in each lane, bit by bit.
+struct Digit {
+    index: [u8; WINDOW - 1],
+    negative: Lanes,
+}
+
+impl Digit {
+    /// Takes a step's digits of a scalar.
+    fn of_step<F: Field>(digits: &Digits, step: usize) -> Self {
+        Self::new::<F>(|lane| (digits, step * F::LANES + lane))
+    }
+
+    /// Takes one digit of each scalar; lanes without one have the last.
+    fn of_each<F: Field>(digits: &[Digits], at: usize) -> Self {
+        Self::new::<F>(|lane| (&digits[lane.min(digits.len() - 1)], at))
+    }
+
+    fn new<'a, F: Field>(of_lane: impl Fn(usize) -> (&'a Digits, usize)) -> Self {
+        let (mut index, mut negative) = ([0; WINDOW - 1], 0);
+        for lane in 0..F::LANES {
+            let (digits, at) = of_lane(lane);
+            let own = digits.index(at);
+            for (bit, lanes) in index.iter_mut().enumerate() {
+                *lanes |= (own >> bit & 1) << lane;
+            }
+            negative |= digits.is_negative(at) << lane;
+        }
+        Self { index, negative: Lanes(negative) }
+    }
+
+    /// Returns the lanes whose digit has the magnitude of this index.
+    fn chosen(&self, magnitude: usize) -> Lanes {
+        let differ = |bit: usize| self.index[bit] ^ ((magnitude >> bit & 1) as u8).wrapping_neg();
+        Lanes(!(0..WINDOW - 1).fold(0, |all, bit| all | differ(bit)))
+    }
 }
 
 /// Returns 32^i times a point of order q and twice that, by i.
@@ -122,9 +180,10 @@ pub(crate) fn multiply<F: Field>(base: &Affine, digits: &Digits) -> Option<Jacob
     }
     let multiples = all_to_affine(&multiples)?;
     let entry = |at: usize| {
-        let [x, mut y] = F::select(&multiples, |multiple| chosen::<F>(digits, at, multiple));
+        let digit = Digit::of_step::<F>(digits, at);
+        let [x, mut y] = F::select(&multiples, |multiple| digit.chosen(multiple));
         let negated = y.neg();
-        y.assign_where(&negated, negative::<F>(digits, at));
+        y.assign_where(&negated, digit.negative);
         [x, y]
     };
     let [x, y] = entry(DIGITS - 1);
@@ -153,27 +212,39 @@ impl<F: Field> PowerTable<F> {
     }
 
     /// Returns g^k as a + i b for each k, not yet divided: b / a represents it.
-    pub(crate) fn powers(&self, digits: &[Digits]) -> Vec<[F; 2]> {
-        let one = F::splat(&Residue::ONE);
-        let mut products: Vec<_> = digits.iter().map(|digits| [one, self.entry(digits, 0)]).collect();
-        for step in 1..DIGITS / F::LANES {
-            for (digits, product) in digits.iter().zip(&mut products) {
-                let t = self.entry(digits, step);
-                let [a, b] = product;
-                *product = [a.sub(&b.mul(&t)), b.add(&a.mul(&t))];
+    pub(crate) fn powers(&self, digits: &[Digits]) -> Vec<[Residue; 2]> {
+        let mut powers = Vec::with_capacity(digits.len());
+        for digits in digits.chunks(F::LANES) {
+            if digits.len() * 2 > F::LANES {
+                let entries = (0..DIGITS).map(|at| self.entry_of_all(digits, at));
+                let [a, b] = Self::product(entries).map(|numbers| numbers.unpack_all());
+                powers.extend(a.iter().zip(b.iter()).map(|(a, b)| [*a, *b]).take(digits.len()));
+            } else {
+                powers.extend(digits.iter().map(|digits| {
+                    let entries = (0..steps::<F>()).map(|step| self.entry(digits, step));
+                    Self::fold(&Self::product(entries)).map(|number| number.unpack(0))
+                }));
             }
         }
-        products.iter().map(|product| Self::fold(product, &one)).collect()
+        powers
+    }
+
+    /// Returns the product of 1 + i t for each t, in each lane. It has bounds up to 34 (see [`Field`]).
+    fn product(entries: impl Iterator<Item = F>) -> [F; 2] {
+        let one = F::splat(&Residue::ONE);
+        let (mut a, mut b) = (one, F::zero());
+        for t in entries {
+            let (at, bt) = (a.mul(&t), b.mul(&t));
+            a = a.sub(&bt);
+            b = b.add(&at);
+        }
+        // Each round has raised the bound of a by 32: a product has 2 again.
+        [a.mul(&one), b.mul(&one)]
     }
 
     /// Returns the product of all lanes, in each lane.
-    fn fold(product: &[F; 2], one: &F) -> [F; 2] {
-        let mut product = *product;
-        let mut by = F::LANES / 2;
-        if by > 0 {
-            // Each round has raised the bound of a by 32 (see Field): a product has 2 again.
-            product = product.map(|number| number.mul(one));
-        }
+    fn fold(product: &[F; 2]) -> [F; 2] {
+        let (mut product, mut by) = (*product, F::LANES / 2);
         while by > 0 {
             let [a, b] = product;
             let (c, d) = (a.rotate(by), b.rotate(by));
@@ -183,12 +254,22 @@ impl<F: Field> PowerTable<F> {
         product
     }
 
+    fn entry_of_all(&self, digits: &[Digits], at: usize) -> F {
+        let of_step = &self.entries[at / F::LANES * ODD_MULTIPLES..][..ODD_MULTIPLES];
+        let digit = Digit::of_each::<F>(digits, at);
+        let mut t = F::select_of_lane(of_step, 0, at % F::LANES, |multiple| digit.chosen(multiple));
+        let negated = t.neg();
+        t.assign_where(&negated, digit.negative);
+        t
+    }
+
     fn entry(&self, digits: &Digits, step: usize) -> F {
         let of_step = &self.entries[step * ODD_MULTIPLES..(step + 1) * ODD_MULTIPLES];
-        let [mut t] = F::select(of_step, |multiple| chosen::<F>(digits, step, multiple));
+        let digit = Digit::of_step::<F>(digits, step);
+        let [mut t] = F::select(of_step, |multiple| digit.chosen(multiple));
         // 1 / (1 + i t) is 1 - i t but for a factor in F_p, which does not count.
         let negated = t.neg();
-        t.assign_where(&negated, negative::<F>(digits, step));
+        t.assign_where(&negated, digit.negative);
         t
     }
 }

@@ -9,6 +9,7 @@ use crate::identity::tests::{hex, vectors};
 
 mod arithmetic;
 mod backends;
+mod sums;
 
 fn rfc() -> Value {
     vectors(include_str!("../../../vectors/sakke_rfc6508.json")).remove(0)

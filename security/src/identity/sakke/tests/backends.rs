@@ -7,7 +7,7 @@ use crate::identity::kernel::{Batch, Row};
 use crate::identity::sakke::field::{Field, Lanes};
 
 /// Skips where the machine has no such instructions: the portable tests cover the rest.
-fn ifma() -> bool {
+pub(super) fn ifma() -> bool {
     let available = Backend::Ifma.is_available();
     if !available {
         eprintln!("SKIPPED: no AVX-512 IFMA (run on a machine that has it)");
@@ -52,8 +52,9 @@ fn compare<F: Field>(numbers: &[Residue]) {
         let (x, y) = (at(1), at(3));
         let (a, b) = (F::pack(x), F::pack(y));
         // the largest bounds that Field allows
-        let (a8, b7, b5) = (raised(&a, 8), raised(&b, 7), raised(&b, 5));
+        let (a8, b9, b7, b5) = (raised(&a, 8), raised(&b, 9), raised(&b, 7), raised(&b, 5));
         let [first, second, third, fourth] = F::mul_each([[&a, &b], [&a8, &b7], [&b, &b], [&b5, &a]]);
+        let six = F::mul_each([[&a, &a], [&a, &b], [&b, &a8], [&b, &b], [&b, &b7], [&a, &b5]]);
         let turned = a.rotate(3);
         let mut chosen = a;
         chosen.assign_where(&b, Lanes(0b1010_0101));
@@ -66,10 +67,16 @@ fn compare<F: Field>(numbers: &[Residue]) {
             assert_eq!(third.unpack(lane), y.square());
             assert_eq!(fourth.unpack(lane), times_power(&x.mul(&y), 5));
             assert_eq!(a.square().unpack(lane), x.square());
+            let powers = [(x, x, 0), (x, y, 0), (y, x, 8), (y, y, 0), (y, y, 7), (x, y, 5)];
+            for (product, (x, y, power)) in six.iter().zip(powers) {
+                assert_eq!(product.unpack(lane), times_power(&x.mul(&y), power));
+            }
             assert_eq!(a.add(&b).unpack(lane), x.add(&y));
             assert_eq!(a.neg().unpack(lane), x.neg());
             assert_eq!(a.sub(&b5).unpack(lane), x.sub(&times_power(&y, 5)));
             assert_eq!(a.sub_far(&b7).unpack(lane), x.sub(&times_power(&y, 7)));
+            assert_eq!(a.sub_farther(&b9).unpack(lane), x.sub(&times_power(&y, 9)));
+            assert_eq!(a.unpack_all()[lane], x);
             assert_eq!(raised(&a, 14).sub(&b5).unpack(lane), times_power(&x, 14).sub(&times_power(&y, 5)));
             assert_eq!(turned.unpack(lane), a.unpack((lane + 3) % F::LANES));
             let expected = if 0b1010_0101 >> lane & 1 == 1 { y } else { x };
@@ -92,6 +99,15 @@ fn compare_select<F: Field>(numbers: &[Residue]) {
             for column in 0..2 {
                 let expected = entries[index(lane)][column].unpack(lane);
                 assert_eq!(taken[column].unpack(lane), expected, "{shift} {lane} {column}");
+            }
+        }
+        for of_lane in 0..F::LANES {
+            for column in 0..2 {
+                let taken = F::select_of_lane(&entries, column, of_lane, chosen);
+                for lane in 0..F::LANES {
+                    let expected = entries[index(lane)][column].unpack(of_lane);
+                    assert_eq!(taken.unpack(lane), expected, "{shift} {of_lane} {lane} {column}");
+                }
             }
         }
     }
@@ -162,6 +178,7 @@ fn backends_refuse_alike() {
     }
 }
 
+/// Batches that fill no lanes, some, all, and all more than once.
 #[test]
 fn a_batch_gives_what_single_calls_give() {
     let (kms, _) = user();
@@ -170,11 +187,12 @@ fn a_batch_gives_what_single_calls_give() {
     let recipients: Vec<_> = names.iter().map(|name| name.as_bytes()).zip(&ssvs).collect();
     for backend in Backend::ALL.into_iter().filter(|backend| backend.is_available()) {
         let encapsulator = Encapsulator::with_backend(kms.public_key(), backend);
-        let all = encapsulator.encapsulate_batch(&recipients).unwrap();
         let each: Vec<_> =
             recipients.iter().map(|(id, ssv)| encapsulator.encapsulate(id, ssv).unwrap()).collect();
-        assert_eq!(all, each);
-        assert_eq!(encapsulator.encapsulate_batch(&[]), Ok(Vec::new()));
+        for count in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 18] {
+            let all = encapsulator.encapsulate_batch(&recipients[..count]).unwrap();
+            assert!(all == each[..count], "{backend:?} {count}");
+        }
         let with_bad = [recipients[0], (&[1], &ssvs[0])];
         assert_eq!(encapsulator.encapsulate_batch(&with_bad), Err(Error::Identifier));
     }
