@@ -8,6 +8,7 @@ use messages::{Message, MessageMetrics, Spent};
 use serde::{Deserialize, Serialize};
 use sidelink_phy::units::Decibel;
 use sidelink_prose::direct_link::{Event, Metered, State};
+use sidelink_security::direct::Fingerprint;
 use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashSet};
 
@@ -43,14 +44,36 @@ pub(crate) struct Run {
 }
 
 /// Messages beside the air: those that make a context with an MME, and those of the agreements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NetworkSpent {
     pub(crate) attach_messages: u64,
     pub(crate) attach_octets: u64,
     pub(crate) messages: u64,
     pub(crate) octets: u64,
-    /// Records that MMEs made durable.
+    /// Records that network functions made durable.
     pub(crate) durable_writes: u64,
+    /// The same messages by reference point.
+    #[serde(default)]
+    pub(crate) points: BTreeMap<String, PointSpent>,
+}
+
+/// Messages at a reference point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PointSpent {
+    pub(crate) messages: u64,
+    pub(crate) octets: u64,
+}
+
+impl NetworkSpent {
+    /// Counts a message.
+    pub(crate) fn count(&mut self, point: &str, octets: usize) {
+        let octets = octets as u64;
+        self.messages += 1;
+        self.octets += octets;
+        let spent = self.points.entry(point.to_owned()).or_default();
+        spent.messages += 1;
+        spent.octets += octets;
+    }
 }
 
 /// A line of the table.
@@ -95,7 +118,7 @@ pub(crate) struct Costs {
     pub(crate) outcome: Option<String>,
     #[serde(default)]
     pub(crate) network: Option<NetworkSpent>,
-    /// Links that came about other than the one that was asked for.
+    /// Links of one UE under keys that the other never sent under, or that it took up twice.
     pub(crate) foreign_links: usize,
     /// Why the link ended, at each end, if it did.
     pub(crate) closed: [Option<String>; 2],
@@ -140,6 +163,24 @@ impl Run {
             }
         }
         said
+    }
+
+    /// Links of a UE that are not the other one's. Both prove each key by a message under it, so that a set-up which UE_1 had to
+    /// do again, for an accept that was lost, is no attacker's.
+    fn foreign_links(&self, ue: usize) -> usize {
+        let under: HashSet<Fingerprint> = self.entries[1 - ue]
+            .iter()
+            .filter_map(|(_, entry)| match entry {
+                Entry::Pdu { session, .. } => *session,
+                _ => None,
+            })
+            .collect();
+        let mut taken = HashSet::new();
+        let up = self.events(ue).filter_map(|(_, event)| match event {
+            Event::State { state: State::Up { keys, .. }, .. } => Some(keys.fingerprint),
+            _ => None,
+        });
+        up.filter(|keys| !under.contains(keys) || !taken.insert(*keys)).count()
     }
 
     /// PDUs of one sender under a session key and an SN that it used before.
@@ -231,8 +272,8 @@ impl Costs {
             adversary: case.scenario.attack.map(|attack| attack.adversary().to_owned()),
             findings: played.findings.clone(),
             outcome: None,
-            network: played.network,
-            foreign_links: [0, 1].map(|ue| count(ue, is_up).saturating_sub(1)).iter().sum(),
+            network: played.network.clone(),
+            foreign_links: [0, 1].map(|ue| played.foreign_links(ue)).iter().sum(),
             closed: [0, 1].map(|ue| played.events(ue).find_map(|(_, e)| closed(e))),
             failure: None,
         };
@@ -246,7 +287,7 @@ impl Costs {
         if !ordered {
             Some("a message came twice, or out of its order")
         } else if self.foreign_links > 0 {
-            Some("a second link came about")
+            Some("a link came about that the other UE has no part in")
         } else if self.counts_repeated > 0 {
             Some("a COUNT was used twice under one key")
         } else if self.altered > 0 && case.scenario.attack.is_none_or(|a| a.expect != Expect::Passes) {
