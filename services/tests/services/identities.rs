@@ -30,13 +30,18 @@ fn listen() -> Listen {
 }
 
 fn config(folder: &Path) -> Config {
+    config_with(folder, &[("sip:alice@lab", 1), ("sip:fire@lab", 1), ("sip:bob@lab", 2)])
+}
+
+/// With these identities of these subscribers.
+fn config_with(folder: &Path, grants: &[(&str, u32)]) -> Config {
     let periods = KeyPeriods::Seconds { length: 2_592_000.try_into().unwrap(), offset: 0 };
     let mut kms = kms::Config::new(uri("kms.lab"), periods);
-    let grant = |user: &str, number| Grant {
+    let grant = |(user, number): &(&str, u32)| Grant {
         user: uri(user),
-        holder: Holder::Subscriber(imsi(number).impi(2).unwrap()),
+        holder: Holder::Subscriber(imsi(*number).impi(2).unwrap()),
     };
-    kms.grants = vec![grant("sip:alice@lab", 1), grant("sip:fire@lab", 1), grant("sip:bob@lab", 2)];
+    kms.grants = grants.iter().map(grant).collect();
     let kms = KmsConfig {
         kms,
         name: Fqdn::new(KMS).unwrap(),
@@ -45,14 +50,21 @@ fn config(folder: &Path) -> Config {
         masters: folder.join("kms.secrets"),
         certificates: None,
     };
-    Config { kms: Some(kms), ..common::config(folder, 2) }
+    Config { kms: Some(kms), ..common::config(folder, grants.len() as u32) }
+}
+
+/// A network whose server has granted these identities to subscribers 1, 2, ...
+pub(crate) fn world_with(grants: &[(&str, u32)]) -> World {
+    World::with(grants.len() as u32, |common| {
+        *common = config_with(common.database.file().unwrap().parent().unwrap(), grants);
+    })
 }
 
 fn world() -> World {
     World::with(2, |common| *common = config(common.database.file().unwrap().parent().unwrap()))
 }
 
-fn address(world: &World) -> KmsAddress {
+pub(crate) fn address(world: &World) -> KmsAddress {
     let address = world.handle.kms_address().unwrap();
     KmsAddress { name: Fqdn::new(KMS).unwrap(), address, local: None }
 }
