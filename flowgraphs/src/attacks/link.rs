@@ -268,6 +268,7 @@ impl Attack for LinkAttack {
                         *octet ^= 1;
                         self.count("long messages altered");
                     }
+                    let block = as_long(&block, context.octets).unwrap_or(block);
                     context.injections.push_back(Injection { group, block });
                     return;
                 };
@@ -348,6 +349,14 @@ fn heard(group: u8, block: &[u8]) -> Option<Vec<Heard<'_>>> {
         all.extend(packet.elements().map(|octets| Heard { source, destination, lcid, octets }));
     }
     Some(all)
+}
+
+/// The same SDUs in a block of `octets` octets: the padding says where they end.
+fn as_long(block: &[u8], octets: usize) -> Option<Vec<u8>> {
+    let repr = sl_sch::Repr::parse(&sl_sch::Packet::new_checked(block).ok()?).ok()?;
+    let mut longer = vec![0; octets];
+    repr.emit(&mut longer).ok()?;
+    Some(longer)
 }
 
 /// The place of the last octet of a message of `source` that began in an earlier block and ends in this one.

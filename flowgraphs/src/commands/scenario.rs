@@ -179,9 +179,19 @@ fn outcomes(all: &[Costs]) -> anyhow::Result<()> {
         if c.delivered > 0 {
             let gap = c.longest_gap_ms.unwrap_or(0);
             eprintln!(
-                "{case}: {} sent, {} delivered, {} lost between them, {gap} ms at most between two; {} re-keyings",
-                c.sent, c.delivered, c.lost, c.rekeyings[0]
+                "{case}: {} sent, {} delivered, {} lost between them, {gap} ms at most between two; {} back; {} re-keyings",
+                c.sent, c.delivered, c.lost, c.delivered_back, c.rekeyings[0]
             );
+        }
+        if let Some(network) = &c.network {
+            for (point, spent) in &network.points {
+                eprintln!("{case}: {point}: {} messages, {} octets", spent.messages, spent.octets);
+            }
+        }
+        for (ue, (why, ms)) in c.closed.iter().zip(c.closed_ms).enumerate() {
+            if let (Some(why), Some(ms)) = (why, ms) {
+                eprintln!("{case}: UE_{} gives its link up after {ms} ms: {why}", ue + 1);
+            }
         }
         if c.adversary.is_some() {
             eprintln!(

@@ -2,8 +2,9 @@
 
 pub(crate) mod messages;
 
-use crate::experiments::cases::{Expect, Scenario};
+use crate::experiments::cases::{By, Expect, Scenario};
 use crate::experiments::log::{Entries, Entry};
+use crate::experiments::reading::READ;
 use messages::{Message, MessageMetrics, Spent};
 use serde::{Deserialize, Serialize};
 use sidelink_phy::units::Decibel;
@@ -96,6 +97,9 @@ pub(crate) struct Costs {
     pub(crate) sent: usize,
     pub(crate) delivered: usize,
     pub(crate) lost: usize,
+    /// Those that came to UE_1.
+    #[serde(default)]
+    pub(crate) delivered_back: usize,
     /// The longest time between two of them.
     pub(crate) longest_gap_ms: Option<u64>,
     /// What all of it took, with what came after the set-up.
@@ -122,6 +126,12 @@ pub(crate) struct Costs {
     pub(crate) foreign_links: usize,
     /// Why the link ended, at each end, if it did.
     pub(crate) closed: [Option<String>; 2],
+    /// Whether each end has a link when the case ends.
+    #[serde(default)]
+    pub(crate) held: [bool; 2],
+    /// Milliseconds from the asking to the first end of a link.
+    #[serde(default)]
+    pub(crate) closed_ms: [Option<u64>; 2],
     /// What must never be.
     pub(crate) failure: Option<String>,
 }
@@ -181,6 +191,19 @@ impl Run {
             _ => None,
         });
         up.filter(|keys| !under.contains(keys) || !taken.insert(*keys)).count()
+    }
+
+    /// Whether a UE has a link at the end: a new one may have taken the place of the one before.
+    fn holds_link(&self, ue: usize) -> bool {
+        let mut held = HashSet::new();
+        for (_, event) in self.events(ue) {
+            match event {
+                Event::State { link, state: State::Up { .. }, .. } => _ = held.insert(*link),
+                Event::State { link, state: State::Closed { .. }, .. } => _ = held.remove(link),
+                _ => {}
+            }
+        }
+        !held.is_empty()
     }
 
     /// PDUs of one sender under a session key and an SN that it used before.
@@ -260,6 +283,7 @@ impl Costs {
             sent: sent.count(),
             delivered: numbers.len(),
             lost,
+            delivered_back: played.events(0).filter(|(_, e)| matches!(e, Event::Received(_))).count(),
             longest_gap_ms: data.windows(2).map(|w| w[1].0 - w[0].0).max(),
             spent: accounts.whole(),
             phases,
@@ -275,6 +299,11 @@ impl Costs {
             network: played.network.clone(),
             foreign_links: [0, 1].map(|ue| played.foreign_links(ue)).iter().sum(),
             closed: [0, 1].map(|ue| played.events(ue).find_map(|(_, e)| closed(e))),
+            held: [0, 1].map(|ue| played.holds_link(ue)),
+            closed_ms: [0, 1].map(|ue| {
+                let end = played.events(ue).find(|(_, e)| closed(e).is_some());
+                end.map(|(t, _)| t.saturating_sub(start))
+            }),
             failure: None,
         };
         costs.outcome = case.scenario.attack.map(|_| costs.outcome().to_owned());
@@ -290,6 +319,8 @@ impl Costs {
             Some("a link came about that the other UE has no part in")
         } else if self.counts_repeated > 0 {
             Some("a COUNT was used twice under one key")
+        } else if case.scenario.attack.is_some_and(|a| a.by == By::Expire) && self.rekeyings != [0, 0] {
+            Some("a key came of keys that are over")
         } else if self.altered > 0 && case.scenario.attack.is_none_or(|a| a.expect != Expect::Passes) {
             Some("altered data was believed")
         } else {
@@ -304,9 +335,11 @@ impl Costs {
             "a link of its own"
         } else if self.altered > 0 {
             "data altered unnoticed"
+        } else if self.findings.get(READ).is_some_and(|read| *read > 0) {
+            "data read by others"
         } else if followed.is_some_and(|keys| keys > 1) {
             "both UEs followed across keys"
-        } else if self.closed.iter().any(Option::is_some) && self.linked() {
+        } else if self.linked() && self.held.contains(&false) {
             "the link ended"
         } else if self.linked() {
             "stopped"

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The layer-2 identity and the name of a UE that is no party to the link.
-const THIRD: (u32, &str) = (0x12, "peter");
+pub(super) const THIRD: (u32, &str) = (0x12, "peter");
 
 /// Returns the names of the radios that an attack has.
 pub(crate) const fn radios_of(by: By) -> &'static [&'static str] {

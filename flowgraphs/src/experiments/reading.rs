@@ -19,6 +19,9 @@ use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN};
 use sidelink_wire::sdes::KEY;
 use std::collections::BTreeMap;
 
+/// What is found of data that others than UE_2 read.
+pub(crate) const READ: &str = "messages of UE_1 read by others";
+
 /// What the reader has besides its recording.
 pub(crate) enum Knowledge {
     /// Nothing: what was said on the air has to do.
@@ -55,7 +58,7 @@ pub(crate) fn read(
         ("crypto attributes heard on the air", attributes as u64),
         ("KDs obtained", kds.len() as u64),
         ("session keys obtained", links),
-        ("messages of UE_1 read by others", data),
+        (READ, data),
     ];
     found.into_iter().map(|(what, count)| (what.to_owned(), count)).collect()
 }

@@ -4,16 +4,17 @@ use crate::attacks::link::Kind;
 use crate::config::ConfigError;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
 use crate::experiments::cases::{By, KdSource, Scenario, TalkWay};
-use crate::experiments::log::{Log, TEXT};
+use crate::experiments::log::{Entry, Log, TEXT};
 use crate::experiments::metrics::{Case, Run};
 use crate::experiments::networks::Networks;
-use crate::experiments::others::{Other, radios_of};
+use crate::experiments::others::{Other, THIRD, radios_of};
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio};
 use sidelink_store::Keys;
 use sidelink_ue::{Application, NoStore, Participant, Running, ThreadOptions, Ue};
 use sidelink_wire::ids::Layer2Id;
+use sidelink_wire::pc5_signalling::MessageType;
 
 /// Subframes before the link is asked for.
 pub(super) const CONNECT: u64 = 200;
@@ -90,7 +91,16 @@ pub(crate) fn play(case: &Case<'_>) -> anyhow::Result<Run> {
     let (attacks, mut findings) = other.map_or(Ok(Default::default()), |other| other.end(&networks))?;
     findings.extend(networks.findings());
     let network = networks.metered();
-    Ok(Run { entries: logs.each_ref().map(Log::take), connect: CONNECT, attacks, findings, network })
+    let entries = logs.each_ref().map(Log::take);
+    if by == Some(By::Resign) {
+        let command = |entry: &Entry| {
+            let Entry::Pdu { to, message, .. } = entry else { return false };
+            *to == THIRD.0 && *message == Some(MessageType::SecurityModeCommand)
+        };
+        let commands = entries[1].iter().filter(|(_, entry)| command(entry)).count();
+        findings.insert("commands to who signed again".to_owned(), commands as u64);
+    }
+    Ok(Run { entries, connect: CONNECT, attacks, findings, network })
 }
 
 /// The air of a case, which begins once `ports` radios are there.
