@@ -26,7 +26,6 @@ use codes::Codes;
 use groups::Groups;
 use identities::Identities;
 use places::beside;
-use tickets::Tickets;
 use sidelink_network::configuration::{Trust, Version};
 use sidelink_network::pc3::{ApplicationId, Metadata};
 use sidelink_network::pc3_client::{Heard, Name};
@@ -39,6 +38,7 @@ use sidelink_ue::provision::GroupNews;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tickets::Tickets;
 use zeroize::Zeroizing;
 
 /// Time of one request, with its connection.

@@ -208,7 +208,9 @@ fn ues_that_run_have_a_link_by_a_ticket() {
             ("name = \"bob\"\n", "name = \"bob\"\nlayer2-id = \"0000b2\"\n"),
         ],
     );
-    for (own, peer, id, connect) in [("alice", "bob", "0000b2", "connect = 3000\n"), ("bob", "alice", "0000a1", "")] {
+    for (own, peer, id, connect) in
+        [("alice", "bob", "0000b2", "connect = 3000\n"), ("bob", "alice", "0000a1", "")]
+    {
         lab.add(
             own,
             &format!(
@@ -226,8 +228,10 @@ fn ues_that_run_have_a_link_by_a_ticket() {
     });
     for said in [&alice, &bob] {
         let has = |kind: &str| said.iter().any(|line| line["type"] == kind);
-        let notes: Vec<_> =
-            said.iter().filter(|line| ["link", "note", "network"].map(Value::from).contains(&line["type"])).collect();
+        let notes: Vec<_> = said
+            .iter()
+            .filter(|line| ["link", "note", "network"].map(Value::from).contains(&line["type"]))
+            .collect();
         assert!(has("link-data"), "{notes:#?}");
     }
 }

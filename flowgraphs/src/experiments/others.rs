@@ -10,9 +10,7 @@ use crate::experiments::log::Log;
 use crate::experiments::metrics::Case;
 use crate::experiments::networks::Networks;
 use crate::experiments::reading::{Knowledge, read};
-use crate::experiments::setup::{
-    CONNECT, NO_ANCHOR, OTHER, PAIR, begin_with, config, ended, link, pair,
-};
+use crate::experiments::setup::{CONNECT, NO_ANCHOR, OTHER, PAIR, begin_with, config, ended, link, pair};
 use crate::experiments::signalling::Proxy;
 use sidelink_phy::units::Decibel;
 use sidelink_radio::{Anchor, Radio};
@@ -28,12 +26,9 @@ pub(crate) const fn radios_of(by: By) -> &'static [&'static str] {
     match by {
         By::Storm | By::Proxy(Proxy::Alters) | By::Impostor | By::Omit | By::Cut(_) | By::Expire => &[],
         By::Resign => &["mallory", "peter"],
-        By::Replay
-        | By::Forge
-        | By::Insider
-        | By::Attacker(_)
-        | By::Read(_)
-        | By::Proxy(Proxy::Reads) => &["mallory"],
+        By::Replay | By::Forge | By::Insider | By::Attacker(_) | By::Read(_) | By::Proxy(Proxy::Reads) => {
+            &["mallory"]
+        }
     }
 }
 
@@ -69,8 +64,7 @@ impl Other {
                 let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
                 let numerology = config(case, "mallory", 0x7f, 77, 0.0, "")?.numerology()?;
                 // whole periods later, so that every copy lies where its original lay
-                let mut replayer =
-                    Replayer::new("echo", numerology, anchor, 2 * case.period, Decibel(3.0));
+                let mut replayer = Replayer::new("echo", numerology, anchor, 2 * case.period, Decibel(3.0));
                 replayer.set_duration(duration);
                 let running = Running::start(replayer, streams, false, ThreadOptions::default(), None)?;
                 Self::Replayer(running)

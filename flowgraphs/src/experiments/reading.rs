@@ -37,11 +37,7 @@ const ENDS: [Subject<'static>; 2] =
     [Subject { kind: 1, value: b"mary" }, Subject { kind: 1, value: b"john" }];
 
 /// Reads a recording of the links that UE_1 asked UE_2 for. Returns what came of it.
-pub(crate) fn read(
-    taken: &[Taken],
-    pair: [Layer2Id; 2],
-    knowledge: &Knowledge,
-) -> BTreeMap<String, u64> {
+pub(crate) fn read(taken: &[Taken], pair: [Layer2Id; 2], knowledge: &Knowledge) -> BTreeMap<String, u64> {
     let attributes = taken.iter().filter(|pdu| sidelink_wire::sdes::is_carried(&pdu.octets)).count();
     let kds = kds(taken, pair, knowledge);
     let (mut links, mut data) = (0, 0);
@@ -122,7 +118,11 @@ fn command(pdu: &Taken) -> Option<(u16, Command)> {
     let id = header(&pdu.octets)?.kd_sess_id;
     match message(&pdu.octets, MAC_I_LEN)?.body {
         Body::SecurityModeCommand(SecurityModeCommand {
-            capabilities, nonce, algorithms, kd_sess_lsb, ..
+            capabilities,
+            nonce,
+            algorithms,
+            kd_sess_lsb,
+            ..
         }) => {
             let chosen = Chosen {
                 eea: Algorithm::try_from(algorithms.eea).ok()?,

@@ -66,8 +66,7 @@ impl Live {
         let (to_ue, news) = bounded(NEWS);
         let (to_server, asked) = bounded::<(Ticket, Vec<u8>)>(QUESTIONS);
         let (to_link, answers) = bounded(QUESTIONS);
-        let questions =
-            leg.has_tickets().then(|| Questions { to_server, answers, refused: Vec::new() });
+        let questions = leg.has_tickets().then(|| Questions { to_server, answers, refused: Vec::new() });
         let stop = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {

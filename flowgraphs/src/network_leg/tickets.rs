@@ -24,7 +24,8 @@ pub(super) struct Tickets {
 impl Tickets {
     /// Reads what the UE's file says; none where its links take no tickets.
     pub(super) fn wanted(config: &UeConfig, network: &NetworkConfig) -> anyhow::Result<Option<Self>> {
-        let Some(identity) = config.identity.as_ref().filter(|own| own.method == IdentityMethod::Ticket) else {
+        let Some(identity) = config.identity.as_ref().filter(|own| own.method == IdentityMethod::Ticket)
+        else {
             return Ok(None);
         };
         let (name, address) = network.kms()?;

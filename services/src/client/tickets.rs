@@ -3,9 +3,9 @@
 //! The messages are made and opened elsewhere, under the key that [`UeClient::ticket_key`] gives: the server asks the BSF for it
 //! by its name, whoever the connection is from.
 
+use sidelink_network::identity::NafId;
 use sidelink_network::mikey_ticket::initial::{Claimed, Exchange};
 use sidelink_network::mikey_ticket::{MEDIA_TYPE, UA_PROTOCOL, from_base64, to_base64};
-use sidelink_network::identity::NafId;
 use zeroize::Zeroizing;
 
 use super::{ClientError, KmsAddress, Target, UeClient};
@@ -54,7 +54,11 @@ impl UeClient {
     ///
     /// # Errors
     /// The message is neither, there is no answer, or it is a refusal of HTTP.
-    pub fn ask_ticket(&mut self, kms: &KmsAddress, message: &[u8]) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+    pub fn ask_ticket(
+        &mut self,
+        kms: &KmsAddress,
+        message: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
         let exchange = Claimed::read(message).map_err(ClientError::TicketMessage)?.exchange;
         let KmsAddress { name, address, local } = kms;
         let path = path(exchange);

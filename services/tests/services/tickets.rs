@@ -7,7 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sidelink_network::mikey_ticket::Refused;
 use sidelink_prose::direct_link::{
-    Closed, Config, Event, FromTicket, Identity, Input, LinkManager, Note, Output, State, TicketAccess, Window,
+    Closed, Config, Event, FromTicket, Identity, Input, LinkManager, Note, Output, State, TicketAccess,
+    Window,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::memory::Memory;
@@ -52,8 +53,12 @@ fn end(world: &World, named: usize, card: usize, kms: KmsAddress) -> End {
     let mut client = world.client(card as u32 + 1, tls);
     let key = client.ticket_key(&kms).unwrap();
     assert!(!format!("{key:?}").contains(&format!("{:?}", &key.key[..4])), "the key is not printed");
-    let access =
-        TicketAccess { kms: "kms.lab".to_owned(), key: key.key, key_id: Some(key.name), window: Window::Strict };
+    let access = TicketAccess {
+        kms: "kms.lab".to_owned(),
+        key: key.key,
+        key_id: Some(key.name),
+        window: Window::Strict,
+    };
     let config = Config::new(l2(named), Identity::user(NAMES[named]), 40);
     let mut disk = Memory::default();
     let mut manager = LinkManager::open(config, &[card as u8 + 1; 32], &mut disk).unwrap();
