@@ -204,8 +204,8 @@ fn ues_that_run_have_a_link_by_a_ticket() {
         "network-live-ticket",
         &[
             (bob, &[bob, users].concat()),
-            ("name = \"alice\"\n", "name = \"alice\"\nlayer2-id = \"0000a1\"\n"),
-            ("name = \"bob\"\n", "name = \"bob\"\nlayer2-id = \"0000b2\"\n"),
+            ("name = \"alice\"\nkeys", "name = \"alice\"\nlayer2-id = \"0000a1\"\nkeys"),
+            ("name = \"bob\"\nkeys", "name = \"bob\"\nlayer2-id = \"0000b2\"\nkeys"),
         ],
     );
     for (own, peer, id, connect) in

@@ -166,7 +166,7 @@ fn a_ticket_for_another_is_not_resolved() {
     assert!(!air.is_up(0) && !air.is_up(1));
     let status = world.handle.status();
     assert_eq!((status.tickets_granted, status.tickets_resolved, status.tickets_refused), (1, 0, 1));
-    assert!(air.ends[1].refused.iter().any(|why| why.contains("refuse")), "{:?}", air.ends[1].refused);
+    assert!(air.ends[1].refused.iter().any(|why| why.contains("error Id")), "{:?}", air.ends[1].refused);
 }
 
 /// T4.2-4: the set-up ends at once, and the operator reads why.
