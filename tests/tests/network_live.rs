@@ -204,12 +204,12 @@ fn ues_that_run_have_a_link_by_a_ticket() {
         "network-live-ticket",
         &[
             (bob, &[bob, users].concat()),
-            ("name = \"alice\"\nkeys", "name = \"alice\"\nlayer2-id = \"0000a1\"\nkeys"),
-            ("name = \"bob\"\nkeys", "name = \"bob\"\nlayer2-id = \"0000b2\"\nkeys"),
+            ("name = \"alice\"\nkeys", "name = \"alice\"\nlayer2-id = \"000001\"\nkeys"),
+            ("name = \"bob\"\nkeys", "name = \"bob\"\nlayer2-id = \"000002\"\nkeys"),
         ],
     );
     for (own, peer, id, connect) in
-        [("alice", "bob", "0000b2", "connect = 3000\n"), ("bob", "alice", "0000a1", "")]
+        [("alice", "bob", "000002", "connect = 3000\n"), ("bob", "alice", "000001", "")]
     {
         lab.add(
             own,

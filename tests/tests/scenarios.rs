@@ -195,8 +195,8 @@ fn attackers_of_tickets_and_attributes_get_what_is_stated() {
         ("attack-sdes-alter", no_link, "wrong MAC-I"),
         ("attack-ticket-other", no_link, "error Id"),
         ("attack-ticket-replay", "stopped", ""),
-        ("attack-ticket-away", no_link, "without an answer"),
-        ("attack-ticket-away-target", no_link, "without an answer"),
+        ("attack-ticket-away", no_link, "the network does not answer"),
+        ("attack-ticket-away-target", no_link, "the network does not answer"),
         ("attack-ticket-alter", no_link, "MAC"),
     ];
     for (name, outcome, note) in stated {

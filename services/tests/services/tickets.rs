@@ -67,8 +67,9 @@ fn end(world: &World, named: usize, card: usize, kms: KmsAddress) -> End {
     End { manager, client, kms, questions, refused, heard, states, disk }
 }
 
-/// UEs that hear each other at once.
+/// UEs that hear each other at once. The time of their links stands still, so that a busy machine ends no try.
 struct Air {
+    now: UtcTime,
     ends: Vec<End>,
     flying: VecDeque<(usize, Lcid, Vec<u8>)>,
 }
@@ -76,8 +77,9 @@ struct Air {
 impl Air {
     /// Sets a link up from the first to the second.
     fn connect(ends: Vec<End>) -> Self {
-        let mut air = Self { ends, flying: VecDeque::new() };
-        let input = Input::Connect { now: now(), peer: l2(1), identity: Identity::user("john") };
+        let now = now();
+        let mut air = Self { now, ends, flying: VecDeque::new() };
+        let input = Input::Connect { now, peer: l2(1), identity: Identity::user("john") };
         air.ends[0].manager.handle_input(input).unwrap();
         air.run();
         air
@@ -88,15 +90,14 @@ impl Air {
             (0..self.ends.len()).for_each(|at| self.drain(at));
             let Some((from, lcid, octets)) = self.flying.pop_front() else { return };
             let (to, source) = (1 - from, l2(from));
-            let input = Input::Pdu { now: now(), source, lcid, pdu: &octets };
+            let input = Input::Pdu { now: self.now, source, lcid, pdu: &octets };
             let _ = self.ends[to].manager.handle_input(input);
         }
     }
 
     fn drain(&mut self, at: usize) {
-        let end = &mut self.ends[at];
+        let (now, end) = (self.now, &mut self.ends[at]);
         loop {
-            let now = now();
             match end.manager.poll_output() {
                 Output::Timeout(_) => return,
                 Output::Pdu(pdu) => self.flying.push_back((at, pdu.lcid, pdu.octets)),
@@ -130,7 +131,7 @@ impl Air {
 
     fn say(&mut self, from: usize, data: &[u8]) {
         let link = self.ends[from].manager.links().next().unwrap().0;
-        let (now, lcid, sdu_type) = (now(), Lcid::LINK_DATA, SduType::Ip);
+        let (now, lcid, sdu_type) = (self.now, Lcid::LINK_DATA, SduType::Ip);
         self.ends[from].manager.handle_input(Input::Send { now, link, lcid, sdu_type, data }).unwrap();
         self.run();
     }
