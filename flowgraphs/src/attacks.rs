@@ -4,6 +4,8 @@
 //! injector.rs   hears every block and sends whatever its plot says
 //! link.rs       attacks on the set-up of links
 //! group.rs      a radio in the middle of a group
+//! tap.rs        a radio that listens, and puts messages together
+//! methods.rs    ends that agree on keys as no UE may
 //! replayer.rs   says again what it heard
 //! subframes.rs  what either hears, cut into subframes
 //! ```
@@ -11,8 +13,10 @@
 pub(crate) mod group;
 mod injector;
 pub(crate) mod link;
+pub(crate) mod methods;
 mod replayer;
 mod subframes;
+pub(crate) mod tap;
 
 pub use injector::{Attack, AttackContext, Attacker, Injection};
 pub use replayer::Replayer;

@@ -39,7 +39,7 @@ pub use groups::{
     GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, LongMessageWay, LongMessages,
     PlannedAction,
 };
-pub use identity::IdentityConfig;
+pub use identity::{IdentityConfig, IdentityMethod};
 pub use link_rules::LinkRules;
 pub use links::LinkConfig;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};

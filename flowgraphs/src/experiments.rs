@@ -3,17 +3,24 @@
 //! ```text
 //! cases.rs       the named scenarios
 //! setup.rs       one of them, set up and run
+//! others.rs      who is there besides UE_1 and UE_2
 //! log.rs         what each UE did, subframe by subframe
 //! metrics.rs     what it cost: a run as numbers                           metrics/
 //! diagram.rs     its messages as a drawing
 //! output.rs      tables, CSV and JSON of metrics
 //! credentials.rs certificates for its UEs, and operators that agree on their KDs
 //! operators.rs   two MMEs and their HSS
+//! networks.rs    what stands behind the KDs of a case
+//! reading.rs     what a recording gives to who comes by the KD
+//! tickets.rs     a key management server that gives tickets
+//! signalling.rs  networks that carry keys in crypto attributes
+//! answers.rs     answers of a network on their way to a UE
 //! distribution.rs keys of groups of 2 to 2000 members on a simulated clock distribution/
 //! groups.rs      exercises of groups                                       groups/
 //! network.rs     the network side on a simulated clock                     network/
 //! ```
 
+pub(crate) mod answers;
 pub(crate) mod cases;
 pub(crate) mod credentials;
 pub(crate) mod diagram;
@@ -22,6 +29,11 @@ pub(crate) mod groups;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod network;
+pub(crate) mod networks;
 pub(crate) mod operators;
+pub(crate) mod others;
 pub(crate) mod output;
+pub(crate) mod reading;
 pub(crate) mod setup;
+pub(crate) mod signalling;
+pub(crate) mod tickets;

@@ -4,6 +4,7 @@
 //! codes.rs   PC3: what is wanted, allotted, renewed, ended, reported
 //! groups.rs  PC8 and MIKEY: PGKs
 //! identities.rs keys of identities
+//! tickets.rs the way of links to the server of tickets
 //! places.rs  files beside the USIM
 //! live.rs    the same in a thread beside a UE that runs
 //! ```
@@ -16,6 +17,7 @@ mod groups;
 mod identities;
 pub(crate) mod live;
 mod places;
+mod tickets;
 
 use crate::config::ConfigError;
 use crate::config::network_toml::{NetworkConfig, TlsVersion};
@@ -27,6 +29,7 @@ use places::beside;
 use sidelink_network::configuration::{Trust, Version};
 use sidelink_network::pc3::{ApplicationId, Metadata};
 use sidelink_network::pc3_client::{Heard, Name};
+use sidelink_prose::direct_link::TicketAccess;
 use sidelink_security::counter::UtcTime;
 use sidelink_services::client::{ClientConfig, ConfigurationFile, SqnFile, UeClient};
 use sidelink_services::tls::{PskSuite, TlsMode};
@@ -35,6 +38,8 @@ use sidelink_ue::provision::GroupNews;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tickets::Tickets;
+use zeroize::Zeroizing;
 
 /// Time of one request, with its connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -46,6 +51,7 @@ pub(crate) struct NetworkLeg {
     codes: Codes,
     groups: Option<Groups>,
     identities: Option<Identities>,
+    tickets: Option<Tickets>,
     configuration: Option<Operators>,
 }
 
@@ -75,6 +81,8 @@ pub(crate) enum News {
         /// First second at which they are no longer used.
         valid_until: u32,
     },
+    /// The key under which links ask for tickets, in the place of the one before.
+    TicketKey(TicketAccess),
     /// The operator's configuration, with this version, is in its file.
     Configuration(Version),
     /// For the operator.
@@ -144,10 +152,11 @@ impl NetworkLeg {
         let groups = (!network.group.is_empty()).then(|| Groups::new(network, &config.name)).transpose()?;
         let identities =
             (!network.identity.is_empty()).then(|| Identities::new(network, &config.name)).transpose()?;
+        let tickets = Tickets::wanted(config, network)?;
         let store = SharedStore::new(KeyStore::open_or_create(keys)?);
         let configuration =
             network.configuration.clone().map(|file| Operators { file, network: network.clone() });
-        Ok(Self { store, client: client(network)?, codes, groups, identities, configuration })
+        Ok(Self { store, client: client(network)?, codes, groups, identities, tickets, configuration })
     }
 
     /// Asks for everything once, and waits for it.
@@ -204,11 +213,27 @@ impl NetworkLeg {
     pub(crate) fn go_on(&mut self, longest: Duration) -> Vec<News> {
         let mut news = self.codes.go_on(&mut self.client, &self.store);
         news.extend(self.identities());
+        if let Some(tickets) = &mut self.tickets {
+            news.extend(tickets.go_on(&mut self.client));
+        }
         match &mut self.groups {
             Some(groups) => news.extend(groups.go_on(&mut self.client, &self.store, longest)),
             None => std::thread::sleep(longest),
         }
         news
+    }
+
+    /// Whether links of the UE take tickets.
+    pub(crate) const fn has_tickets(&self) -> bool {
+        self.tickets.is_some()
+    }
+
+    /// Asks the server of tickets. A note says why there is no answer.
+    pub(crate) fn ask_ticket(&mut self, question: &[u8]) -> Result<Zeroizing<Vec<u8>>, Note> {
+        let Some(tickets) = &self.tickets else {
+            return Err(Note::Trouble("this UE has no server of tickets".to_owned()));
+        };
+        tickets.ask(&mut self.client, question)
     }
 
     /// Reports a message whose MIC the network checks, unless it was reported lately.

@@ -7,6 +7,7 @@
 //! identities.rs   keys of identities over TLS
 //! key_file.rs     what is durable of them
 //! sqn_file.rs     what is durable of the USIM
+//! tickets.rs      messages of MIKEY-TICKET over TLS
 //! ```
 //!
 //! Calls block. Each runs in a thread of its own with a deadline.
@@ -18,6 +19,7 @@ mod http_client;
 mod identities;
 mod key_file;
 mod sqn_file;
+mod tickets;
 
 pub use configuration::{CertifiedClient, ConfigurationError, ConfigurationFile};
 pub use error::ClientError;
@@ -25,6 +27,7 @@ pub use group_keys::{Fetched, KeySession, PkmfAddress};
 pub use identities::{CertifiedKmsClient, KmsAddress, WantedIdentities};
 pub use key_file::{KeyFile, KeyFileError};
 pub use sqn_file::{SqnFile, SqnFileError};
+pub use tickets::TicketKey;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

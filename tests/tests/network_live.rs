@@ -52,6 +52,13 @@ impl Lab {
         lab
     }
 
+    /// Writes more into the file of a UE.
+    fn add(&self, ue: &str, more: &str) {
+        let path = self.path(&format!("{ue}.toml"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, text + more).unwrap();
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path("lab").join(name)
     }
@@ -185,4 +192,46 @@ fn ues_that_run_keep_their_keys_fresh_and_report_what_they_hear() {
     let later = heard.iter().filter(|line| line["utc_ms"].as_u64().unwrap() > first_end + 1000);
     assert!(later.count() > 0, "nothing was heard under the next PGK: {heard:?}");
     assert!(lab.pgks("bob").iter().any(|(id, _)| *id > 1), "{:?}", lab.pgks("bob"));
+}
+
+/// TR 33.833 §6.4.2 over sockets and the air: two UEs that share no key have a link by a ticket, and talk both ways.
+#[test]
+fn ues_that_run_have_a_link_by_a_ticket() {
+    let bob = "    { uri = \"sip:bob@rescue.example\", imsi = \"001010000000002\" },\n";
+    let users = "    { uri = \"ProSe:alice\", imsi = \"001010000000001\" },\n    \
+                 { uri = \"ProSe:bob\", imsi = \"001010000000002\" },\n";
+    let mut lab = Lab::new(
+        "network-live-ticket",
+        &[
+            (bob, &[bob, users].concat()),
+            ("name = \"alice\"\nkeys", "name = \"alice\"\nlayer2-id = \"000001\"\nkeys"),
+            ("name = \"bob\"\nkeys", "name = \"bob\"\nlayer2-id = \"000002\"\nkeys"),
+        ],
+    );
+    for (own, peer, id, connect) in
+        [("alice", "bob", "000002", "connect = 3000\n"), ("bob", "alice", "000001", "")]
+    {
+        lab.add(
+            own,
+            &format!(
+                "\n[identity]\nmethod = \"ticket\"\n[[link]]\npeer = \"{peer}\"\nid = \"{id}\"\n{connect}\
+                 [[talk]]\nto = \"link:{peer}\"\nevery = 300\ntext = \"from {own}\"\n"
+            ),
+        );
+    }
+    lab.start();
+    let medium = format!("network-live-ticket-{}", std::process::id());
+    let [alice, bob] = std::thread::scope(|scope| {
+        let bob = scope.spawn(|| ue(&lab, "bob", &medium, "10"));
+        let alice = ue(&lab, "alice", &medium, "9");
+        [alice, bob.join().unwrap()]
+    });
+    for said in [&alice, &bob] {
+        let has = |kind: &str| said.iter().any(|line| line["type"] == kind);
+        let notes: Vec<_> = said
+            .iter()
+            .filter(|line| ["link", "note", "network"].map(Value::from).contains(&line["type"]))
+            .collect();
+        assert!(has("link-data"), "{notes:#?}");
+    }
 }

@@ -7,7 +7,7 @@ use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
     Admission, Config, Error, Event, FromNetwork, FromTicket, Identity, IdentityBased, IdentityKeys, Input,
-    KdRecord, LinkId, LinkManager, Output, Rules, State, Ticket, TicketAccess,
+    KdRecord, KeyEstablishment, LinkId, LinkManager, Output, Rules, Sdes, State, Ticket, TicketAccess,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::CounterStore;
@@ -23,31 +23,26 @@ use zeroize::Zeroizing;
 
 /// The way from the links of a UE to its network, where KDs come from one.
 pub trait KeyNetwork: Send {
-    /// Answers a question of a link ([`sidelink_wire::direct_keying`]).
-    fn ask(&mut self, now: UtcTime, question: &[u8]) -> NetworkAnswer;
+    /// Takes a question of a link: one of [`sidelink_wire::direct_keying`] or [`sidelink_wire::sdes`], or a request of
+    /// MIKEY-TICKET. It must not block.
+    fn ask(&mut self, now: UtcTime, ticket: Ticket, question: &[u8]);
+
+    /// Returns an answer that has come. A question without one is given up by the link's timers.
+    fn poll(&mut self, now: UtcTime) -> Option<NetworkAnswer>;
 }
 
 /// The answer of a network.
 pub struct NetworkAnswer {
-    /// The answer, which holds a key; `None` for a refusal.
+    /// The ticket of its question.
+    pub ticket: Ticket,
+    /// The answer, which may hold a key; `None` for a refusal.
     pub octets: Option<Zeroizing<Vec<u8>>>,
-    /// Milliseconds until the UE has it.
-    pub delay: u64,
-}
-
-/// An answer that is on its way.
-struct Coming {
-    due: UtcTime,
-    ticket: Ticket,
-    octets: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// The links of one UE.
 pub struct Links {
     manager: LinkManager,
     network: Option<Box<dyn KeyNetwork>>,
-    /// Answers of the network.
-    coming: Vec<Coming>,
     plans: Vec<Plan>,
     /// Links that are up, with their peers.
     up: Vec<(LinkId, Layer2Id)>,
@@ -119,7 +114,6 @@ impl Links {
         let mut links = Self {
             manager,
             network: None,
-            coming: Vec::new(),
             plans: Vec::new(),
             up: Vec::new(),
             began: None,
@@ -158,30 +152,46 @@ impl Links {
         self.manager.establish_by(Box::new(IdentityBased::new(keys, rules)));
     }
 
-    /// Enables agreement by tickets of a key management server, which `network` asks, where no KD is shared (method 5).
-    pub fn establish_by_ticket(&mut self, access: Arc<TicketAccess>, network: Box<dyn KeyNetwork>) {
+    /// Enables agreement by tickets of a key management server where no KD is shared (method 5). [`Self::ask_over`] says who
+    /// asks the server. A second call renews the key for the links that come.
+    pub fn establish_by_ticket(&mut self, access: Arc<TicketAccess>) {
         self.manager.establish_by(Box::new(FromTicket::new(access)));
+    }
+
+    /// Sends the questions of links over a network, in the place of the one before.
+    pub fn ask_over(&mut self, network: Box<dyn KeyNetwork>) {
         self.network = Some(network);
     }
 
     /// Lets the network agree on KDs where none is shared (method 4).
     pub fn establish_by_network(&mut self, network: Box<dyn KeyNetwork>) {
         self.manager.establish_by(Box::new(FromNetwork));
-        self.network = Some(network);
+        self.ask_over(network);
+    }
+
+    /// Lets the signalling of networks carry keys in crypto attributes where none is shared (method 6).
+    pub fn establish_by_sdes(&mut self, network: Box<dyn KeyNetwork>) {
+        self.manager.establish_by(Box::new(Sdes));
+        self.ask_over(network);
+    }
+
+    /// Enables agreement by another method where no KD is shared.
+    pub fn establish_by(&mut self, method: Box<dyn KeyEstablishment>) {
+        self.manager.establish_by(method);
     }
 
     /// Asks the network. Returns false when there is none.
     pub(super) fn ask(&mut self, now: UtcTime, ticket: Ticket, question: &[u8]) -> bool {
         let Some(network) = &mut self.network else { return false };
-        let NetworkAnswer { octets, delay } = network.ask(now, question);
-        self.coming.push(Coming { due: now.plus_millis(delay), ticket, octets });
+        network.ask(now, ticket, question);
         true
     }
 
     /// Hands on the answers of the network that are there.
     fn answered(&mut self, now: UtcTime, refused: &mut dyn FnMut(Error)) {
-        while let Some(at) = self.coming.iter().position(|coming| coming.due <= now) {
-            let Coming { ticket, octets, .. } = self.coming.remove(at);
+        while let Some(NetworkAnswer { ticket, octets }) =
+            self.network.as_mut().and_then(|network| network.poll(now))
+        {
             let answer = octets.as_ref().map(|octets| octets.as_slice());
             if let Err(error) = self.handle_input(Input::Answered { now, ticket, answer }) {
                 refused(error);

@@ -23,6 +23,8 @@ pub(crate) enum Alter {
     Data,
     /// Flips the last bit of every protected message.
     Protected,
+    /// Flips the last bit of the last part of messages from UE_1 that are longer than a block.
+    Long,
     /// Keeps back the first PDUs of the security mode channel from UE_1: DIRECT_SECURITY_MODE_COMPLETE.
     Completes {
         /// Number of PDUs.
@@ -259,8 +261,15 @@ impl Attack for LinkAttack {
             Kind::Flood { .. } | Kind::Spoof => {}
             Kind::Middle(alter) => {
                 let Some((source, destination)) = pdus.first().map(|p| (p.source, p.destination)) else {
-                    // parts of long messages are forwarded unchanged
-                    context.injections.push_back(Injection { group, block: block.to_vec() });
+                    let mut block = block.to_vec();
+                    if alter == Alter::Long
+                        && let Some(octet) = last_part(self.pair[0], &block).and_then(|at| block.get_mut(at))
+                    {
+                        *octet ^= 1;
+                        self.count("long messages altered");
+                    }
+                    let block = as_long(&block, context.octets).unwrap_or(block);
+                    context.injections.push_back(Injection { group, block });
                     return;
                 };
                 self.count("PDUs passed on or kept");
@@ -342,12 +351,33 @@ fn heard(group: u8, block: &[u8]) -> Option<Vec<Heard<'_>>> {
     Some(all)
 }
 
-fn header(pdu: &[u8]) -> Option<OneToOneRepr> {
+/// The same SDUs in a block of `octets` octets: the padding says where they end.
+fn as_long(block: &[u8], octets: usize) -> Option<Vec<u8>> {
+    let repr = sl_sch::Repr::parse(&sl_sch::Packet::new_checked(block).ok()?).ok()?;
+    let mut longer = vec![0; octets];
+    repr.emit(&mut longer).ok()?;
+    Some(longer)
+}
+
+/// The place of the last octet of a message of `source` that began in an earlier block and ends in this one.
+fn last_part(source: Layer2Id, block: &[u8]) -> Option<usize> {
+    let packet = sl_sch::Packet::new_checked(block).ok()?;
+    let repr = sl_sch::Repr::parse(&packet).ok()?;
+    let sdu = repr.sdus().iter().find(|sdu| sdu.lcid == Lcid::PC5_S_UNPROTECTED.value())?;
+    let pdu = rlc_um::Packet::new_checked(sdu.data).ok()?;
+    if Layer2Id::from_octets(packet.source()) != source || !pdu.framing().continues {
+        return None;
+    }
+    let part = pdu.elements().next().filter(|_| !pdu.framing().unfinished)?;
+    Some((part.as_ptr() as usize - block.as_ptr() as usize) + part.len() - 1)
+}
+
+pub(crate) fn header(pdu: &[u8]) -> Option<OneToOneRepr> {
     OneToOneRepr::parse(&Packet::new_checked(pdu).ok()?).ok()
 }
 
 /// Parses the message of a PDU that is not ciphered, with `tail` octets of MAC-I behind it.
-fn message(pdu: &[u8], tail: usize) -> Option<Repr<'_>> {
+pub(crate) fn message(pdu: &[u8], tail: usize) -> Option<Repr<'_>> {
     let octets = pdu.get(HEADER_LEN..pdu.len().checked_sub(tail)?)?;
     Repr::parse(&pc5::Packet::new_checked(Coding::Lte, octets).ok()?).ok()
 }

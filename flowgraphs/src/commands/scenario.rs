@@ -110,8 +110,8 @@ impl Cases {
         }
         let (rekey, kbps, seconds) = (self.rekey_every, self.kbps, self.seconds);
         for name in names {
-            let Some(scenario) = cases::ALL.iter().find(|s| s.name == name) else {
-                let names = cases::ALL.iter().map(|s| s.name);
+            let Some(scenario) = cases::all().find(|s| s.name == name) else {
+                let names = cases::all().map(|s| s.name);
                 let known = names.chain(groups::list().map(|(name, _)| name)).collect::<Vec<_>>().join(", ");
                 let what = format!("no scenario {name:?}");
                 return Err(ConfigError::usage(what, format!("there are {known}")).into());
@@ -141,7 +141,7 @@ impl Cases {
 pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     if args.list {
         let mut out = terminal::stdout();
-        let links = cases::ALL.iter().map(|scenario| (scenario.name, scenario.what));
+        let links = cases::all().map(|scenario| (scenario.name, scenario.what));
         for (name, what) in links.chain(groups::list()) {
             writeln!(out, "{name:<28} {what}")?;
         }
@@ -179,9 +179,19 @@ fn outcomes(all: &[Costs]) -> anyhow::Result<()> {
         if c.delivered > 0 {
             let gap = c.longest_gap_ms.unwrap_or(0);
             eprintln!(
-                "{case}: {} sent, {} delivered, {} lost between them, {gap} ms at most between two; {} re-keyings",
-                c.sent, c.delivered, c.lost, c.rekeyings[0]
+                "{case}: {} sent, {} delivered, {} lost between them, {gap} ms at most between two; {} back; {} re-keyings",
+                c.sent, c.delivered, c.lost, c.delivered_back, c.rekeyings[0]
             );
+        }
+        if let Some(network) = &c.network {
+            for (point, spent) in &network.points {
+                eprintln!("{case}: {point}: {} messages, {} octets", spent.messages, spent.octets);
+            }
+        }
+        for (ue, (why, ms)) in c.closed.iter().zip(c.closed_ms).enumerate() {
+            if let (Some(why), Some(ms)) = (why, ms) {
+                eprintln!("{case}: UE_{} gives its link up after {ms} ms: {why}", ue + 1);
+            }
         }
         if c.adversary.is_some() {
             eprintln!(
@@ -218,7 +228,7 @@ const LEAST_SNR: f64 = 8.0;
 
 /// Returns the unexpected outcome of a case, if any.
 fn unexpected(c: &Costs) -> Option<&'static str> {
-    let expect = cases::ALL.iter().find(|s| s.name == c.name)?.attack.map(|attack| attack.expect);
+    let expect = cases::all().find(|s| s.name == c.name)?.attack.map(|attack| attack.expect);
     match expect {
         None | Some(Expect::Stopped) if !c.linked() => Some("there is no link"),
         Some(Expect::Stopped) if c.outcome.as_deref() != Some("stopped") => {

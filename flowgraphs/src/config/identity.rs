@@ -1,4 +1,4 @@
-//! `[identity]` of `ue.toml`: links by the keys that a key management server made for the identity of the UE.
+//! `[identity]` of `ue.toml`: links by the keys that a key management server made for the identity of the UE, or by its tickets.
 
 use super::ConfigError;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use sidelink_store::Keys;
 use sidelink_store::identity::IdentityEntry;
 use std::sync::Arc;
 
-/// `[identity]`: the keys are in the key store.
+/// `[identity]`: the keys are in the key store; tickets are asked for over the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct IdentityConfig {
@@ -34,6 +34,20 @@ pub enum IdentityMethod {
     SakkeDraft,
     /// The same, answered by an I_MESSAGE of UE_2.
     SakkeAnswered,
+    /// The server, in a ticket for each link: TR 33.833 §6.4.2. It takes `[network]`.
+    Ticket,
+}
+
+impl IdentityMethod {
+    const fn variant(self) -> Option<Variant> {
+        Some(match self {
+            Self::Sakke => Variant::Final(Coverage::Clause),
+            Self::SakkeBound => Variant::Final(Coverage::Bound),
+            Self::SakkeDraft => Variant::Draft(Answer::None),
+            Self::SakkeAnswered => Variant::Draft(Answer::Signed),
+            Self::Ticket => return None,
+        })
+    }
 }
 
 /// How far the time in a message may be from the clock.
@@ -48,11 +62,12 @@ pub enum IdentityWindow {
 }
 
 impl IdentityConfig {
-    /// Returns the keys of a UE and their rules.
+    /// Returns the keys of a UE and their rules; none where it takes tickets.
     ///
     /// # Errors
     /// The store has no such identity, another user's, or keys that do not pass their checks.
-    pub fn read(&self, ue: &str, keys: &Keys) -> Result<(Arc<IdentityKeys>, Rules), ConfigError> {
+    pub fn read(&self, ue: &str, keys: &Keys) -> Result<Option<(Arc<IdentityKeys>, Rules)>, ConfigError> {
+        let Some(variant) = self.method.variant() else { return Ok(None) };
         let wrong = |what: String, remedy: &str| ConfigError::new(what, "[identity]", remedy);
         let user = Identity::user(ue).kms_user().unwrap_or_default();
         let named = |entry: &&IdentityEntry| match &self.name {
@@ -81,21 +96,16 @@ impl IdentityConfig {
             return Err(wrong(what, "get new ones of the key management server"));
         }
         let kms = Kms::new(&public.uri, public.periods, public.kpak, &public.z);
-        Ok((Arc::new(IdentityKeys::new(kms, periods)), self.rules()))
+        let rules = Rules { variant, window: self.window() };
+        Ok(Some((Arc::new(IdentityKeys::new(kms, periods)), rules)))
     }
 
-    const fn rules(&self) -> Rules {
-        let variant = match self.method {
-            IdentityMethod::Sakke => Variant::Final(Coverage::Clause),
-            IdentityMethod::SakkeBound => Variant::Final(Coverage::Bound),
-            IdentityMethod::SakkeDraft => Variant::Draft(Answer::None),
-            IdentityMethod::SakkeAnswered => Variant::Draft(Answer::Signed),
-        };
-        let window = match self.window {
+    /// Returns how far the time in a message may be from the clock.
+    pub const fn window(&self) -> Window {
+        match self.window {
             IdentityWindow::Strict => Window::Strict,
             IdentityWindow::Lax => Window::Lax,
-        };
-        Rules { variant, window }
+        }
     }
 }
 
@@ -124,13 +134,16 @@ mod tests {
     #[test]
     fn keys_of_the_user_are_read_with_their_rules() {
         let keys = store();
-        let (_, rules) = config("").read("mary", &keys).unwrap();
+        let (_, rules) = config("").read("mary", &keys).unwrap().unwrap();
         assert_eq!(rules, Rules::default());
         let (_, rules) = config("name = \"mary\"\nmethod = \"sakke-answered\"\nwindow = \"lax\"")
             .read("mary", &keys)
+            .unwrap()
             .unwrap();
         assert_eq!(rules, Rules { variant: Variant::Draft(Answer::Signed), window: Window::Lax });
         assert!(toml::from_str::<IdentityConfig>("method = \"magic\"").is_err());
+        // Tickets take nothing out of the store.
+        assert!(config("method = \"ticket\"").read("mary", &Keys::default()).unwrap().is_none());
     }
 
     #[test]

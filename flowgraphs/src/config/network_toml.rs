@@ -272,8 +272,8 @@ impl NetworkConfig {
                 "add rpauid = \"..\"",
             ));
         }
-        if wanted.is_empty() && self.group.is_empty() && self.identity.is_empty() {
-            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]] or [[network.identity]]";
+        if wanted.is_empty() && self.group.is_empty() && self.identity.is_empty() && self.kms.is_none() {
+            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]], [[network.identity]] or kms";
             return Err(ConfigError::new("nothing is asked for", "[network]", remedy));
         }
         Ok(wanted)
@@ -340,7 +340,7 @@ impl NetworkConfig {
     /// One of them is missing, or not the name of a host.
     pub fn kms(&self) -> Result<(Fqdn, SocketAddr), ConfigError> {
         let missing = |key: &str, example: &str| {
-            let what = format!("[[network.identity]] needs {key}");
+            let what = format!("identities and tickets need {key}");
             ConfigError::new(what, "[network]", format!("add {key} = {example:?}"))
         };
         let address = self.kms.ok_or_else(|| missing("kms", "127.0.0.1:8445"))?;

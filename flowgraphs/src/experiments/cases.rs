@@ -1,6 +1,14 @@
 //! Which cases there are.
+//!
+//! ```text
+//! cases/keys.rs  attacks on keys of identities, tickets and crypto attributes
+//! ```
+
+mod keys;
 
 use crate::attacks::link::{Alter, Kind, Lure};
+use crate::attacks::methods::Spelling;
+use crate::experiments::signalling::Proxy;
 use sidelink_network::mme::message::Kind as Material;
 use sidelink_prose::direct_link::{Answer, Coverage, Variant};
 
@@ -13,7 +21,7 @@ pub(crate) struct Scenario {
     /// Milliseconds between re-keyings; at least twelve SC periods, where the command line does not say it.
     pub(crate) rekey: Option<u64>,
     pub(crate) reauthenticate: bool,
-    /// What UE_1 says to UE_2.
+    /// What UE_1 says to UE_2, and whether it is answered.
     pub(crate) talk: Option<Talk>,
     /// On a carrier of 50 PRBs instead of 15.
     pub(crate) wide: bool,
@@ -31,6 +39,12 @@ pub(crate) enum KdSource {
     Networks(Material),
     /// Keys that a key management server made for the identities (method 3).
     Identities(Variant),
+    /// Tickets of a key management server (method 5).
+    Tickets,
+    /// Crypto attributes, which networks carry (method 6).
+    Attributes,
+    /// The keys of crypto attributes, said on the air: by no method of a UE.
+    InClear(Spelling),
 }
 
 /// Data, every so often.
@@ -40,6 +54,16 @@ pub(crate) struct Talk {
     pub(crate) every: u64,
     /// Octets of each, at least.
     pub(crate) octets: usize,
+    pub(crate) way: TalkWay,
+}
+
+/// Who talks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TalkWay {
+    /// UE_1.
+    Forth,
+    /// Both.
+    Both,
 }
 
 /// Who else is there, and what must come of it.
@@ -62,6 +86,31 @@ pub(crate) enum By {
     Storm,
     /// A radio without a key.
     Attacker(Kind),
+    /// A0: records everything, and reads it with what it comes by.
+    Read(With),
+    /// A7: a function between the UEs' networks. If it reads, a radio records beside it.
+    Proxy(Proxy),
+    /// A4: in the place of UE_2, with a key of its own at the server of tickets.
+    Impostor,
+    /// A1: in the place of UE_2, without keys.
+    Omit,
+    /// A4: signs the I_MESSAGE of UE_1 again, as its own.
+    Resign,
+    /// Nobody: UE_1 (0) or UE_2 (1) does not come to the server.
+    Cut(usize),
+    /// Nobody: the period of the keys ends while the link is up.
+    Expire,
+}
+
+/// What a reader comes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum With {
+    /// What was said on the air.
+    Air,
+    /// A6: the keys of UE_2's identity.
+    Stolen,
+    /// A7: what the key management server can make.
+    Server,
 }
 
 /// What comes of an attack.
@@ -81,8 +130,12 @@ impl AttackCase {
         match self.by {
             By::Replay => "A2",
             By::Forge | By::Attacker(Kind::Flood { .. } | Kind::Spoof) => "A1",
-            By::Insider | By::Storm => "A4",
-            By::Attacker(Kind::Track) => "A0",
+            By::Omit => "A1",
+            By::Insider | By::Storm | By::Impostor | By::Resign => "A4",
+            By::Attacker(Kind::Track) | By::Read(With::Air) => "A0",
+            By::Read(With::Stolen) => "A6",
+            By::Read(With::Server) | By::Proxy(_) => "A7",
+            By::Cut(_) | By::Expire => "nobody",
             By::Attacker(Kind::Middle(_)) => "A3",
         }
     }
@@ -102,7 +155,10 @@ const PLAIN: Scenario = Scenario {
 const DRAFT: KdSource = KdSource::Identities(Variant::Draft(Answer::None));
 const FINAL: KdSource = KdSource::Identities(Variant::Final(Coverage::Clause));
 
-const TALK: Option<Talk> = Some(Talk { every: 120, octets: 0 });
+const ANSWERED: KdSource = KdSource::Identities(Variant::Draft(Answer::Signed));
+
+const TALK: Option<Talk> = Some(Talk { every: 120, octets: 0, way: TalkWay::Forth });
+const BOTH: Option<Talk> = Some(Talk { every: 240, octets: 0, way: TalkWay::Both });
 
 const fn attack(name: &'static str, what: &'static str, by: By, expect: Expect) -> Scenario {
     Scenario { name, what, attack: Some(AttackCase { by, expect }), ..PLAIN }
@@ -112,7 +168,12 @@ const fn middle(name: &'static str, what: &'static str, alter: Alter, expect: Ex
     attack(name, what, By::Attacker(Kind::Middle(alter)), expect)
 }
 
-pub(crate) const ALL: &[Scenario] = &[
+/// All cases, in the order of the list.
+pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
+    LINKS.iter().chain(keys::ATTACKS)
+}
+
+const LINKS: &[Scenario] = &[
     Scenario { name: "direct-psk", what: "a link under a pre-shared KD (S4.1 with a cached key)", ..PLAIN },
     Scenario {
         name: "direct-certificate",
@@ -153,7 +214,21 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario {
         name: "direct-sakke-answered",
         what: "the same, answered by an I_MESSAGE of UE_2",
-        kd: KdSource::Identities(Variant::Draft(Answer::Signed)),
+        kd: ANSWERED,
+        ..PLAIN
+    },
+    Scenario {
+        name: "direct-ticket",
+        what: "a link by a ticket of a key management server, and data both ways (S4.2, MIKEY-TICKET)",
+        kd: KdSource::Tickets,
+        talk: BOTH,
+        ..PLAIN
+    },
+    Scenario {
+        name: "direct-sdes",
+        what: "a link whose keys the signalling of networks carries, and data both ways (S4.2, SDES)",
+        kd: KdSource::Attributes,
+        talk: BOTH,
         ..PLAIN
     },
     Scenario {
@@ -176,7 +251,7 @@ pub(crate) const ALL: &[Scenario] = &[
         name: "rekey-stress",
         what: "re-keying every 200 ms under 500 kbit/s, at 50 PRBs: take --mcs 12; --seconds, --rekey-every, --kbps",
         rekey: Some(200),
-        talk: Some(Talk { every: 20, octets: 1250 }),
+        talk: Some(Talk { every: 20, octets: 1250, way: TalkWay::Forth }),
         wide: true,
         ..PLAIN
     },
@@ -218,51 +293,6 @@ pub(crate) const ALL: &[Scenario] = &[
         By::Insider,
         Expect::Stopped,
     ),
-    Scenario {
-        kd: FINAL,
-        ..attack(
-            "attack-sakke-forge",
-            "A1 asks in the name of UE_1 with the keys of another key management server (T4.3-1)",
-            By::Forge,
-            Expect::Stopped,
-        )
-    },
-    Scenario {
-        kd: DRAFT,
-        ..attack(
-            "attack-sakke-forge-draft",
-            "the same with an I_MESSAGE (T4.3-1)",
-            By::Forge,
-            Expect::Stopped,
-        )
-    },
-    Scenario {
-        kd: FINAL,
-        ..attack(
-            "attack-sakke-replay",
-            "a link by keys of identities while A2 says everything again: commands that nobody can use (T4.3-2)",
-            By::Replay,
-            Expect::Stopped,
-        )
-    },
-    Scenario {
-        kd: DRAFT,
-        ..attack(
-            "attack-sakke-replay-draft",
-            "the same with an I_MESSAGE, which is taken once: its echo of ten blocks drowns the next one (T4.3-2)",
-            By::Replay,
-            Expect::Denied,
-        )
-    },
-    Scenario {
-        kd: FINAL,
-        ..attack(
-            "attack-sakke-flood",
-            "A1 sends a thousand requests with false signatures in the name of UE_1 (T4.3-6)",
-            By::Attacker(Kind::Flood { requests: 1000, with: Lure::Signature }),
-            Expect::Denied,
-        )
-    },
     attack(
         "attack-flood",
         "A1 sends a thousand requests in the name of UE_1 under made-up KD IDs (T4.1-7)",

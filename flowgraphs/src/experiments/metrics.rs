@@ -2,12 +2,14 @@
 
 pub(crate) mod messages;
 
-use crate::experiments::cases::{Expect, Scenario};
+use crate::experiments::cases::{By, Expect, Scenario};
 use crate::experiments::log::{Entries, Entry};
+use crate::experiments::reading::READ;
 use messages::{Message, MessageMetrics, Spent};
 use serde::{Deserialize, Serialize};
 use sidelink_phy::units::Decibel;
 use sidelink_prose::direct_link::{Event, Metered, State};
+use sidelink_security::direct::Fingerprint;
 use sidelink_wire::pc5_signalling::MessageType;
 use std::collections::{BTreeMap, HashSet};
 
@@ -43,14 +45,36 @@ pub(crate) struct Run {
 }
 
 /// Messages beside the air: those that make a context with an MME, and those of the agreements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NetworkSpent {
     pub(crate) attach_messages: u64,
     pub(crate) attach_octets: u64,
     pub(crate) messages: u64,
     pub(crate) octets: u64,
-    /// Records that MMEs made durable.
+    /// Records that network functions made durable.
     pub(crate) durable_writes: u64,
+    /// The same messages by reference point.
+    #[serde(default)]
+    pub(crate) points: BTreeMap<String, PointSpent>,
+}
+
+/// Messages at a reference point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PointSpent {
+    pub(crate) messages: u64,
+    pub(crate) octets: u64,
+}
+
+impl NetworkSpent {
+    /// Counts a message.
+    pub(crate) fn count(&mut self, point: &str, octets: usize) {
+        let octets = octets as u64;
+        self.messages += 1;
+        self.octets += octets;
+        let spent = self.points.entry(point.to_owned()).or_default();
+        spent.messages += 1;
+        spent.octets += octets;
+    }
 }
 
 /// A line of the table.
@@ -73,6 +97,9 @@ pub(crate) struct Costs {
     pub(crate) sent: usize,
     pub(crate) delivered: usize,
     pub(crate) lost: usize,
+    /// Those that came to UE_1.
+    #[serde(default)]
+    pub(crate) delivered_back: usize,
     /// The longest time between two of them.
     pub(crate) longest_gap_ms: Option<u64>,
     /// What all of it took, with what came after the set-up.
@@ -95,10 +122,16 @@ pub(crate) struct Costs {
     pub(crate) outcome: Option<String>,
     #[serde(default)]
     pub(crate) network: Option<NetworkSpent>,
-    /// Links that came about other than the one that was asked for.
+    /// Links of one UE under keys that the other never sent under, or that it took up twice.
     pub(crate) foreign_links: usize,
     /// Why the link ended, at each end, if it did.
     pub(crate) closed: [Option<String>; 2],
+    /// Whether each end has a link when the case ends.
+    #[serde(default)]
+    pub(crate) held: [bool; 2],
+    /// Milliseconds from the asking to the first end of a link.
+    #[serde(default)]
+    pub(crate) closed_ms: [Option<u64>; 2],
     /// What must never be.
     pub(crate) failure: Option<String>,
 }
@@ -140,6 +173,37 @@ impl Run {
             }
         }
         said
+    }
+
+    /// Links of a UE that are not the other one's. Both prove each key by a message under it, so that a set-up which UE_1 had to
+    /// do again, for an accept that was lost, is no attacker's.
+    fn foreign_links(&self, ue: usize) -> usize {
+        let under: HashSet<Fingerprint> = self.entries[1 - ue]
+            .iter()
+            .filter_map(|(_, entry)| match entry {
+                Entry::Pdu { session, .. } => *session,
+                _ => None,
+            })
+            .collect();
+        let mut taken = HashSet::new();
+        let up = self.events(ue).filter_map(|(_, event)| match event {
+            Event::State { state: State::Up { keys, .. }, .. } => Some(keys.fingerprint),
+            _ => None,
+        });
+        up.filter(|keys| !under.contains(keys) || !taken.insert(*keys)).count()
+    }
+
+    /// Whether a UE has a link at the end: a new one may have taken the place of the one before.
+    fn holds_link(&self, ue: usize) -> bool {
+        let mut held = HashSet::new();
+        for (_, event) in self.events(ue) {
+            match event {
+                Event::State { link, state: State::Up { .. }, .. } => _ = held.insert(*link),
+                Event::State { link, state: State::Closed { .. }, .. } => _ = held.remove(link),
+                _ => {}
+            }
+        }
+        !held.is_empty()
     }
 
     /// PDUs of one sender under a session key and an SN that it used before.
@@ -219,6 +283,7 @@ impl Costs {
             sent: sent.count(),
             delivered: numbers.len(),
             lost,
+            delivered_back: played.events(0).filter(|(_, e)| matches!(e, Event::Received(_))).count(),
             longest_gap_ms: data.windows(2).map(|w| w[1].0 - w[0].0).max(),
             spent: accounts.whole(),
             phases,
@@ -231,9 +296,14 @@ impl Costs {
             adversary: case.scenario.attack.map(|attack| attack.adversary().to_owned()),
             findings: played.findings.clone(),
             outcome: None,
-            network: played.network,
-            foreign_links: [0, 1].map(|ue| count(ue, is_up).saturating_sub(1)).iter().sum(),
+            network: played.network.clone(),
+            foreign_links: [0, 1].map(|ue| played.foreign_links(ue)).iter().sum(),
             closed: [0, 1].map(|ue| played.events(ue).find_map(|(_, e)| closed(e))),
+            held: [0, 1].map(|ue| played.holds_link(ue)),
+            closed_ms: [0, 1].map(|ue| {
+                let end = played.events(ue).find(|(_, e)| closed(e).is_some());
+                end.map(|(t, _)| t.saturating_sub(start))
+            }),
             failure: None,
         };
         costs.outcome = case.scenario.attack.map(|_| costs.outcome().to_owned());
@@ -246,9 +316,11 @@ impl Costs {
         if !ordered {
             Some("a message came twice, or out of its order")
         } else if self.foreign_links > 0 {
-            Some("a second link came about")
+            Some("a link came about that the other UE has no part in")
         } else if self.counts_repeated > 0 {
             Some("a COUNT was used twice under one key")
+        } else if case.scenario.attack.is_some_and(|a| a.by == By::Expire) && self.rekeyings != [0, 0] {
+            Some("a key came of keys that are over")
         } else if self.altered > 0 && case.scenario.attack.is_none_or(|a| a.expect != Expect::Passes) {
             Some("altered data was believed")
         } else {
@@ -263,9 +335,11 @@ impl Costs {
             "a link of its own"
         } else if self.altered > 0 {
             "data altered unnoticed"
+        } else if self.findings.get(READ).is_some_and(|read| *read > 0) {
+            "data read by others"
         } else if followed.is_some_and(|keys| keys > 1) {
             "both UEs followed across keys"
-        } else if self.closed.iter().any(Option::is_some) && self.linked() {
+        } else if self.linked() && self.held.contains(&false) {
             "the link ended"
         } else if self.linked() {
             "stopped"

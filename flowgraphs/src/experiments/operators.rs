@@ -4,6 +4,7 @@
 //! The machines are those of `sidelink-network`. Their messages are made at once and counted; a UE has its answer when each
 //! leg before it would have taken [`LEG`].
 
+use crate::experiments::answers::Answers;
 use crate::experiments::metrics::NetworkSpent;
 use anyhow::Context;
 use sidelink_network::aka::Rand;
@@ -14,6 +15,7 @@ use sidelink_network::mme::message::{Expression, Kind};
 use sidelink_network::mme::{self, Callers, Mme, Subscription, UeRef};
 use sidelink_network::mme_client::{self, MmeClient};
 use sidelink_network::usim::{SqnArray, Usim};
+use sidelink_prose::direct_link::Ticket;
 use sidelink_security::cipher::milenage::Subscriber as SubscriberKeys;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::memory::Memory;
@@ -27,6 +29,10 @@ const LEG: u64 = 10;
 
 /// Legs until UE_1 has its answer, and until UE_2 has it.
 const LEGS: [u64; 2] = [6, 3];
+
+/// Reference points.
+const NAS: &str = "UE-MME";
+const MMES: &str = "MME-MME";
 
 /// The names of UE_1 and UE_2.
 const NAMES: [&str; 2] = ["mary", "john"];
@@ -100,7 +106,7 @@ impl Operators {
             operators.clients.push(client);
         }
         operators.work()?;
-        let spent = operators.spent;
+        let spent = std::mem::take(&mut operators.spent);
         operators.spent = NetworkSpent {
             attach_messages: spent.messages,
             attach_octets: spent.octets,
@@ -109,8 +115,13 @@ impl Operators {
         Ok(operators)
     }
 
-    /// What a UE's question comes to.
-    fn ask(&mut self, ue: usize, now: UtcTime, question: &[u8]) -> anyhow::Result<NetworkAnswer> {
+    /// What a UE's question comes to, and when it has the answer.
+    fn ask(
+        &mut self,
+        ue: usize,
+        now: UtcTime,
+        question: &[u8],
+    ) -> anyhow::Result<(UtcTime, Option<Zeroizing<Vec<u8>>>)> {
         self.now = self.now.max(now);
         let is_first = matches!(Question::parse(question), Ok(question) if question.side == Side::Initiating);
         if is_first {
@@ -122,8 +133,7 @@ impl Operators {
         self.clients[ue].handle_input(mme_client::Input::Question { now, ticket: 0, octets: question });
         self.work()?;
         let legs = if is_first { LEGS[0] } else { LEGS[1] };
-        let there = self.began.plus_millis(legs * LEG).millis();
-        Ok(NetworkAnswer { octets: self.answer.take(), delay: there.saturating_sub(now.millis()) })
+        Ok((self.began.plus_millis(legs * LEG), self.answer.take()))
     }
 
     /// Lets all of them work until nothing is left to do.
@@ -140,9 +150,8 @@ impl Operators {
         }
     }
 
-    const fn count(&mut self, octets: usize) {
-        self.spent.messages += 1;
-        self.spent.octets += octets as u64;
+    fn count(&mut self, point: &'static str, octets: usize) {
+        self.spent.count(point, octets);
     }
 
     fn mme(&mut self, at: usize) -> anyhow::Result<bool> {
@@ -150,11 +159,11 @@ impl Operators {
         match self.mmes[at].poll_output() {
             mme::Output::Timeout(_) => return Ok(false),
             mme::Output::Downlink { octets, .. } => {
-                self.count(octets.len());
+                self.count(NAS, octets.len());
                 self.clients[at].handle_input(mme_client::Input::Downlink { now, octets: &octets });
             }
             mme::Output::ToMme { octets, .. } => {
-                self.count(octets.len());
+                self.count(MMES, octets.len());
                 let from = &name(at)?;
                 self.mmes[1 - at].handle_input(mme::Input::FromMme { now, from, octets: &octets });
             }
@@ -208,7 +217,7 @@ impl Operators {
         match self.clients[at].poll_output() {
             mme_client::Output::Timeout(_) => return false,
             mme_client::Output::Uplink(octets) => {
-                self.count(octets.len());
+                self.count(NAS, octets.len());
                 let from = UeRef(at as u64);
                 self.mmes[at].handle_input(mme::Input::Uplink { now, from, octets: &octets });
             }
@@ -238,12 +247,12 @@ impl Shared {
     pub(crate) fn subscriber(&self, name: &str) -> anyhow::Result<Subscriber> {
         let ue = NAMES.iter().position(|known| *known == name);
         let ue = ue.with_context(|| format!("{name} is no subscriber: {} are", NAMES.join(" and ")))?;
-        Ok(Subscriber { operators: self.clone(), ue })
+        Ok(Subscriber { operators: self.clone(), ue, answers: Answers::default() })
     }
 
     /// What it all took.
     pub(crate) fn metered(&self) -> NetworkSpent {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).spent
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).spent.clone()
     }
 }
 
@@ -251,12 +260,17 @@ impl Shared {
 pub(crate) struct Subscriber {
     operators: Shared,
     ue: usize,
+    answers: Answers,
 }
 
 impl KeyNetwork for Subscriber {
-    fn ask(&mut self, now: UtcTime, question: &[u8]) -> NetworkAnswer {
+    fn ask(&mut self, now: UtcTime, ticket: Ticket, question: &[u8]) {
         let mut operators = self.operators.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let refused = NetworkAnswer { octets: None, delay: 0 };
-        operators.ask(self.ue, now, question).unwrap_or(refused)
+        let (due, octets) = operators.ask(self.ue, now, question).unwrap_or((now, None));
+        self.answers.put(due, ticket, octets);
+    }
+
+    fn poll(&mut self, now: UtcTime) -> Option<NetworkAnswer> {
+        self.answers.take(now)
     }
 }

@@ -1,25 +1,23 @@
 //! Who takes part in a case, and what they live through.
 
-use crate::attacks::link::{Kind, LinkAttack};
-use crate::attacks::{Attacker, Replayer};
+use crate::attacks::link::Kind;
 use crate::config::ConfigError;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
-use crate::experiments::cases::{By, KdSource, Scenario};
-use crate::experiments::credentials::{Server, certify, issue, subscribe};
-use crate::experiments::log::{Log, TEXT};
+use crate::experiments::cases::{By, KdSource, Scenario, TalkWay};
+use crate::experiments::log::{Entry, Log, TEXT};
 use crate::experiments::metrics::{Case, Run};
-use crate::experiments::operators::{Operators, Shared};
-use sidelink_phy::units::Decibel;
+use crate::experiments::networks::Networks;
+use crate::experiments::others::{Other, THIRD, radios_of};
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio};
 use sidelink_store::Keys;
 use sidelink_ue::{Application, NoStore, Participant, Running, ThreadOptions, Ue};
 use sidelink_wire::ids::Layer2Id;
-use std::collections::BTreeMap;
+use sidelink_wire::pc5_signalling::MessageType;
 
 /// Subframes before the link is asked for.
-const CONNECT: u64 = 200;
+pub(super) const CONNECT: u64 = 200;
 
 /// A carrier, and how UEs use it.
 struct Carrier {
@@ -63,45 +61,46 @@ trpt-subset = 4
 }
 
 /// Layer-2 identities of UE_1 and UE_2.
-const PAIR: [u32; 2] = [0x10, 0x11];
-
-/// Somebody who is no party to the link.
-enum Other {
-    Replayer(Running<Replayer>),
-    Ue(Running<Ue>),
-    Attacker(Running<Attacker<LinkAttack>>),
-}
+pub(super) const PAIR: [u32; 2] = [0x10, 0x11];
 
 /// Plays a case.
 pub(crate) fn play(case: &Case<'_>) -> anyhow::Result<Run> {
     let scenario = case.scenario;
     let by = scenario.attack.map(|attack| attack.by);
-    let has_other = by.is_some_and(|by| by != By::Storm);
-    let air = open_air(case, 2 + usize::from(has_other))?;
+    let names = by.map_or(&[][..], radios_of);
+    let air = open_air(case, 2 + names.len())?;
     let least = if scenario.wide { 0 } else { 12 * case.period };
     let rekey = case.rekey.or(scenario.rekey.map(|every| every.max(least)));
     let duration = CONNECT + duration(case, rekey);
     let logs = [Log::default(), Log::default()];
     let radios = [air.attach_named("mary")?, air.attach_named("john")?];
-    let radio = has_other.then(|| air.attach(PortConfig::named("mallory"))).transpose()?;
-    let operators = match scenario.kd {
-        KdSource::Networks(material) => Some(Shared::new(Operators::new(material, case.seed)?)),
-        KdSource::Shared | KdSource::Certificates | KdSource::Identities(_) => None,
-    };
+    let others: Vec<_> =
+        names.iter().map(|name| air.attach(PortConfig::named(*name))).collect::<Result<_, _>>()?;
+    let networks = Networks::of(scenario, case.seed)?;
     let mut running = Vec::new();
-    for ((config, radio), log) in parties(case, rekey)?.into_iter().zip(radios).zip(&logs) {
-        running.push(begin(&config, (scenario.kd, operators.as_ref()), radio, log, duration)?);
+    for (number, ((config, radio), log)) in
+        parties(case, rekey)?.into_iter().zip(radios).zip(&logs).enumerate()
+    {
+        let equip = |ue: &mut Ue, anchor| networks.equip(ue, number, scenario, anchor);
+        running.push(begin_with(&config, radio, log, duration, equip)?);
     }
-    let other = match (by, radio) {
-        (Some(by), Some(radio)) => Other::begin(case, by, radio, duration)?,
-        _ => None,
-    };
+    let other = by.map(|by| Other::begin(case, by, others, duration)).transpose()?;
     for one in running {
         ended(one)?;
     }
-    let (attacks, findings) = other.map_or(Ok((0, BTreeMap::new())), Other::end)?;
-    let network = operators.map(|operators| operators.metered());
-    Ok(Run { entries: logs.each_ref().map(Log::take), connect: CONNECT, attacks, findings, network })
+    let (attacks, mut findings) = other.map_or(Ok(Default::default()), |other| other.end(&networks))?;
+    findings.extend(networks.findings());
+    let network = networks.metered();
+    let entries = logs.each_ref().map(Log::take);
+    if by == Some(By::Resign) {
+        let command = |entry: &Entry| {
+            let Entry::Pdu { to, message, .. } = entry else { return false };
+            *to == THIRD.0 && *message == Some(MessageType::SecurityModeCommand)
+        };
+        let commands = entries[1].iter().filter(|(_, entry)| command(entry)).count();
+        findings.insert("commands to who signed again".to_owned(), commands as u64);
+    }
+    Ok(Run { entries, connect: CONNECT, attacks, findings, network })
 }
 
 /// The air of a case, which begins once `ports` radios are there.
@@ -133,13 +132,18 @@ fn parties(case: &Case<'_>, rekey: Option<u64>) -> anyhow::Result<[UeConfig; 2]>
         }
         None => format!("connect = {CONNECT}\n"),
     };
-    let talk = scenario.talk.as_ref().map_or(String::new(), |talk| {
-        let octets = case.kbps.map_or(talk.octets, |kbps| (kbps * talk.every as f64 / 8.0).round() as usize);
-        let every = talk.every;
-        format!("[[talk]]\nto = \"link:john\"\nevery = {every}\ntext = \"{TEXT}\"\noctets = {octets}\n")
-    });
-    let mary = link(scenario, "john", PAIR[1], &connect, 1, SHARED);
-    let mary = config(case, "mary", PAIR[0], 1, 0.0, &(mary + &talk))?;
+    let talk = |to: &str| {
+        scenario.talk.as_ref().map_or(String::new(), |talk| {
+            let octets =
+                case.kbps.map_or(talk.octets, |kbps| (kbps * talk.every as f64 / 8.0).round() as usize);
+            let every = talk.every;
+            format!("[[talk]]\nto = \"link:{to}\"\nevery = {every}\ntext = \"{TEXT}\"\noctets = {octets}\n")
+        })
+    };
+    // Who lets a key expire does not give the link up for it.
+    let keep = if by == Some(By::Expire) { "[links]\nfailed-rekeying = \"keep-key\"\n" } else { "" };
+    let mary = link(scenario, "john", PAIR[1], &connect, 1, SHARED) + &talk("john") + keep;
+    let mary = config(case, "mary", PAIR[0], 1, 0.0, &mary)?;
     let often = if by == Some(By::Storm) { "rekey = 100\n" } else { "rekey-interval = 100\n" };
     let mut john = link(scenario, "mary", PAIR[0], often, 1, SHARED);
     if by == Some(By::Insider) {
@@ -149,78 +153,21 @@ fn parties(case: &Case<'_>, rekey: Option<u64>) -> anyhow::Result<[UeConfig; 2]>
         // Who storms does not give the link up.
         john += "[links]\nfailed-rekeying = \"keep-key\"\n";
     }
+    if scenario.talk.is_some_and(|talk| talk.way == TalkWay::Both) {
+        john += &talk("mary");
+    }
+    john += keep;
     let john = config(case, "john", PAIR[1], 2, 0.0, &john)?;
     Ok([mary, john])
 }
 
-impl Other {
-    /// The attacker of a case on its radio.
-    fn begin(case: &Case<'_>, by: By, radio: Box<dyn Radio>, duration: u64) -> anyhow::Result<Option<Self>> {
-        let scenario = case.scenario;
-        Ok(match by {
-            By::Replay => {
-                let streams = radio.start()?;
-                let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
-                let numerology = config(case, "mallory", 0x7f, 77, 0.0, "")?.numerology()?;
-                // whole periods later, so that every copy lies where its original lay
-                let mut replayer = Replayer::new("echo", numerology, anchor, 2 * case.period, Decibel(3.0));
-                replayer.set_duration(duration);
-                let running = Running::start(replayer, streams, false, ThreadOptions::default(), None)?;
-                Some(Self::Replayer(running))
-            }
-            By::Forge | By::Insider => {
-                let kd_id = if by == By::Insider { 2 } else { 1 };
-                let connect = format!("connect = {}\n", CONNECT / 2);
-                let text = link(scenario, "john", PAIR[1], &connect, kd_id, OTHER);
-                let config = config(case, "mary", PAIR[0], 77, 0.0, &text)?;
-                let running = match scenario.kd {
-                    KdSource::Identities(variant) => {
-                        let log = &Log::default();
-                        let equip =
-                            |ue: &mut Ue, anchor| issue(ue, "mary", anchor, (variant, Server::Another));
-                        begin_with(&config, radio, log, duration, equip)?
-                    }
-                    _ => begin(&config, (KdSource::Shared, None), radio, &Log::default(), duration)?,
-                };
-                Some(Self::Ue(running))
-            }
-            By::Attacker(kind) => {
-                let streams = radio.start()?;
-                let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
-                // who drowns others must be louder; who has much to say says it fast
-                let level = if matches!(kind, Kind::Middle(_)) { 10.0 } else { 6.0 };
-                let mcs = if matches!(kind, Kind::Flood { .. }) { 16 } else { case.mcs };
-                let config = config(&Case { mcs, ..*case }, "mallory", 0x7f, 77, level, "")?;
-                let attack = LinkAttack::new(kind, pair()?, case.seed);
-                let mut attacker = Attacker::new(&config, anchor, attack)?;
-                attacker.set_duration(duration);
-                let running = Running::start(attacker, streams, false, ThreadOptions::default(), None)?;
-                Some(Self::Attacker(running))
-            }
-            By::Storm => None,
-        })
-    }
-
-    /// Waits for its end: the blocks that it sent, and what it found out.
-    fn end(self) -> anyhow::Result<(u64, BTreeMap<String, u64>)> {
-        Ok(match self {
-            Self::Replayer(running) => (ended(running)?.replayed(), BTreeMap::new()),
-            Self::Ue(running) => (ended(running)?.totals().sent[2], BTreeMap::new()),
-            Self::Attacker(running) => {
-                let attacker = ended(running)?;
-                (attacker.sent(), attacker.attack().findings())
-            }
-        })
-    }
-}
-
-const NO_ANCHOR: Anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };
-
 /// The KD of UE_1 and UE_2, and one that is not.
 const SHARED: &str = "5a";
-const OTHER: &str = "a5";
+pub(super) const OTHER: &str = "a5";
 
-fn pair() -> anyhow::Result<[Layer2Id; 2]> {
+pub(super) const NO_ANCHOR: Anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };
+
+pub(super) fn pair() -> anyhow::Result<[Layer2Id; 2]> {
     let id = |value| Layer2Id::new(value).map_err(|e| anyhow::anyhow!("{e}"));
     Ok([id(PAIR[0])?, id(PAIR[1])?])
 }
@@ -230,12 +177,23 @@ fn duration(case: &Case<'_>, rekey: Option<u64>) -> u64 {
     if let Some(seconds) = case.seconds {
         return 1000 * seconds;
     }
-    let turns = if case.scenario.kd == KdSource::Shared { 10 } else { 14 };
+    let turns = match case.scenario.kd {
+        KdSource::Shared => 10,
+        // with some data after it
+        KdSource::Tickets | KdSource::Attributes => 30,
+        _ => 14,
+    };
     match (rekey, case.scenario.attack.map(|attack| attack.by)) {
         (_, Some(By::Attacker(Kind::Flood { .. }))) => 90 * case.period,
         // all three tries, each longer by what the one in the middle takes
         (_, Some(By::Attacker(Kind::Middle(_)))) => (45 * case.period).max(2000),
         (_, Some(By::Storm)) => 4000,
+        // all three tries
+        (_, Some(By::Cut(_) | By::Impostor | By::Omit | By::Proxy(_))) => (60 * case.period).max(4000),
+        // as many turns again, for the link of the other
+        (_, Some(By::Resign)) => 3 * turns * case.period + 400,
+        (_, Some(By::Read(_))) => (30 * case.period).max(2000),
+        (_, Some(By::Expire)) => 8000,
         (Some(every), _) if every > 0 => (4 * every).max(2000),
         _ => turns * case.period + 400,
     }
@@ -246,16 +204,16 @@ fn carrier(scenario: &Scenario) -> &'static Carrier {
 }
 
 /// `[[link]]` of a UE.
-fn link(scenario: &Scenario, peer: &str, id: u32, more: &str, kd_id: u32, kd: &str) -> String {
+pub(super) fn link(scenario: &Scenario, peer: &str, id: u32, more: &str, kd_id: u32, kd: &str) -> String {
     let kd = kd.repeat(32);
     let key = match scenario.kd {
         KdSource::Shared => format!("kd = \"{kd}\"\nkd-id = {kd_id}\n"),
-        KdSource::Certificates | KdSource::Networks(_) | KdSource::Identities(_) => String::new(),
+        _ => String::new(),
     };
     format!("[[link]]\npeer = \"{peer}\"\nid = \"{id:06x}\"\n{key}{more}")
 }
 
-fn config(
+pub(super) fn config(
     case: &Case<'_>,
     name: &str,
     id: u32,
@@ -272,24 +230,8 @@ fn config(
     Ok(config)
 }
 
-fn begin(
-    config: &UeConfig,
-    (kd, operators): (KdSource, Option<&Shared>),
-    radio: Box<dyn Radio>,
-    log: &Log,
-    duration: u64,
-) -> anyhow::Result<Running<Ue>> {
-    let name = &config.name;
-    begin_with(config, radio, log, duration, |ue, anchor| match (kd, operators) {
-        (KdSource::Certificates, _) => certify(ue, name, anchor),
-        (KdSource::Networks(_), Some(operators)) => subscribe(ue, name, operators),
-        (KdSource::Identities(variant), _) => issue(ue, name, anchor, (variant, Server::Common)),
-        _ => Ok(()),
-    })
-}
-
 /// Starts a UE with the credentials that `equip` gives it.
-fn begin_with(
+pub(super) fn begin_with(
     config: &UeConfig,
     radio: Box<dyn Radio>,
     log: &Log,
@@ -307,7 +249,7 @@ fn begin_with(
     Ok(Running::start(ue, streams, false, ThreadOptions::default(), None)?)
 }
 
-fn ended<P: Participant>(running: Running<P>) -> anyhow::Result<P> {
+pub(super) fn ended<P: Participant>(running: Running<P>) -> anyhow::Result<P> {
     let (participant, result) =
         running.join().map_err(|_| anyhow::anyhow!("a thread failed; this is a bug"))?;
     result?;

@@ -3,6 +3,7 @@
 //! ```text
 //! UE thread: Listening (events) --messages to report--> network thread: NetworkLeg, key store
 //!            Updates (between subframes) <--News--           '--> notes, for the reporter
+//!            Questions (of links)        <--tickets-->
 //! ```
 //!
 //! Neither waits for the other: a message that finds the queue full is not reported this time, and is heard again.
@@ -12,10 +13,12 @@ use crate::experiments::network::entries::heard_of;
 use crate::report::events::Reporter;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use sidelink_network::pc3_client::Heard;
+use sidelink_prose::direct_link::Ticket;
 use sidelink_prose::discovery::Finding;
 use sidelink_prose::discovery::agent;
+use sidelink_security::counter::UtcTime;
 use sidelink_ue::provision::RenewTerms;
-use sidelink_ue::{Application, Event, Moment, Observer, Send, Ue};
+use sidelink_ue::{Application, Event, KeyNetwork, Moment, NetworkAnswer, Observer, Send, Ue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -26,6 +29,9 @@ const MESSAGES: usize = 64;
 
 /// News that may wait for the UE.
 const NEWS: usize = 256;
+
+/// Questions of links that may wait.
+const QUESTIONS: usize = 16;
 
 /// Time between two looks of the network thread.
 const LOOK: Duration = Duration::from_millis(20);
@@ -42,6 +48,8 @@ pub(crate) struct Ends {
     pub(crate) listening: Listening,
     /// Brings what is new.
     pub(crate) updates: Updates,
+    /// Where links ask for tickets, if they take some.
+    pub(crate) questions: Option<Questions>,
 }
 
 impl Live {
@@ -56,11 +64,25 @@ impl Live {
     ) -> std::io::Result<(Self, Ends)> {
         let (to_network, heard) = bounded::<Heard>(MESSAGES);
         let (to_ue, news) = bounded(NEWS);
+        let (to_server, asked) = bounded::<(Ticket, Vec<u8>)>(QUESTIONS);
+        let (to_link, answers) = bounded(QUESTIONS);
+        let questions = leg.has_tickets().then(|| Questions { to_server, answers, refused: Vec::new() });
         let stop = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {
             while !ends.load(Ordering::Relaxed) {
                 heard.try_iter().for_each(|heard| leg.hear(heard));
+                while let Ok((ticket, question)) = asked.try_recv() {
+                    let octets = match leg.ask_ticket(&question) {
+                        Ok(octets) => Some(octets),
+                        Err(note) => {
+                            reporter.note(super::now(), &note);
+                            None
+                        }
+                    };
+                    // A link whose answer finds no room gives the question up by its timers.
+                    let _ = to_link.try_send(NetworkAnswer { ticket, octets });
+                }
                 for news in leg.go_on(LOOK) {
                     match news {
                         News::Note(note) => reporter.note(super::now(), &note),
@@ -70,7 +92,7 @@ impl Live {
                 }
             }
         })?;
-        let ends = Ends { listening: Listening(to_network), updates: Updates { news, terms } };
+        let ends = Ends { listening: Listening(to_network), updates: Updates { news, terms }, questions };
         Ok((Self { stop, thread: Some(thread) }, ends))
     }
 }
@@ -102,7 +124,28 @@ impl Application for Listening {
     }
 }
 
-/// Gives the UE its new codes and PGKs.
+/// The way of links to the server of tickets, in the network thread.
+pub(crate) struct Questions {
+    to_server: Sender<(Ticket, Vec<u8>)>,
+    answers: Receiver<NetworkAnswer>,
+    /// Questions that found no room.
+    refused: Vec<Ticket>,
+}
+
+impl KeyNetwork for Questions {
+    fn ask(&mut self, _now: UtcTime, ticket: Ticket, question: &[u8]) {
+        if self.to_server.try_send((ticket, question.to_vec())).is_err() {
+            self.refused.push(ticket);
+        }
+    }
+
+    fn poll(&mut self, _now: UtcTime) -> Option<NetworkAnswer> {
+        let refused = self.refused.pop().map(|ticket| NetworkAnswer { ticket, octets: None });
+        refused.or_else(|| self.answers.try_recv().ok())
+    }
+}
+
+/// Gives the UE its new codes, its PGKs and its key for tickets.
 pub(crate) struct Updates {
     news: Receiver<News>,
     terms: RenewTerms,
@@ -114,6 +157,12 @@ impl Observer<Ue> for Updates {
             let result = match news {
                 News::Discovery { old, new } => ue.stack().renew_discovery(&self.terms, &old, &new),
                 News::Group(news) => ue.stack().renew_group(&self.terms, &news),
+                News::TicketKey(access) => {
+                    if let Some(links) = ue.stack().links() {
+                        links.establish_by_ticket(Arc::new(access));
+                    }
+                    Ok(())
+                }
                 // Keys of identities are in the key store, where whoever uses them looks.
                 News::Identity { .. } | News::Configuration(_) | News::Note(_) => Ok(()),
             };

@@ -51,6 +51,12 @@ impl HalfOpenTable {
         self.0.iter().map(|half| half.deadline).min()
     }
 
+    /// Returns the sources of what waited too long for a network.
+    pub(super) fn unanswered(&self, now: UtcTime) -> Vec<Layer2Id> {
+        let late = self.0.iter().filter(|half| half.deadline <= now && half.state.asks());
+        late.map(|half| half.source).collect()
+    }
+
     /// Drops what waited too long. Gives the source of the last command that had no complete.
     pub(super) fn expire(&mut self, now: UtcTime) -> Option<Layer2Id> {
         let silent = |half: &&HalfOpen| half.deadline <= now && half.state.awaits_complete();

@@ -13,13 +13,19 @@
 //! the MAC-I of the command proves that both have the key for each other, which a signature does not. In the draft the
 //! I_MESSAGE is in a container behind the request.
 //!
-//! - **KD** = KDF(SSV, identity of UE_1, identity of UE_2). TS 33.303 §6.5.7.3.1 has an SSV of 256 bits that is KD itself, but
-//!   parameter set 1 of RFC 6509 carries 128.
+//! - **KD** = KDF(SSV, identity of UE_1, identity of UE_2), with an SSV of 128 bits: see below.
 //! - **Identity**: `ProSe:` and the user info, as the name of a user of the KMS; its UID (TS 33.180 Annex F.2.1) in each period
 //!   is what keys are made for.
 //! - **Time**: an I_MESSAGE, and a signature that covers the time ([`Coverage::Bound`]), is taken once and within a window.
 //!   The signature of TS 33.303 covers no time: a replayed request gets a command that nobody can use.
 //! - **Order**: window, replay, signature, and only then the pairing. What a signature costs is 0.3 ms, a pairing 3 ms.
+//!
+//! **Why the SSV has 128 bits.** TS 33.303 §6.5.7.3.1 step 2 and §6.5.7.3.2 step 2 want an SSV of 256 bits that is KD itself, encoded
+//! by RFC 6508. The parameter set that RFC 6509 Appendix A defines, the only one, has n = 128: an SSV is a number below 2^n, and the
+//! hash that makes r of it and the mask over it are of n bits (RFC 6508 §2.1, §6.2.1; from memory). Both texts cannot be kept.
+//! Two payloads of 128 bits each would take five blocks more, and n = 256 under the same curve would be a set of our own that
+//! nobody else opens. Neither makes KD stronger: who breaks the SAKKE of set 1 has the SSV whatever its length, and RFC 6509 §6
+//! states 112 bits for that. So the SSV keeps the format of RFC 6509, and a KDF stretches it to a KD of 256 bits, which binds both identities too.
 //!
 //! Key information: `| 3 | variant | [time 8, or CSB ID 4] | [cookie 16] |`; none at all is the final variant as TS 24.334
 //! has it.

@@ -184,6 +184,9 @@ impl Setup {
 
 impl AwaitingSecurityMode {
     pub(super) fn on_time(self, link: &mut Common, local: &mut Local) -> Next {
+        if self.question.is_some() {
+            local.note(Note::NetworkSilent { peer: link.remote });
+        }
         self.setup.next_try(link, local, |setup, deadline| Self { setup, deadline, ..self }.into())
     }
 

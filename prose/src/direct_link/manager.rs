@@ -192,9 +192,13 @@ impl LinkManager {
     fn advance(&mut self, clock: UtcTime) {
         self.local.set_clock(clock);
         let now = self.local.now;
+        for peer in self.half_open.unanswered(now) {
+            self.local.note(Note::NetworkSilent { peer });
+        }
         if let Some(peer) = self.half_open.expire(now).filter(|_| !self.local.is_nr()) {
             // TS 24.334 §10.4.5.6.1. Within the budget of refusals: a flood of requests makes no flood of these.
             // TS 24.334 §10.4.5.6.1 (1)
+            self.local.note(Note::NotCompleted { peer });
             self.refuse_request(peer, Cause::NonResponsive);
         }
         for (kd, identity) in self.local.purge() {

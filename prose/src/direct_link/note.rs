@@ -152,6 +152,17 @@ pub enum Note {
         /// The peer.
         peer: Layer2Id,
     },
+    /// A set-up, or a try of one, ends while the network is asked for its key.
+    NetworkSilent {
+        /// The peer.
+        peer: Layer2Id,
+    },
+    /// A UE was sent a command, and nothing proves that it has the key: it may have signed a message with the key of another
+    /// as its own.
+    NotCompleted {
+        /// Who asked for the link.
+        peer: Layer2Id,
+    },
     /// The certificate that vouched for a KD was revoked, or a KD expired: it is removed.
     KdEnded {
         /// The UE with which it was shared.
@@ -224,6 +235,8 @@ impl fmt::Display for Note {
             Self::NotAuthenticatedLink { peer } => {
                 write!(f, "the link with {peer} has null integrity: nobody is proven to be the peer")
             }
+            Self::NetworkSilent { peer } => write!(f, "the network does not answer about a key for {peer}"),
+            Self::NotCompleted { peer } => write!(f, "{peer} asked for a link and does not complete it"),
             Self::KdEnded { identity, why } => write!(f, "removed a KD shared with {identity}: {why}"),
             Self::ClockSet { by } => write!(f, "the clock was set by {by} ms"),
             Self::Withheld { peer } => write!(

@@ -135,6 +135,11 @@ impl Target {
         }
     }
 
+    /// Whether a query is pending.
+    pub(super) const fn asks(&self) -> bool {
+        matches!(self, Self::Establishing(state) if state.question.is_some())
+    }
+
     /// Whether a query with this ticket is pending.
     pub(super) fn has_asked(&self, ticket: Ticket) -> bool {
         matches!(self, Self::Establishing(state) if state.question == Some(ticket))

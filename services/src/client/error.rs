@@ -42,6 +42,8 @@ pub enum ClientError {
     Message(pc3::Error),
     /// The key management server of identities refuses, or its keys are wrong.
     Identities(kms_client::Failure),
+    /// What is to be sent to the key management server is no request of MIKEY-TICKET.
+    TicketMessage(sidelink_network::mikey_ticket::Refused),
     /// There is no key, or it has expired.
     NoKey,
     /// The state of the USIM cannot be stored.
@@ -72,6 +74,7 @@ impl fmt::Display for ClientError {
             Self::Refused { status, why, .. } => write!(f, "the network refuses: {status}: {why}"),
             Self::Message(error) => write!(f, "the answer is no message of PC3: {error}"),
             Self::Identities(why) => why.fmt(f),
+            Self::TicketMessage(why) => write!(f, "no request for a ticket: {why}"),
             Self::NoKey => f.write_str("there is no bootstrapped key: bootstrap first"),
             Self::Sqn(error) => error.fmt(f),
             Self::Keys(error) => error.fmt(f),
@@ -93,6 +96,7 @@ impl std::error::Error for ClientError {
             Self::Bootstrap(error) => Some(error),
             Self::Message(error) => Some(error),
             Self::Identities(error) => Some(error),
+            Self::TicketMessage(error) => Some(error),
             Self::Sqn(error) => Some(error),
             Self::Keys(error) => Some(error),
             _ => None,

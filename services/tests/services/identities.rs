@@ -31,22 +31,23 @@ fn listen() -> Listen {
 }
 
 fn config(folder: &Path) -> Config {
-    with_kms(
-        common::config(folder, 2),
-        folder,
-        [("sip:alice@lab", 1), ("sip:fire@lab", 1), ("sip:bob@lab", 2)],
-    )
+    config_with(folder, &[("sip:alice@lab", 1), ("sip:fire@lab", 1), ("sip:bob@lab", 2)])
+}
+
+/// With these identities of these subscribers.
+fn config_with(folder: &Path, grants: &[(&str, u32)]) -> Config {
+    with_kms(common::config(folder, 2), folder, grants)
 }
 
 /// Adds the server, and who has which identity.
-pub(crate) fn with_kms<const N: usize>(config: Config, folder: &Path, users: [(&str, u32); N]) -> Config {
+pub(crate) fn with_kms(config: Config, folder: &Path, grants: &[(&str, u32)]) -> Config {
     let periods = KeyPeriods::Seconds { length: 2_592_000.try_into().unwrap(), offset: 0 };
     let mut kms = kms::Config::new(uri("kms.lab"), periods);
-    let grant = |(user, number): (&str, u32)| Grant {
+    let grant = |(user, number): &(&str, u32)| Grant {
         user: uri(user),
-        holder: Holder::Subscriber(imsi(number).impi(2).unwrap()),
+        holder: Holder::Subscriber(imsi(*number).impi(2).unwrap()),
     };
-    kms.grants = users.map(grant).to_vec();
+    kms.grants = grants.iter().map(grant).collect();
     let kms = KmsConfig {
         kms,
         name: Fqdn::new(KMS).unwrap(),
@@ -58,11 +59,18 @@ pub(crate) fn with_kms<const N: usize>(config: Config, folder: &Path, users: [(&
     Config { kms: Some(kms), ..config }
 }
 
+/// A network whose server has granted these identities to subscribers 1, 2, ...
+pub(crate) fn world_with(grants: &[(&str, u32)]) -> World {
+    World::with(grants.len() as u32, |common| {
+        *common = config_with(common.database.file().unwrap().parent().unwrap(), grants);
+    })
+}
+
 fn world() -> World {
     World::with(2, |common| *common = config(common.database.file().unwrap().parent().unwrap()))
 }
 
-fn address(world: &World) -> KmsAddress {
+pub(crate) fn address(world: &World) -> KmsAddress {
     kms_at(world.handle.kms_address().unwrap())
 }
 

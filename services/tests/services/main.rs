@@ -16,4 +16,5 @@ mod peers;
 mod postgres;
 mod robust;
 mod sbi;
+mod tickets;
 mod whole_path;

@@ -201,12 +201,15 @@ fn nobody_names_who_they_do_not_know() {
             &["sidelink_ue", "sidelink_store", "sidelink_mac", "sidelink_security", "sidelink_flowgraphs"],
         ),
     ];
+    // Both ends meet in the tests of sockets: what links of UEs ask, and what answers them.
+    let meet =
+        |path: &str, stranger: &str| path.starts_with("services/tests/") && stranger == "sidelink_prose";
     let mut broken = Vec::new();
     for (room, strangers) in strangers {
         for (path, text) in sources(room) {
             let code = code(&text);
-            broken
-                .extend(strangers.iter().filter(|s| has_word(&code, s)).map(|s| format!("{path} names {s}")));
+            let named = strangers.iter().filter(|s| has_word(&code, s) && !meet(&path, s));
+            broken.extend(named.map(|s| format!("{path} names {s}")));
         }
     }
     report("a crate names only those that it may import", broken);

@@ -49,6 +49,8 @@ pub(super) fn fetch(args: &FetchArgs) -> anyhow::Result<()> {
                 let until = seconds_and_date(valid_until.into());
                 writeln!(text, "{name}: keys of period {period}, valid until {until}")?;
             }
+            // For links of a UE that runs.
+            News::TicketKey(_) => {}
             News::Configuration(version) => writeln!(text, "configuration: version {version}")?,
             News::Note(Note::Refused { name, why }) => refused.push(format!("{name}: {why}")),
             News::Note(note) => writeln!(text, "{note}")?,

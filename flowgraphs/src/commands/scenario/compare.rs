@@ -51,7 +51,7 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let mut out = args.output.claim(&mut outputs)?.create()?;
     let (mut names, mut all) = (Vec::new(), Vec::new());
     for what in &args.what {
-        if cases::ALL.iter().any(|s| s.name == what) {
+        if cases::all().any(|s| s.name == what) {
             names.push(what.clone());
         } else if Path::new(what).exists() {
             all.extend(read(Path::new(what))?);

@@ -159,6 +159,9 @@ fn with_network(
     let notes = reporter.another(&config.name);
     let (network, ends) = live::Live::start(leg, config.renew_terms(), notes)?;
     let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter), Box::new(ends.listening)];
-    let ue = config.build_with(&keys, store, facts, applications)?;
+    let mut ue = config.build_with(&keys, store, facts, applications)?;
+    if let (Some(questions), Some(links)) = (ends.questions, ue.stack().links()) {
+        links.ask_over(Box::new(questions));
+    }
     Ok(Built { ue, updates: Some(Box::new(ends.updates)), network: Some(network) })
 }

@@ -177,8 +177,15 @@ where
         links.authenticate_with(credential, trust);
     }
     if let Some(identity) = &config.identity {
-        let (identity, rules) = identity.read(&config.name, keys)?;
-        links.establish_by_identity(identity, rules);
+        match identity.read(&config.name, keys)? {
+            Some((identity, rules)) => links.establish_by_identity(identity, rules),
+            None if config.network.is_none() => {
+                let remedy = "add [network] with kms and kms-name, or take another method";
+                return Err(ConfigError::new("tickets take a network", "[identity] method", remedy));
+            }
+            // The network leg brings the key and the way.
+            None => {}
+        }
     }
     for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
         links.add_kd(record);

@@ -31,6 +31,7 @@ const FORM: Form<'_> = Form {
 struct Fresh(Entropy);
 
 impl Fresh {
+    /// Makes a key of 128 bits, as [`super`] decides.
     fn ssv(&mut self) -> Ssv {
         let drawn = Zeroizing::new(self.0.draw(0));
         let mut ssv = Zeroizing::new([0; SSV_OCTETS]);

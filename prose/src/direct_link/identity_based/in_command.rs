@@ -212,6 +212,7 @@ impl Target {
     fn give_key(&mut self, party: &Party<'_>, request: &Signed<'_>) -> Result<Step, Refusal> {
         let own = self.keys.signing(party.clock)?;
         let drawn = Zeroizing::new(self.rng.draw(0));
+        // 128 bits, not the 256 of the clause: see `identity_based`.
         let mut ssv = Zeroizing::new([0; SSV_OCTETS]);
         ssv.copy_from_slice(&drawn[..SSV_OCTETS]);
         let period = self.verified.unwrap_or(own.number);

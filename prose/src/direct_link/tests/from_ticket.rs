@@ -183,6 +183,11 @@ fn an_unreachable_server_is_a_clean_failure() {
             assert!(if expected == Closed::NotEstablished { took == 0 } else { took <= timeout }, "{took}");
             air.run(2000);
             assert_eq!(air.ues[1].manager.half_open(), 0);
+            let silent = |note: &Note| matches!(note, Note::NetworkSilent { .. });
+            for at in 0..2 {
+                let is_told = air.ues[at].notes.iter().any(silent);
+                assert_eq!(is_told, at == ue && outside == Outside::Silent, "{ue} {outside:?}: at {at}");
+            }
             assert!(air.ues.iter().all(|ue| ue.disk.keys.is_empty()));
         }
     }

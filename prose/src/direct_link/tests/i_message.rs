@@ -244,6 +244,21 @@ fn a_replayed_i_message_is_refused_also_after_a_crash() {
     assert!(refused >= 1, "killed between the store and the command: the message is spent");
 }
 
+/// The CSB ID: a right I_MESSAGE of the next try, newer than any that was taken, is not that of this request.
+#[test]
+fn an_i_message_of_another_request_is_refused() {
+    let (mut air, request, _) = unheard(draft);
+    air.channel = Box::new(|_| vec![]);
+    air.run(3000);
+    let later = air.log.iter().filter(|flying| flying.message() == Some(0xe1)).nth(1).unwrap();
+    let later = later.pdu.octets.clone();
+    air.channel = Box::new(|flying| vec![flying]);
+    inject(&mut air, 0x10, &request);
+    inject(&mut air, 0x10, &later);
+    assert_eq!(causes(&air, 1), [Cause::AuthenticationFailure]);
+    assert!(air.ues[1].disk.admissions.is_empty() && !messages(&air).contains(&12));
+}
+
 /// The store fails: no command leaves.
 #[test]
 fn no_command_without_a_durable_time() {

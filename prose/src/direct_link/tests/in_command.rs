@@ -267,6 +267,9 @@ fn a_command_of_another_is_refused() {
             air.run(0);
             assert!(air.up(0, 1).is_none(), "{at}");
             assert!(air.ues[0].disk.keys.is_empty(), "{at}");
+            // Before anything is verified.
+            let is_told = air.ues[0].notes.iter().any(|note| note.to_string().contains("of another user"));
+            assert_eq!(is_told, at == 3, "{at}: {:?}", air.ues[0].notes);
             air.flying.push(right);
             air.run(3 * PERIOD);
             assert!(air.agreed(0, 1), "{at}: {:?}", air.ues[0].notes);
@@ -274,6 +277,30 @@ fn a_command_of_another_is_refused() {
             assert_eq!(tries, 0, "{at}");
         }
     }
+}
+
+/// UE_2 crashed, and answers the same request again with another key. Its first command comes altered: the signature is right, the
+/// MAC-I is not. The key of that one is forgotten, and the second command brings its own.
+#[test]
+fn a_command_with_a_false_mac_leaves_no_key_behind() {
+    let mut air = air(EQUIP[0]);
+    air.connect(0, 1);
+    air.run(PERIOD);
+    let mut first = air.flying.pop().unwrap().pdu.octets;
+    let request = air.log[0].pdu.octets.clone();
+    air.restart(1);
+    air.inject(l2(0x10), 1, Lcid::PC5_S_UNPROTECTED, request);
+    air.run(0);
+    let second = air.flying.pop().unwrap();
+    assert!(second.message() == Some(12) && second.pdu.octets != first, "another key");
+    *first.last_mut().unwrap() ^= 1;
+    air.inject(l2(0x11), 0, Lcid::PC5_S_SECURITY_MODE, first);
+    air.run(0);
+    assert!(air.up(0, 1).is_none());
+    air.flying.push(second);
+    air.run(3 * PERIOD);
+    assert!(air.agreed(0, 1), "{:?}", air.ues[0].notes);
+    assert!(!air.ues[0].notes.iter().any(|note| matches!(note, Note::TryEnded { .. })));
 }
 
 /// T4.3-1 for commands: Peter answers in John's name with a key of his own, whose MAC-I is right. The signature is not
