@@ -330,8 +330,8 @@ pub(super) struct GroupKeys {
     pub(super) carriage: Carriage,
     /// Messages over links: what comes unprotected does not mix with them.
     over_links: Carriage,
-    /// Groups that machines have opened, with their names.
-    pub(super) opened: Vec<(Layer2Id, String)>,
+    /// Groups that machines have opened, with the names under which they are reached.
+    pub(super) opened: Vec<(Layer2Id, Option<String>)>,
     began: Option<u64>,
     /// Time that the current step took in the machines: all cryptography of group keys is in it.
     spent: Duration,

@@ -255,8 +255,11 @@ impl<J: Jobs> Stack<J> {
             }
         }
         // A group that is called like another one is not reached by its name.
-        self.names.groups.entry(name.clone()).or_insert(address);
-        self.group_keys.opened.push((group, name));
+        let is_free = !self.names.groups.contains_key(&name);
+        if is_free {
+            self.names.groups.insert(name.clone(), address);
+        }
+        self.group_keys.opened.push((group, is_free.then_some(name)));
     }
 
     /// Closes a group that a machine had opened.
@@ -264,7 +267,7 @@ impl<J: Jobs> Stack<J> {
         let Some(at) = self.group_keys.opened.iter().position(|(known, _)| *known == group) else { return };
         let (_, name) = self.group_keys.opened.swap_remove(at);
         self.engine.remove_group(group);
-        if self.names.groups.get(&name) == Some(&Address::Group(group)) {
+        if let Some(name) = name {
             self.names.groups.remove(&name);
         }
         self.group_keys.unread.retain(|known| known.group != group);
