@@ -4,11 +4,13 @@
 //! injector.rs   hears every block and sends whatever its plot says
 //! link.rs       attacks on the set-up of links
 //! group.rs      a radio in the middle of a group
+//! impostor.rs   a member that calls in the name of another
 //! replayer.rs   says again what it heard
 //! subframes.rs  what either hears, cut into subframes
 //! ```
 
 pub(crate) mod group;
+pub(crate) mod impostor;
 mod injector;
 pub(crate) mod link;
 mod replayer;
