@@ -1,11 +1,12 @@
 //! Machines of group keys get links when they ask, and their messages go over them protected, or not at all.
 
+use super::super::carriage::Carriage;
 use super::super::group_keys::{GroupAction, GroupInput, GroupMachine, GroupMessage, GroupOutput};
 use super::super::jobs::{NoStore, Threaded};
 use super::super::links::{Links, Peer};
 use super::super::stack::{Names, Stack};
 use super::super::{Event, Warning};
-use sidelink_mac::engine::{Config, Engine};
+use sidelink_mac::engine::{self, Bearer, Config, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Identity};
 use sidelink_prose::discovery::agent::{self, Agent};
@@ -17,6 +18,7 @@ use sidelink_security::group::GroupConfig;
 use sidelink_security::keys::Kd;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::long_message::Content;
+use sidelink_wire::pdcp::{HEADER_LEN, OneToManyRepr, OneToOneRepr, SduType};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -204,8 +206,9 @@ fn a_machine_gets_the_link_that_it_asks_for_and_its_message_arrives_with_the_pro
     let channels: Vec<_> = with_key.clone().map(|(lcid, _)| *lcid).collect();
     assert_eq!(channels, [Lcid::PC5_S_PROTECTED]);
     assert!(!pair.pdus.iter().any(|(_, pdu)| pdu.windows(8).any(|octets| octets == &KEY[..8])));
-    // A link that is there is told of again.
+    // A link that is there is told of again, and the message is queued at once.
     pair.act(&GroupAction::Distribute);
+    assert!(pair.stacks[0].queued(Address::Ue(MEMBER)) > KEY.len());
     pair.pass(50);
     assert_eq!(pair.told(0), [Told::Up(MEMBER, peer("member"))]);
     assert_eq!(pair.told(1), [Told::Message(MAKER, peer("maker"), key)]);
@@ -295,4 +298,48 @@ fn a_group_that_a_machine_opens_is_there_until_it_closes_it() {
     pair.act(&GroupAction::EndCall);
     assert!(pair.stacks[0].act_on_group("group", &GroupAction::StartCall, &mut |_| {}).is_ok());
     assert_eq!(pair.warnings, []);
+}
+
+/// Of what comes to this UE or to a group, only unprotected long messages of PC5 signalling are for the machines: nothing
+/// under a key, no data, no other message, and nothing on another channel.
+#[test]
+fn only_open_signalling_is_for_the_machines() {
+    let part = Carriage::default().parts(Content::Mikey, b"a message").unwrap().next().unwrap();
+    let signalling = SduType::Pc5Signalling;
+    let other: &[u8] = &[1, 0, 1, 0, 0, 0];
+    let to_ue = |sdu_type, kd_sess_id, message: &[u8]| {
+        let mut pdu = [&[0; HEADER_LEN], message].concat();
+        OneToOneRepr { sdu_type, kd_sess_id, sn: 0 }.emit(&mut pdu).unwrap();
+        (Address::Ue(MEMBER), pdu)
+    };
+    let to_group = |sdu_type, pgk_index, ptk_id| {
+        let mut pdu = [&[0; HEADER_LEN], &part[..]].concat();
+        OneToManyRepr { sdu_type, pgk_index, ptk_id, sn: 0 }.emit(&mut pdu).unwrap();
+        (Address::Group(GROUP), pdu)
+    };
+    for ((address, pdu), lcid, is_taken) in [
+        (to_ue(signalling, 0, &part), 28, true),
+        (to_ue(signalling, 5, &part), 28, false),
+        (to_ue(SduType::Ip, 0, &part), 28, false),
+        (to_ue(signalling, 0, other), 28, false),
+        (to_ue(signalling, 0, &part), 29, false),
+        (to_ue(signalling, 0, &part), 30, false),
+        (to_group(signalling, 0, 0), 28, true),
+        (to_group(signalling, 3, 0), 28, false),
+        (to_group(signalling, 0, 3), 28, false),
+        (to_group(SduType::Ip, 0, 0), 28, false),
+    ] {
+        let mut pair = Pair::new(LinksOf::Nobody);
+        pair.pass(1);
+        let lcid = Lcid::new(lcid).unwrap();
+        for stack in &mut pair.stacks {
+            stack.act_on_group("group", &GroupAction::Exclude("open".to_owned()), &mut |_| {}).unwrap();
+            // Some exist.
+            let _ = stack.engine().add_bearer(Bearer::new(address, lcid));
+        }
+        let input = engine::Input::SendPdu { address, lcid, pdu: &pdu };
+        pair.stacks[0].engine().handle_input(input).unwrap();
+        pair.pass(20);
+        assert_eq!(pair.told(1).len(), usize::from(is_taken), "{pdu:02x?} on {lcid:?}");
+    }
 }
