@@ -1,10 +1,13 @@
 //! Scenarios of groups, played with few members.
 
 use super::cases::{ALL, GroupCase, GroupScenario};
-use super::costs::GroupCosts;
+use super::costs::{GroupCosts, Run};
+use super::log::{DataPdu, Entry};
+use super::timeline::Timeline;
 use super::{output, setup};
 use crate::config::LongMessageWay;
 use sidelink_phy::units::Decibel;
+use sidelink_wire::pdcp::{HEADER_LEN, OneToManyRepr, SduType};
 
 fn case(name: &str, members: usize, snr: f64) -> GroupCase<'static> {
     let scenario = ALL.iter().find(|scenario| scenario.name == name).unwrap();
@@ -167,4 +170,49 @@ fn twenty_members() {
 #[ignore = "minutes"]
 fn attacks_at_three_ratios() {
     campaign(3, |scenario| scenario.attack.is_some());
+}
+
+/// What came of a crash in which the caller sent these PDUs: subframe, PGK Index, SN, content.
+fn judged(sent: &[(u64, u8, u16, u8)]) -> GroupCosts {
+    let case = case("group-crash", 2, 20.0);
+    let block = |&(t, pgk_index, sn, octet): &(u64, u8, u16, u8)| {
+        let mut header = [0; HEADER_LEN];
+        let repr = OneToManyRepr { sdu_type: SduType::NonIp, pgk_index, ptk_id: 1, sn };
+        repr.emit(&mut header).unwrap();
+        (t, Entry::Block { parts: Vec::new(), data: Some(DataPdu { header, content: vec![octet; 4] }) })
+    };
+    let run = Run {
+        period: case.period,
+        began: 0,
+        timeline: Timeline::of(&case),
+        has_thief: false,
+        manager: Vec::new(),
+        members: vec![sent.iter().map(block).collect(), Vec::new()],
+        other: None,
+        attacks: 0,
+        network: None,
+    };
+    GroupCosts::of(&case, &run)
+}
+
+/// Two PDUs with one PGK, PTK Identity and SN fail an exercise; a block that is repeated, and a key of another call, do not.
+/// T3.1-9.
+#[test]
+fn a_key_stream_that_is_used_twice_is_noticed() {
+    let Timeline { call, second_call, .. } = Timeline::of(&case("group-crash", 2, 20.0));
+    let again = Timeline::of(&case("group-crash", 2, 20.0)).down().end;
+    let failure = |sent: &[_]| judged(sent).failure.unwrap_or_default();
+    assert!(failure(&[(call, 3, 9, 1), (again, 3, 9, 2)]).contains("one key stream"));
+    for fine in [
+        [(call, 3, 9, 1), (call + 1, 3, 9, 1)],
+        [(call, 3, 9, 1), (again, 3, 10, 2)],
+        [(call, 3, 9, 1), (again, 4, 9, 2)],
+        [(call, 3, 9, 1), (second_call, 3, 9, 2)],
+    ] {
+        assert_eq!(failure(&fine), "", "{fine:?}");
+    }
+    // A caller that sends nothing more under its key shows nothing.
+    assert!(judged(&[(call, 3, 9, 1), (again, 3, 10, 2)]).resumed);
+    assert!(!judged(&[(call, 3, 9, 1), (again, 4, 10, 2)]).resumed);
+    assert!(!judged(&[(call, 3, 9, 1), (second_call, 3, 10, 2)]).resumed);
 }
