@@ -6,11 +6,13 @@
 //! group.rs      a radio in the middle of a group
 //! tap.rs        a radio that listens, and puts messages together
 //! methods.rs    ends that agree on keys as no UE may
+//! impostor.rs   a member that calls in the name of another
 //! replayer.rs   says again what it heard
 //! subframes.rs  what either hears, cut into subframes
 //! ```
 
 pub(crate) mod group;
+pub(crate) mod impostor;
 mod injector;
 pub(crate) mod link;
 pub(crate) mod methods;

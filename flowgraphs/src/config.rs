@@ -36,7 +36,7 @@ mod v2x_flag;
 pub use combine::{Said, combine};
 pub use error::ConfigError;
 pub use groups::{
-    GroupConfig, GroupMember, GroupPlan, GroupRole, GroupSolution, LongMessageWay, LongMessages,
+    GroupConfig, GroupKind, GroupMember, GroupPlan, GroupRole, GroupSolution, LongMessageWay, LongMessages,
     PlannedAction,
 };
 pub use identity::{IdentityConfig, IdentityMethod};

@@ -145,6 +145,15 @@ impl Engine {
         self.pdcp.group(id)
     }
 
+    /// Removes a group: its keys, its destination and its bearers with their queues, and stops receiving for it.
+    pub fn remove_group(&mut self, id: Layer2Id) {
+        let address = Address::Group(id);
+        self.ignore(address);
+        self.pdcp.remove_group(id);
+        self.transmitters.retain(|(known, _)| *known != address);
+        self.mux.remove_address(address);
+    }
+
     /// Sets the protection of data to a destination, in place of an earlier one.
     pub fn add_destination(&mut self, address: Address, protection: Protection) {
         let transmitter = Transmitter::new(protection);

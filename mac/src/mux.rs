@@ -217,6 +217,11 @@ impl Multiplexer {
         Ok(())
     }
 
+    /// Removes all channels of a destination with what waits in them.
+    pub fn remove_address(&mut self, address: Address) {
+        self.channels.retain(|channel| channel.address != address);
+    }
+
     /// Checks that the queue has room for an SDU of `len` octets. Call it before a counter is spent on the SDU.
     pub fn check_room(&self, address: Address, lcid: Lcid, len: usize) -> Result<(), Error> {
         let index = self.position(address, lcid).ok_or(Error::Channel(lcid))?;

@@ -296,6 +296,11 @@ impl Receiver {
         }
     }
 
+    /// Removes a group with its keys.
+    pub fn remove_group(&mut self, id: Layer2Id) {
+        self.groups.retain(|(known, _)| *known != id);
+    }
+
     /// Returns the keys of a group, to install or expire them.
     pub fn group(&mut self, id: Layer2Id) -> Option<&mut group::Receiver> {
         self.groups.iter_mut().find(|(known, _)| *known == id).map(|(_, group)| group)

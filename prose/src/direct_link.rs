@@ -26,7 +26,7 @@
 //! link                        a link, and its states                     local: common parts of all links
 //! initiating                  set-up, UE_1     request: the request of set-up and of re-keying
 //! half_open, target           set-up, UE_2     target: the common states of set-up and re-keying
-//! session, timers             a link in use
+//! session, timers             a link in use      upper: messages of a machine above, over it
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
 //! key_establishment, signed, from_network, identity_based, from_ticket, sdes   how a KD comes to be
 //! connection                  one-time names
@@ -46,6 +46,8 @@
 //! - **Identifiers** (NR): layer-2 identities and the name of the session key change together, and SN begin again; the
 //!   old ones are still heard for a while, so that nothing is lost.
 //! - **Connection identities** (LTE, off at first): a request carries a name that the peer gave for one use, and no other.
+//! - **Messages of a machine above** (LTE) go over a link that is up, ciphered and with a MAC-I, and nowhere else; with each
+//!   comes the identity that the peer has proven.
 //! - **Keys**: a new KD is durable on both sides before its predecessor goes; session keys are never durable. A method
 //!   that agrees on a KD is a [`KeyEstablishment`], which may ask a network.
 //!
@@ -129,6 +131,7 @@ mod signed;
 mod target;
 mod target_rekeying;
 mod timers;
+mod upper;
 
 pub use admission::Admission;
 pub(crate) use budget::Budget;
@@ -139,7 +142,9 @@ pub use from_ticket::{FromTicket, TicketAccess};
 pub use identity_based::{
     Answer, Coverage, IdentityBased, IdentityKeys, Kms, PeriodKeys, Rules, Variant, Window,
 };
-pub use io::{Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State};
+pub use io::{
+    Closed, Error, Event, Input, Keys, LinkId, Metered, Output, Pdu, Received, Role, State, UpperMessage,
+};
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{
     AgreedKd, CommandKey, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,

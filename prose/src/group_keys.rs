@@ -18,7 +18,7 @@
 //!
 //! ```text
 //! machine        state, inputs to their handlers       keyring: what is kept, in memory
-//! distribution   the manager, or the maker of an ad-hoc group
+//! distribution   the manager, or the maker of an ad-hoc group      seal: its messages are made, beside the machine
 //! member         a GMK comes                            call: calls are announced and joined
 //! ports          store and messages                     mikey_sakke: the messages as MIKEY-SAKKE
 //! config, io, record, note
@@ -53,6 +53,7 @@ mod mikey_sakke;
 mod note;
 mod ports;
 mod record;
+mod seal;
 
 pub use crate::direct_link::Identity;
 pub use config::{Acknowledgement, AdHocTrust, Callers, Config, MeIdentity, StandardGroup};
@@ -64,6 +65,7 @@ pub use ports::{CallMessage, Claim, GmkMessage, GmkOffer, GroupKeyStore, Kind, M
 pub use record::{
     CallRecord, Change, CsbId, GmkId, GmkRecord, GroupKind, Highest, Kept, Member, Period, Stream, Ticket,
 };
+pub use seal::SealJob;
 
 #[cfg(test)]
 mod tests;

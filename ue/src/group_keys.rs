@@ -4,7 +4,8 @@
 //! the messages of a link go before there is a link: under the header of one-to-one communication with KD-sess ID 0,
 //! on [`Lcid::PC5_S_UNPROTECTED`]. To a group it goes on the same channel, under the header of one-to-many communication
 //! with PGK Index and PTK Identity 0: the standard has no signalling to groups, so that this is our own. Layer 2 protects
-//! neither: the messages protect themselves.
+//! neither: the messages protect themselves. A message that does not, goes over a protected link: as PC5 signalling, on
+//! [`Lcid::PC5_S_PROTECTED`] (`sidelink_prose::direct_link`).
 //!
 //! `stack/group_keys.rs` drives the machines.
 //!
@@ -14,11 +15,14 @@
 //! ```
 //!
 //! [`Lcid::PC5_S_UNPROTECTED`]: sidelink_wire::ids::Lcid::PC5_S_UNPROTECTED
+//! [`Lcid::PC5_S_PROTECTED`]: sidelink_wire::ids::Lcid::PC5_S_PROTECTED
 
 use crate::carriage::Carriage;
+use crate::links::LinkChange;
 use sidelink_mac::mux::Address;
-use sidelink_prose::direct_link::KdRecord;
-use sidelink_prose::group_keys::{self, Destination, Path};
+use sidelink_prose::direct_link::{Identity, KdRecord, UpperMessage};
+use sidelink_prose::group_keys::{self, Destination, Messages, Path, SealJob};
+use sidelink_prose::long_message::Way;
 use sidelink_prose::{group_owner, long_message};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
@@ -47,6 +51,9 @@ pub trait GroupMachine: Send {
 
     /// Returns the next output; [`GroupOutput::Timeout`] when there is none.
     fn poll_output(&mut self) -> GroupOutput;
+
+    /// Takes other keys of identities. Machines without any leave them.
+    fn set_messages(&mut self, _messages: Box<dyn Messages>) {}
 }
 
 /// An input of a machine.
@@ -93,6 +100,29 @@ pub enum GroupInput<'a> {
         now: UtcTime,
         /// Their stream.
         stream: StreamId,
+    },
+    /// The messages of [`GroupOutput::Seal`] are made, or could not be begun.
+    Sealed {
+        /// The time.
+        now: UtcTime,
+        /// The job.
+        job: SealJob,
+    },
+    /// A protected link is up: the answer to [`GroupOutput::Connect`], or by itself.
+    LinkUp {
+        /// The time.
+        now: UtcTime,
+        /// Its peer.
+        peer: Layer2Id,
+        /// Identity that the peer has proven, as links know it.
+        identity: &'a Identity,
+    },
+    /// The link with a UE could not be set up, or has ended.
+    LinkDown {
+        /// The time.
+        now: UtcTime,
+        /// Its peer.
+        peer: Layer2Id,
     },
     /// A user's or an operator's request.
     Act {
@@ -153,10 +183,26 @@ pub enum GroupOutput {
         /// PGK ID.
         pgk_id: u8,
     },
-    /// Set up a protected link with this UE.
-    Connect(Layer2Id),
+    /// Set up a protected link; hand back [`GroupInput::LinkUp`], also if there is one, or [`GroupInput::LinkDown`].
+    Connect {
+        /// Its peer.
+        peer: Layer2Id,
+        /// Identity that the peer has to prove, as links know it.
+        identity: Identity,
+    },
+    /// Receive for a group that the machine has learnt of, and be ready to send to it.
+    Open {
+        /// Its name.
+        name: String,
+        /// Its algorithms.
+        config: GroupConfig,
+    },
+    /// The group that [`Self::Open`] named is over.
+    Close(Layer2Id),
     /// A key that is shared with one UE, for links.
     LinkKey(Box<KdRecord>),
+    /// Make messages beside the real-time path, and hand back [`GroupInput::Sealed`].
+    Seal(SealJob),
     /// Tell whoever listens.
     Event(GroupEvent),
     /// Tell the operator: a request, or a step of the machine's own, is refused.
@@ -228,6 +274,8 @@ pub enum GroupError {
     Identity(group_keys::Error),
     /// Group owner mode.
     Owner(group_owner::Error),
+    /// A member of an ad-hoc group has an identity that no link proves.
+    NoLinkIdentity(Identity),
 }
 
 impl fmt::Display for GroupError {
@@ -235,6 +283,12 @@ impl fmt::Display for GroupError {
         match self {
             Self::Identity(error) => error.fmt(f),
             Self::Owner(error) => error.fmt(f),
+            Self::NoLinkIdentity(member) => {
+                write!(
+                    f,
+                    "no link proves the identity {member}: list the member as \"ProSe:NAME\", as links name it"
+                )
+            }
         }
     }
 }
@@ -274,6 +328,10 @@ pub(super) struct GroupKeys {
     /// Reservations of machines that are on their way into the store.
     pub(super) reserving: Vec<(StreamId, usize)>,
     pub(super) carriage: Carriage,
+    /// Messages over links: what comes unprotected does not mix with them.
+    over_links: Carriage,
+    /// Groups that machines have opened, with the names under which they are reached.
+    pub(super) opened: Vec<(Layer2Id, Option<String>)>,
     began: Option<u64>,
     /// Time that the current step took in the machines: all cryptography of group keys is in it.
     spent: Duration,
@@ -323,6 +381,46 @@ impl GroupKeys {
             }
             None => Heard::Nothing,
         }
+    }
+
+    /// Sets the way in which messages are sent.
+    pub(super) fn set_way(&mut self, way: Way) {
+        (self.carriage.way, self.over_links.way) = (way, way);
+    }
+
+    /// Tells all machines of a link.
+    pub(super) fn link(&mut self, now: UtcTime, change: &LinkChange) {
+        for index in 0..self.machines.len() {
+            let input = match change {
+                LinkChange::Up { peer, identity } => GroupInput::LinkUp { now, peer: *peer, identity },
+                LinkChange::Down { peer } => GroupInput::LinkDown { now, peer: *peer },
+            };
+            self.handle_input(index, input);
+        }
+    }
+
+    /// Hands the message that a message over a link completes to its machine.
+    pub(super) fn hear_link(&mut self, now: UtcTime, message: &UpperMessage) {
+        let UpperMessage { peer, identity, octets, .. } = message;
+        let Some((content, octets)) = self.over_links.hear(now, *peer, octets) else { return };
+        let octets = Zeroizing::new(octets);
+        if let Some(index) = self.machines.iter().position(|machine| machine.content() == Some(content)) {
+            let path = Path::Link { peer: *peer, identity };
+            self.handle_input(index, GroupInput::Message { now, path, octets: &octets });
+        }
+    }
+
+    /// Returns the messages of PC5 signalling in which a message of the machine at `index` goes over a link.
+    ///
+    /// # Errors
+    /// The message cannot be sent in the way of this UE.
+    pub(super) fn over_link(
+        &mut self,
+        index: usize,
+        octets: &[u8],
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>, long_message::Error> {
+        let Some(content) = self.machines[index].content() else { return Ok(Vec::new()) };
+        Ok(self.over_links.parts(content, octets)?.map(Zeroizing::new).collect())
     }
 
     /// Returns the PDCP PDUs of a message of the machine at `index` to `address`.

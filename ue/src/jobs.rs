@@ -1,5 +1,5 @@
 //! Jobs that may wait for a disk or take long, beside the sample path: making counters durable, building tables of
-//! codes.
+//! codes, encapsulating keys.
 //!
 //! Every job is due a fixed number of subframes after its request, and its result is returned in that subframe, not
 //! before: the transmissions of a UE do not depend on the speed of the disk. In lock-step the UE waits for a late job;
@@ -11,7 +11,7 @@ pub use sidelink_prose::direct_link::KdStore;
 use sidelink_prose::direct_link::{Admission, Change, KdRecord, Ticket};
 use sidelink_prose::discovery::Job as TableJob;
 pub use sidelink_prose::group_keys::GroupKeyStore;
-use sidelink_prose::group_keys::{self, Kept};
+use sidelink_prose::group_keys::{self, Kept, SealJob};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, StreamId};
 use std::collections::VecDeque;
@@ -41,6 +41,13 @@ pub enum Job {
         ticket: u64,
         /// The state.
         write: GroupWrite,
+    },
+    /// Make messages that bring a GMK.
+    Seal {
+        /// Machine that asks.
+        machine: usize,
+        /// The work.
+        job: SealJob,
     },
 }
 
@@ -73,6 +80,13 @@ pub enum JobResult {
         ticket: u64,
         /// Why.
         why: String,
+    },
+    /// Messages that bring a GMK are made.
+    Sealed {
+        /// Machine that asked.
+        machine: usize,
+        /// The work, done.
+        job: SealJob,
     },
 }
 
@@ -130,6 +144,7 @@ impl Threaded {
                         Err(error) => JobResult::KeysFailed(ticket, error.to_string()),
                     },
                     Job::Build(job) => built(job),
+                    Job::Seal { machine, job } => sealed(machine, job),
                 };
                 if done.send((owner, result)).is_err() {
                     return;
@@ -205,6 +220,7 @@ where
                 JobResult::KeysFailed(ticket, "no keys of links are kept here".to_owned())
             }
             Job::Build(job) => built(job),
+            Job::Seal { machine, job } => sealed(machine, job),
         };
         self.results.push_back((t, owner, result));
         None
@@ -262,6 +278,11 @@ where
 fn built(mut job: TableJob) -> JobResult {
     while !job.run(4096) {}
     JobResult::Table(job)
+}
+
+fn sealed(machine: usize, mut job: SealJob) -> JobResult {
+    job.run();
+    JobResult::Sealed { machine, job }
 }
 
 /// Counters of a UE that protects nothing, in memory.

@@ -22,7 +22,7 @@
 //! error.rs        reasons why a UE cannot be built
 //! stack.rs        layer 2, discovery, links and group keys: their inputs, and the handling of every output     stack/
 //! event.rs        events, for applications and reports
-//! jobs.rs         durable counters and tables, beside the sample path
+//! jobs.rs         durable counters, tables and encapsulations, beside the sample path
 //! links.rs        one-to-one links: what the configuration requests
 //! group_keys.rs   keys of groups that come over the air: machines, and how their messages travel              group_keys/
 //! carriage.rs     long messages as PDUs of PC5 signalling

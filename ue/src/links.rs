@@ -46,11 +46,30 @@ pub struct Links {
     plans: Vec<Plan>,
     /// Links that are up, with their peers.
     up: Vec<(LinkId, Layer2Id)>,
+    /// Links that came up or ended, for machines of group keys.
+    changes: Vec<LinkChange>,
     began: Option<u64>,
     board: LinkBoard,
     now: UtcTime,
     /// Time that the current step took in the manager: all cryptography of links is in it.
     spent: Duration,
+}
+
+/// A change of a link, for machines of group keys.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum LinkChange {
+    /// It is up, and protects what goes over it.
+    Up {
+        /// Its peer.
+        peer: Layer2Id,
+        /// Identity that the peer has proven.
+        identity: Identity,
+    },
+    /// It could not be set up, or has ended.
+    Down {
+        /// Its peer.
+        peer: Layer2Id,
+    },
 }
 
 /// An operator's action on a link.
@@ -116,6 +135,7 @@ impl Links {
             network: None,
             plans: Vec::new(),
             up: Vec::new(),
+            changes: Vec::new(),
             began: None,
             board: LinkBoard::default(),
             now: UtcTime::from_millis(0),
@@ -266,6 +286,42 @@ impl Links {
         }
     }
 
+    /// Sets up a link with a peer that proves this identity. Where one is up, [`Self::take_changes`] tells of it; where one
+    /// is being set up, it will.
+    ///
+    /// # Errors
+    /// The link is not possible now.
+    pub(super) fn connect(&mut self, now: UtcTime, peer: Layer2Id, identity: Identity) -> Result<(), Error> {
+        self.now = now;
+        match self.handle_input(Input::Connect { now, peer, identity }) {
+            Err(Error::Exists(link)) => {
+                if self.is_up(peer) {
+                    self.report_up(link, peer);
+                }
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Tells machines of group keys of a link that is up: of one that protects nothing, that it is none for them.
+    fn report_up(&mut self, link: LinkId, peer: Layer2Id) {
+        self.changes.push(match self.manager.proven(link) {
+            Some(identity) => LinkChange::Up { peer, identity: identity.clone() },
+            None => LinkChange::Down { peer },
+        });
+    }
+
+    /// Takes the links that came up or ended since the last call.
+    pub(super) fn take_changes(&mut self) -> Vec<LinkChange> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Returns the link with `peer` that is up.
+    pub(super) fn link_with(&self, peer: Layer2Id) -> Option<LinkId> {
+        self.up.iter().find(|(_, known)| *known == peer).map(|(link, _)| *link)
+    }
+
     /// Sends data over the link with `peer`.
     pub(super) fn send(&mut self, peer: Layer2Id, sdu_type: SduType, data: &[u8]) -> Result<(), Refused> {
         let link = self.up.iter().find(|(_, known)| *known == peer).map(|(link, _)| *link);
@@ -291,8 +347,17 @@ impl Links {
         if let Output::Event(event) = &output {
             if let Event::State { link, peer, state } = event {
                 match state {
-                    State::Up { .. } => self.up.push((*link, *peer)),
-                    State::Closed { .. } => self.up.retain(|(known, _)| known != link),
+                    State::Up { .. } => {
+                        self.up.push((*link, *peer));
+                        self.report_up(*link, *peer);
+                    }
+                    State::Closed { .. } => {
+                        self.up.retain(|(known, _)| known != link);
+                        // Another link with this peer may have taken its place.
+                        if !self.is_up(*peer) {
+                            self.changes.push(LinkChange::Down { peer: *peer });
+                        }
+                    }
                     _ => {}
                 }
             }

@@ -23,7 +23,7 @@ use std::fmt::Display;
 
 mod renew;
 
-pub use renew::{GroupNews, RenewTerms};
+pub use renew::{GroupNews, IdentityNews, RenewTerms};
 
 /// Milliseconds for which a discoverer waits for a response.
 const PATIENCE_MS: u64 = 10_000;

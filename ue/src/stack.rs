@@ -9,11 +9,11 @@ use super::group_keys::{GroupKeys, Heard};
 use super::jobs::{Job, JobResult, Jobs, Owner, Threaded};
 use super::link_bearers::LinkBearers;
 use super::links::Links;
-use super::provision::{GroupNews, RenewTerms};
+use super::provision::{GroupNews, IdentityNews, RenewTerms};
 use super::refused::Refused;
 use sidelink_mac::engine::{self, Engine};
 use sidelink_mac::mux::Address;
-use sidelink_prose::direct_link::{self, Pdu};
+use sidelink_prose::direct_link;
 use sidelink_prose::discovery::agent::{self, Agent, Origin};
 use sidelink_prose::discovery::{AirTime, Subject};
 use sidelink_security::counter::{UtcCounter, UtcTime};
@@ -38,6 +38,7 @@ pub struct Names {
 }
 
 mod group_keys;
+mod links;
 
 /// Layer 2, discovery and links of one UE.
 pub struct Stack<J = Threaded> {
@@ -46,6 +47,8 @@ pub struct Stack<J = Threaded> {
     links: Option<Links>,
     link_bearers: LinkBearers,
     group_keys: GroupKeys,
+    /// Whether a machine of group keys gave the links an input whose outputs are not handled yet.
+    has_link_input: bool,
     jobs: J,
     names: Names,
     /// The subframe that began last.
@@ -84,6 +87,7 @@ impl<J: Jobs> Stack<J> {
             links: None,
             link_bearers: LinkBearers::default(),
             group_keys: GroupKeys::default(),
+            has_link_input: false,
             jobs,
             names,
             t: 0,
@@ -134,6 +138,17 @@ impl<J: Jobs> Stack<J> {
     /// An inconsistent group.
     pub fn renew_group(&mut self, terms: &RenewTerms, news: &GroupNews) -> Result<(), BuildError> {
         terms.renew_group(&mut self.engine, &mut self.names, news)
+    }
+
+    /// Takes other keys of this UE's identities: links that are up and GMKs that are here go on.
+    pub fn renew_identities(&mut self, news: IdentityNews) {
+        let IdentityNews { links, groups } = news;
+        if let (Some(own), Some((keys, rules))) = (&mut self.links, links) {
+            own.establish_by_identity(keys, rules);
+        }
+        if let Some(messages) = groups {
+            self.set_group_messages(messages);
+        }
     }
 
     /// Returns layer 2, to change its destinations and bearers.
@@ -202,7 +217,7 @@ impl<J: Jobs> Stack<J> {
                 (Owner::Agent, JobResult::Failed(stream, _)) => {
                     self.agent.handle_input(agent::Input::ReservationFailed { now, stream });
                 }
-                (Owner::Links, result) => self.link(link_input(now.slot, result), sink),
+                (Owner::Links, result) => self.link(links::link_input(now.slot, result), sink),
                 (Owner::GroupKeys, result) => self.finish_group_job(result),
                 // Neither asks for keys of links or groups.
                 (Owner::Engine | Owner::Agent, _) => {}
@@ -318,8 +333,14 @@ impl<J: Jobs> Stack<J> {
     fn drain(&mut self, sink: &mut Sink<'_, '_>) {
         let engine = self.drain_engine(sink);
         let agent = self.drain_agent(sink);
-        let links = self.drain_links(sink);
-        let groups = self.drain_groups(sink);
+        let [links, groups] = loop {
+            self.has_link_input = false;
+            let due = [self.drain_links(sink), self.drain_groups(sink)];
+            // Machines of group keys act on links, and links on them.
+            if !self.has_link_input {
+                break due;
+            }
+        };
         self.due = [engine, agent, links, groups].into_iter().flatten().min();
     }
 
@@ -396,68 +417,6 @@ impl<J: Jobs> Stack<J> {
             }
         }
     }
-
-    /// Acts on all outputs of the links. Returns their next time-out.
-    fn drain_links(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
-        let mut quiet = true;
-        let due = loop {
-            let input = match self.links.as_mut()?.poll_output() {
-                direct_link::Output::Timeout(at) => break at,
-                direct_link::Output::Pdu(pdu) => {
-                    self.hand_to_rlc(&pdu, sink);
-                    None
-                }
-                direct_link::Output::Event(event) => {
-                    (sink.tell)(Event::Link(&event));
-                    None
-                }
-                direct_link::Output::Store { ticket, changes } => {
-                    self.writes += 1;
-                    let refused = self.jobs.begin(self.t, Owner::Links, Job::Keys(ticket, changes));
-                    let now = self.now.slot;
-                    refused.map(|_| direct_link::Input::StoreFailed { now, ticket })
-                }
-                direct_link::Output::Reserve(reservation) => {
-                    self.writes += 1;
-                    let (now, stream) = (self.now.slot, reservation.stream());
-                    let refused = self.jobs.begin(self.t, Owner::Links, Job::Reserve(reservation));
-                    refused.map(|_| direct_link::Input::ReservationFailed { now, stream })
-                }
-                direct_link::Output::Ask { ticket, question, .. } => {
-                    let now = self.now.slot;
-                    let is_asked = self.links.as_mut()?.ask(now, ticket, &question);
-                    (!is_asked).then_some(direct_link::Input::Answered { now, ticket, answer: None })
-                }
-            };
-            quiet = false;
-            self.link(input, sink);
-        };
-        if let Some(links) = self.links.as_mut().filter(|_| !quiet) {
-            let (took, writes) = (links.take_spent(), std::mem::take(&mut self.writes));
-            (sink.tell)(Event::LinkStep { took, writes });
-        }
-        due
-    }
-
-    /// Hands a PDU of a link to RLC.
-    fn hand_to_rlc(&mut self, pdu: &Pdu, sink: &mut Sink<'_, '_>) {
-        let Some(links) = &self.links else { return };
-        let (address, lcid) = (Address::Ue(pdu.peer), pdu.lcid);
-        (sink.tell)(Event::LinkPdu(pdu));
-        self.link_bearers.open(&mut self.engine, (pdu.peer, lcid), self.t, |id| links.is_up(id));
-        self.layer2(engine::Input::SendPdu { address, lcid, pdu: &pdu.octets }, sink);
-    }
-}
-
-/// Converts the result of a job into an input of the links.
-fn link_input(now: UtcTime, result: JobResult) -> Option<direct_link::Input<'static>> {
-    Some(match result {
-        JobResult::Granted(granted) => direct_link::Input::Granted { now, granted },
-        JobResult::Failed(stream, _) => direct_link::Input::ReservationFailed { now, stream },
-        JobResult::KeysStored(ticket) => direct_link::Input::Stored { now, ticket },
-        JobResult::KeysFailed(ticket, _) => direct_link::Input::StoreFailed { now, ticket },
-        _ => return None,
-    })
 }
 
 impl Names {

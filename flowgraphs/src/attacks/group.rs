@@ -48,6 +48,11 @@ impl Attack for GroupMiddle {
 
 /// Returns the place of the first octet of data to a group in a block, if a message begins there.
 fn data(group: u8, block: &[u8]) -> Option<usize> {
+    Some(data_pdu(group, block)?.start + HEADER_LEN)
+}
+
+/// Returns the place of the PDCP PDU of data to a group in a block, if one begins there.
+pub(crate) fn data_pdu(group: u8, block: &[u8]) -> Option<Range<usize>> {
     let packet = sl_sch::Packet::new_checked(block).ok()?;
     let repr = sl_sch::Repr::parse(&packet).ok()?;
     let address = Address::from_wire(&repr.destination, Some(GroupDestinationId(group))).ok()?;
@@ -58,5 +63,6 @@ fn data(group: u8, block: &[u8]) -> Option<usize> {
         return None;
     }
     let first = pdu.elements().next()?;
-    Some(first.as_ptr() as usize - block.as_ptr() as usize + HEADER_LEN)
+    let start = first.as_ptr() as usize - block.as_ptr() as usize;
+    Some(start..start + first.len())
 }

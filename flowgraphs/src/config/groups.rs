@@ -21,6 +21,9 @@ pub struct GroupConfig {
     /// Where its keys come from.
     #[serde(default)]
     pub solution: GroupSolution,
+    /// How a group by identities comes to be.
+    #[serde(default)]
+    pub kind: GroupKind,
     /// Identity of the group, as a URI, as which its manager signs: `identity`.
     #[serde(default)]
     pub identity: Option<String>,
@@ -67,6 +70,17 @@ pub enum GroupSolution {
     Pgk,
     /// From its owner, a UE that admits members by their certificates.
     Owner,
+}
+
+/// How a group by identities comes to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupKind {
+    /// It is provisioned: its manager has the keys of the group's identity.
+    #[default]
+    Standard,
+    /// A UE makes it, over a protected link with each member; `manager` is its maker.
+    AdHoc,
 }
 
 /// What a UE is in a group.
@@ -156,20 +170,32 @@ impl GroupConfig {
         })
     }
 
-    /// Returns the group as the machine of group keys by identities knows it.
+    /// Whether a UE makes this group, over protected links.
+    pub(crate) fn is_ad_hoc(&self) -> bool {
+        self.solution == GroupSolution::Identity && self.kind == GroupKind::AdHoc
+    }
+
+    fn named(&self) -> Result<&String, ConfigError> {
+        self.identity.as_ref().ok_or_else(|| {
+            let remedy = "say identity = \"sip:GROUP@example.org\", as the key store names the group";
+            ConfigError::new("a group by identities without an identity", self.place(), remedy)
+        })
+    }
+
+    /// Returns the group as the machine of group keys by identities knows it; `None` for one that a UE makes.
     ///
     /// # Errors
     /// It has no identity, or a wrong layer-2 ID.
-    pub(super) fn standard(&self) -> Result<StandardGroup, ConfigError> {
-        let Some(identity) = &self.identity else {
-            let remedy = "say identity = \"sip:GROUP@example.org\", as the key store names the group";
-            return Err(ConfigError::new("a group by identities without an identity", self.place(), remedy));
-        };
+    pub(super) fn standard(&self) -> Result<Option<StandardGroup>, ConfigError> {
+        if self.is_ad_hoc() {
+            return Ok(None);
+        }
+        let identity = self.named()?;
         let callers = match self.member.is_empty() {
             true => Callers::WithGmk,
             false => Callers::Listed(self.member.iter().map(|m| Identity::user(&m.identity)).collect()),
         };
-        Ok(StandardGroup { layer2: self.layer2_id()?, identity: Identity::user(identity), callers })
+        Ok(Some(StandardGroup { layer2: self.layer2_id()?, identity: Identity::user(identity), callers }))
     }
 
     /// Returns what its manager distributes; `None` where this UE does not manage it.
@@ -190,7 +216,9 @@ impl GroupConfig {
         };
         let members = self.member.iter().map(member).collect::<Result<_, ConfigError>>()?;
         let (lead, period) = (self.activate_after, self.period);
-        Ok(Some(Managed { group: self.layer2_id()?, members, lead, period }))
+        let name = self.is_ad_hoc().then(|| self.named()).transpose()?;
+        let ad_hoc = name.map(|name| Identity::user(name));
+        Ok(Some(Managed { group: self.layer2_id()?, ad_hoc, members, lead, period }))
     }
 
     /// Returns the rules of group owner mode for a UE of this name.

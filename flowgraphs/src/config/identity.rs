@@ -5,6 +5,7 @@ use serde::Deserialize;
 use sidelink_prose::direct_link::{
     Answer, Coverage, Identity, IdentityKeys, Kms, PeriodKeys, Rules, Variant, Window,
 };
+use sidelink_prose::group_keys::AdHocTrust;
 use sidelink_store::Keys;
 use sidelink_store::identity::IdentityEntry;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ pub struct IdentityConfig {
     pub method: IdentityMethod,
     /// How far the time in a message may be from the clock: `strict` is 60 s, `lax` 600 s.
     pub window: IdentityWindow,
+    /// Those from whom this UE takes the keys of ad-hoc groups, as `ProSe:NAME`; `everyone` for whoever proves an identity
+    /// in a link. Without it nobody.
+    pub ad_hoc_makers: Option<Vec<String>>,
 }
 
 /// Who makes the key of a link, and what is signed.
@@ -98,6 +102,15 @@ impl IdentityConfig {
         let kms = Kms::new(&public.uri, public.periods, public.kpak, &public.z);
         let rules = Rules { variant, window: self.window() };
         Ok(Some((Arc::new(IdentityKeys::new(kms, periods)), rules)))
+    }
+
+    /// Returns those from whom ad-hoc groups are taken.
+    pub(crate) fn ad_hoc_trust(&self) -> AdHocTrust {
+        match self.ad_hoc_makers.as_deref() {
+            None | Some([]) => AdHocTrust::Nobody,
+            Some(makers) if makers.iter().any(|maker| maker == "everyone") => AdHocTrust::Everyone,
+            Some(makers) => AdHocTrust::Listed(makers.iter().map(|maker| Identity::user(maker)).collect()),
+        }
     }
 
     /// Returns how far the time in a message may be from the clock.

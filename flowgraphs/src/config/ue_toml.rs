@@ -3,7 +3,7 @@
 mod blocks;
 mod group_keys;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod upper;
 
 use super::{

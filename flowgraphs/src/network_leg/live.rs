@@ -8,16 +8,19 @@
 //!
 //! Neither waits for the other: a message that finds the queue full is not reported this time, and is heard again.
 
-use super::{NetworkLeg, News};
+use super::{NetworkLeg, News, Note};
+use crate::config::ConfigError;
+use crate::config::ue_toml::UeConfig;
 use crate::experiments::network::entries::heard_of;
 use crate::report::events::Reporter;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use sidelink_network::pc3_client::Heard;
-use sidelink_prose::direct_link::Ticket;
+use sidelink_prose::direct_link::{Ticket, TicketAccess};
 use sidelink_prose::discovery::Finding;
 use sidelink_prose::discovery::agent;
 use sidelink_security::counter::UtcTime;
-use sidelink_ue::provision::RenewTerms;
+use sidelink_store::{Discovery, SharedStore};
+use sidelink_ue::provision::{GroupNews, IdentityNews, RenewTerms};
 use sidelink_ue::{Application, Event, KeyNetwork, Moment, NetworkAnswer, Observer, Send, Ue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,7 +62,7 @@ impl Live {
     /// The system gives no thread.
     pub(crate) fn start(
         mut leg: NetworkLeg,
-        terms: RenewTerms,
+        config: UeConfig,
         reporter: Reporter,
     ) -> std::io::Result<(Self, Ends)> {
         let (to_network, heard) = bounded::<Heard>(MESSAGES);
@@ -67,6 +70,7 @@ impl Live {
         let (to_server, asked) = bounded::<(Ticket, Vec<u8>)>(QUESTIONS);
         let (to_link, answers) = bounded(QUESTIONS);
         let questions = leg.has_tickets().then(|| Questions { to_server, answers, refused: Vec::new() });
+        let terms = config.renew_terms();
         let stop = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&stop);
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {
@@ -83,18 +87,52 @@ impl Live {
                     // A link whose answer finds no room gives the question up by its timers.
                     let _ = to_link.try_send(NetworkAnswer { ticket, octets });
                 }
-                for news in leg.go_on(LOOK) {
-                    match news {
-                        News::Note(note) => reporter.note(super::now(), &note),
-                        // The UE looks every subframe: a full queue is that of a UE that has ended.
-                        news => _ = to_ue.try_send(news),
-                    }
-                }
+                let news = leg.go_on(LOOK);
+                let (fresh, notes) = sorted(&config, &leg.store(), news);
+                notes.iter().for_each(|note| reporter.note(super::now(), note));
+                // The UE looks every subframe: a full queue is that of a UE that has ended.
+                fresh.into_iter().for_each(|fresh| _ = to_ue.try_send(fresh));
             }
         })?;
         let ends = Ends { listening: Listening(to_network), updates: Updates { news, terms }, questions };
         Ok((Self { stop, thread: Some(thread) }, ends))
     }
+}
+
+/// What a UE that runs takes.
+enum Fresh {
+    /// Entries of discovery, in the place of those of these names.
+    Discovery(Vec<String>, Vec<Discovery>),
+    /// A group and its PGKs.
+    Group(GroupNews),
+    /// Keys of its identities.
+    Identities(IdentityNews),
+    /// The key that it shares with the server of tickets.
+    TicketKey(TicketAccess),
+}
+
+/// Sorts news into what the UE takes and what is for the operator. Keys of identities are read from the store, and their
+/// tables are made, here: both take long.
+fn sorted(config: &UeConfig, store: &SharedStore, news: Vec<News>) -> (Vec<Fresh>, Vec<Note>) {
+    let (mut fresh, mut notes, mut has_identities) = (Vec::new(), Vec::new(), false);
+    for news in news {
+        match news {
+            News::Discovery { old, new } => fresh.push(Fresh::Discovery(old, new)),
+            News::Group(group) => fresh.push(Fresh::Group(group)),
+            News::Identity { .. } => has_identities = true,
+            News::TicketKey(access) => fresh.push(Fresh::TicketKey(access)),
+            News::Configuration(_) => {}
+            News::Note(note) => notes.push(note),
+        }
+    }
+    if has_identities {
+        let keys = store.keys().map_err(ConfigError::from);
+        match keys.and_then(|keys| config.identity_news(&keys)) {
+            Ok(identities) => fresh.push(Fresh::Identities(identities)),
+            Err(why) => notes.push(Note::Trouble(format!("keys of identities: {why}"))),
+        }
+    }
+    (fresh, notes)
 }
 
 impl Drop for Live {
@@ -147,7 +185,7 @@ impl KeyNetwork for Questions {
 
 /// Gives the UE its new codes, its PGKs and its key for tickets.
 pub(crate) struct Updates {
-    news: Receiver<News>,
+    news: Receiver<Fresh>,
     terms: RenewTerms,
 }
 
@@ -155,16 +193,18 @@ impl Observer<Ue> for Updates {
     fn look(&mut self, ue: &mut Ue) {
         while let Ok(news) = self.news.try_recv() {
             let result = match news {
-                News::Discovery { old, new } => ue.stack().renew_discovery(&self.terms, &old, &new),
-                News::Group(news) => ue.stack().renew_group(&self.terms, &news),
-                News::TicketKey(access) => {
+                Fresh::Discovery(old, new) => ue.stack().renew_discovery(&self.terms, &old, &new),
+                Fresh::Group(news) => ue.stack().renew_group(&self.terms, &news),
+                Fresh::Identities(news) => {
+                    ue.stack().renew_identities(news);
+                    Ok(())
+                }
+                Fresh::TicketKey(access) => {
                     if let Some(links) = ue.stack().links() {
                         links.establish_by_ticket(Arc::new(access));
                     }
                     Ok(())
                 }
-                // Keys of identities are in the key store, where whoever uses them looks.
-                News::Identity { .. } | News::Configuration(_) | News::Note(_) => Ok(()),
             };
             if let Err(why) = result {
                 tracing::error!("{}: what the network gave cannot be used: {why}", self.terms.ue);
@@ -172,3 +212,6 @@ impl Observer<Ue> for Updates {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -259,6 +259,25 @@ fn signalling_to_a_group_goes_to_the_machines_of_its_keys() {
     }
 }
 
+/// A group that is removed neither receives nor sends, and others stay.
+#[test]
+fn a_group_is_removed_with_its_keys_and_bearers() {
+    let (mut alice, mut bob) = (Ue::new(1), Ue::new(2));
+    alice.send(at(0), GROUP, 1, b"before").unwrap();
+    let sent = alice.input(Input::Opportunity { address: None, len: 60 });
+    alice.send(at(0), GROUP, 2, b"queued").unwrap();
+    for ue in [&mut alice, &mut bob] {
+        ue.engine.remove_group(GROUP.layer2_id());
+        assert!(ue.engine.group(GROUP.layer2_id()).is_none() && ue.engine.destination(GROUP).is_none());
+        assert_eq!((ue.engine.bearers(), ue.engine.queued(GROUP)), (1, 0), "that of V2X stays");
+    }
+    assert_eq!(alice.send(at(0), GROUP, 1, b"x"), Err(Error::NoDestination(GROUP)));
+    let heard =
+        bob.input(Input::SlSch { now: at(0), group: GROUP.group_destination(), block: &sent.blocks[0].1 });
+    assert_eq!((heard.data.len(), heard.drops.len()), (0, 0), "not even refused: {:?}", heard.log);
+    assert!(alice.engine.destination(V2X).is_some());
+}
+
 #[test]
 // TS 36.321 §5.14.1.1 (1)
 fn our_own_mistakes_are_errors() {

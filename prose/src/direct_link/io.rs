@@ -14,6 +14,7 @@ use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;
 use sidelink_wire::pdcp::SduType;
+use zeroize::Zeroizing;
 
 /// Identity of a link within its link manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +59,15 @@ pub enum Input<'a> {
         sdu_type: SduType,
         /// The data.
         data: &'a [u8],
+    },
+    /// A message of a machine above for a link: a long message, or a fragment of one ([`sidelink_wire::long_message`]).
+    SendUpper {
+        /// The time.
+        now: UtcTime,
+        /// The link.
+        link: LinkId,
+        /// The message of PC5 signalling.
+        message: &'a [u8],
     },
     /// Re-key a link now.
     Rekey {
@@ -142,6 +152,7 @@ impl Input<'_> {
             | Self::Connect { now, .. }
             | Self::Pdu { now, .. }
             | Self::Send { now, .. }
+            | Self::SendUpper { now, .. }
             | Self::Rekey { now, .. }
             | Self::TriggerRekey { now, .. }
             | Self::UpdateIdentifiers { now, .. }
@@ -188,6 +199,8 @@ pub enum Error {
         /// The channel.
         lcid: Lcid,
     },
+    /// The operator: null ciphering or null integrity on this link, over which no message with a key goes.
+    Unprotected(LinkId),
     /// Every SN of the session key is used: the data was not sent; re-keying is in progress or has failed.
     Exhausted(LinkId),
     /// The operator: identifiers can be changed in NR only, and only if the configuration allows it.
@@ -221,6 +234,10 @@ impl fmt::Display for Error {
             Self::RekeyingTooSoon => f.write_str("a re-keying runs or has just ended: wait"),
             Self::Sdu { len, lcid } => {
                 write!(f, "an SDU of {len} octets on logical channel {} cannot be sent", lcid.value())
+            }
+            Self::Unprotected(link) => {
+                let link = link.0;
+                write!(f, "link {link} has null ciphering or null integrity: choose algorithms for both")
             }
             Self::Exhausted(link) => {
                 write!(f, "link {}: every sequence number of the session key is used", link.0)
@@ -268,6 +285,25 @@ pub struct Received {
     pub assurance: Assurance,
     /// The data.
     pub data: Vec<u8>,
+}
+
+/// A message of a machine above that came over a protected link. `Debug` shows no octets: one of them may be a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UpperMessage {
+    /// The link.
+    pub link: LinkId,
+    /// Its peer.
+    pub peer: Layer2Id,
+    /// Identity that the peer has proven.
+    pub identity: Identity,
+    /// The message of PC5 signalling.
+    pub octets: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for UpperMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UpperMessage({} octets of {} over link {})", self.octets.len(), self.identity, self.link.0)
+    }
 }
 
 /// Keys of a link by their IDs, never by their octets.
@@ -466,6 +502,8 @@ pub enum Event {
 pub enum Output {
     /// Transmit a PDU.
     Pdu(Pdu),
+    /// Hand this to the machine above. It is no event: it may hold a key.
+    Upper(UpperMessage),
     /// Tell whoever listens.
     Event(Event),
     /// Make these changes durable, all or none, and hand back [`Input::Stored`] or [`Input::StoreFailed`].

@@ -26,7 +26,7 @@ use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
 const SESSION_LIMIT: u64 = 1 << 48;
 
 /// SN at the end of a key that are reserved for signalling: a release must always be possible.
-const SIGNALLING_RESERVE: u32 = 64;
+pub(super) const SIGNALLING_RESERVE: u32 = 64;
 
 /// The links of one UE. It routes, and knows no state. `Debug` shows no secret.
 #[derive(Debug)]
@@ -72,10 +72,13 @@ impl LinkManager {
         self.establish_by(Box::new(Signed));
     }
 
-    /// Adds a method that agrees on a KD. Requests offer the first, and every method is understood.
+    /// Adds a method that agrees on a KD, or puts it in the place of the one with its octet. Requests offer the first, and
+    /// every method is understood.
     pub fn establish_by(&mut self, method: Box<dyn KeyEstablishment>) {
-        self.local.methods.retain(|known| known.method() != method.method());
-        self.local.methods.push(method);
+        match self.local.methods.iter_mut().find(|known| known.method() == method.method()) {
+            Some(known) => *known = method,
+            None => self.local.methods.push(method),
+        }
     }
 
     /// Installs a revocation list (DER). With the next input the KDs made with the listed certificates are removed, and
@@ -145,6 +148,7 @@ impl LinkManager {
                 }
             }
             Input::Send { link, lcid, sdu_type, data, .. } => return self.send(link, lcid, sdu_type, data),
+            Input::SendUpper { link, message, .. } => return self.send_upper(link, message),
             Input::Rekey { link, reauthenticate, .. } => {
                 return self.on_up(link, |up, link, local| up.start_rekeying(link, local, reauthenticate));
             }
@@ -249,7 +253,7 @@ impl LinkManager {
     }
 
     /// Calls `f` with a link that is up.
-    fn on_up(
+    pub(super) fn on_up(
         &mut self,
         id: LinkId,
         f: impl FnOnce(&mut Up, &mut Common, &mut Local) -> Result<(), Error>,

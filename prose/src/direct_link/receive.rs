@@ -5,13 +5,14 @@ use sidelink_security::direct::{KdSessId, Kind, Opened, Profile};
 use super::cause::{Cause, CauseOf};
 use super::frame;
 use super::half_open::COOKIE_METHOD;
-use super::io::{Event, Received};
+use super::io::{Event, LinkId, Received};
 use super::link::{Common, Message, Next, State};
 use super::local::Local;
 use super::manager::LinkManager;
 use super::note::{Note, PduError};
 use super::session::{Exchange, Session, Up};
 use super::target::Target;
+use super::upper;
 use sidelink_security::pdu::{Assurance, PduRefusal};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{self, AuthenticationPhase, Body, Repr};
@@ -128,6 +129,11 @@ impl LinkManager {
             }
             return;
         }
+        let is_lte = !self.local.is_nr();
+        if let Some(message_type) = upper::upper_type(octets).filter(|_| is_lte) {
+            self.receive_upper(index, (lcid, assurance), (message_type, octets), pdu.len());
+            return self.rekey_if_due(id);
+        }
         match parse(self.local.config.profile, octets) {
             Ok(repr) => {
                 self.local.meter(peer, false, repr.body.message_type(), [octets.len(), pdu.len()]);
@@ -137,6 +143,11 @@ impl LinkManager {
             }
             Err(error) => self.local.note(Note::Refused { source: peer, lcid, error: error.into() }),
         }
+        self.rekey_if_due(id);
+    }
+
+    /// Re-keys a link that is up, where its key is used up.
+    fn rekey_if_due(&mut self, id: LinkId) {
         if let Some(index) = self.index(id) {
             self.with(index, |mut state, link, local| {
                 if let State::Up(up) = &mut state {

@@ -24,3 +24,4 @@ mod theft;
 mod ticket_server;
 mod tracking;
 mod triggers;
+mod upper;

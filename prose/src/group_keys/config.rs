@@ -58,6 +58,8 @@ pub struct Config {
     pub me: Option<MeIdentity>,
     /// Standard groups.
     pub groups: Vec<StandardGroup>,
+    /// Layer-2 identities of groups whose keys come from elsewhere: no ad-hoc group may have one of them.
+    pub other_groups: BTreeSet<Layer2Id>,
     /// Those from whom ad-hoc groups are accepted.
     pub ad_hoc: AdHocTrust,
     /// Whether members acknowledge.
@@ -115,6 +117,7 @@ impl Config {
             identity,
             me: None,
             groups: Vec::new(),
+            other_groups: BTreeSet::new(),
             ad_hoc: AdHocTrust::Everyone,
             acknowledgement: Acknowledgement::Each,
             spacing: sc_period.max(1),

@@ -16,21 +16,19 @@ use super::config::{Acknowledgement, Config};
 use super::io::{Destination, Error, Event, LocalIdentity, MessageKind, Output, Path};
 use super::machine::{GroupKeys, Then};
 use super::note::Refusal;
-use super::ports::GmkOffer;
 use super::record::{Change, GmkId, GmkRecord, GroupKind, Highest, Member, Period, Stream};
 use crate::direct_link::MAX_IDENTITY;
 
-/// Members whose messages are made at once: the encapsulation of several costs less than that of each.
-const BATCH: usize = 32;
-
 /// One member in a distribution.
 #[derive(Debug)]
-struct Receiver {
-    member: Member,
+pub(super) struct Receiver {
+    pub(super) member: Member,
     /// Its message, once it was made.
-    octets: Option<Zeroizing<Vec<u8>>>,
+    pub(super) octets: Option<Zeroizing<Vec<u8>>>,
+    /// Whether its message could not be made: it is tried again in the next round.
+    pub(super) is_skipped: bool,
     sent: bool,
-    reached: bool,
+    pub(super) reached: bool,
 }
 
 /// A distribution in progress.
@@ -39,20 +37,29 @@ pub(super) struct Distribution {
     pub(super) group: Layer2Id,
     pub(super) gmk_id: GmkId,
     kind: GroupKind,
-    time: UtcTime,
-    receivers: Vec<Receiver>,
+    pub(super) time: UtcTime,
+    pub(super) receivers: Vec<Receiver>,
     /// The receiver that is next in this round.
     next: usize,
     round: u32,
-    due: Option<UtcTime>,
+    pub(super) due: Option<UtcTime>,
+    /// Whether messages are being made.
+    pub(super) sealing: bool,
+    /// Whether the next receiver waits for its message.
+    pub(super) waits: bool,
 }
 
 impl Distribution {
     /// Makes the distribution of a GMK that is durable.
     pub(super) fn new(record: &GmkRecord, now: UtcTime) -> Self {
         let others = record.members.iter().filter(|member| member.identity != record.local);
-        let receiver =
-            |member: &Member| Receiver { member: member.clone(), octets: None, sent: false, reached: false };
+        let receiver = |member: &Member| Receiver {
+            member: member.clone(),
+            octets: None,
+            is_skipped: false,
+            sent: false,
+            reached: false,
+        };
         Self {
             group: record.group,
             gmk_id: record.id,
@@ -62,6 +69,8 @@ impl Distribution {
             next: 0,
             round: 1,
             due: Some(now),
+            sealing: false,
+            waits: false,
         }
     }
 
@@ -91,12 +100,6 @@ impl Distribution {
         self.next = 0;
         self.round = self.round.saturating_add(1);
         Some((config.pause << doublings).min(config.longest_pause))
-    }
-
-    /// Returns the receivers whose messages are made with that of `index`.
-    fn batch(&self, index: usize) -> Vec<usize> {
-        let wanted = |i: &usize| self.receivers[*i].octets.is_none() && !self.receivers[*i].reached;
-        (index..self.receivers.len()).filter(wanted).take(BATCH).collect()
     }
 }
 
@@ -277,8 +280,8 @@ impl GroupKeys {
                 return;
             }
         };
-        if let Err(why) = self.make_messages(at, index) {
-            self.event(Event::Refused { source: self.config.source, why });
+        if !self.has_message(at, index) {
+            return;
         }
         let receiver = &mut self.distributions[at].receivers[index];
         let repetition = std::mem::replace(&mut receiver.sent, true);
@@ -287,41 +290,27 @@ impl GroupKeys {
         }
     }
 
-    /// Makes the message of a receiver, and of some that follow.
-    fn make_messages(&mut self, at: usize, index: usize) -> Result<(), Refusal> {
-        let distribution = &self.distributions[at];
-        if distribution.receivers[index].octets.is_some() {
-            return Ok(());
+    /// Whether the message of a receiver is there. Where it is being made, the distribution waits for it.
+    fn has_message(&mut self, at: usize, index: usize) -> bool {
+        let distribution = &mut self.distributions[at];
+        let receiver = &mut distribution.receivers[index];
+        if std::mem::take(&mut receiver.is_skipped) {
+            return false;
         }
-        let Some(record) = self.keyring.gmk(distribution.gmk_id) else { return Err(Refusal::UnknownGmk) };
-        if record.kind == GroupKind::AdHoc {
-            let octets = Zeroizing::new(ad_hoc_gmk(record)?);
-            self.distributions[at].receivers[index].octets = Some(octets);
-            return Ok(());
-        }
-        let offer = GmkOffer {
-            group: &record.name,
-            time: record.time,
-            id: record.id,
-            gmk: &record.gmk,
-            period: record.period,
-        };
-        let batch = distribution.batch(index);
-        let members: Vec<_> = batch.iter().map(|i| &distribution.receivers[*i].member.identity).collect();
-        let seed = Zeroizing::new(self.rng.draw(distribution.time.millis()));
-        let (batch, made) = match self.messages.seal_gmk(&offer, &members, &seed) {
-            Ok(made) => (batch, made),
-            // One identity may be to blame: only that of this receiver is.
-            Err(_) if batch.len() > 1 => {
-                let seed = Zeroizing::new(self.rng.draw(distribution.time.millis()));
-                (vec![index], self.messages.seal_gmk(&offer, &members[..1], &seed)?)
+        if receiver.octets.is_none() && distribution.kind == GroupKind::AdHoc {
+            let made = self.keyring.gmk(distribution.gmk_id).ok_or(Refusal::UnknownGmk).and_then(ad_hoc_gmk);
+            match made {
+                Ok(octets) => receiver.octets = Some(Zeroizing::new(octets)),
+                Err(why) => self.event(Event::Refused { source: self.config.source, why }),
             }
-            Err(why) => return Err(why),
-        };
-        for (i, octets) in batch.into_iter().zip(made) {
-            self.distributions[at].receivers[i].octets = Some(Zeroizing::new(octets));
         }
-        Ok(())
+        self.seal_ahead(at, index);
+        let distribution = &mut self.distributions[at];
+        let is_there = distribution.receivers[index].octets.is_some();
+        if !is_there && distribution.sealing {
+            (distribution.next, distribution.due, distribution.waits) = (index, None, true);
+        }
+        is_there
     }
 
     /// Sends what waited for a link.

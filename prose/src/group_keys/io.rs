@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::Identity;
 use super::note::Refusal;
 use super::record::{Change, CsbId, GmkId, GroupKind, Member, Period, Ticket};
+use super::seal::SealJob;
 
 /// The way on which a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +163,13 @@ pub enum Input<'a> {
         /// Ticket of the changes.
         ticket: Ticket,
     },
+    /// The messages of [`Output::Seal`] are made.
+    Sealed {
+        /// The time.
+        now: UtcTime,
+        /// The job, done.
+        job: SealJob,
+    },
     /// More randomness.
     Entropy {
         /// Secret random octets.
@@ -185,7 +193,8 @@ impl Input<'_> {
             | Self::StartCall { now, .. }
             | Self::EndCall { now, .. }
             | Self::Stored { now, .. }
-            | Self::StoreFailed { now, .. } => Some(*now),
+            | Self::StoreFailed { now, .. }
+            | Self::Sealed { now, .. } => Some(*now),
             Self::Entropy { .. } => None,
         }
     }
@@ -473,6 +482,9 @@ pub enum Output {
         /// The changes.
         changes: Vec<Change>,
     },
+    /// Make messages: [`SealJob::run`] takes long, and may do so in another thread. Hand it back in [`Input::Sealed`]. The
+    /// distribution waits for it.
+    Seal(SealJob),
     /// Tell whoever listens.
     Event(Event),
     /// No more outputs. Call again with the next input, or with a tick at this time.

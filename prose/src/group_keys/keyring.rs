@@ -160,6 +160,8 @@ impl Keyring {
         let mut configured = config.groups.iter().map(|g| (g.layer2, &g.identity));
         let standard = self.gmks.iter().filter(|r| r.kind == GroupKind::Standard);
         let mut kept = standard.map(|r| (r.group, &r.name));
-        configured.any(|(g, n)| g == group || n == name) || kept.any(|(g, n)| g == group || n == name)
+        config.other_groups.contains(&group)
+            || configured.any(|(g, n)| g == group || n == name)
+            || kept.any(|(g, n)| g == group || n == name)
     }
 }

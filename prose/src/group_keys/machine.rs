@@ -1,6 +1,7 @@
 //! The machine: state, inputs to their handlers, outputs in order.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Entropy;
@@ -55,7 +56,7 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub struct GroupKeys {
     pub(super) config: Config,
-    pub(super) messages: Box<dyn Messages>,
+    pub(super) messages: Arc<dyn Messages>,
     pub(super) rng: Entropy,
     pub(super) now: UtcTime,
     pub(super) keyring: Keyring,
@@ -84,7 +85,7 @@ impl GroupKeys {
     ) -> Self {
         let mut machine = Self {
             config,
-            messages,
+            messages: messages.into(),
             rng: Entropy::new(seed),
             now,
             keyring: Keyring::new(kept),
@@ -158,6 +159,10 @@ impl GroupKeys {
                 }
                 Ok(())
             }
+            Input::Sealed { job, .. } => {
+                self.sealed(job);
+                Ok(())
+            }
             Input::Entropy { seed } => {
                 self.rng.mix(seed);
                 Ok(())
@@ -167,7 +172,7 @@ impl GroupKeys {
 
     /// Takes other keys of identities: those of another month.
     pub fn set_messages(&mut self, messages: Box<dyn Messages>) {
-        self.messages = messages;
+        self.messages = messages.into();
     }
 
     /// Returns the next output; [`Output::Timeout`] is the last one.
@@ -183,6 +188,12 @@ impl GroupKeys {
     /// Returns the calls in progress.
     pub fn calls(&self) -> impl Iterator<Item = Call> + '_ {
         self.keyring.calls.iter().map(call_of)
+    }
+
+    /// Returns the ad-hoc groups of this UE, each as often as it has GMKs, with their names.
+    pub fn ad_hoc_groups(&self) -> impl Iterator<Item = (Layer2Id, &Identity)> + '_ {
+        let ad_hoc = self.keyring.gmks.iter().filter(|record| record.kind == GroupKind::AdHoc);
+        ad_hoc.map(|record| (record.group, &record.name))
     }
 
     /// Returns the members that have not acknowledged the GMK that this UE distributes to a group.

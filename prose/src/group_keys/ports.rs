@@ -77,7 +77,7 @@ pub struct CallMessage {
 
 /// The MIKEY messages of groups. The keys of identities are on its other side. It neither judges times nor remembers
 /// messages: the machine does.
-pub trait Messages: Debug + Send {
+pub trait Messages: Debug + Send + Sync {
     /// Whether the private keys of an identity are here, to sign with.
     fn may_sign(&self, identity: &Identity, now: UtcTime) -> bool;
 

@@ -12,3 +12,4 @@ mod life;
 mod real;
 mod rig;
 mod rules;
+mod sealing;

@@ -126,7 +126,10 @@ impl GroupMachine for OwnerGroup {
                 self.input(Input::ReservationFailed { now, stream });
             }
             GroupInput::Act { now, group, action } if group == self.group => self.act(now, action),
-            GroupInput::Act { .. } => {}
+            GroupInput::Act { .. }
+            | GroupInput::Sealed { .. }
+            | GroupInput::LinkUp { .. }
+            | GroupInput::LinkDown { .. } => {}
         }
     }
 

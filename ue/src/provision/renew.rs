@@ -6,12 +6,15 @@ use crate::Names;
 use sidelink_mac::engine::Engine;
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::Protection;
+use sidelink_prose::direct_link::{IdentityKeys, Rules};
 use sidelink_prose::discovery::Subject;
 use sidelink_prose::discovery::agent::{Agent, Origin};
+use sidelink_prose::group_keys::Messages;
 use sidelink_security::counter::reserve::ReserveConfig;
 use sidelink_security::group::{Receiver, ReceiverConfig, Sender};
 use sidelink_store::{Discovery, Group, Right};
 use sidelink_wire::ids::Layer2Id;
+use std::sync::Arc;
 
 /// The part of a [`Wish`](super::Wish) that counts while the UE runs.
 #[derive(Clone, Debug)]
@@ -32,6 +35,14 @@ pub struct GroupNews {
     pub group: Group,
     /// By PGK ID: the number in the store, below which every counter may have been used.
     pub counters: Vec<(u8, u64)>,
+}
+
+/// Keys of this UE's identities, of all periods that its store has.
+pub struct IdentityNews {
+    /// For links, with their rules.
+    pub links: Option<(Arc<IdentityKeys>, Rules)>,
+    /// For groups by identities.
+    pub groups: Option<Box<dyn Messages>>,
 }
 
 impl RenewTerms {

@@ -4,16 +4,20 @@ use super::{Sink, Stack};
 use crate::event::{Event, GroupReport, Tell, Warning};
 use crate::group_keys::{GroupAction, GroupInput, GroupMachine, GroupMessage, GroupOutput, Unread, copy};
 use crate::jobs::{Job, JobResult, Jobs, Owner};
+use crate::links::LinkChange;
 use crate::refused::Refused;
-use sidelink_mac::engine;
+use sidelink_mac::engine::{self, Bearer};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp::Protection;
-use sidelink_prose::group_keys::Destination;
+use sidelink_prose::direct_link::{self, Identity};
+use sidelink_prose::group_keys::{Destination, Messages};
 use sidelink_prose::long_message::Way;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{ReserveConfig, StreamId};
 use sidelink_security::group::{GroupConfig, GroupKey, Receiver, ReceiverConfig, Sender};
 use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::long_message::Content;
+use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN};
 
 impl<J: Jobs> Stack<J> {
     /// Adds a machine of group keys. Layer 2 must hand over unopened PDUs for this UE and signalling to groups
@@ -29,10 +33,18 @@ impl<J: Jobs> Stack<J> {
         self.group_keys.machines.push(machine);
     }
 
+    /// Takes other keys of identities for the groups by identities.
+    pub fn set_group_messages(&mut self, messages: Box<dyn Messages>) {
+        let by_identities = |machine: &&mut Box<dyn GroupMachine>| machine.content() == Some(Content::Mikey);
+        if let Some(machine) = self.group_keys.machines.iter_mut().find(by_identities) {
+            machine.set_messages(messages);
+        }
+    }
+
     /// Sets the way in which the messages of these machines are sent.
     #[must_use]
     pub fn with_long_messages(mut self, way: Way) -> Self {
-        self.group_keys.carriage.way = way;
+        self.group_keys.set_way(way);
         self
     }
 
@@ -75,6 +87,9 @@ impl<J: Jobs> Stack<J> {
             }
             JobResult::GroupFailed { machine, ticket, .. } => {
                 self.group_keys.handle_input(machine, GroupInput::StoreFailed { now, ticket });
+            }
+            JobResult::Sealed { machine, job } => {
+                self.group_keys.handle_input(machine, GroupInput::Sealed { now, job });
             }
             JobResult::Table(_) | JobResult::KeysStored(_) | JobResult::KeysFailed(..) => {}
         }
@@ -123,6 +138,13 @@ impl<J: Jobs> Stack<J> {
                             self.not_reserved(stream);
                         }
                     }
+                    GroupOutput::Seal(job) => {
+                        let refused = self.jobs.begin(self.t, Owner::GroupKeys, Job::Seal { machine, job });
+                        if let Some(Job::Seal { job, .. }) = refused {
+                            let now = self.now.slot;
+                            self.group_keys.handle_input(machine, GroupInput::Sealed { now, job });
+                        }
+                    }
                     GroupOutput::Install { group, key, may_send, config } => {
                         if let Some(config) = config {
                             self.agree(group, config);
@@ -135,9 +157,9 @@ impl<J: Jobs> Stack<J> {
                         }
                     }
                     GroupOutput::Remove { group, pgk_id } => self.remove_pgk(group, pgk_id),
-                    GroupOutput::Connect(peer) => {
-                        (sink.tell)(Event::Warning(&Warning::NoLinkForGroup(peer)));
-                    }
+                    GroupOutput::Connect { peer, identity } => self.connect_for_group(peer, identity, sink),
+                    GroupOutput::Open { name, config } => self.open_group(name, config, sink),
+                    GroupOutput::Close(group) => self.close_group(group),
                     GroupOutput::Event(event) => (sink.tell)(Event::GroupKeys(GroupReport::Event(&event))),
                     GroupOutput::Refused(error) => (sink.tell)(Event::Warning(&Warning::Group(error))),
                 }
@@ -157,10 +179,7 @@ impl<J: Jobs> Stack<J> {
         let address = match message.to {
             Destination::Ue(peer) => Address::Ue(peer),
             Destination::Group(group) => Address::Group(group),
-            Destination::Link(peer) => {
-                (sink.tell)(Event::Warning(&Warning::NoLinkForGroup(peer)));
-                return;
-            }
+            Destination::Link(peer) => return self.send_over_link(machine, peer, message, sink),
         };
         let pdus = match self.group_keys.pdus(machine, address, &message.octets) {
             Ok(pdus) => pdus,
@@ -176,6 +195,82 @@ impl<J: Jobs> Stack<J> {
         for pdu in &pdus {
             self.layer2(engine::Input::SendPdu { address, lcid, pdu }, sink);
         }
+    }
+
+    /// Hands the parts of a message to the link with `peer`, which protects them; they go over it or not at all.
+    fn send_over_link(
+        &mut self,
+        machine: usize,
+        peer: Layer2Id,
+        message: &GroupMessage,
+        sink: &mut Sink<'_, '_>,
+    ) {
+        let now = self.now.slot;
+        let Some(link) = self.links.as_ref().and_then(|links| links.link_with(peer)) else {
+            return (sink.tell)(Event::Warning(&Warning::NoLinkForGroup(peer)));
+        };
+        let parts = match self.group_keys.over_link(machine, &message.octets) {
+            Ok(parts) => parts,
+            Err(error) => return (sink.tell)(Event::Warning(&Warning::LongMessage(error))),
+        };
+        let octets = parts.iter().map(|part| HEADER_LEN + part.len() + MAC_I_LEN).sum();
+        (sink.tell)(Event::GroupKeys(GroupReport::Sent { message, pdus: parts.len(), octets }));
+        for message in &parts {
+            self.link(Some(direct_link::Input::SendUpper { now, link, message }), sink);
+        }
+        self.has_link_input = true;
+    }
+
+    /// Sets up a link that a machine asks for, or tells the machine of the one that is there.
+    fn connect_for_group(&mut self, peer: Layer2Id, identity: Identity, sink: &mut Sink<'_, '_>) {
+        let now = self.now.slot;
+        let error = match &mut self.links {
+            None => Warning::NoLinkForGroup(peer),
+            Some(links) => match links.connect(now, peer, identity) {
+                Ok(()) => {
+                    self.has_link_input = true;
+                    return;
+                }
+                Err(error) => Warning::Link(error),
+            },
+        };
+        (sink.tell)(Event::Warning(&error));
+        self.group_keys.link(now, &LinkChange::Down { peer });
+    }
+
+    /// Opens a group that a machine has learnt of. One that is configured stays as it is.
+    fn open_group(&mut self, name: String, config: GroupConfig, sink: &mut Sink<'_, '_>) {
+        let group = Layer2Id::from_octets(config.group_id);
+        if self.engine.group(group).is_some() {
+            return;
+        }
+        let (address, member) = (Address::Group(group), self.engine.source().octets());
+        self.engine.add_group(Receiver::new(ReceiverConfig::new(config)));
+        self.engine.listen(address);
+        self.engine.add_destination(address, Protection::Group(Sender::new(config, member)));
+        let signalling = Bearer { priority: 1, ..Bearer::new(address, Lcid::PC5_S_UNPROTECTED) };
+        for bearer in [signalling, Bearer::new(address, Lcid::GROUP_DATA)] {
+            if let Err(error) = self.engine.add_bearer(bearer) {
+                (sink.tell)(Event::Warning(&Warning::Engine(error)));
+            }
+        }
+        // A group that is called like another one is not reached by its name.
+        let is_free = !self.names.groups.contains_key(&name);
+        if is_free {
+            self.names.groups.insert(name.clone(), address);
+        }
+        self.group_keys.opened.push((group, is_free.then_some(name)));
+    }
+
+    /// Closes a group that a machine had opened.
+    fn close_group(&mut self, group: Layer2Id) {
+        let Some(at) = self.group_keys.opened.iter().position(|(known, _)| *known == group) else { return };
+        let (_, name) = self.group_keys.opened.swap_remove(at);
+        self.engine.remove_group(group);
+        if let Some(name) = name {
+            self.names.groups.remove(&name);
+        }
+        self.group_keys.unread.retain(|known| known.group != group);
     }
 
     /// Takes other algorithms for a group, whose keys of before are gone then.

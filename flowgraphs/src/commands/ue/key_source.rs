@@ -157,7 +157,7 @@ fn with_network(
         return Err(ConfigError::new(what, config.name.clone(), remedy).into());
     }
     let notes = reporter.another(&config.name);
-    let (network, ends) = live::Live::start(leg, config.renew_terms(), notes)?;
+    let (network, ends) = live::Live::start(leg, config.clone(), notes)?;
     let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter), Box::new(ends.listening)];
     let mut ue = config.build_with(&keys, store, facts, applications)?;
     if let (Some(questions), Some(links)) = (ends.questions, ue.stack().links()) {

@@ -1,8 +1,10 @@
 //! Machines of group keys, from `[[group]]` and the identities of the key store.
 
 use super::{RadioFacts, UeConfig, upper};
-use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution};
-use sidelink_prose::group_keys::{self, Config, Domain, GroupKeyStore, GroupKeys, Identity, MikeySakke};
+use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, IdentityConfig};
+use sidelink_prose::group_keys::{
+    self, AdHocTrust, Config, Domain, GroupKeyStore, GroupKeys, Identity, Messages, MikeySakke,
+};
 use sidelink_prose::group_owner::{Member, Owner};
 use sidelink_prose::mikey::i_message::Servers;
 use sidelink_prose::mikey::identity::Kms;
@@ -13,8 +15,10 @@ use sidelink_security::identity::eccsi::{PublicAuthenticationKey, SigningKey};
 use sidelink_security::identity::sakke::{Encapsulator, PublicKey, ReceiverKey};
 use sidelink_store::Keys;
 use sidelink_store::identity::{IdentityEntry, IdentityKeys, IdentityKind, KmsEntry};
+use sidelink_ue::provision::IdentityNews;
 use sidelink_ue::{GroupMachine, IdentityGroups, OwnerGroup, OwnerRole};
 use sidelink_wire::ids::Layer2Id;
+use std::collections::BTreeSet;
 
 /// Makes the machines of a UE with this layer-2 ID, on a carrier with this SC period in subframes; `given` is a certificate
 /// that is in no file. Blocks on the store.
@@ -34,7 +38,7 @@ where
 {
     let mut machines: Vec<Box<dyn GroupMachine>> = Vec::new();
     let of = |solution| config.group.iter().filter(move |group| group.solution == solution);
-    if of(GroupSolution::Identity).next().is_some() {
+    if of(GroupSolution::Identity).next().is_some() || config.takes_ad_hoc() {
         machines.push(Box::new(by_identities(config, keys, own, facts, store)?));
     }
     for (number, group) in of(GroupSolution::Owner).enumerate() {
@@ -99,12 +103,16 @@ fn by_identities<S: GroupKeyStore>(
 ) -> Result<IdentityGroups, ConfigError> {
     let (mut groups, mut managed) = (Vec::new(), Vec::new());
     for group in config.group.iter().filter(|g| g.solution == GroupSolution::Identity) {
-        groups.push(group.standard()?);
+        groups.extend(group.standard()?);
         managed.extend(group.managed()?);
     }
     let own = own_identity(config, keys)?;
+    check_ad_hoc(config, own)?;
     let mut rules = Config::new(source, Identity::user(&own.uri), sc_period);
     rules.groups = groups;
+    let trust = config.identity.as_ref().map(IdentityConfig::ad_hoc_trust);
+    rules.ad_hoc = trust.unwrap_or(AdHocTrust::Nobody);
+    rules.other_groups = other_groups(config, keys)?;
     let spacing = config.group.iter().filter_map(|group| group.spacing).max();
     // A message takes two periods at a middle MCS.
     rules.spacing = spacing.unwrap_or(2 * sc_period).max(1);
@@ -115,6 +123,51 @@ fn by_identities<S: GroupKeyStore>(
     let kept = store.kept(now).map_err(failed)?;
     let machine = GroupKeys::open(rules, messages, &*upper::seed()?, kept, now);
     Ok(IdentityGroups::new(machine, managed))
+}
+
+impl UeConfig {
+    /// Returns the keys of this UE's identities that a key store has now, for a UE that runs.
+    ///
+    /// # Errors
+    /// A missing identity, or keys that do not pass their checks.
+    pub(crate) fn identity_news(&self, keys: &Keys) -> Result<IdentityNews, ConfigError> {
+        let for_links = self.identity.as_ref().filter(|_| upper::has_links(self));
+        let links = for_links.map(|identity| identity.read(&self.name, keys)).transpose()?;
+        let by_identities = |group: &GroupConfig| group.solution == GroupSolution::Identity;
+        let groups: Option<Box<dyn Messages>> =
+            match self.takes_ad_hoc() || self.group.iter().any(by_identities) {
+                true => Some(Box::new(messages(keys, own_identity(self, keys)?)?)),
+                false => None,
+            };
+        Ok(IdentityNews { links, groups })
+    }
+}
+
+/// Returns the layer-2 IDs of the groups whose keys do not come by identities: those of the file, and of the key store.
+fn other_groups(config: &UeConfig, keys: &Keys) -> Result<BTreeSet<Layer2Id>, ConfigError> {
+    let others = config.group.iter().filter(|group| group.solution != GroupSolution::Identity);
+    let mut ids = others.map(GroupConfig::layer2_id).collect::<Result<BTreeSet<_>, _>>()?;
+    for group in &keys.group {
+        ids.insert(Layer2Id::from_octets(group.config()?.group_id));
+    }
+    Ok(ids)
+}
+
+/// Checks what ad-hoc groups need: links that prove the identity by which this UE is in the group.
+fn check_ad_hoc(config: &UeConfig, own: &IdentityEntry) -> Result<(), ConfigError> {
+    let Some(group) = config.group.iter().find(|group| group.is_ad_hoc()) else { return Ok(()) };
+    let place = format!("[[group]] {:?}", group.name);
+    let in_links = Identity::user(&config.name).kms_user().unwrap_or_default();
+    if own.uri != in_links {
+        let what = format!("an ad-hoc group, and the identity of this UE is {}", own.uri);
+        let remedy = format!("have keys made for {in_links}: that is what its links prove");
+        return Err(ConfigError::new(what, place, remedy));
+    }
+    if group.role == GroupRole::Member && !config.takes_ad_hoc() {
+        let remedy = "say [identity] ad-hoc-makers = [\"ProSe:NAME\"]";
+        return Err(ConfigError::new("an ad-hoc group of nobody", place, remedy));
+    }
+    Ok(())
 }
 
 /// Returns the identity of this UE's user in the key store: the one that `[identity]` names, or else the one of its name.

@@ -9,6 +9,7 @@ use sidelink_ue::{Application, Event, Moment, NoStore, Role, Sample, Send, Stage
 use std::sync::{Arc, Mutex};
 
 mod clock_back;
+pub(crate) mod identities;
 mod late;
 mod line;
 mod lists;

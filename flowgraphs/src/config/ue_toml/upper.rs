@@ -4,7 +4,7 @@ use super::blocks::pdu_octets;
 use super::group_keys;
 use super::{Draws, RadioFacts, UeConfig};
 use crate::config::groups::layer2_id;
-use crate::config::{ConfigError, GroupSolution, LinkConfig};
+use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, LinkConfig};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Identity, KdStore};
@@ -45,10 +45,11 @@ where
     let mut links = None;
     let has_machines = has_machines(config);
     let source = provisioned.engine.source();
-    if !config.link.is_empty() || has_machines {
+    let has_links = has_links(config);
+    if has_links || has_machines {
         provisioned.engine.listen(Address::Ue(source));
     }
-    if !config.link.is_empty() {
+    if has_links {
         links = Some(open_links(config, keys, source, sc_period, &mut store)?);
     }
     let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
@@ -86,10 +87,20 @@ fn plans(config: &UeConfig) -> Result<Vec<(u64, Layer2Id, GroupAction)>, ConfigE
 
 /// Whether keys of a group come over the air.
 fn has_machines(config: &UeConfig) -> bool {
-    config.group.iter().any(|group| group.solution != GroupSolution::None)
+    config.group.iter().any(|group| group.solution != GroupSolution::None) || config.takes_ad_hoc()
+}
+
+/// Whether there may be one-to-one links.
+pub(super) fn has_links(config: &UeConfig) -> bool {
+    !config.link.is_empty() || config.takes_ad_hoc() || config.group.iter().any(GroupConfig::is_ad_hoc)
 }
 
 impl UeConfig {
+    /// Whether this UE takes keys of ad-hoc groups.
+    pub(super) fn takes_ad_hoc(&self) -> bool {
+        self.identity.as_ref().is_some_and(|identity| identity.ad_hoc_makers.is_some())
+    }
+
     /// Returns what new keys of this UE are set up by, at its start and while it runs.
     pub(crate) fn renew_terms(&self) -> RenewTerms {
         RenewTerms {
@@ -116,7 +127,7 @@ where
     let id = config.layer2_id.as_ref().map(|id| layer2_id(id, "layer2-id")).transpose()?;
     let has_machines = has_machines(config);
     let layer2 = EngineConfig {
-        one_to_one: !config.link.is_empty() || has_machines,
+        one_to_one: has_links(config) || has_machines,
         group_signalling: has_machines,
         ..EngineConfig::new(Layer2Id::from_octets([0; 3]))
     };
@@ -169,6 +180,9 @@ where
     if let Some(least) = config.link.iter().filter_map(|peer| peer.rekey_interval).min() {
         rules.rekey_interval = least;
     }
+    // Whoever makes an ad-hoc group has a link with each member.
+    let makes = config.group.iter().filter(|group| group.is_ad_hoc() && group.role == GroupRole::Manager);
+    rules.links = rules.links.max(makes.map(|group| group.member.len()).sum());
     let peers = config.link.iter().map(LinkConfig::peer).collect::<Result<Vec<_>, _>>()?;
     let mut links = Links::open(rules, peers, &seed, store)?;
     if let Some(credential) = &config.credential {

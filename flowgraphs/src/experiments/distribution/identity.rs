@@ -94,7 +94,7 @@ pub(crate) fn group(
         rules.groups = vec![StandardGroup { layer2: group, identity: Identity::user(NAME), callers }];
         let messages = Box::new(MikeySakke::new(vec![server.domain(keys)], Servers::Named));
         let machine = GroupKeys::open(rules, messages, &server.rng.octets::<32>(), Kept::default(), now);
-        let managed = Managed { group, members: all.clone(), lead: 0, period: PERIOD };
+        let managed = Managed { group, ad_hoc: None, members: all.clone(), lead: 0, period: PERIOD };
         let managed = if station == 0 { vec![managed] } else { Vec::new() };
         machines.push(Box::new(IdentityGroups::new(machine, managed)));
     }

@@ -134,6 +134,12 @@ impl Machines {
                     ue.machine.handle_input(GroupInput::Stored { now, ticket });
                     ue.cpu += clock.elapsed();
                 }
+                GroupOutput::Seal(mut job) => {
+                    let clock = Instant::now();
+                    job.run();
+                    ue.machine.handle_input(GroupInput::Sealed { now, job });
+                    ue.cpu += clock.elapsed();
+                }
                 GroupOutput::Reserve(reservation) => {
                     let granted = reservation.commit(&mut ue.disk)?;
                     ue.machine.handle_input(GroupInput::Granted { now, granted });
@@ -148,8 +154,14 @@ impl Machines {
                     Meaning::Out | Meaning::Nothing => {}
                 },
                 GroupOutput::Refused(error) => self.refused = Some(format!("UE {station}: {error}")),
-                GroupOutput::Connect(_) => anyhow::bail!("UE {station} asks for a link; there are none here"),
-                GroupOutput::Install { .. } | GroupOutput::Remove { .. } | GroupOutput::LinkKey(_) => {}
+                GroupOutput::Connect { .. } => {
+                    anyhow::bail!("UE {station} asks for a link; there are none here")
+                }
+                GroupOutput::Install { .. }
+                | GroupOutput::Remove { .. }
+                | GroupOutput::LinkKey(_)
+                | GroupOutput::Open { .. }
+                | GroupOutput::Close(_) => {}
                 GroupOutput::Timeout(at) => {
                     ue.due = at;
                     return Ok(());

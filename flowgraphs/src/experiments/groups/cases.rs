@@ -14,6 +14,7 @@ pub(crate) struct GroupScenario {
     pub(crate) mac: bool,
     /// Whether a member is stolen, and the group re-keyed without it.
     pub(crate) theft: bool,
+    pub(crate) mishap: Option<Mishap>,
     pub(crate) attack: Option<GroupAttack>,
 }
 
@@ -22,10 +23,29 @@ pub(crate) struct GroupScenario {
 pub(crate) enum Solution {
     /// Identity-based keys from a manager (S3.1).
     Identity,
+    /// The same without a manager: a member makes the group, over a protected link with each other member (S3.1).
+    AdHoc,
     /// Certificates, and keys from an owner (S3.4).
     Owner,
     /// PGKs from the PKMF (the standard's way).
     Pkmf,
+}
+
+impl Solution {
+    /// Whether the radio itself is stolen, and not the keys of its store: what it gets of the owner or over a link is for
+    /// itself alone.
+    pub(crate) const fn steals_the_radio(self) -> bool {
+        matches!(self, Self::Owner | Self::AdHoc)
+    }
+}
+
+/// What happens to UEs besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mishap {
+    /// The caller is killed in the middle of its call, and starts again with what is in its key store.
+    Crash,
+    /// Some members are switched on when the key was distributed and a call goes on.
+    Late,
 }
 
 /// Who else is there, and what must come of it.
@@ -42,6 +62,10 @@ pub(crate) enum By {
     Stranger,
     /// A4: a member that distributes a GMK, signed as itself.
     NotManager,
+    /// A4: a member that calls in the name of another.
+    Impostor,
+    /// A4: a UE that makes an ad-hoc group with the identities of the group, over links with its members.
+    AdHocKey,
     /// A2: says everything again.
     Replay(Replay),
     /// A3: a radio in the middle that flips a bit of all data.
@@ -64,12 +88,20 @@ pub(crate) enum Replay {
     AfterRekeying,
 }
 
+impl GroupScenario {
+    /// Whether there are links between UEs: their identities are those that links prove.
+    pub(crate) fn has_links(&self) -> bool {
+        let by_link = matches!(self.attack, Some(GroupAttack { by: By::AdHocKey, .. }));
+        self.solution == Solution::AdHoc || by_link
+    }
+}
+
 impl GroupAttack {
     /// The capability of the proposals' digest.
     pub(crate) const fn adversary(&self) -> &'static str {
         match self.by {
             By::Stranger => "A1",
-            By::NotManager | By::Revoked { .. } => "A4",
+            By::NotManager | By::Impostor | By::AdHocKey | By::Revoked { .. } => "A4",
             By::Replay(_) => "A2",
             By::Middle => "A3",
             By::RogueOwner => "A5",
@@ -83,6 +115,7 @@ const PLAIN: GroupScenario = GroupScenario {
     solution: Solution::Identity,
     mac: false,
     theft: false,
+    mishap: None,
     attack: None,
 };
 
@@ -99,6 +132,25 @@ pub(crate) const ALL: &[GroupScenario] = &[
         theft: true,
         ..PLAIN
     },
+    GroupScenario {
+        name: "group-adhoc",
+        what: "a UE makes a group over protected links; one member is left out of the next key, and hears nothing (S3.1)",
+        theft: true,
+        solution: Solution::AdHoc,
+        ..PLAIN
+    },
+    GroupScenario {
+        name: "group-crash",
+        what: "the caller is killed in its call and starts again: no key stream is used twice, and the group goes on (T3.1-9)",
+        mishap: Some(Mishap::Crash),
+        ..PLAIN
+    },
+    GroupScenario {
+        name: "group-late",
+        what: "a fourth of --members members, at least one, comes when the others have the key and talk: none is left behind (T3.1-10)",
+        mishap: Some(Mishap::Late),
+        ..PLAIN
+    },
     attack(
         "attack-group-stranger",
         "A1, with keys of its own identity, calls the group under a GMK of its own (T3.1-1)",
@@ -109,6 +161,18 @@ pub(crate) const ALL: &[GroupScenario] = &[
         "attack-group-not-manager",
         "A4: a member distributes a GMK, signed as itself (T3.1-3)",
         By::NotManager,
+        Expect::Stopped,
+    ),
+    attack(
+        "attack-group-impostor",
+        "A4, a member, calls in the name of another member, whose signing key it has not (T3.1-2)",
+        By::Impostor,
+        Expect::Stopped,
+    ),
+    attack(
+        "attack-group-ad-hoc-key",
+        "A4 gives the members a GMK of the ad-hoc range for the group, over links in which it proves itself (T3.1-6)",
+        By::AdHocKey,
         Expect::Stopped,
     ),
     GroupScenario {
@@ -189,4 +253,14 @@ pub(crate) struct GroupCase<'a> {
     /// How long messages travel.
     pub(crate) way: LongMessageWay,
     pub(crate) seed: u64,
+}
+
+impl GroupCase<'_> {
+    /// Members that are switched on late: a fourth, the last ones, at least one, and never the caller.
+    pub(crate) fn late(&self) -> usize {
+        match self.scenario.mishap {
+            Some(Mishap::Late) => self.members.div_ceil(4).min(self.members.saturating_sub(1)),
+            Some(Mishap::Crash) | None => 0,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! What a run cost, and what came of it.
 
-use super::cases::{By, GroupCase, Solution};
-use super::log::{Entries, Entry};
+use super::cases::{By, GroupCase, Mishap, Solution};
+use super::log::{DataPdu, Entries, Entry};
 use super::sorts::{Sort, sort};
 use super::timeline::Timeline;
 use crate::experiments::cases::Expect;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sidelink_phy::channel::pssch::REDUNDANCY_VERSIONS;
 use sidelink_wire::ids::Lcid;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// What each UE did: the manager, the members in their order, and a listener.
 pub(crate) struct Run {
@@ -52,6 +53,8 @@ pub(crate) struct GroupCosts {
     pub(crate) phases: Vec<Phase>,
     /// What the thief heard.
     pub(crate) thief: Option<Thief>,
+    /// Whether a caller that was killed went on under the key of its call.
+    pub(crate) resumed: bool,
     /// Reasons for which members refused messages and data, and how often.
     pub(crate) refused: BTreeMap<String, u64>,
     /// What the network leg took until the re-keying, and from then on.
@@ -105,18 +108,23 @@ pub(crate) struct Thief {
 /// Transmissions of a block.
 const REPETITIONS: u64 = REDUNDANCY_VERSIONS.len() as u64;
 
-const SIGNALLING: u8 = Lcid::PC5_S_UNPROTECTED.value();
+/// Channels of signalling: those of links follow that of messages that protect themselves.
+const SIGNALLING: RangeInclusive<u8> = Lcid::PC5_S_UNPROTECTED.value()..=Lcid::PC5_S_PROTECTED.value();
 
 const DATA: u8 = Lcid::GROUP_DATA.value();
 
 impl GroupCosts {
     pub(crate) fn of(case: &GroupCase<'_>, run: &Run) -> Self {
-        let Timeline { distribute, call, rekey, second_call, end, .. } = run.timeline;
         let n = run.members.len();
         let left = if case.scenario.theft { n - 1 } else { n };
-        let spans = [[distribute, call], [call, rekey], [rekey, second_call], [second_call, end]];
         let wanted: [(&str, Option<Sort>, usize); 4] = match case.scenario.solution {
-            Solution::Identity => [
+            _ if case.scenario.mishap == Some(Mishap::Late) => [
+                ("distribution", Some(Sort::Got), n - case.late()),
+                ("call", Some(Sort::Joined), n - case.late() - 1),
+                ("late: key", Some(Sort::Got), case.late()),
+                ("late: call", Some(Sort::Joined), case.late()),
+            ],
+            Solution::Identity | Solution::AdHoc => [
                 ("distribution", Some(Sort::Got), n),
                 ("call", Some(Sort::Joined), n - 1),
                 ("re-keying", Some(Sort::Got), left),
@@ -136,7 +144,7 @@ impl GroupCosts {
         };
         let phases = wanted
             .iter()
-            .zip(spans)
+            .zip(spans(case, &run.timeline))
             .map(|((name, wanted, of), span)| phase(run, name, span, wanted.as_ref(), *of))
             .collect();
         let mut costs = Self {
@@ -149,6 +157,7 @@ impl GroupCosts {
             seed: case.seed,
             phases,
             thief: case.scenario.theft.then(|| thief(run)),
+            resumed: resumed(run),
             refused: refused(run),
             network: run.network,
             attacks: run.attacks,
@@ -184,15 +193,22 @@ impl GroupCosts {
             true => &run.members[..run.members.len() - 1],
             false => &run.members[..],
         };
+        // Whoever starts again counts its messages again.
+        let life = |t: u64| case.scenario.mishap == Some(Mishap::Crash) && t >= run.timeline.down().end;
         let twice = inside.iter().any(|entries| {
             let mut seen = BTreeSet::new();
-            entries.iter().any(|(_, entry)| match entry {
-                Entry::Data { from, number: Some(number) } => !seen.insert((*from, *number)),
+            entries.iter().any(|(t, entry)| match entry {
+                Entry::Data { from, number: Some(number) } => !seen.insert((life(*t), *from, *number)),
                 _ => false,
             })
         });
         if twice {
             return Some("a message of the call came twice".to_owned());
+        }
+        let by_calls = matches!(case.scenario.solution, Solution::Identity | Solution::AdHoc);
+        let reused = |member: &Entries| reused(member, run.timeline.second_call);
+        if let Some(pdu) = run.members.iter().filter(|_| by_calls).find_map(reused) {
+            return Some(format!("two PDUs of one UE have the header {:02x?}: one key stream", pdu.header));
         }
         let altered = inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
         let passes = case.scenario.attack.is_some_and(|attack| attack.expect == Expect::Passes);
@@ -220,6 +236,10 @@ impl GroupCosts {
         if let Some(phase) = self.phases.iter().find(|phase| phase.reached != phase.of) {
             return Some(format!("{}: {} of {} members have the key", phase.name, phase.reached, phase.of));
         }
+        if case.scenario.mishap == Some(Mishap::Crash) && !self.resumed {
+            let why = "nothing was sent under the key of before the crash: the exercise shows nothing";
+            return Some(why.to_owned());
+        }
         if self.thief.is_some_and(|thief| thief.read_before == 0) {
             let why = "the thief read nothing before the re-keying: the exercise shows nothing";
             return Some(why.to_owned());
@@ -234,6 +254,17 @@ impl GroupCosts {
     }
 }
 
+/// When each phase begins and ends.
+fn spans(case: &GroupCase<'_>, timeline: &Timeline) -> [[u64; 2]; 4] {
+    let Timeline { distribute, call, rekey, second_call, end, .. } = *timeline;
+    if case.scenario.mishap == Some(Mishap::Late) {
+        // The key and the call come to the late ones in the same time.
+        let late = [timeline.late(), end];
+        return [[distribute, call], [call, timeline.late()], late, late];
+    }
+    [[distribute, call], [call, rekey], [rekey, second_call], [second_call, end]]
+}
+
 /// Messages that members believed although they are of somebody else.
 fn foreign(run: &Run, by: By) -> usize {
     let other = run.other.as_ref();
@@ -243,7 +274,7 @@ fn foreign(run: &Run, by: By) -> usize {
     let noise: usize = run.members.iter().map(|member| member.iter().filter(altered).count()).sum();
     match by {
         // Two calls of the first member, and two keys of the manager.
-        By::Stranger | By::NotManager | By::Replay(_) => {
+        By::Stranger | By::NotManager | By::Impostor | By::AdHocKey | By::Replay(_) => {
             let calls: usize = run.members.iter().map(|member| joined(member).saturating_sub(2)).sum();
             let keys: usize = run.members.iter().map(|member| got(member).saturating_sub(2)).sum();
             calls + keys + noise
@@ -255,6 +286,36 @@ fn foreign(run: &Run, by: By) -> usize {
         // Keys that the one whose certificate is revoked got.
         By::Revoked { .. } => other.map_or(0, got),
     }
+}
+
+/// The PDUs of data that a UE sent, with their subframes; each comes as often as it was transmitted.
+fn sent_data(entries: &Entries) -> impl Iterator<Item = (u64, &DataPdu)> {
+    entries.iter().filter_map(|(t, entry)| match entry {
+        Entry::Block { data: Some(data), .. } => Some((*t, data)),
+        _ => None,
+    })
+}
+
+/// Returns a PDU that has PGK, PTK Identity and SN of another one. Repetitions of a block are the same PDU. The PGK of the
+/// second call may have the index of the first.
+fn reused(entries: &Entries, second_call: u64) -> Option<DataPdu> {
+    let mut known = BTreeMap::new();
+    let other = |(t, pdu): &(u64, &DataPdu)| {
+        let first = known.entry((*t >= second_call, pdu.header)).or_insert_with(|| pdu.content.clone());
+        *first != pdu.content
+    };
+    sent_data(entries).find(other).map(|(_, pdu)| pdu.clone())
+}
+
+/// Whether the caller sent under one key before it was killed, and after it started again.
+fn resumed(run: &Run) -> bool {
+    let down = run.timeline.down();
+    let within = |span: [u64; 2]| -> BTreeSet<_> {
+        let data = sent_data(&run.members[0]).filter(|(t, _)| within(*t, span));
+        data.filter_map(|(_, pdu)| pdu.pgk_index()).collect()
+    };
+    let before = within([run.timeline.call, down.start]);
+    !before.is_disjoint(&within([down.end, run.timeline.rekey]))
 }
 
 fn count(entries: &Entries, span: [u64; 2], wanted: &Sort) -> usize {
@@ -313,7 +374,7 @@ fn spend(phase: &mut Phase, entries: &Entries, span: [u64; 2], period: u64, peri
             }
             Entry::Step { writes, .. } => phase.durable_writes += writes,
             Entry::Sci => *control.entry(t / period).or_default() += 1,
-            Entry::Block { parts } if parts.iter().any(|(lcid, _)| *lcid == SIGNALLING) => {
+            Entry::Block { parts, .. } if parts.iter().any(|(lcid, _)| SIGNALLING.contains(lcid)) => {
                 phase.sf_pssch += 1;
                 own.insert(t / period);
             }

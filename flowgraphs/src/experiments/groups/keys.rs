@@ -1,6 +1,6 @@
 //! The keys of a laboratory's key management server, in this process. They are the same in every run: no secret.
 
-use super::cases::{By, GroupCase};
+use super::cases::{By, GroupCase, Solution};
 use super::parties::{GROUP, Party};
 use super::setup::START;
 use anyhow::Context;
@@ -39,19 +39,34 @@ struct Laboratory {
 ///
 /// # Errors
 /// A key that its own check refuses.
-pub(crate) fn laboratory(parties: &[Party]) -> anyhow::Result<Keys> {
-    let laboratory = Laboratory::new()?;
-    let mut identities = vec![laboratory.identity(GROUP, IdentityKind::Group, &Party::Manager.name())?];
-    for party in parties.iter().filter(|party| !matches!(party, Party::Thief(_))) {
-        identities.push(laboratory.identity(&party.identity(), IdentityKind::User, &party.name())?);
+pub(crate) fn laboratory(case: &GroupCase<'_>, parties: &[Party]) -> anyhow::Result<Keys> {
+    let laboratory = Laboratory::new("")?;
+    let mut identities = Vec::new();
+    // Whoever makes an ad-hoc group has no keys of the group's.
+    if case.scenario.solution == Solution::Identity {
+        identities.push(laboratory.identity(GROUP, IdentityKind::Group, &Party::Manager.name())?);
+    }
+    for party in parties.iter().filter(|party| !matches!(party, Party::Thief(_) | Party::Again)) {
+        identities.push(laboratory.identity(&party.identity(case), IdentityKind::User, &party.name())?);
     }
     Ok(Keys { kms: vec![laboratory.entry], identity: identities, ..Keys::default() })
 }
 
+/// Makes keys for a party's name by another server that calls itself the same.
+///
+/// # Errors
+/// A key that its own check refuses.
+pub(crate) fn forged(case: &GroupCase<'_>, party: Party) -> anyhow::Result<Keys> {
+    let laboratory = Laboratory::new("another")?;
+    let identity = laboratory.identity(&party.identity(case), IdentityKind::User, &party.name())?;
+    Ok(Keys { kms: vec![laboratory.entry], identity: vec![identity], ..Keys::default() })
+}
+
 impl Laboratory {
-    fn new() -> anyhow::Result<Self> {
-        let authentication = AuthenticationSecret::generate(&stretched::<64>("KSAK"))?;
-        let encryption = EncryptionSecret::generate(&stretched::<144>("z"))?;
+    /// Makes a server; those of two seeds have other secrets.
+    fn new(seed: &str) -> anyhow::Result<Self> {
+        let authentication = AuthenticationSecret::generate(&stretched::<64>(&format!("{seed}KSAK")))?;
+        let encryption = EncryptionSecret::generate(&stretched::<144>(&format!("{seed}z")))?;
         let entry = KmsEntry {
             name: KMS.to_owned(),
             uri: KMS_URI.to_owned(),

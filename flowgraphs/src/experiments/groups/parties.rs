@@ -23,6 +23,8 @@ pub(crate) enum Party {
     Manager,
     /// A member, from 1.
     Member(usize),
+    /// The first member, that was killed and starts again.
+    Again,
     /// A radio that listens with the keys of a member.
     Thief(usize),
     /// A UE with an identity of its own, that is in the group or not.
@@ -36,19 +38,25 @@ impl Party {
             Self::Manager => "manager".to_owned(),
             // The thief's radio has the key store of the member.
             Self::Member(number) | Self::Thief(number) => format!("ue{number:02}"),
+            Self::Again => Self::Member(1).name(),
             Self::Mallory => "mallory".to_owned(),
         }
     }
 
     /// Its identity.
-    pub(crate) fn identity(self) -> String {
-        format!("sip:{}@example.org", self.name())
+    pub(crate) fn identity(self, case: &GroupCase<'_>) -> String {
+        match case.scenario.has_links() {
+            // What links prove.
+            true => format!("ProSe:{}", self.name()),
+            false => format!("sip:{}@example.org", self.name()),
+        }
     }
 
     pub(crate) const fn layer2_id(self) -> u32 {
         match self {
             Self::Manager => MANAGER_ID,
             Self::Member(number) | Self::Thief(number) => MANAGER_ID + number as u32,
+            Self::Again => Self::Member(1).layer2_id(),
             Self::Mallory => MANAGER_ID + 0xf0_0000,
         }
     }
@@ -57,7 +65,7 @@ impl Party {
     const fn level(self) -> f64 {
         match self {
             Self::Thief(_) => -300.0,
-            Self::Manager | Self::Member(_) | Self::Mallory => 0.0,
+            Self::Manager | Self::Member(_) | Self::Again | Self::Mallory => 0.0,
         }
     }
 }
@@ -70,13 +78,14 @@ pub(crate) fn config(case: &GroupCase<'_>, party: Party) -> Result<UeConfig, Con
     let mut text = head(case, party);
     match case.scenario.solution {
         Solution::Identity => text += &identity_group(case, party),
+        Solution::AdHoc => text += &ad_hoc_group(case, party),
         Solution::Owner => text += &owner_group(case, party),
         Solution::Pkmf => {
             let _ =
                 write!(text, "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"pgk\"\n");
         }
     }
-    if party == Party::Member(1) {
+    if matches!(party, Party::Member(1) | Party::Again) {
         let _ = write!(text, "[[talk]]\nto = \"patrol\"\nevery = 120\ntext = \"{TEXT}\"\n");
     }
     let mut config = UeConfig::from_toml(&text, &format!("the scenario's {}", party.name()))?;
@@ -124,12 +133,21 @@ way = "{way}"
 fn identity_group(case: &GroupCase<'_>, party: Party) -> String {
     let timeline = Timeline::of(case);
     let by = case.scenario.attack.map(|attack| attack.by);
-    // Who is not the manager can only sign as itself.
-    let group = if party == Party::Mallory { party.identity() } else { GROUP.to_owned() };
-    let role = if matches!(party, Party::Manager | Party::Mallory) { "manager" } else { "member" };
+    // Who is not the manager can only sign as itself; over links nothing is signed.
+    let (group, kind) = match (party, by) {
+        (Party::Mallory, Some(By::AdHocKey)) => (GROUP.to_owned(), "ad-hoc"),
+        (Party::Mallory, Some(By::Impostor)) => (GROUP.to_owned(), "standard"),
+        (Party::Mallory, _) => (party.identity(case), "standard"),
+        _ => (GROUP.to_owned(), "standard"),
+    };
+    let role = match (party, by) {
+        (Party::Mallory, Some(By::Impostor)) => "member",
+        (Party::Manager | Party::Mallory, _) => "manager",
+        _ => "member",
+    };
     let mut text = format!(
         "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"identity\"\n\
-         identity = \"{group}\"\nrole = \"{role}\"\nspacing = {}\n",
+         identity = \"{group}\"\nkind = \"{kind}\"\nrole = \"{role}\"\nspacing = {}\n",
         timeline.spacing
     );
     if case.scenario.mac {
@@ -139,7 +157,7 @@ fn identity_group(case: &GroupCase<'_>, party: Party) -> String {
         let _ = write!(text, "[[group.plan]]\nat = {at}\naction = \"{action}\"\n");
     };
     for member in members(case, party) {
-        let (identity, id) = (member.identity(), member.layer2_id());
+        let (identity, id) = (member.identity(case), member.layer2_id());
         let _ = write!(text, "[[group.member]]\nidentity = \"{identity}\"\nid = \"{id:06x}\"\n");
     }
     match party {
@@ -147,7 +165,7 @@ fn identity_group(case: &GroupCase<'_>, party: Party) -> String {
             plan(&mut text, timeline.distribute, "distribute");
             if case.scenario.theft {
                 plan(&mut text, timeline.rekey, "exclude");
-                let _ = writeln!(text, "member = \"{}\"", Party::Member(case.members).identity());
+                let _ = writeln!(text, "member = \"{}\"", Party::Member(case.members).identity(case));
             } else {
                 plan(&mut text, timeline.rekey, "distribute");
             }
@@ -156,13 +174,54 @@ fn identity_group(case: &GroupCase<'_>, party: Party) -> String {
             plan(&mut text, timeline.call, "start-call");
             plan(&mut text, timeline.second_call, "start-call");
         }
+        Party::Again => plan(&mut text, timeline.second_call - timeline.down().end, "start-call"),
+        Party::Mallory if by == Some(By::Impostor) => plan(&mut text, timeline.call + 300, "start-call"),
         Party::Mallory => {
-            plan(&mut text, timeline.call + 500, "distribute");
-            if by == Some(By::Stranger) {
+            plan(&mut text, timeline.call + 300, "distribute");
+            if matches!(by, Some(By::Stranger | By::AdHocKey)) {
                 plan(&mut text, timeline.call + 1000, "start-call");
             }
         }
         Party::Member(_) | Party::Thief(_) => {}
+    }
+    if by == Some(By::AdHocKey) {
+        text += LINKS;
+    }
+    text
+}
+
+/// `[identity]`, with ad-hoc groups of whoever proves itself.
+const LINKS: &str = "[identity]\nad-hoc-makers = [\"everyone\"]\n";
+
+/// `[[group]]` that the manager makes over links. Of the members the caller alone knows of it before.
+fn ad_hoc_group(case: &GroupCase<'_>, party: Party) -> String {
+    let timeline = Timeline::of(case);
+    let is_maker = party == Party::Manager;
+    let mut text = LINKS.to_owned();
+    if !is_maker && party != Party::Member(1) {
+        return text;
+    }
+    let role = if is_maker { "manager" } else { "member" };
+    let _ = write!(
+        text,
+        "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"identity\"\nkind = \"ad-hoc\"\n\
+         identity = \"{GROUP}\"\nrole = \"{role}\"\nspacing = {}\n",
+        timeline.spacing
+    );
+    let plan = |text: &mut String, at: u64, action: &str| {
+        let _ = write!(text, "[[group.plan]]\nat = {at}\naction = \"{action}\"\n");
+    };
+    if is_maker {
+        for member in members(case, party) {
+            let (identity, id) = (member.identity(case), member.layer2_id());
+            let _ = write!(text, "[[group.member]]\nidentity = \"{identity}\"\nid = \"{id:06x}\"\n");
+        }
+        plan(&mut text, timeline.distribute, "distribute");
+        plan(&mut text, timeline.rekey, "exclude");
+        let _ = writeln!(text, "member = \"{}\"", Party::Member(case.members).identity(case));
+    } else {
+        plan(&mut text, timeline.call, "start-call");
+        plan(&mut text, timeline.second_call, "start-call");
     }
     text
 }
@@ -187,6 +246,7 @@ fn owner_group(case: &GroupCase<'_>, party: Party) -> String {
         }
         Party::Manager => plan(&mut text, timeline.rekey, "distribute"),
         // One after the other: each takes five messages.
+        Party::Again => {}
         Party::Member(number) | Party::Thief(number) => {
             plan(&mut text, timeline.distribute + timeline.spacing * (number as u64 - 1), "join");
         }
@@ -201,6 +261,7 @@ fn members(case: &GroupCase<'_>, party: Party) -> Vec<Party> {
     match (party, case.scenario.attack.map(|attack| attack.by)) {
         // Nobody else takes part in the call of a stranger.
         (Party::Mallory, Some(By::Stranger)) => vec![Party::Mallory],
+        (_, Some(By::Impostor)) => all.chain([Party::Mallory]).collect(),
         _ => all.collect(),
     }
 }

@@ -97,7 +97,7 @@ impl Delivered {
         let (number, keeps) = match party {
             Party::Member(number) => (number, false),
             Party::Thief(number) => (number, true),
-            Party::Manager | Party::Mallory => return None,
+            Party::Manager | Party::Again | Party::Mallory => return None,
         };
         let NetworkKeys { group, due, .. } = self.members.get(number - 1)?;
         let due = due.iter().filter(|(_, change)| !keeps || matches!(change, Change::Comes(_)));

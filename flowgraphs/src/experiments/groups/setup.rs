@@ -1,6 +1,6 @@
 //! Plays a case: its parties and its attacker on one air, in lock-step.
 
-use super::cases::{By, GroupCase, Solution};
+use super::cases::{By, GroupCase, Mishap, Solution};
 use super::costs::Run;
 use super::keys;
 use super::log::Log;
@@ -8,16 +8,22 @@ use super::parties::{Party, config};
 use super::pkmf;
 use super::timeline::Timeline;
 use crate::attacks::group::GroupMiddle;
+use crate::attacks::impostor::Impostor;
 use crate::attacks::{Attacker, Replayer};
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
+use anyhow::Context;
 use sidelink_phy::units::Decibel;
+use sidelink_prose::group_keys::Identity;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
-use sidelink_radio::{Anchor, Radio, RadioError};
-use sidelink_security::direct::signed::{Credential, Trust};
-use sidelink_store::Keys;
+use sidelink_radio::{Anchor, Radio, RadioError, Streams};
+use sidelink_store::{KeyStore, Keys, SharedStore};
 use sidelink_ue::clock::Clock;
-use sidelink_ue::{Application, GroupMachine, NoStore, Participant, Running, ThreadOptions, Ue};
+use sidelink_ue::{Application, NoStore, Participant, Running, ThreadOptions, Ue};
+use tempfile::TempDir;
+
+/// Samples per second of the air.
+const RATE: f64 = 3.84e6;
 
 const NO_ANCHOR: Anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };
 
@@ -35,30 +41,27 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     let attacker = by.filter(|by| matches!(by, By::Replay(_) | By::Middle));
     let air = open_air(case, parties.len() + usize::from(attacker.is_some()))?;
     let keys = match case.scenario.solution {
-        Solution::Identity => keys::laboratory(&parties)?,
+        Solution::Identity | Solution::AdHoc => keys::laboratory(case, &parties)?,
         Solution::Owner | Solution::Pkmf => Keys::default(),
     };
     let network = match case.scenario.solution {
         Solution::Pkmf => Some(pkmf::deliver(case)?),
-        Solution::Identity | Solution::Owner => None,
+        Solution::Identity | Solution::AdHoc | Solution::Owner => None,
     };
     // The air begins when all are there.
     let ports: Vec<_> =
-        parties.iter().map(|party| air.attach(PortConfig::named(port(*party)))).collect::<Result<_, _>>()?;
+        parties.iter().map(|party| air.attach(port(case, &timeline, *party))).collect::<Result<_, _>>()?;
     let attacking = attacker.map(|by| Ok::<_, RadioError>((by, air.attach(PortConfig::named("mallory"))?)));
     let attacking = attacking.transpose()?;
-    let mut running = Vec::new();
+    let mut stage = Stage { case, timeline, keys, network, disk: None, running: Vec::new() };
+    let mut again = None;
     for (party, radio) in parties.iter().zip(ports) {
-        let log = Log::default();
-        let config = config(case, *party)?;
-        let own = keys.for_ue(&party.name());
-        let given = match case.scenario.solution {
-            Solution::Identity | Solution::Pkmf => None,
-            Solution::Owner => Some(keys::certificate(case, *party)?),
-        };
-        let machine = network.as_ref().and_then(|network| network.machine(*party));
-        let running_ue = begin(&config, (&own, given), radio, &log, (timeline.end, machine))?;
-        running.push((*party, running_ue, log));
+        let streams = radio.start()?;
+        match party {
+            // What it finds in its store is there when its first life has ended.
+            Party::Again => again = Some(streams),
+            party => stage.begin(*party, streams)?,
+        }
     }
     let attacking = attacking.map(|(by, radio)| Attacking::begin(case, by, &timeline, radio)).transpose()?;
     let mut run = Run {
@@ -70,18 +73,106 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         members: Vec::new(),
         other: None,
         attacks: 0,
-        network: network.as_ref().map(|network| network.spent),
+        network: stage.network.as_ref().map(|network| network.spent),
     };
-    for (party, one, log) in running {
-        run.take(party, &ended(one)?, &log);
+    if let Some(streams) = again {
+        stage.end(Party::Member(1), &mut run)?;
+        stage.begin(Party::Again, streams)?;
     }
-    if case.scenario.theft && case.scenario.solution == Solution::Owner {
+    for party in parties {
+        stage.end(party, &mut run)?;
+    }
+    if case.scenario.theft && case.scenario.solution.steals_the_radio() {
         run.other = run.members.last().cloned();
     }
     if let Some(attacking) = attacking {
         run.attacks = attacking.end()?;
     }
     Ok(run)
+}
+
+/// The UEs of a case that run, and what they are made of.
+struct Stage<'a> {
+    case: &'a GroupCase<'a>,
+    timeline: Timeline,
+    keys: Keys,
+    network: Option<pkmf::Delivered>,
+    /// The key store of the one that is killed, in a folder that goes with it.
+    disk: Option<(SharedStore, TempDir)>,
+    running: Vec<(Party, Running<Ue>, Log)>,
+}
+
+impl Stage<'_> {
+    /// Builds a party, and lets it run.
+    fn begin(&mut self, party: Party, streams: Streams) -> anyhow::Result<()> {
+        let Self { case, timeline, keys, network, .. } = &*self;
+        let config = config(case, party)?;
+        let own = keys.for_ue(&party.name());
+        let given = match case.scenario.solution {
+            Solution::Identity | Solution::AdHoc | Solution::Pkmf => None,
+            Solution::Owner => Some(keys::certificate(case, party)?),
+        };
+        let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
+        let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
+        let log = Log::default();
+        let ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
+        let machine = network.as_ref().and_then(|network| network.machine(party));
+        let duration = timeline.duration(case, party);
+        let is_killed =
+            case.scenario.mishap == Some(Mishap::Crash) && matches!(party, Party::Member(1) | Party::Again);
+        let mut ue = match is_killed {
+            true => config.build_certified(&own, self.disk(&own)?, facts, ears, given)?,
+            false => config.build_certified(&own, NoStore::default(), facts, ears, given)?,
+        };
+        ue.set_on_air(log.on_air());
+        if let Some(machine) = machine {
+            ue.stack().add_group_machine(machine);
+        }
+        let by = self.case.scenario.attack.map(|attack| attack.by);
+        if (party, by) == (Party::Mallory, Some(By::Impostor)) {
+            ue.stack().set_group_messages(Box::new(self.impostor(&config, &own)?));
+        }
+        ue.set_duration(duration);
+        let running = Running::start(ue, streams, false, ThreadOptions::default(), None)?;
+        self.running.push((party, running, log));
+        Ok(())
+    }
+
+    /// Waits for the end of a party that runs, and takes what it lived through.
+    fn end(&mut self, party: Party, run: &mut Run) -> anyhow::Result<()> {
+        if let Some(at) = self.running.iter().position(|(known, ..)| *known == party) {
+            let (_, running, log) = self.running.remove(at);
+            run.take(party, &ended(running)?, &log);
+        }
+        Ok(())
+    }
+
+    /// Returns the key store that survives, with these keys.
+    fn disk(&mut self, keys: &Keys) -> anyhow::Result<SharedStore> {
+        if let Some((store, _)) = &self.disk {
+            return Ok(store.clone());
+        }
+        let folder = tempfile::tempdir()?;
+        let store = SharedStore::new(KeyStore::open_or_create(&folder.path().join("keys"))?);
+        store.open().put(keys)?;
+        self.disk = Some((store.clone(), folder));
+        Ok(store)
+    }
+
+    /// Returns the messages of one that calls in the name of the second member.
+    fn impostor(&self, config: &UeConfig, own: &Keys) -> anyhow::Result<Impostor> {
+        let victim = Party::Member(2);
+        let of = |config: &UeConfig, keys: &Keys| {
+            let messages = config.identity_news(keys)?.groups;
+            messages.context("an impostor is in a group by identities")
+        };
+        let theirs = super::parties::config(self.case, victim)?;
+        Ok(Impostor {
+            own: of(config, own)?,
+            forged: of(&theirs, &keys::forged(self.case, victim)?)?,
+            victim: Identity::user(&victim.identity(self.case)),
+        })
+    }
 }
 
 impl Run {
@@ -94,6 +185,7 @@ impl Run {
                 self.manager = log.take();
             }
             Party::Member(_) => self.members.push(log.take()),
+            Party::Again => self.members[0].extend(log.take()),
             Party::Thief(_) => self.other = Some(log.take()),
             Party::Mallory => {
                 self.attacks = ue.totals().sent[2];
@@ -107,8 +199,10 @@ impl Run {
 fn parties(case: &GroupCase<'_>) -> Vec<Party> {
     let mut parties = vec![Party::Manager];
     parties.extend((1..=case.members).map(Party::Member));
-    // Of a group with an owner the radio itself is stolen: its keys are drawn for its join, and are in no key store.
-    if case.scenario.theft && case.scenario.solution != Solution::Owner {
+    if case.scenario.mishap == Some(Mishap::Crash) {
+        parties.push(Party::Again);
+    }
+    if case.scenario.theft && !case.scenario.solution.steals_the_radio() {
         parties.push(Party::Thief(case.members));
     }
     if case
@@ -121,18 +215,22 @@ fn parties(case: &GroupCase<'_>) -> Vec<Party> {
     parties
 }
 
-/// The name of a party's radio.
-fn port(party: Party) -> String {
-    match party {
+/// The radio of a party: of one that comes later it begins later.
+fn port(case: &GroupCase<'_>, timeline: &Timeline, party: Party) -> PortConfig {
+    let name = match party {
         Party::Thief(_) => "thief".to_owned(),
+        Party::Again => format!("{} again", party.name()),
         _ => party.name(),
-    }
+    };
+    let begins = timeline.begins(case, party);
+    let start = (begins > 0).then(|| Number(RATE / 1000.0 * begins as f64));
+    PortConfig { start, ..PortConfig::named(name) }
 }
 
 /// The air of a case, which begins once `ports` radios are there.
 fn open_air(case: &GroupCase<'_>, ports: usize) -> anyhow::Result<Air> {
     Ok(Air::new(AirConfig {
-        rate: Number(3.84e6),
+        rate: Number(RATE),
         prb: Some(15),
         pace: Pace::Free,
         seed: case.seed,
@@ -143,26 +241,6 @@ fn open_air(case: &GroupCase<'_>, ports: usize) -> anyhow::Result<Air> {
         stall: 120.0,
         ..AirConfig::default()
     })?)
-}
-
-fn begin(
-    config: &UeConfig,
-    (keys, given): (&Keys, Option<(Credential, Trust)>),
-    radio: Box<dyn Radio>,
-    log: &Log,
-    (duration, machine): (u64, Option<Box<dyn GroupMachine>>),
-) -> anyhow::Result<Running<Ue>> {
-    let streams = radio.start()?;
-    let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
-    let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
-    let ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
-    let mut ue = config.build_certified(keys, NoStore::default(), facts, ears, given)?;
-    ue.set_on_air(log.on_air());
-    if let Some(machine) = machine {
-        ue.stack().add_group_machine(machine);
-    }
-    ue.set_duration(duration);
-    Ok(Running::start(ue, streams, false, ThreadOptions::default(), None)?)
 }
 
 /// A radio without a UE.
@@ -210,7 +288,7 @@ impl Attacking {
 
 /// The count of the subframe at the first sample.
 fn subframe_of(anchor: Anchor) -> u64 {
-    Clock::from_utc(3.84e6, anchor).first_whole(0)
+    Clock::from_utc(RATE, anchor).first_whole(0)
 }
 
 fn ended<P: Participant>(running: Running<P>) -> anyhow::Result<P> {

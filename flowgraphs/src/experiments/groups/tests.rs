@@ -1,10 +1,13 @@
 //! Scenarios of groups, played with few members.
 
 use super::cases::{ALL, GroupCase, GroupScenario};
-use super::costs::GroupCosts;
+use super::costs::{GroupCosts, Run};
+use super::log::{DataPdu, Entry};
+use super::timeline::Timeline;
 use super::{output, setup};
 use crate::config::LongMessageWay;
 use sidelink_phy::units::Decibel;
+use sidelink_wire::pdcp::{HEADER_LEN, OneToManyRepr, SduType};
 
 fn case(name: &str, members: usize, snr: f64) -> GroupCase<'static> {
     let scenario = ALL.iter().find(|scenario| scenario.name == name).unwrap();
@@ -50,6 +53,40 @@ fn a_stolen_member_hears_nothing_after_the_re_keying() {
     assert_eq!(distribution.sf_pssch, 4 * distribution.n_tb);
 }
 
+/// A UE makes a group over protected links, and makes it anew without one. TR 33.833 §6.3.1.3.3.3.
+#[test]
+fn an_ad_hoc_group_comes_over_links_and_goes_on_without_a_member() {
+    for snr in [10.0, 15.0, 20.0] {
+        let (events, costs) = play(&case("group-adhoc", 3, snr));
+        assert_eq!(reached(&costs), [(3, 3), (2, 2), (2, 2), (1, 1)], "{events}");
+        check_thief(&costs);
+        // Four messages of each link, the key and its acknowledgement; the second key goes over the same links.
+        let [first, second] = [&costs.phases[0], &costs.phases[2]];
+        assert!(first.msgs >= 6 * 3 && second.octets < first.octets / 2, "{first:?} {second:?}");
+    }
+}
+
+/// A caller that is killed in its call uses no key stream twice, and goes on. T3.1-9.
+#[test]
+fn a_crash_in_a_call_uses_no_key_stream_twice() {
+    let case = case("group-crash", 2, 20.0);
+    let (events, costs) = play(&case);
+    assert_eq!(costs.unexpected(&case), None, "{events}");
+    assert_eq!(reached(&costs), [(2, 2), (1, 1), (2, 2), (1, 1)], "{events}");
+    // Data of both lives came: fewer than all, for it was away.
+    let call = &costs.phases[1];
+    assert!(costs.resumed && call.delivered > 10, "{call:?}");
+}
+
+/// Members that are switched on late get key and call. T3.1-10.
+#[test]
+fn members_that_come_late_are_not_left_behind() {
+    let case = case("group-late", 6, 20.0);
+    let (events, costs) = play(&case);
+    assert_eq!(costs.unexpected(&case), None, "{events}");
+    assert_eq!(reached(&costs), [(4, 4), (3, 3), (2, 2), (2, 2)], "{events}");
+}
+
 /// Members join by certificates, one is expelled, and hears nothing under the next epoch. T3.4-4.
 #[test]
 fn an_expelled_member_hears_nothing_of_the_next_epoch() {
@@ -78,11 +115,13 @@ fn a_coded_message_arrives_as_a_whole_one() {
     assert!(costs.phases[0].pdu_octets > costs.phases[0].octets + 100, "{:?}", costs.phases[0]);
 }
 
-/// An attack of each kind is stopped, by the check that is there for it. T3.1-3, T3.1-4, T3.1-8, T3.4-1.
+/// An attack of each kind is stopped, by the check that is there for it. T3.1-2, T3.1-3, T3.1-4, T3.1-6, T3.1-8, T3.4-1.
 #[test]
 fn attacks_are_stopped_by_what_is_there_for_them() {
     for (name, why) in [
         ("attack-group-not-manager", "not_manager"),
+        ("attack-group-impostor", "signature"),
+        ("attack-group-ad-hoc-key", "standard_group"),
         ("attack-group-replay", "replayed"),
         ("attack-group-flip-data-mac", "PDCP: wrong MAC-I"),
         ("attack-group-owner-rogue", "no trusted root issued the certificate"),
@@ -131,4 +170,49 @@ fn twenty_members() {
 #[ignore = "minutes"]
 fn attacks_at_three_ratios() {
     campaign(3, |scenario| scenario.attack.is_some());
+}
+
+/// What came of a crash in which the caller sent these PDUs: subframe, PGK Index, SN, content.
+fn judged(sent: &[(u64, u8, u16, u8)]) -> GroupCosts {
+    let case = case("group-crash", 2, 20.0);
+    let block = |&(t, pgk_index, sn, octet): &(u64, u8, u16, u8)| {
+        let mut header = [0; HEADER_LEN];
+        let repr = OneToManyRepr { sdu_type: SduType::NonIp, pgk_index, ptk_id: 1, sn };
+        repr.emit(&mut header).unwrap();
+        (t, Entry::Block { parts: Vec::new(), data: Some(DataPdu { header, content: vec![octet; 4] }) })
+    };
+    let run = Run {
+        period: case.period,
+        began: 0,
+        timeline: Timeline::of(&case),
+        has_thief: false,
+        manager: Vec::new(),
+        members: vec![sent.iter().map(block).collect(), Vec::new()],
+        other: None,
+        attacks: 0,
+        network: None,
+    };
+    GroupCosts::of(&case, &run)
+}
+
+/// Two PDUs with one PGK, PTK Identity and SN fail an exercise; a block that is repeated, and a key of another call, do not.
+/// T3.1-9.
+#[test]
+fn a_key_stream_that_is_used_twice_is_noticed() {
+    let Timeline { call, second_call, .. } = Timeline::of(&case("group-crash", 2, 20.0));
+    let again = Timeline::of(&case("group-crash", 2, 20.0)).down().end;
+    let failure = |sent: &[_]| judged(sent).failure.unwrap_or_default();
+    assert!(failure(&[(call, 3, 9, 1), (again, 3, 9, 2)]).contains("one key stream"));
+    for fine in [
+        [(call, 3, 9, 1), (call + 1, 3, 9, 1)],
+        [(call, 3, 9, 1), (again, 3, 10, 2)],
+        [(call, 3, 9, 1), (again, 4, 9, 2)],
+        [(call, 3, 9, 1), (second_call, 3, 9, 2)],
+    ] {
+        assert_eq!(failure(&fine), "", "{fine:?}");
+    }
+    // A caller that sends nothing more under its key shows nothing.
+    assert!(judged(&[(call, 3, 9, 1), (again, 3, 10, 2)]).resumed);
+    assert!(!judged(&[(call, 3, 9, 1), (again, 4, 10, 2)]).resumed);
+    assert!(!judged(&[(call, 3, 9, 1), (second_call, 3, 10, 2)]).resumed);
 }

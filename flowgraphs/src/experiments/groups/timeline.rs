@@ -1,9 +1,11 @@
 //! When what is asked for, in subframes after the start.
 
-use super::cases::{By, GroupCase, Replay, Solution};
+use super::cases::{By, GroupCase, Mishap, Replay, Solution};
+use super::parties::Party;
 use crate::config::LongMessageWay;
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::units::{PrbRange, SidelinkMode};
+use std::ops::Range;
 
 /// PRBs of a grant.
 pub(crate) const PRBS: usize = 10;
@@ -16,6 +18,13 @@ pub(crate) const CONTROL: u64 = 8;
 
 /// Time for a call, with its data.
 const CALL: u64 = 2400;
+
+/// Subframes of a call after which its caller is killed, and after which it is there again.
+const DOWN: Range<u64> = 1400..1800;
+
+/// Subframes of a call after which the first late member comes, and those from one to the next.
+const LATE: u64 = 600;
+const STAGGER: u64 = 130;
 
 /// When what is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +54,8 @@ impl Timeline {
         let message = case.period * periods(case.period, case.mcs, octets);
         let spacing = match case.scenario.solution {
             Solution::Identity | Solution::Pkmf => message,
+            // A link is set up first: two long messages, three short ones, and what is made durable between them.
+            Solution::AdHoc => 4 * message + 8 * case.period,
             // Three long messages, two short ones, and what is made durable between them.
             Solution::Owner => 3 * message + 4 * case.period,
         };
@@ -52,11 +63,19 @@ impl Timeline {
         let call = CALL.max(10 * case.period);
         let distribute = 200;
         let first_call = distribute + distribution;
-        let rekey = first_call + call;
+        // The manager's pauses grow: whoever comes late waits about as long as the manager has been trying.
+        let rekey = first_call
+            + match case.scenario.mishap {
+                Some(Mishap::Crash) => DOWN.end + call,
+                Some(Mishap::Late) => LATE + STAGGER * case.late() as u64 + 3 * (first_call + call),
+                None => call,
+            };
         let second_call = rekey + distribution;
         let end = match case.scenario.attack.map(|attack| attack.by) {
             // All of the first distribution and of its call comes again.
             Some(By::Replay(Replay::AfterRekeying)) => second_call + call + distribution + call,
+            // Nothing comes after the late ones.
+            _ if case.scenario.mishap == Some(Mishap::Late) => rekey,
             _ => second_call + call,
         };
         Self { distribute, call: first_call, rekey, second_call, end, spacing }
@@ -64,6 +83,39 @@ impl Timeline {
 }
 
 impl Timeline {
+    /// When a member is switched on that is the `number`-th of the late ones, from 0.
+    pub(crate) const fn switched_on(&self, number: u64) -> u64 {
+        self.call + LATE + STAGGER * number
+    }
+
+    /// When a party is switched on.
+    pub(crate) fn begins(&self, case: &GroupCase<'_>, party: Party) -> u64 {
+        let early = case.members - case.late();
+        match party {
+            Party::Member(number) if number > early => self.switched_on((number - early - 1) as u64),
+            Party::Again => self.down().end,
+            _ => 0,
+        }
+    }
+
+    /// For how long a party runs.
+    pub(crate) fn duration(&self, case: &GroupCase<'_>, party: Party) -> u64 {
+        match party {
+            Party::Member(1) if case.scenario.mishap == Some(Mishap::Crash) => self.down().start,
+            _ => self.end - self.begins(case, party),
+        }
+    }
+
+    /// When the late ones begin to come.
+    pub(crate) const fn late(&self) -> u64 {
+        self.switched_on(0)
+    }
+
+    /// When the caller is not there.
+    pub(crate) const fn down(&self) -> Range<u64> {
+        self.call + DOWN.start..self.call + DOWN.end
+    }
+
     /// By how much later everything is said again: whole periods, so that every copy lies where its original lay.
     pub(crate) fn delay(&self, replay: Replay, period: u64) -> u64 {
         match replay {

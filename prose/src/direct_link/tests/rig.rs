@@ -61,6 +61,8 @@ pub(super) struct Ue {
     pub(super) disk: Disk,
     pub(super) config: Config,
     pub(super) received: Vec<Received>,
+    /// Messages for the machine above.
+    pub(super) upper: Vec<UpperMessage>,
     pub(super) states: Vec<(LinkId, State)>,
     pub(super) notes: Vec<Note>,
     pub(super) meter: Vec<Metered>,
@@ -199,6 +201,7 @@ impl Air {
                 disk,
                 config,
                 received,
+                upper: Vec::new(),
                 states,
                 notes,
                 meter,
@@ -282,6 +285,7 @@ impl Air {
         let ue = &mut self.ues[index];
         match output {
             Output::Pdu(pdu) => self.transmit(index, pdu),
+            Output::Upper(message) => ue.upper.push(message),
             Output::Event(Event::Received(received)) => ue.received.push(received),
             Output::Event(Event::State { link, state, .. }) => ue.states.push((link, state)),
             Output::Event(Event::Message(metered)) => ue.meter.push(metered),
@@ -437,6 +441,15 @@ impl Air {
         let (link, _) = self.up(from, to).expect("no link");
         let (now, lcid, sdu_type) = (self.time(from), DATA, SduType::Ip);
         let sent = self.ues[from].manager.handle_input(Input::Send { now, link, lcid, sdu_type, data });
+        self.drain(from);
+        sent
+    }
+
+    /// Sends a message of a machine above.
+    pub(super) fn send_upper(&mut self, from: usize, to: usize, message: &[u8]) -> Result<(), Error> {
+        let (link, _) = self.up(from, to).expect("no link");
+        let now = self.time(from);
+        let sent = self.ues[from].manager.handle_input(Input::SendUpper { now, link, message });
         self.drain(from);
         sent
     }

@@ -110,7 +110,22 @@ pub(crate) struct World {
     pub(crate) journal: Option<Journal>,
     /// The next write of these UEs fails.
     pub(crate) failing: BTreeSet<usize>,
+    /// What is done with jobs, those that were kept, and how many were handed back.
+    pub(crate) jobs: Jobs,
+    pub(crate) kept_jobs: Vec<(usize, SealJob)>,
+    pub(crate) jobs_made: usize,
     seed: u64,
+}
+
+/// What is done with the making of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Jobs {
+    /// It is done at once.
+    Done,
+    /// It is kept for later.
+    Kept,
+    /// It is handed back as it is.
+    Refused,
 }
 
 pub(crate) fn config(index: usize, ues: usize) -> Config {
@@ -176,6 +191,9 @@ impl World {
             mac: None,
             journal: None,
             failing: BTreeSet::new(),
+            jobs: Jobs::Done,
+            kept_jobs: Vec::new(),
+            jobs_made: 0,
             seed,
         };
         for index in 0..ues {
@@ -287,6 +305,7 @@ impl World {
             let output = self.ues[index].machine.poll_output();
             match output {
                 Output::Timeout(_) => return,
+                Output::Seal(job) => self.on_job(index, job),
                 Output::Event(event) => self.on_event(index, event),
                 Output::Message(message) => {
                     let load = Load::Message(message.octets.to_vec());
@@ -341,6 +360,27 @@ impl World {
                     }
                 }
             }
+        }
+    }
+
+    /// Does a job at once, keeps it for later, or hands it back as it is.
+    fn on_job(&mut self, index: usize, mut job: SealJob) {
+        let now = self.time();
+        match self.jobs {
+            Jobs::Done => job.run(),
+            Jobs::Kept => return self.kept_jobs.push((index, job)),
+            Jobs::Refused => {}
+        }
+        self.jobs_made += 1;
+        self.ues[index].machine.handle_input(Input::Sealed { now, job }).unwrap();
+    }
+
+    /// Does the jobs that were kept.
+    pub(crate) fn do_jobs(&mut self) {
+        for (index, mut job) in std::mem::take(&mut self.kept_jobs) {
+            job.run();
+            let now = self.time();
+            self.command(index, Input::Sealed { now, job }).unwrap();
         }
     }
 
