@@ -4,6 +4,7 @@
 //! injector.rs   hears every block and sends whatever its plot says
 //! link.rs       attacks on the set-up of links
 //! group.rs      a radio in the middle of a group
+//! naf.rs        subscribers who want the key of a NAF's group, and who runs the NAF
 //! replayer.rs   says again what it heard
 //! subframes.rs  what either hears, cut into subframes
 //! ```
@@ -11,6 +12,7 @@
 pub(crate) mod group;
 mod injector;
 pub(crate) mod link;
+pub(crate) mod naf;
 mod replayer;
 mod subframes;
 

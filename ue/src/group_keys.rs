@@ -10,6 +10,7 @@
 //!
 //! ```text
 //! identity.rs   keys of groups by identities (TR 33.833 §6.3.1)
+//! naf.rs        events of groups whose keys a NAF gives (TR 33.833 §6.3.2)
 //! owner.rs      group owner mode (TR 33.833 §6.3.4)
 //! ```
 //!
@@ -32,9 +33,11 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 mod identity;
+mod naf;
 mod owner;
 
 pub use identity::{IdentityGroups, Managed};
+pub use naf::NafEvent;
 pub use owner::{OwnerGroup, OwnerRole};
 
 /// A machine of group keys, as the stack drives it: one input, then outputs until a time-out.
@@ -116,9 +119,9 @@ pub enum GroupAction {
     StartCall,
     /// Member: end its call.
     EndCall,
-    /// Member: request to be one of an owner's group.
+    /// Member: request to be one of an owner's group, or the key of a NAF.
     Join,
-    /// Member: leave an owner's group.
+    /// Member: leave the group of an owner or of a NAF.
     Leave,
 }
 
@@ -196,6 +199,8 @@ pub enum GroupWrite {
 pub enum GroupEvent {
     /// Group keys by identities (TR 33.833 §6.3.1).
     Identity(group_keys::Event),
+    /// A NAF, by invitations and lists (TR 33.833 §6.3.2).
+    Naf(NafEvent),
     /// Group owner mode (TR 33.833 §6.3.4).
     Owner(group_owner::Event),
     /// A key management function (TS 33.303 §6.2.3).
@@ -228,6 +233,8 @@ pub enum GroupError {
     Identity(group_keys::Error),
     /// Group owner mode.
     Owner(group_owner::Error),
+    /// Groups of a NAF; the text says what and what to do.
+    Naf(String),
 }
 
 impl fmt::Display for GroupError {
@@ -235,6 +242,7 @@ impl fmt::Display for GroupError {
         match self {
             Self::Identity(error) => error.fmt(f),
             Self::Owner(error) => error.fmt(f),
+            Self::Naf(why) => f.write_str(why),
         }
     }
 }

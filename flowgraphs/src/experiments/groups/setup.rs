@@ -1,20 +1,20 @@
 //! Plays a case: its parties and its attacker on one air, in lock-step.
 
 use super::cases::{By, GroupCase, Solution};
-use super::costs::Run;
+use super::costs::{Run, asked};
 use super::keys;
 use super::log::Log;
+use super::naf::{self, Naf};
 use super::parties::{Party, config};
 use super::pkmf;
 use super::timeline::Timeline;
 use crate::attacks::group::GroupMiddle;
 use crate::attacks::{Attacker, Replayer};
-use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
+use crate::config::ue_toml::{Draws, Given, RadioFacts, UeConfig};
 use sidelink_phy::units::Decibel;
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio, RadioError};
-use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_store::Keys;
 use sidelink_ue::clock::Clock;
 use sidelink_ue::{Application, GroupMachine, NoStore, Participant, Running, ThreadOptions, Ue};
@@ -34,14 +34,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     let by = case.scenario.attack.map(|attack| attack.by);
     let attacker = by.filter(|by| matches!(by, By::Replay(_) | By::Middle));
     let air = open_air(case, parties.len() + usize::from(attacker.is_some()))?;
-    let keys = match case.scenario.solution {
-        Solution::Identity => keys::laboratory(&parties)?,
-        Solution::Owner | Solution::Pkmf => Keys::default(),
-    };
-    let network = match case.scenario.solution {
-        Solution::Pkmf => Some(pkmf::deliver(case)?),
-        Solution::Identity | Solution::Owner => None,
-    };
+    let sources = KeySources::open(case, &parties)?;
     // The air begins when all are there.
     let ports: Vec<_> =
         parties.iter().map(|party| air.attach(PortConfig::named(port(*party)))).collect::<Result<_, _>>()?;
@@ -51,12 +44,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     for (party, radio) in parties.iter().zip(ports) {
         let log = Log::default();
         let config = config(case, *party)?;
-        let own = keys.for_ue(&party.name());
-        let given = match case.scenario.solution {
-            Solution::Identity | Solution::Pkmf => None,
-            Solution::Owner => Some(keys::certificate(case, *party)?),
-        };
-        let machine = network.as_ref().and_then(|network| network.machine(*party));
+        let (own, given, machine) = sources.of(case, *party)?;
         let running_ue = begin(&config, (&own, given), radio, &log, (timeline.end, machine))?;
         running.push((*party, running_ue, log));
     }
@@ -70,19 +58,67 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         members: Vec::new(),
         other: None,
         attacks: 0,
-        network: network.as_ref().map(|network| network.spent),
+        network: sources.pkmf.as_ref().map(|pkmf| pkmf.spent),
+        vectors: 0,
     };
     for (party, one, log) in running {
         run.take(party, &ended(one)?, &log);
     }
-    if case.scenario.theft && case.scenario.solution == Solution::Owner {
+    if case.scenario.theft && is_radio_stolen(case) {
         run.other = run.members.last().cloned();
+    }
+    if let Some(naf) = &sources.naf {
+        run.network = Some(naf.spent());
+        run.vectors = naf.vectors_of_attacker();
+        run.attacks = run.other.as_ref().map_or(0, asked);
     }
     if let Some(attacking) = attacking {
         run.attacks = attacking.end()?;
     }
     Ok(run)
 }
+
+/// Where the keys of a case come from.
+struct KeySources {
+    keys: Keys,
+    pkmf: Option<pkmf::Delivered>,
+    naf: Option<Naf>,
+}
+
+impl KeySources {
+    fn open(case: &GroupCase<'_>, parties: &[Party]) -> anyhow::Result<Self> {
+        let keys = match case.scenario.solution {
+            Solution::Identity => keys::laboratory(parties)?,
+            Solution::Owner | Solution::Pkmf | Solution::Invitation | Solution::WhiteList => Keys::default(),
+        };
+        let pkmf = (case.scenario.solution == Solution::Pkmf).then(|| pkmf::deliver(case)).transpose()?;
+        let naf = naf::is_used(case).then(|| Naf::open(case)).transpose()?;
+        Ok(Self { keys, pkmf, naf })
+    }
+
+    /// What a party has: keys of a store, what is in no file, and a machine that is not of its configuration.
+    fn of(&self, case: &GroupCase<'_>, party: Party) -> anyhow::Result<(Keys, Given, Machine)> {
+        let is_owner = case.scenario.solution == Solution::Owner;
+        let mut given = Given {
+            certificate: is_owner.then(|| keys::certificate(case, party)).transpose()?,
+            ..Given::default()
+        };
+        let mut machine = self.pkmf.as_ref().and_then(|pkmf| pkmf.machine(party));
+        if let Some(naf) = &self.naf {
+            match naf.attacker(party, case.scenario.attack.map(|attack| attack.by))? {
+                Some(attacker) => machine = Some(attacker),
+                None => {
+                    given.naf = Some(naf.access(party)?);
+                    given.altered = naf.altered(party, case)?;
+                }
+            }
+        }
+        Ok((self.keys.for_ue(&party.name()), given, machine))
+    }
+}
+
+/// A machine of group keys, if there is one.
+type Machine = Option<Box<dyn GroupMachine>>;
 
 impl Run {
     /// Takes what a party lived through.
@@ -107,18 +143,25 @@ impl Run {
 fn parties(case: &GroupCase<'_>) -> Vec<Party> {
     let mut parties = vec![Party::Manager];
     parties.extend((1..=case.members).map(Party::Member));
-    // Of a group with an owner the radio itself is stolen: its keys are drawn for its join, and are in no key store.
-    if case.scenario.theft && case.scenario.solution != Solution::Owner {
+    if case.scenario.theft && !is_radio_stolen(case) {
         parties.push(Party::Thief(case.members));
     }
-    if case
-        .scenario
-        .attack
-        .is_some_and(|attack| !matches!(attack.by, By::Replay(_) | By::Middle | By::RogueOwner))
-    {
+    let has_ue = |by| match by {
+        By::Stranger | By::NotManager | By::Revoked { .. } => true,
+        By::StolenInvitation | By::NotListed | By::Flood | By::CuriousNaf => true,
+        By::Replay(_) | By::Middle | By::RogueOwner => false,
+        By::OldInvitation | By::RepeatsKeys | By::LosesKeys => false,
+    };
+    if case.scenario.attack.is_some_and(|attack| has_ue(attack.by)) {
         parties.push(Party::Mallory);
     }
     parties
+}
+
+/// Whether a thief has the radio of a member, and not what is in its key store: where keys are drawn for a join, or come over
+/// the network, they are in none.
+fn is_radio_stolen(case: &GroupCase<'_>) -> bool {
+    case.scenario.solution == Solution::Owner || naf::is_used(case)
 }
 
 /// The name of a party's radio.
@@ -147,7 +190,7 @@ fn open_air(case: &GroupCase<'_>, ports: usize) -> anyhow::Result<Air> {
 
 fn begin(
     config: &UeConfig,
-    (keys, given): (&Keys, Option<(Credential, Trust)>),
+    (keys, given): (&Keys, Given),
     radio: Box<dyn Radio>,
     log: &Log,
     (duration, machine): (u64, Option<Box<dyn GroupMachine>>),
@@ -156,7 +199,7 @@ fn begin(
     let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
     let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
     let ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
-    let mut ue = config.build_certified(keys, NoStore::default(), facts, ears, given)?;
+    let mut ue = config.build_given(keys, NoStore::default(), facts, ears, given)?;
     ue.set_on_air(log.on_air());
     if let Some(machine) = machine {
         ue.stack().add_group_machine(machine);
