@@ -7,6 +7,7 @@
 //! tap.rs        a radio that listens, and puts messages together
 //! methods.rs    ends that agree on keys as no UE may
 //! impostor.rs   a member that calls in the name of another
+//! naf.rs        subscribers who want the key of a NAF's group, and who runs the NAF
 //! replayer.rs   says again what it heard
 //! subframes.rs  what either hears, cut into subframes
 //! ```
@@ -16,6 +17,7 @@ pub(crate) mod impostor;
 mod injector;
 pub(crate) mod link;
 pub(crate) mod methods;
+pub(crate) mod naf;
 mod replayer;
 mod subframes;
 pub(crate) mod tap;

@@ -16,6 +16,7 @@
 //! open.rs       content of transport blocks, with keys or without: MAC, RLC, PDCP, discovery          open/
 //! outputs.rs    all outputs of a command as a set, checked and opened before anything runs            outputs/
 //! control.rs    status, metrics and commands of a UE over local HTTP                                  control/
+//! naf_groups.rs groups whose keys a NAF gives, for the stack of a UE
 //! network_leg.rs  codes, keys and checked matches of a UE from the network, on sockets                network_leg/
 //! attacks.rs    radios that violate the rules                                                         attacks/
 //! experiments.rs  exercises, and their costs                                                          experiments/
@@ -40,6 +41,7 @@ pub mod control;
 pub mod experiments;
 pub mod input;
 pub mod inspect;
+mod naf_groups;
 #[cfg(feature = "services")]
 mod network_leg;
 pub mod open;

@@ -324,4 +324,4 @@ impl GroupNaf {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,7 +13,7 @@ use sidelink_wire::Error as WireError;
 
 use crate::gba_push::ue::{self as push, Association, PushUe};
 use crate::group_naf::message::{
-    Answer, Body, Cause, Invitation, Nonce, Policy, Push, Request, has_tag, unwrap,
+    Answer, Body, Cause, Invitation, Nonce, Policy, Push, Request, State, has_tag, unwrap,
 };
 use crate::hss::Resynchronisation;
 use crate::identity::{BTid, Impi, NafId};
@@ -62,6 +62,15 @@ pub enum Input<'a> {
         /// Who has to go.
         removed: Vec<Impi>,
     },
+    /// Ask how a group is: whether this UE has its key, and, as its owner, who has joined.
+    State {
+        /// The time.
+        now: UtcTime,
+        /// Which group.
+        group: ServiceId,
+        /// Of whom the owner asks.
+        users: Vec<Impi>,
+    },
     /// No answer came: repeat the last request as it was.
     Again,
     /// A message of the NAF.
@@ -92,6 +101,8 @@ pub enum Output {
     Store(Box<SqnArray>),
     /// There is a key.
     Key(GroupKey),
+    /// How a group is, as the NAF says.
+    State(GroupState),
     /// The NAF refuses; anybody can say that.
     Refused(Cause),
     /// A message was passed over.
@@ -109,6 +120,17 @@ pub struct GroupKey {
     pub pgk: Pgk,
     /// Until when it is valid.
     pub expires: UtcTime,
+}
+
+/// How a group is at present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupState {
+    /// Which group.
+    pub group: ServiceId,
+    /// PGK ID of its key; none where this UE is no member.
+    pub pgk_id: Option<u8>,
+    /// Who of those that were asked about has joined.
+    pub joined: Vec<Impi>,
 }
 
 /// Why a message is passed over, or a request not sent.
@@ -197,6 +219,7 @@ impl GroupNafClient {
             Input::Create { now, group, policy } => self.ask(now, group, Body::Create(policy), None),
             Input::Join { now, group, invitation } => self.ask(now, group, Body::Join(invitation), None),
             Input::Refresh { now, group, removed } => self.ask(now, group, Body::Refresh(removed), None),
+            Input::State { now, group, users } => self.ask(now, group, Body::State(users), None),
             Input::Again => match &self.pending {
                 Some(pending) => {
                     self.outputs.push_back(Output::Request(pending.octets.clone()));
@@ -222,6 +245,11 @@ impl GroupNafClient {
     /// What is to be done next, if anything.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Whether a request has no answer that ends it. A refusal does not: anybody can say it.
+    pub const fn is_waiting(&self) -> bool {
+        self.pending.is_some()
     }
 
     /// An invitation of somebody to an own group, to be sent over a link. It expires at a whole second.
@@ -273,6 +301,7 @@ impl GroupNafClient {
                 self.outputs.push_back(Output::Refused(cause));
                 Ok(())
             }
+            Answer::State(state) => self.state(&state, octets),
             Answer::Push(message) => {
                 let names = (message.group, message.nonce);
                 let asked = |pending: &Pending| names == (pending.request.group, pending.request.nonce);
@@ -292,6 +321,22 @@ impl GroupNafClient {
                 }
             }
         }
+    }
+
+    fn state(&mut self, state: &State, octets: &[u8]) -> Result<(), Dropped> {
+        let asked =
+            |pending: &&Pending| (state.group, state.nonce) == (pending.request.group, pending.request.nonce);
+        let pending = self.pending.as_ref().filter(asked).ok_or(Dropped::Unexpected)?;
+        let Body::State(users) = &pending.request.body else { return Err(Dropped::Unexpected) };
+        if !has_tag(&self.config.ks_naf, octets) || users.len() != state.joined.len() {
+            return Err(Dropped::Tag);
+        }
+        let joined = users.iter().zip(&state.joined).filter(|(_, joined)| **joined);
+        let joined = joined.map(|(user, _)| user.clone()).collect();
+        let (group, pgk_id) = (state.group, state.pgk_id);
+        self.outputs.push_back(Output::State(GroupState { group, pgk_id, joined }));
+        self.pending = None;
+        Ok(())
     }
 
     fn pushed(&mut self, now: UtcTime) -> Result<(), Dropped> {
@@ -353,7 +398,7 @@ impl GroupNafClient {
         // The NAF has done what was asked for: a group is not created twice, and its key not renewed twice.
         let body = match pending.request.body {
             Body::Join(invitation) => Body::Join(invitation),
-            Body::Create(_) | Body::Refresh(_) => Body::Join(None),
+            Body::Create(_) | Body::Refresh(_) | Body::State(_) => Body::Join(None),
         };
         self.ask(now, message.group, body, Some(token))
     }

@@ -30,7 +30,8 @@
 //! - [`ub_client`], the UE's end of Ub
 //! - [`gba_push`], keys that a NAF pushes: GPI, at BSF and UE
 //! - [`group_naf`], a NAF for group keys: create, join, refresh (TR 33.833 §6.3.2)
-//! - [`group_naf_client`], the UE's end of it: owner and member
+//! - [`group_naf_client`], the UE's end of its messages
+//! - [`naf_groups`], a UE in such groups: invites members over PC5 until they have joined, joins, notices a missed key
 //! - [`eap_aka`], packets of EAP, EAP-AKA and EAP-AKA'
 //! - [`aaa`], the AAA server: EAP-AKA'
 //! - [`radius`], RADIUS around the AAA server
@@ -93,6 +94,7 @@ pub mod limit;
 pub mod mikey_ticket;
 pub mod mme;
 pub mod mme_client;
+pub mod naf_groups;
 pub mod nas;
 pub mod ota;
 pub mod panf;

@@ -11,6 +11,7 @@
 //!
 //! ```text
 //! identity.rs   keys of groups by identities (TR 33.833 §6.3.1)
+//! naf.rs        events of groups whose keys a NAF gives (TR 33.833 §6.3.2)
 //! owner.rs      group owner mode (TR 33.833 §6.3.4)
 //! ```
 //!
@@ -36,9 +37,11 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 mod identity;
+mod naf;
 mod owner;
 
 pub use identity::{IdentityGroups, Managed};
+pub use naf::NafEvent;
 pub use owner::{OwnerGroup, OwnerRole};
 
 /// A machine of group keys, as the stack drives it: one input, then outputs until a time-out.
@@ -146,9 +149,9 @@ pub enum GroupAction {
     StartCall,
     /// Member: end its call.
     EndCall,
-    /// Member: request to be one of an owner's group.
+    /// Member: request to be one of an owner's group, or the key of a NAF.
     Join,
-    /// Member: leave an owner's group.
+    /// Member: leave the group of an owner or of a NAF.
     Leave,
 }
 
@@ -242,6 +245,8 @@ pub enum GroupWrite {
 pub enum GroupEvent {
     /// Group keys by identities (TR 33.833 §6.3.1).
     Identity(group_keys::Event),
+    /// A NAF, by invitations and lists (TR 33.833 §6.3.2).
+    Naf(NafEvent),
     /// Group owner mode (TR 33.833 §6.3.4).
     Owner(group_owner::Event),
     /// A key management function (TS 33.303 §6.2.3).
@@ -276,6 +281,8 @@ pub enum GroupError {
     Owner(group_owner::Error),
     /// A member of an ad-hoc group has an identity that no link proves.
     NoLinkIdentity(Identity),
+    /// Groups of a NAF; the text says what and what to do.
+    Naf(String),
 }
 
 impl fmt::Display for GroupError {
@@ -289,6 +296,7 @@ impl fmt::Display for GroupError {
                     "no link proves the identity {member}: list the member as \"ProSe:NAME\", as links name it"
                 )
             }
+            Self::Naf(why) => f.write_str(why),
         }
     }
 }

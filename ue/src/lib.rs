@@ -80,7 +80,7 @@ pub use event::{Event, GroupReport, Tell, Warning};
 pub use framer::{Continuity, Framer};
 pub use group_keys::{
     GroupAction, GroupError, GroupEvent, GroupInput, GroupMachine, GroupMessage, GroupOutput, GroupWrite,
-    IdentityGroups, Managed, NetworkKey, OwnerGroup, OwnerRole,
+    IdentityGroups, Managed, NafEvent, NetworkKey, OwnerGroup, OwnerRole,
 };
 pub use ip::{Ip, IpConfig};
 pub use jobs::{GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};

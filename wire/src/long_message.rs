@@ -44,6 +44,8 @@ pub enum Content {
     Mikey,
     /// A message of group owner mode.
     GroupOwner,
+    /// An invitation to a group whose keys a NAF gives.
+    GroupInvitation,
 }
 
 impl Content {
@@ -52,6 +54,7 @@ impl Content {
         match self {
             Self::Mikey => 1,
             Self::GroupOwner => 2,
+            Self::GroupInvitation => 3,
         }
     }
 
@@ -63,6 +66,7 @@ impl Content {
         match octet {
             1 => Ok(Self::Mikey),
             2 => Ok(Self::GroupOwner),
+            3 => Ok(Self::GroupInvitation),
             value => Err(Error::Reserved { what: "content of a long message", value: value as u32 }),
         }
     }

@@ -2,6 +2,10 @@
 
 use super::ConfigError;
 use serde::Deserialize;
+use sidelink_network::group_naf::message::MOST_MEMBERS;
+use sidelink_network::identity::Impi;
+use sidelink_network::key_delivery::ServiceId;
+use sidelink_network::naf_groups::{Invitee, Part};
 use sidelink_prose::group_keys::{Callers, Identity, Member, StandardGroup};
 use sidelink_prose::group_owner as owner;
 use sidelink_prose::long_message::Way;
@@ -52,6 +56,9 @@ pub struct GroupConfig {
     /// Milliseconds between two messages of a distribution: what one of them takes on the air. Without it two SC periods.
     #[serde(default)]
     pub spacing: Option<u64>,
+    /// Seconds after which a member asks the NAF whether its key is the present one.
+    #[serde(default = "minute")]
+    pub ask_every: u32,
     /// Requests at fixed times.
     #[serde(default)]
     pub plan: Vec<GroupPlan>,
@@ -70,6 +77,10 @@ pub enum GroupSolution {
     Pgk,
     /// From its owner, a UE that admits members by their certificates.
     Owner,
+    /// From a NAF, which its owner lets invite members over PC5.
+    Invitation,
+    /// From a NAF, which its owner gives a list of the members.
+    WhiteList,
 }
 
 /// How a group by identities comes to be.
@@ -92,7 +103,7 @@ pub enum GroupRole {
     Member,
     /// It makes and distributes keys: it holds the keys of the group's identity.
     Manager,
-    /// It admits members, and gives them keys.
+    /// It admits members, and gives them keys; or has a NAF do so.
     Owner,
 }
 
@@ -131,14 +142,18 @@ pub enum PlannedAction {
     StartCall,
     /// End the call.
     EndCall,
-    /// Join the group of an owner.
+    /// Join the group of an owner, or ask a NAF for the key.
     Join,
-    /// Leave the group of an owner.
+    /// Leave the group of an owner or of a NAF.
     Leave,
 }
 
 const fn aes() -> Cipher {
     Cipher::Aes
+}
+
+const fn minute() -> u32 {
+    60
 }
 
 const fn day() -> u32 {
@@ -237,6 +252,59 @@ impl GroupConfig {
         }
         rules.key_lifetime = 1000 * u64::from(self.period);
         Ok(rules)
+    }
+
+    /// Returns what a UE is in a group of a NAF.
+    ///
+    /// # Errors
+    /// An owner without members or with one twice, a member that is no user, a role or a request that these groups do not
+    /// have, or a wrong layer-2 ID.
+    pub(super) fn naf_part(&self) -> Result<(ServiceId, Part), ConfigError> {
+        let wrong = |what: String, remedy: &str| ConfigError::new(what, self.place(), remedy);
+        let call =
+            |plan: &&GroupPlan| matches!(plan.action, PlannedAction::StartCall | PlannedAction::EndCall);
+        if self.plan.iter().any(|plan| call(&plan)) {
+            let remedy = "leave it out: whoever has the key of a NAF's group talks under it";
+            return Err(wrong("a call in a group that has none".to_owned(), remedy));
+        }
+        let is_invitation = self.solution == GroupSolution::Invitation;
+        let id = ServiceId(self.layer2_id()?.octets());
+        match self.role {
+            GroupRole::Manager => {
+                let remedy = "say role = \"owner\", or \"member\"";
+                return Err(wrong("a manager of a group of a NAF".to_owned(), remedy));
+            }
+            GroupRole::Member => return Ok((id, if is_invitation { Part::Invited } else { Part::Listed })),
+            GroupRole::Owner => {}
+        }
+        if self.member.is_empty() {
+            let remedy = "add [[group.member]] identity = \"..\", the IMPI, id = \"......\" for each";
+            return Err(wrong("an owner of a group without members".to_owned(), remedy));
+        }
+        if self.member.len() > MOST_MEMBERS {
+            let what = format!("{} members", self.member.len());
+            return Err(wrong(what, "a group of a NAF has at most 2000: make several groups"));
+        }
+        let mut invitees: Vec<Invitee> = Vec::new();
+        for member in &self.member {
+            let place = format!("{}, member {:?}", self.place(), member.identity);
+            let user = Impi::new(&member.identity).map_err(|error| {
+                let remedy = "say its IMPI, such as 001010000000001@ims.mnc001.mcc001.3gppnetwork.org";
+                ConfigError::new(error.to_string(), &place, remedy)
+            })?;
+            let layer2 = layer2_id(&member.id, &place)?;
+            if invitees.iter().any(|known| known.user == user || known.layer2 == layer2) {
+                return Err(ConfigError::new("a member twice", place, "remove one, or correct its id"));
+            }
+            invitees.push(Invitee { user, layer2 });
+        }
+        Ok((
+            id,
+            match is_invitation {
+                true => Part::Inviter(invitees),
+                false => Part::Lister(invitees.into_iter().map(|invitee| invitee.user).collect()),
+            },
+        ))
     }
 
     /// Returns layer-2 identity and identity of the owner, at a member.

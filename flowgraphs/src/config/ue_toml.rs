@@ -11,6 +11,7 @@ use super::{
     parse_toml, receiver_config, slss_id,
 };
 use crate::config::network_toml::NetworkConfig;
+use crate::naf_groups::NafAccess;
 use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::V2xPool;
@@ -23,8 +24,8 @@ use sidelink_store::{self as keystore, Hex, KeyStore, Keys};
 use sidelink_ue::air_rng::{AirRng, UeRngs};
 use sidelink_ue::mapping::{Mode2, Mode4, Mode4Use, Type1};
 use sidelink_ue::{
-    Application, CommunicationSettings, DiscoverySettings, GroupKeyStore, KdStore, Mode4Communication,
-    Mode4Settings, NoStore, Parts, SyncConfig, SyncTransmit, Ue,
+    Application, CommunicationSettings, DiscoverySettings, GroupKeyStore, GroupMachine, KdStore,
+    Mode4Communication, Mode4Settings, NoStore, Parts, SyncConfig, SyncTransmit, Ue,
 };
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -270,6 +271,20 @@ pub struct RadioFacts {
     pub draws: Draws,
 }
 
+/// What a UE is given that is in no file.
+#[derive(Default)]
+pub(crate) struct Given {
+    /// A certificate for groups with an owner.
+    pub(crate) certificate: Option<(Credential, Trust)>,
+    /// The way to a NAF, for groups whose keys one gives.
+    pub(crate) naf: Option<NafAccess>,
+    /// What an attacker who has the UE makes of the machine of those groups.
+    pub(crate) altered: Option<Alteration>,
+}
+
+/// Makes another machine of group keys of one.
+pub(crate) type Alteration = Box<dyn FnOnce(Box<dyn GroupMachine>) -> Box<dyn GroupMachine>>;
+
 /// Source of the draws of resources, identities and times. Nonces always come from the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draws {
@@ -388,20 +403,20 @@ impl UeConfig {
         S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
         <S as CounterStore>::Error: std::fmt::Display,
     {
-        self.build_certified(keys, store, facts, applications, None)
+        self.build_given(keys, store, facts, applications, Given::default())
     }
 
-    /// Builds a UE as [`Self::build_with`] does, with a certificate for groups with an owner that is in no file.
+    /// Builds a UE as [`Self::build_with`] does, with what is in no file.
     ///
     /// # Errors
     /// The fault and its place.
-    pub(crate) fn build_certified<S>(
+    pub(crate) fn build_given<S>(
         &self,
         keys: &Keys,
         store: S,
         facts: RadioFacts,
         mut applications: Vec<Box<dyn Application>>,
-        given: Option<(Credential, Trust)>,
+        given: Given,
     ) -> Result<Ue, ConfigError>
     where
         S: CounterStore + KdStore + GroupKeyStore + Send + 'static,

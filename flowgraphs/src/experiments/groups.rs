@@ -11,6 +11,7 @@
 //! sorts.rs     what an event means for the costs
 //! output.rs    table, CSV and JSON
 //! pkmf.rs      keys that the network gives
+//! naf.rs       a NAF that gives keys to whom its owner invites or lists
 //! keys.rs      the keys of a laboratory's key management server
 //! ```
 
@@ -19,6 +20,7 @@ pub(crate) mod costs;
 mod heard;
 pub(crate) mod keys;
 pub(crate) mod log;
+pub(crate) mod naf;
 pub(crate) mod output;
 pub(crate) mod parties;
 pub(crate) mod pkmf;

@@ -4,7 +4,7 @@ use crate::terminal::Ink;
 use serde_json::{Value, json};
 use sidelink_prose::group_keys::Event as Identity;
 use sidelink_prose::group_owner::{Event as Owner, Revocations};
-use sidelink_ue::{GroupEvent, GroupReport, NetworkKey};
+use sidelink_ue::{GroupEvent, GroupReport, NafEvent, NetworkKey};
 
 /// The text of a report and its colour.
 pub(super) fn line(report: &GroupReport<'_>, all: bool) -> Option<(Ink, String)> {
@@ -43,7 +43,16 @@ const fn ink(event: &GroupEvent) -> Ink {
         GroupEvent::Identity(Identity::Refused { .. }) => Ink::Yellow,
         GroupEvent::Identity(Identity::StoreFailed { .. }) => Ink::Red,
         GroupEvent::Owner(Owner::Note(_)) => Ink::Yellow,
-        GroupEvent::Identity(_) | GroupEvent::Owner(_) | GroupEvent::Network(_) => Ink::Bold,
+        GroupEvent::Naf(
+            NafEvent::Refused { .. }
+            | NafEvent::Dropped(_)
+            | NafEvent::Passed { .. }
+            | NafEvent::Out { .. }
+            | NafEvent::Expired { .. },
+        ) => Ink::Yellow,
+        GroupEvent::Identity(_) | GroupEvent::Owner(_) | GroupEvent::Network(_) | GroupEvent::Naf(_) => {
+            Ink::Bold
+        }
     }
 }
 
@@ -52,10 +61,26 @@ pub(crate) fn text(event: &GroupEvent) -> String {
     match event {
         GroupEvent::Identity(event) => identity(event),
         GroupEvent::Owner(event) => owner(event),
+        GroupEvent::Naf(event) => of_naf(event),
         GroupEvent::Network(NetworkKey::Given { pgk_id, .. }) => format!("the PKMF gives PGK {pgk_id}"),
         GroupEvent::Network(NetworkKey::Withdrawn { pgk_id, .. }) => {
             format!("the PKMF takes PGK {pgk_id} back")
         }
+    }
+}
+
+fn of_naf(event: &NafEvent) -> String {
+    match event {
+        NafEvent::Key { pgk_id, .. } => format!("the NAF gives PGK {pgk_id}"),
+        NafEvent::Expired { pgk_id, .. } => format!("PGK {pgk_id} is over, and there is no other"),
+        NafEvent::Inviting { missing, round, .. } => format!("invites {missing} members, round {round}"),
+        NafEvent::Joined { user, .. } => format!("{user} has joined"),
+        NafEvent::Complete { .. } => "all have joined".to_owned(),
+        NafEvent::Joining { .. } => "asks the NAF for the key".to_owned(),
+        NafEvent::Out { .. } => "is no member any more, says the NAF".to_owned(),
+        NafEvent::Refused { why, .. } => format!("the NAF refuses: {why}"),
+        NafEvent::Dropped(why) => format!("a message of the NAF is passed over: {why}"),
+        NafEvent::Passed { from, why } => format!("an invitation of {from} is passed over: {why}"),
     }
 }
 

@@ -140,6 +140,9 @@ pub struct GroupRecord {
     pub pgk: Pgk,
     /// Until when it is valid.
     pub expires: UtcTime,
+    /// Of the request that made the key: no older invitation of the owner counts, or who was removed would come back by its
+    /// own.
+    pub since: Nonce,
 }
 
 impl GroupRecord {
@@ -152,6 +155,7 @@ impl GroupRecord {
             pgk_id: self.pgk_id,
             pgk: Pgk::from(*self.pgk.as_bytes()),
             expires: self.expires,
+            since: self.since,
         }
     }
 }

@@ -2,18 +2,23 @@
 //! "signature", are our own.
 //!
 //! ```text
-//! 1 to 3  UE -> NAF     | number 1 | group 3 | nonce 16 | B-TID L V | body | 0, or 1, RAND 16, AUTS 14 | tag 16 |
+//! 1 to 3, 7 UE -> NAF   | number 1 | group 3 | nonce 16 | B-TID L V | body | 0, or 1, RAND 16, AUTS 14 | tag 16 |
 //!         1 create        body: 1 by invitation, or 2, count 2, IMPI L V ..
 //!         2 join          body: length 2, invitation
 //!         3 refresh       body: count 2, IMPI L V .. of those who have to go
+//!         7 state         body: count 2, IMPI L V .. of whom the owner asks
 //! 4       owner -> UE   | 4 | group 3 | nonce 16 | B-TID L V | IMPI L V of the invitee | expiry 4 | tag 16 |
 //! 5       NAF -> UE     | 5 | group 3 | nonce 16 of the request, or zeros | PGK ID 1 | expiry 4 | GPI, length 2 | wrapped key 40 | tag 16 |
 //! 6       NAF -> UE     | 6 | group 3 | nonce 16 | cause 1 |
+//! 8       NAF -> UE     | 8 | group 3 | nonce 16 | PGK ID 1, or 0 | count 2, a bit each | tag 16 |
 //! ```
 //!
 //! L is one octet, expiry are seconds since 1970. A tag is the first 16 octets of HMAC-SHA-256(Ks_NAF, all before it): that of
-//! 1 to 4 under the Ks_NAF of the B-TID in it, that of 5 under the key that the GPI pushes. A nonce is 8 octets of time in
-//! milliseconds and 8 of chance: those of one UE rise.
+//! 1 to 4 and 7 under the Ks_NAF of the B-TID in it, that of 5 under the key that the GPI pushes, that of 8 under the key of
+//! the request. A nonce is 8 octets of time in milliseconds and 8 of chance: those of one UE rise.
+//!
+//! 7 and 8 are not in the report: an invitation has no answer there, and a pushed key none either. By them an owner learns who
+//! has joined, and a member whether it missed a key.
 
 use std::fmt;
 
@@ -29,6 +34,10 @@ use crate::aka::{Auts, Rand};
 use crate::hss::Resynchronisation;
 use crate::identity::{BTid, Impi};
 use crate::key_delivery::ServiceId;
+
+mod coding;
+
+use coding::{Reader, head, put_bits, put_list, put_long, put_text, unknown};
 
 /// Octets of a tag.
 pub const TAG: usize = 16;
@@ -69,6 +78,8 @@ pub enum Body {
     Join(Option<Vec<u8>>),
     /// A new key, without these members.
     Refresh(Vec<Impi>),
+    /// Which key there is, and which of these have joined: those the owner alone may name.
+    State(Vec<Impi>),
 }
 
 /// A request.
@@ -116,6 +127,19 @@ pub struct Push {
     pub gpi: Vec<u8>,
     /// The key, wrapped.
     pub wrapped: [u8; WRAPPED],
+}
+
+/// How a group is at present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Which group.
+    pub group: ServiceId,
+    /// Of the request that it answers.
+    pub nonce: Nonce,
+    /// PGK ID of its key; none for a UE that is no member.
+    pub pgk_id: Option<u8>,
+    /// Of each user that the request names, whether it has joined.
+    pub joined: Vec<bool>,
 }
 
 /// Why a UE gets no key.
@@ -193,6 +217,8 @@ impl fmt::Display for Cause {
 pub enum Answer {
     /// 5.
     Push(Push),
+    /// 8.
+    State(State),
     /// 6.
     Reject {
         /// Of which group.
@@ -243,97 +269,6 @@ pub(crate) fn unwrap(key: &KsNaf, group: ServiceId, wrapped: &[u8; WRAPPED]) -> 
     Some(Pgk::from(*pgk))
 }
 
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Error> {
-        let have = self.0.len();
-        let (taken, rest) = self.0.split_first_chunk().ok_or(Error::Truncated { what, needed: N, have })?;
-        self.0 = rest;
-        Ok(*taken)
-    }
-
-    fn octets(&mut self, what: &'static str, stated: usize) -> Result<&'a [u8], Error> {
-        let have = self.0.len();
-        let (taken, rest) =
-            self.0.split_at_checked(stated).ok_or(Error::LengthLies { what, stated, have })?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn text(&mut self, what: &'static str) -> Result<&'a str, Error> {
-        let [length] = self.take(what)?;
-        let octets = self.octets(what, usize::from(length))?;
-        std::str::from_utf8(octets).map_err(|_| Error::Reserved { what, value: 0 })
-    }
-
-    fn impi(&mut self) -> Result<Impi, Error> {
-        Impi::new(self.text("IMPI")?).map_err(|_| Error::Reserved { what: "IMPI", value: 0 })
-    }
-
-    fn b_tid(&mut self) -> Result<BTid, Error> {
-        BTid::new(self.text("B-TID")?).map_err(|_| Error::Reserved { what: "B-TID", value: 0 })
-    }
-
-    fn list(&mut self) -> Result<Vec<Impi>, Error> {
-        let count = usize::from(u16::from_be_bytes(self.take("count of members")?));
-        if count > MOST_MEMBERS {
-            return Err(Error::TooMany { what: "members", max: MOST_MEMBERS });
-        }
-        // It grows with what is there, not with what is announced.
-        let mut list = Vec::new();
-        for _ in 0..count {
-            list.push(self.impi()?);
-        }
-        Ok(list)
-    }
-
-    /// Number, group and nonce.
-    fn head(&mut self) -> Result<(u8, ServiceId, Nonce), Error> {
-        let [number] = self.take("message of group keys")?;
-        Ok((number, ServiceId(self.take("group")?), Nonce(self.take("nonce")?)))
-    }
-
-    const fn end(&self, whole: usize) -> Result<(), Error> {
-        match self.0.len() {
-            0 => Ok(()),
-            more => Err(Error::Oversized { what: "message of group keys", max: whole - more, have: whole }),
-        }
-    }
-}
-
-const fn unknown(number: u8) -> Error {
-    Error::Reserved { what: "message of group keys", value: number as u32 }
-}
-
-fn head(number: u8, group: ServiceId, nonce: Nonce) -> Vec<u8> {
-    [&[number][..], &group.0, &nonce.0].concat()
-}
-
-/// A length of one octet, and as many: identities have at most 255.
-fn put_text(octets: &mut Vec<u8>, text: &str) {
-    octets.push(text.len() as u8);
-    octets.extend_from_slice(text.as_bytes());
-}
-
-fn put_list(octets: &mut Vec<u8>, list: &[Impi]) -> Result<(), Error> {
-    if list.len() > MOST_MEMBERS {
-        return Err(Error::TooMany { what: "members", max: MOST_MEMBERS });
-    }
-    octets.extend((list.len() as u16).to_be_bytes());
-    list.iter().for_each(|impi| put_text(octets, impi.as_str()));
-    Ok(())
-}
-
-fn put_long(octets: &mut Vec<u8>, what: &'static str, value: &[u8]) -> Result<(), Error> {
-    let max = u32::from(u16::MAX);
-    let length = u16::try_from(value.len());
-    let length = length.map_err(|_| Error::OutOfRange { what, value: value.len() as u32, max })?;
-    octets.extend(length.to_be_bytes());
-    octets.extend_from_slice(value);
-    Ok(())
-}
-
 fn signed(mut octets: Vec<u8>, key: &KsNaf) -> Vec<u8> {
     let tag = tag(key, &octets);
     octets.extend(tag);
@@ -365,6 +300,7 @@ impl Request {
                 Body::Join((!invitation.is_empty()).then(|| invitation.to_vec()))
             }
             3 => Body::Refresh(reader.list()?),
+            7 => Body::State(reader.list()?),
             number => return Err(unknown(number)),
         };
         let resynchronisation = match reader.take("resynchronisation")? {
@@ -388,6 +324,7 @@ impl Request {
             Body::Create(_) => 1,
             Body::Join(_) => 2,
             Body::Refresh(_) => 3,
+            Body::State(_) => 7,
         };
         let mut octets = head(number, self.group, self.nonce);
         put_text(&mut octets, self.b_tid.as_str());
@@ -400,7 +337,7 @@ impl Request {
             Body::Join(invitation) => {
                 put_long(&mut octets, "invitation", invitation.as_deref().unwrap_or_default())?;
             }
-            Body::Refresh(removed) => put_list(&mut octets, removed)?,
+            Body::Refresh(named) | Body::State(named) => put_list(&mut octets, named)?,
         }
         match self.resynchronisation {
             None => octets.push(0),
@@ -443,7 +380,7 @@ impl Invitation {
 }
 
 impl Answer {
-    /// Parses an answer; whether the tag of a push is right is another question.
+    /// Parses an answer; whether its tag is right is another question.
     ///
     /// # Errors
     /// Octets that are none.
@@ -468,6 +405,12 @@ impl Answer {
                 let cause = cause.ok_or(Error::Reserved { what: "cause", value: u32::from(value) })?;
                 Self::Reject { group, nonce, cause }
             }
+            8 => {
+                let [pgk_id] = reader.take("PGK ID")?;
+                let joined = reader.bits()?;
+                reader.take::<TAG>("tag")?;
+                Self::State(State { group, nonce, pgk_id: (pgk_id > 0).then_some(pgk_id), joined })
+            }
             number => return Err(unknown(number)),
         };
         reader.end(octets.len()).map(|()| answer)
@@ -485,6 +428,19 @@ impl Push {
         octets.extend(self.expires.to_be_bytes());
         put_long(&mut octets, "GPI", &self.gpi)?;
         octets.extend(self.wrapped);
+        Ok(signed(octets, key))
+    }
+}
+
+impl State {
+    /// Returns the octets, with the tag under the key of who asked.
+    ///
+    /// # Errors
+    /// Our misuse: too many members.
+    pub fn emit(&self, key: &KsNaf) -> Result<Vec<u8>, Error> {
+        let mut octets = head(8, self.group, self.nonce);
+        octets.push(self.pgk_id.unwrap_or_default());
+        put_bits(&mut octets, &self.joined)?;
         Ok(signed(octets, key))
     }
 }

@@ -69,6 +69,7 @@ impl GroupNaf {
             pgk_id: before.map_or(0, |before| before.pgk_id) % IDS + 1,
             pgk,
             expires: UtcTime::from_millis(expires),
+            since: job.nonce,
         }
     }
 

@@ -18,6 +18,8 @@ enum Next {
     Ask(BTid),
     /// It is to be done.
     Do(What),
+    /// It is to be answered, and changes nothing.
+    State(message::State),
 }
 
 impl GroupNaf {
@@ -101,6 +103,7 @@ impl GroupNaf {
                 return self.outputs.push_back(Output::Respond { request, octets });
             }
             Ok(Next::Ask(b_tid)) => return self.ask(request, octets, Whose::Owner(ue), b_tid),
+            Ok(Next::State(state)) => return self.tell(request, parsed, &state),
             Ok(Next::Do(what)) => what,
         };
         if !self.pay(&ue) {
@@ -120,6 +123,15 @@ impl GroupNaf {
         self.ask_push(job, parsed.resynchronisation);
     }
 
+    /// Answers under the key of the request.
+    fn tell(&mut self, request: RequestId, parsed: &Request, state: &message::State) {
+        let known = self.keys.get(&parsed.b_tid);
+        match known.and_then(|known| state.emit(&known.ks_naf).ok()) {
+            Some(octets) => self.outputs.push_back(Output::Respond { request, octets }),
+            None => self.refuse(request, (parsed.group, parsed.nonce), Cause::UnknownBTid),
+        }
+    }
+
     /// A token of the user, and one of all.
     fn pay(&mut self, ue: &Impi) -> bool {
         let (user, now) = (self.config.user, self.now);
@@ -137,11 +149,16 @@ impl GroupNaf {
                 return Err(Cause::Replay);
             }
         }
+        if let Body::State(named) = &parsed.body {
+            return self.state(parsed, ue, named).map(Next::State);
+        }
         if self.works_on(|job| job.ue == *ue) {
             return Err(Cause::Busy);
         }
         let group = self.durable.groups.get(&parsed.group);
         match &parsed.body {
+            // Answered above.
+            Body::State(_) => Err(Cause::Malformed),
             Body::Create(policy) => {
                 let own = self.durable.groups.values().filter(|group| group.record.owner == *ue).count();
                 if group.is_some() || self.works_on(|job| job.group == parsed.group) {
@@ -167,6 +184,22 @@ impl GroupNaf {
         }
     }
 
+    /// How a group is, for one who asks. It takes no vector, and nobody but the owner learns of others.
+    fn state(&self, parsed: &Request, ue: &Impi, named: &[Impi]) -> Result<message::State, Cause> {
+        let group = self.durable.groups.get(&parsed.group);
+        let is_owner = group.is_some_and(|group| group.record.owner == *ue);
+        if !named.is_empty() && !is_owner {
+            return Err(Cause::NotAllowed);
+        }
+        let is_member = |user| group.is_some_and(|group| group.users.get(user) == Some(&Standing::Member));
+        Ok(message::State {
+            group: parsed.group,
+            nonce: parsed.nonce,
+            pgk_id: group.filter(|_| is_member(ue)).map(|group| group.record.pgk_id),
+            joined: named.iter().map(is_member).collect(),
+        })
+    }
+
     fn judge_join(&self, parsed: &Request, ue: &Impi) -> Result<Next, Cause> {
         let group = self.durable.groups.get(&parsed.group).ok_or(Cause::UnknownGroup)?;
         if self.works_on(|job| job.group == parsed.group && matches!(job.what, What::Refresh(_))) {
@@ -184,7 +217,7 @@ impl GroupNaf {
         let invitation = invitation_of(parsed).ok_or(Cause::Invitation)?;
         let until = UtcTime::from_millis(u64::from(invitation.expires) * 1000);
         let is_for_it = invitation.group == parsed.group && invitation.invitee == *ue;
-        let is_used = group.used.contains_key(&invitation.nonce);
+        let is_used = group.used.contains_key(&invitation.nonce) || invitation.nonce <= group.record.since;
         if !is_for_it || is_used || until <= self.now || group.users.len() >= message::MOST_MEMBERS {
             return Err(Cause::Invitation);
         }

@@ -11,7 +11,7 @@ use crate::usim::SqnArray;
 use world::{FIRE, GROUP, World, user};
 
 mod formats;
-mod world;
+pub(crate) mod world;
 
 /// Creates a group by invitation with members 1 and 2; the owner is 0.
 fn with_members() -> World {
@@ -412,6 +412,10 @@ fn a_join_does_not_cross_a_refresh() {
     assert_eq!(world.send(&elsewhere), Some(Cause::Busy), "one thing at a time");
     world.store_hangs = false;
     world.finish_store();
+    assert_eq!(world.send(&join), Some(Cause::Invitation), "it is of before the new key");
+    world.pass(1_000);
+    let invitation = world.invite(0, 3);
+    let join = world.request(3, Body::Join(Some(invitation)));
     assert_eq!(world.send(&join), None);
     let group = world.naf.group(GROUP).unwrap();
     assert!(group.users.contains_key(&user(3)));
@@ -438,4 +442,56 @@ fn a_new_key_is_brought_at_the_rate_of_vectors() {
         world.pass(1000);
     }
     assert_eq!((have(&world), world.asked() - before), (7, 7));
+}
+
+/// Who was removed does not come back by an invitation of before, used or not; by one of afterwards it does.
+#[test]
+fn invitations_of_before_a_new_key_do_not_count() {
+    let mut world = with_members();
+    let (unused, of_another) = (world.invite(0, 2), world.invite(0, 3));
+    world.refresh(0, vec![user(2)]);
+    assert_eq!(world.refused(2, Some(unused)), Cause::Invitation);
+    assert_eq!(world.refused(3, Some(of_another)), Cause::Invitation);
+    let anew = world.invite(0, 2);
+    world.join(2, Some(anew));
+    assert_eq!(world.key(2), world.key(0));
+}
+
+/// The owner asks who has joined, a member which key there is; it takes no vector, and a UE that is no member learns nothing.
+#[test]
+fn how_a_group_is() {
+    let mut world = with_members();
+    let before = world.asked();
+    let (id, _) = world.key(0);
+    let owners = world.state(0, vec![user(1), user(2), user(3)]).unwrap();
+    assert_eq!((owners.pgk_id, owners.joined), (Some(id), vec![user(1), user(2)]));
+    assert_eq!(world.state(1, vec![]).unwrap().pgk_id, Some(id));
+    assert_eq!(world.state(3, vec![]).unwrap().pgk_id, None);
+    assert_eq!(world.state(1, vec![user(2)]), None, "a member does not learn of others");
+    let octets = world.request(1, Body::State(vec![user(2)]));
+    assert_eq!(world.send(&octets), Some(Cause::NotAllowed));
+    world.refresh(0, vec![user(2)]);
+    assert_eq!(world.state(2, vec![]).unwrap().pgk_id, None, "it is out");
+    assert_eq!(world.asked() - before, 2, "of the new key alone");
+    assert_eq!(world.state(0, vec![user(2), user(3)]).unwrap().joined, vec![]);
+}
+
+/// An answer about a group is believed under the key of who asked, for what was asked.
+#[test]
+fn a_forged_state_is_not_believed() {
+    let mut world = with_members();
+    world.loses = true;
+    assert_eq!(world.state(1, vec![]), None);
+    let answer = world.traffic.last().unwrap().1.clone();
+    let Ok(Answer::State(state)) = Answer::parse(&answer) else { panic!() };
+    let out = message::State { pgk_id: None, ..state.clone() };
+    let forged = out.emit(&KsNaf::from([1; 32])).unwrap();
+    assert_eq!(world.hear(1, &forged), Some(client::Dropped::Tag));
+    let key = world.ks_naf(1);
+    let more = message::State { joined: vec![true], ..state.clone() }.emit(&key).unwrap();
+    assert_eq!(world.hear(1, &more), Some(client::Dropped::Tag));
+    let other = message::State { group: FIRE, ..state }.emit(&key).unwrap();
+    assert_eq!(world.hear(1, &other), Some(client::Dropped::Unexpected));
+    assert_eq!(world.hear(1, &answer), None);
+    assert_eq!(world.hear(1, &answer), Some(client::Dropped::Unexpected), "once");
 }

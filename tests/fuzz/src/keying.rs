@@ -68,6 +68,10 @@ fn of_group(data: &[u8]) -> bool {
             assert_eq!(body(&push.emit(&key).expect("what was read is written")), body(data));
             true
         }
+        Ok(group::Answer::State(state)) => {
+            assert_eq!(body(&state.emit(&key).expect("what was read is written")), body(data));
+            true
+        }
         Ok(group::Answer::Reject { .. }) => true,
         Err(_) => false,
     }
@@ -87,6 +91,7 @@ fn seeds() -> Vec<Vec<u8>> {
     let body = group::Body::Create(group::Policy::WhiteList(vec![invitee]));
     let create = group::Request { group: id, nonce, b_tid, body, resynchronisation: None };
     let push = group::Push { group: id, nonce, pgk_id: 1, expires: 9, gpi: vec![1; 80], wrapped: [2; 40] };
+    let state = group::State { group: id, nonce, pgk_id: Some(1), joined: vec![true, false] };
     let attribute = CryptoAttribute { tag: 1, key: &[7; KEY] }.emit().expect("a tag of one digit");
     let exchange = Exchange::new(Side::Target, connection, b"mary", &attribute);
     let mut answer = [0; ANSWER];
@@ -103,5 +108,6 @@ fn seeds() -> Vec<Vec<u8>> {
         invitation.emit(&key),
         create.emit(&key).expect("one member"),
         push.emit(&key).expect("a short GPI"),
+        state.emit(&key).expect("two members"),
     ]
 }

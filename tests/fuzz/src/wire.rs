@@ -212,7 +212,7 @@ fn long_message_seeds() -> Vec<Vec<u8>> {
         Body::Fragment(Fragment { length, data, index, check: [7; 8], octets: &octets[..size] })
     });
     let mut seeds = Vec::new();
-    for content in [Content::Mikey, Content::GroupOwner] {
+    for content in [Content::Mikey, Content::GroupOwner, Content::GroupInvitation] {
         for body in whole.into_iter().chain(parts) {
             let repr = Repr { sequence: 77, content, body };
             let mut out = vec![0; repr.buffer_len()];

@@ -1,7 +1,9 @@
 //! Machines of group keys, from `[[group]]` and the identities of the key store.
 
-use super::{RadioFacts, UeConfig, upper};
+use super::{Given, RadioFacts, UeConfig, upper};
 use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, IdentityConfig};
+use crate::naf_groups::{NafAccess, NafGroupMachine};
+use sidelink_network::naf_groups::{NafGroups, Rules};
 use sidelink_prose::group_keys::{
     self, AdHocTrust, Config, Domain, GroupKeyStore, GroupKeys, Identity, Messages, MikeySakke,
 };
@@ -20,14 +22,14 @@ use sidelink_ue::{GroupMachine, IdentityGroups, OwnerGroup, OwnerRole};
 use sidelink_wire::ids::Layer2Id;
 use std::collections::BTreeSet;
 
-/// Makes the machines of a UE with this layer-2 ID, on a carrier with this SC period in subframes; `given` is a certificate
-/// that is in no file. Blocks on the store.
+/// Makes the machines of a UE with this layer-2 ID, on a carrier with this SC period in subframes; `given` is what is
+/// in no file. Blocks on the store.
 ///
 /// # Errors
 /// A fault of a group, a missing identity or certificate, or a damaged store.
 pub(super) fn machines<S>(
     config: &UeConfig,
-    (keys, mut given): (&Keys, Option<(Credential, Trust)>),
+    (keys, mut given): (&Keys, Given),
     own: (Layer2Id, u64),
     facts: RadioFacts,
     store: &mut S,
@@ -47,7 +49,7 @@ where
             let place = format!("[[group]] {:?}", group.name);
             return Err(ConfigError::new("a second group with an owner", place, remedy));
         }
-        let credential = match (given.take(), &config.credential) {
+        let credential = match (given.certificate.take(), &config.credential) {
             (Some(given), _) => given,
             (None, Some(credential)) => credential.read()?,
             (None, None) => {
@@ -58,7 +60,35 @@ where
         };
         machines.push(Box::new(with_owner(config, group, own, credential, store)?));
     }
+    let altered = given.altered.unwrap_or_else(|| Box::new(|machine| machine));
+    machines.extend(of_naf(config, own, given.naf)?.map(altered));
     Ok(machines)
+}
+
+/// Makes the machine of the groups whose keys a NAF gives.
+fn of_naf(
+    config: &UeConfig,
+    (_, sc_period): (Layer2Id, u64),
+    naf: Option<NafAccess>,
+) -> Result<Option<Box<dyn GroupMachine>>, ConfigError> {
+    let is_of_naf =
+        |group: &&GroupConfig| matches!(group.solution, GroupSolution::Invitation | GroupSolution::WhiteList);
+    let groups: Vec<_> = config.group.iter().filter(is_of_naf).collect();
+    let Some(first) = groups.first() else { return Ok(None) };
+    let parts = groups.iter().map(|group| group.naf_part()).collect::<Result<Vec<_>, _>>()?;
+    let Some(NafAccess { config: client, usim, path }) = naf else {
+        let what = format!("{:?} takes its keys from a NAF, and no NAF is in reach", first.name);
+        let remedy = "NAFs for keys of groups are in exercises alone: `sidelink scenario group-invitation`, `group-white-list`; \
+                      over a network use solution = \"pgk\" with [network]";
+        return Err(ConfigError::new(what, format!("[[group]] {:?}", first.name), remedy));
+    };
+    let spacing = groups.iter().filter_map(|group| group.spacing).max();
+    // An invitation is to one destination, and has a period of its own.
+    let mut rules = Rules::new(spacing.unwrap_or(sc_period).max(1));
+    rules.look = 1000 * groups.iter().map(|group| u64::from(group.ask_every)).min().unwrap_or(60).max(1);
+    let seed = upper::seed()?;
+    let machine = NafGroups::new(client, usim, rules, &seed, parts);
+    Ok(Some(Box::new(NafGroupMachine::new(machine, path))))
 }
 
 /// Makes the machine of a group with an owner.

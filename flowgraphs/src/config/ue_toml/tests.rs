@@ -293,6 +293,50 @@ fn what_is_wrong_is_said_with_its_place() {
     }
 }
 
+/// Groups whose keys a NAF gives: each fault has its place and what to do.
+#[test]
+fn faults_of_groups_of_a_naf_are_said() {
+    let facts = RadioFacts {
+        anchor: Anchor { utc_ns: 0, uncertainty_ns: 0 },
+        real_time: false,
+        draws: Draws::Seeded,
+    };
+    let member = |user: &str, id: &str| format!("[[group.member]]\nidentity = \"{user}\"\nid = \"{id}\"\n");
+    let (one, two) = ("001010000000001@ims.example.org", "001010000000002@ims.example.org");
+    let call = "[[group.plan]]\nat = 1\naction = \"start-call\"\n".to_owned();
+    for solution in ["invitation", "white-list"] {
+        let group = |role: &str| {
+            format!(
+                "[[group]]\nname = \"g\"\nid = \"0000b1\"\nsolution = \"{solution}\"\nrole = \"{role}\"\n"
+            )
+        };
+        for (text, what, remedy) in [
+            (group("manager"), "a manager of a group of a NAF", "role = \"owner\""),
+            (group("owner"), "an owner of a group without members", "[[group.member]]"),
+            (group("owner") + &member("sip bob", "0000b2"), "sip bob", "IMPI"),
+            (group("owner") + &member(one, "0000"), "2 octets", "six hexadecimal digits"),
+            (
+                group("owner") + &member(one, "0000b2") + &member(one, "0000b3"),
+                "a member twice",
+                "remove one",
+            ),
+            (
+                group("owner") + &member(one, "0000b2") + &member(two, "0000b2"),
+                "a member twice",
+                "remove one",
+            ),
+            (group("member") + &call, "a call in a group that has none", "leave it out"),
+            (group("member"), "no NAF is in reach", "group-white-list"),
+            (group("owner") + &member(one, "0000b2") + &member(two, "0000b3"), "no NAF is in reach", "pgk"),
+        ] {
+            let config = UeConfig::from_toml(&format!("name = \"alice\"\n{RADIO}{text}"), "test").unwrap();
+            let built = config.build_with(&keys(), NoStore::default(), facts, Vec::new());
+            let error = built.map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(what) && error.contains(remedy) && error.contains("\"g\""), "{error}");
+        }
+    }
+}
+
 /// A group whose keys come from its manager.
 const SAKKE: &str = "[[group]]\nname = \"g\"\nid = \"0000b1\"\nsolution = \"identity\"\n";
 

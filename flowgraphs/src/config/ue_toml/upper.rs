@@ -2,7 +2,7 @@
 
 use super::blocks::pdu_octets;
 use super::group_keys;
-use super::{Draws, RadioFacts, UeConfig};
+use super::{Draws, Given, RadioFacts, UeConfig};
 use crate::config::groups::layer2_id;
 use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, LinkConfig};
 use sidelink_mac::engine::Config as EngineConfig;
@@ -13,7 +13,6 @@ use sidelink_prose::group_keys::GroupKeyStore;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::clock_guard::ClockGuard;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
-use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_security::discovery::Freshness;
 use sidelink_store::credential::remember_lists;
 use sidelink_store::{CLOCK, Keys, random};
@@ -30,7 +29,7 @@ const CLOCK_AHEAD: u32 = 4;
 /// Builds the stack of `config`, and appends its applications to the given ones.
 pub(super) fn stack<S>(
     config: &UeConfig,
-    (keys, given): (&Keys, Option<(Credential, Trust)>),
+    (keys, given): (&Keys, Given),
     mut store: S,
     facts: RadioFacts,
     sc_period: u64,
@@ -151,7 +150,11 @@ where
     for group in &config.group {
         match group.solution {
             GroupSolution::None => provisioned.add_plain(&group.name, to_group(group.layer2_id()?))?,
-            GroupSolution::Identity | GroupSolution::Owner | GroupSolution::Pgk => {
+            GroupSolution::Identity
+            | GroupSolution::Owner
+            | GroupSolution::Pgk
+            | GroupSolution::Invitation
+            | GroupSolution::WhiteList => {
                 provisioned.add_keyed(&group.name, group.algorithms()?)?;
             }
         }

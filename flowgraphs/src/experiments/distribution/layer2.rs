@@ -164,11 +164,6 @@ impl Layer2 {
         })
     }
 
-    /// Whether nothing waits to be sent.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.stations.iter().all(|station| station.engine.next_address().is_none())
-    }
-
     /// Queues a PDU at a UE.
     ///
     /// # Errors

@@ -225,7 +225,9 @@ impl Meaning {
             GroupEvent::Identity(group_keys::Event::GmkReceived { .. })
             | GroupEvent::Owner(group_owner::Event::In { .. }) => Self::Key,
             GroupEvent::Owner(group_owner::Event::Out(_)) => Self::Out,
-            GroupEvent::Identity(_) | GroupEvent::Owner(_) | GroupEvent::Network(_) => Self::Nothing,
+            GroupEvent::Identity(_) | GroupEvent::Owner(_) | GroupEvent::Naf(_) | GroupEvent::Network(_) => {
+                Self::Nothing
+            }
         }
     }
 }

@@ -1,7 +1,10 @@
-//! A NAF for group keys with its BSF and HSS, and the UEs that reach it, on the simulated clock: TR 33.833 §6.3.2.
+//! A NAF for group keys with its BSF and HSS, on a simulated clock: TR 33.833 §6.3.2. UEs post messages and take theirs.
 //!
 //! Every UE has bootstrapped before: what is counted is what a group adds. A question of the NAF to the BSF takes a round trip; a
 //! push takes two, for the vector of the HSS.
+//!
+//! What is on its way is ordered by its time and its sender, not by who came first: UEs in threads of their own get the same
+//! answers in every run, as long as none is ahead of another by half a round trip.
 
 use crate::experiments::network::messages::Service;
 use crate::experiments::network::naf::naf_id;
@@ -9,24 +12,25 @@ use sidelink_network::aka::Rand;
 use sidelink_network::bsf::{self, Bsf, KeyMaterial, KeyRefusal};
 use sidelink_network::digest::Algorithm;
 use sidelink_network::gba_push::bsf::{self as push, PushBsf, Pushed};
-use sidelink_network::group_naf::message::Cause;
+use sidelink_network::group_naf::message::Answer;
 use sidelink_network::group_naf::{Config, Durable, GroupNaf, Input, Output, RequestId};
-use sidelink_network::group_naf_client::{self as client, GroupNafClient};
+use sidelink_network::group_naf_client as client;
 use sidelink_network::hss::{self, Hss, Node, Purpose, Subject, Ticket, Vector};
-use sidelink_network::identity::{Fqdn, Impi, Imsi, NafId};
+use sidelink_network::identity::{BTid, Fqdn, Impi, Imsi, NafId};
 use sidelink_network::limit::RateLimit;
 use sidelink_network::ub_client::{self, UbClient};
 use sidelink_network::usim::{SqnArray, Usim};
-use sidelink_security::cipher::milenage::Subscriber;
+use sidelink_security::cipher::milenage::Subscriber as Card;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::memory::Memory;
+use sidelink_security::keys::KsNaf;
 use sidelink_ue::air_rng::AirRng;
-use std::collections::BTreeMap;
-
-/// Milliseconds until a UE that was told to try later does, and as many again by chance.
-const LATER: u64 = 1000;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 const BSF: &str = "bsf.mnc001.mcc001.pub.3gppnetwork.org";
+
+/// Sender of what the network itself sends, behind all UEs.
+const NETWORK: usize = usize::MAX;
 
 /// What is under way.
 enum Flight {
@@ -34,7 +38,6 @@ enum Flight {
     Answer(usize, Vec<u8>),
     Key(Ticket, Result<KeyMaterial, KeyRefusal>),
     Pushed(Ticket, Result<Pushed, push::Refusal>),
-    Again(usize),
 }
 
 /// Messages of UEs and NAF, and vectors of the HSS.
@@ -42,6 +45,8 @@ enum Flight {
 pub(crate) struct Traffic {
     pub(crate) messages: u64,
     pub(crate) octets: u64,
+    /// Requests that were answered.
+    pub(crate) round_trips: u64,
     pub(crate) vectors: u64,
 }
 
@@ -51,9 +56,33 @@ impl Traffic {
         Self {
             messages: self.messages - before.messages,
             octets: self.octets - before.octets,
+            round_trips: self.round_trips - before.round_trips,
             vectors: self.vectors - before.vectors,
         }
     }
+}
+
+/// Who is between UEs and NAF.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// Nobody.
+    #[default]
+    Clear,
+    /// Somebody who lets no UE have the first key that it is pushed, nor the first that it did not ask for.
+    Loses,
+    /// Somebody who says every pushed key again after this many milliseconds.
+    Repeats(u64),
+}
+
+/// A subscriber: what its UE needs.
+struct Subscriber {
+    impi: Impi,
+    k: [u8; 16],
+    opc: [u8; 16],
+    b_tid: BTid,
+    ks_naf: KsNaf,
+    /// After bootstrapping.
+    array: SqnArray,
 }
 
 /// The network.
@@ -67,13 +96,25 @@ pub(crate) struct NafNetwork {
     push: PushBsf,
     naf: GroupNaf,
     disk: Memory,
-    clients: Vec<GroupNafClient>,
+    path: Path,
+    lost: BTreeSet<(usize, Pushes)>,
+    subscribers: Vec<Subscriber>,
     by_impi: BTreeMap<Impi, usize>,
-    in_flight: BTreeMap<(UtcTime, u64), Flight>,
+    in_flight: BTreeMap<(UtcTime, usize, u64), Flight>,
     sent: u64,
-    pub(crate) traffic: Traffic,
-    /// Keys that came to UEs: when, to whom, and the PGK ID.
-    keys: Vec<(UtcTime, usize, u8)>,
+    traffic: Traffic,
+    vectors: BTreeMap<Impi, u64>,
+    /// When to note the traffic of before, and it.
+    mark: (UtcTime, Option<Traffic>),
+    /// Messages that have come to UEs, and when.
+    mail: Vec<VecDeque<(UtcTime, Vec<u8>)>>,
+}
+
+/// A key that a UE asked for, or that it is brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Pushes {
+    Asked,
+    Brought,
 }
 
 impl NafNetwork {
@@ -96,19 +137,34 @@ impl NafNetwork {
             push: PushBsf::new(push),
             naf: GroupNaf::new(Config::new(naf.clone()), &rng.octets(), Durable::default()),
             disk: Memory::default(),
-            clients: Vec::new(),
+            path: Path::default(),
+            lost: BTreeSet::new(),
+            subscribers: Vec::new(),
             by_impi: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             sent: 0,
             traffic: Traffic::default(),
-            keys: Vec::new(),
+            vectors: BTreeMap::new(),
+            mark: (UtcTime::from_millis(u64::MAX), None),
+            mail: vec![VecDeque::new(); ues],
             rng,
         };
         for ue in 0..ues {
             network.subscribe(ue, &naf)?;
         }
         network.traffic = Traffic::default();
+        network.vectors.clear();
         Ok(network)
+    }
+
+    /// Puts somebody between UEs and NAF.
+    pub(crate) const fn set_path(&mut self, path: Path) {
+        self.path = path;
+    }
+
+    /// Notes the traffic until then.
+    pub(crate) const fn mark(&mut self, at: UtcTime) {
+        self.mark.0 = at;
     }
 
     /// The name of a UE.
@@ -119,36 +175,77 @@ impl NafNetwork {
         Ok(Imsi::new(&format!("00101{ue:010}"))?.impi(2)?)
     }
 
-    /// Hands something to the client of a UE.
-    pub(crate) fn act(&mut self, ue: usize, input: impl FnOnce(UtcTime) -> client::Input<'static>) {
-        let input = input(self.now);
-        self.clients[ue].handle_input(input);
-        self.follow(ue);
+    /// What the machine of a UE needs: its name, its key from Ub, and its USIM as it was then.
+    pub(crate) fn subscriber(&self, ue: usize) -> Option<(client::Config, Usim)> {
+        let Subscriber { impi, k, opc, b_tid, ks_naf, array } = self.subscribers.get(ue)?;
+        let config = client::Config {
+            impi: impi.clone(),
+            naf_id: naf_id(Service::ProseFunction),
+            b_tid: b_tid.clone(),
+            ks_naf: KsNaf::from(*ks_naf.as_bytes()),
+        };
+        Some((config, Usim::new(Card::with_opc(*k, *opc), array.clone())))
     }
 
-    /// An invitation by the owner, UE 0.
-    pub(crate) fn invite(
-        &mut self,
-        group: sidelink_network::key_delivery::ServiceId,
-        invitee: Impi,
-    ) -> Vec<u8> {
-        let (now, expires) = (self.now, self.now.plus_millis(INVITED));
-        self.clients[0].invite(now, group, invitee, expires)
+    /// Octets for a seed.
+    pub(crate) fn seed(&mut self) -> [u8; 32] {
+        self.rng.octets()
     }
 
-    /// Lets time pass until `end`. Returns the keys that came.
-    pub(crate) fn run_until(&mut self, end: UtcTime) -> Vec<(UtcTime, usize, u8)> {
-        loop {
-            let arrival = self.in_flight.keys().next().map(|(at, _)| *at);
-            let deadline = match self.naf.poll_output() {
-                Output::Timeout(at) => at,
-                // `work` has taken everything.
-                _ => None,
-            };
-            let Some(next) = arrival.into_iter().chain(deadline).min().filter(|next| *next <= end) else {
-                break;
-            };
+    /// The NAF, for whoever runs it.
+    pub(crate) const fn naf(&self) -> &GroupNaf {
+        &self.naf
+    }
+
+    /// What went so far.
+    pub(crate) const fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// What went until the mark, and since then.
+    pub(crate) fn traffic_by_phase(&self) -> [Traffic; 2] {
+        let before = self.mark.1.unwrap_or(self.traffic);
+        [before, self.traffic.since(before)]
+    }
+
+    /// Vectors that the HSS made for a UE.
+    pub(crate) fn vectors_of(&self, ue: usize) -> u64 {
+        let impi = self.subscribers.get(ue).map(|subscriber| &subscriber.impi);
+        impi.and_then(|impi| self.vectors.get(impi)).copied().unwrap_or_default()
+    }
+
+    /// Takes a message of a UE to the NAF.
+    pub(crate) fn post(&mut self, at: UtcTime, ue: usize, octets: Vec<u8>) {
+        self.fly(at.plus_millis(self.round_trip / 2), ue, Flight::Request(ue, octets));
+    }
+
+    /// Returns a message that came to a UE by this time.
+    pub(crate) fn take(&mut self, ue: usize, by: UtcTime) -> Option<Vec<u8>> {
+        let mail = self.mail.get_mut(ue)?;
+        if mail.front().is_none_or(|(at, _)| *at > by) {
+            return None;
+        }
+        mail.pop_front().map(|(_, octets)| octets)
+    }
+
+    /// When something happens next.
+    pub(crate) fn next_event(&mut self) -> Option<UtcTime> {
+        let arrival = self.in_flight.keys().next().map(|(at, ..)| *at);
+        let deadline = match self.naf.poll_output() {
+            Output::Timeout(at) => at,
+            // `work` has taken everything.
+            _ => None,
+        };
+        arrival.into_iter().chain(deadline).min()
+    }
+
+    /// Lets time pass until `end`.
+    pub(crate) fn run_until(&mut self, end: UtcTime) {
+        while let Some(next) = self.next_event().filter(|next| *next <= end) {
             self.now = self.now.max(next);
+            if self.mark.0 <= next && self.mark.1.is_none() {
+                self.mark.1 = Some(self.traffic);
+            }
             match self.in_flight.first_entry().filter(|entry| entry.key().0 <= self.now) {
                 Some(entry) => {
                     let flight = entry.remove();
@@ -161,12 +258,11 @@ impl NafNetwork {
             }
         }
         self.now = self.now.max(end);
-        std::mem::take(&mut self.keys)
     }
 
     fn subscribe(&mut self, ue: usize, naf: &NafId) -> anyhow::Result<()> {
         let (k, opc): ([u8; 16], [u8; 16]) = (self.rng.octets(), self.rng.octets());
-        let card = || Subscriber::with_opc(k, opc);
+        let card = || Card::with_opc(k, opc);
         let imsi = Imsi::new(&format!("00101{ue:010}"))?;
         let impi = Self::user(ue)?;
         self.hss.add(hss::Subscription { imsi, impi: impi.clone(), keys: card(), reserved: 0 })?;
@@ -177,18 +273,12 @@ impl NafNetwork {
         };
         let mut ub = UbClient::new(config, Usim::new(card(), SqnArray::default()));
         let (b_tid, ks_naf, array) = self.bootstrap(&mut ub, naf)?;
-        let config = client::Config { impi: impi.clone(), naf_id: naf.clone(), b_tid, ks_naf };
-        let seed = self.rng.octets();
-        self.clients.push(GroupNafClient::new(config, Usim::new(card(), array), &seed, []));
+        self.subscribers.push(Subscriber { impi: impi.clone(), k, opc, b_tid, ks_naf, array });
         self.by_impi.insert(impi, ue);
         Ok(())
     }
 
-    fn bootstrap(
-        &mut self,
-        ub: &mut UbClient,
-        naf: &NafId,
-    ) -> anyhow::Result<(sidelink_network::identity::BTid, sidelink_security::keys::KsNaf, SqnArray)> {
+    fn bootstrap(&mut self, ub: &mut UbClient, naf: &NafId) -> anyhow::Result<(BTid, KsNaf, SqnArray)> {
         let mut card = SqnArray::default();
         ub.handle_input(ub_client::Input::Bootstrap { cnonce: self.rng.octets() });
         loop {
@@ -239,6 +329,7 @@ impl NafNetwork {
         resynchronisation: Option<hss::Resynchronisation>,
     ) -> Result<sidelink_network::aka::Quintet, hss::Refusal> {
         self.traffic.vectors += 1;
+        *self.vectors.entry(impi.clone()).or_default() += 1;
         let (subject, rand) = (Subject::Impi(impi), Rand(self.rng.octets()));
         let (node, purpose, now) = (Node::Bsf, Purpose::Gba, self.now);
         let request = hss::Request { now, ticket, subject, node, purpose, rand, resynchronisation };
@@ -262,65 +353,55 @@ impl NafNetwork {
         }
     }
 
-    fn send(&mut self, after: u64, flight: Flight) {
-        if let Flight::Request(_, octets) | Flight::Answer(_, octets) = &flight {
-            self.traffic.messages += 1;
-            self.traffic.octets += octets.len() as u64;
-        }
+    fn fly(&mut self, at: UtcTime, from: usize, flight: Flight) {
         self.sent += 1;
-        self.in_flight.insert((self.now.plus_millis(after), self.sent), flight);
+        self.in_flight.insert((at, from, self.sent), flight);
+    }
+
+    /// Sends a UE a message, as far as whoever is between lets it.
+    fn send(&mut self, ue: usize, octets: Vec<u8>) {
+        self.traffic.messages += 1;
+        self.traffic.octets += octets.len() as u64;
+        let at = self.now.plus_millis(self.round_trip / 2);
+        if let (Path::Loses | Path::Repeats(_), Ok(Answer::Push(push))) = (self.path, Answer::parse(&octets))
+        {
+            let is_brought = push.nonce == sidelink_network::group_naf::message::Nonce::NONE;
+            let pushes = if is_brought { Pushes::Brought } else { Pushes::Asked };
+            match self.path {
+                Path::Loses if self.lost.insert((ue, pushes)) => return,
+                Path::Repeats(after) => {
+                    self.fly(at.plus_millis(after), NETWORK, Flight::Answer(ue, octets.clone()));
+                }
+                Path::Clear | Path::Loses => {}
+            }
+        }
+        self.fly(at, NETWORK, Flight::Answer(ue, octets));
     }
 
     fn arrive(&mut self, flight: Flight) {
         let now = self.now;
         match flight {
             Flight::Request(ue, octets) => {
+                self.traffic.messages += 1;
+                self.traffic.octets += octets.len() as u64;
                 let request = RequestId(ue as u64);
                 self.naf.handle_input(Input::Request { now, request, octets: &octets });
-                self.work();
             }
             Flight::Answer(ue, octets) => {
-                self.clients[ue].handle_input(client::Input::Answer { now, octets: &octets });
-                self.follow(ue);
+                if let Some(mail) = self.mail.get_mut(ue) {
+                    mail.push_back((now, octets));
+                }
+                return;
             }
-            Flight::Key(ticket, result) => {
-                self.naf.handle_input(Input::Key { now, ticket, result });
-                self.work();
-            }
-            Flight::Pushed(ticket, result) => {
-                self.naf.handle_input(Input::Pushed { now, ticket, result });
-                self.work();
-            }
-            Flight::Again(ue) => {
-                self.clients[ue].handle_input(client::Input::Again);
-                self.follow(ue);
-            }
+            Flight::Key(ticket, result) => self.naf.handle_input(Input::Key { now, ticket, result }),
+            Flight::Pushed(ticket, result) => self.naf.handle_input(Input::Pushed { now, ticket, result }),
         }
-    }
-
-    /// Does what a client says.
-    fn follow(&mut self, ue: usize) {
-        while let Some(output) = self.clients[ue].poll_output() {
-            match output {
-                client::Output::Request(octets) => {
-                    self.send(self.round_trip / 2, Flight::Request(ue, octets))
-                }
-                client::Output::Store(_) => {
-                    self.clients[ue].handle_input(client::Input::Stored { now: self.now });
-                }
-                client::Output::Key(key) => self.keys.push((self.now, ue, key.pgk_id)),
-                client::Output::Refused(Cause::TooOften | Cause::Busy | Cause::Late) => {
-                    let after = LATER + self.rng.next_u64() % LATER;
-                    self.send(after, Flight::Again(ue));
-                }
-                client::Output::Refused(_) | client::Output::Dropped(_) => {}
-            }
-        }
+        self.work();
     }
 
     /// Does what the NAF says.
     fn work(&mut self) {
-        let (now, half) = (self.now, self.round_trip / 2);
+        let now = self.now;
         loop {
             match self.naf.poll_output() {
                 Output::AskKey { ticket, b_tid } => {
@@ -328,17 +409,18 @@ impl NafNetwork {
                     let naf = naf_id.fqdn.clone();
                     self.bsf.handle_input(bsf::Input::KeyRequest { now, ticket, naf, b_tid, naf_id });
                     if let bsf::Output::Key { ticket, result } = self.bsf.poll_output() {
-                        self.send(self.round_trip, Flight::Key(ticket, result));
+                        self.fly(now.plus_millis(self.round_trip), NETWORK, Flight::Key(ticket, result));
                     }
                 }
                 Output::Push(request) => self.push_key(request),
                 Output::Store { ticket, .. } => self.naf.handle_input(Input::Stored { now, ticket }),
                 Output::Respond { request, octets } => {
-                    self.send(half, Flight::Answer(request.0 as usize, octets));
+                    self.traffic.round_trips += 1;
+                    self.send(request.0 as usize, octets);
                 }
                 Output::Deliver { to, octets } => {
                     if let Some(ue) = self.by_impi.get(&to).copied() {
-                        self.send(half, Flight::Answer(ue, octets));
+                        self.send(ue, octets);
                     }
                 }
                 Output::Event(_) => {}
@@ -357,13 +439,11 @@ impl NafNetwork {
                     self.push.handle_input(push::Input::Vector { now, ticket, result });
                 }
                 push::Output::Answer { ticket, result } => {
-                    self.send(2 * self.round_trip, Flight::Pushed(ticket, result));
+                    let at = now.plus_millis(2 * self.round_trip);
+                    self.fly(at, NETWORK, Flight::Pushed(ticket, result));
                 }
                 push::Output::Timeout(_) => return,
             }
         }
     }
 }
-
-/// Milliseconds that an invitation is good for.
-const INVITED: u64 = 600_000;

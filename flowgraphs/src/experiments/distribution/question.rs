@@ -106,6 +106,8 @@ impl Case {
     pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
         let mut air = self.air()?;
         let (n, now, seed) = (self.members, START, self.seed);
+        // An invitation is to one destination, and has a period of its own.
+        let when = (now, self.pool.period);
         let room = self.pool.block_octets().saturating_sub(HEADERS);
         let way = LongMessages { way: self.way, ..LongMessages::default() }.way(room)?;
         let mut solution: Box<dyn trial::Solution> = match self.solution {
@@ -114,10 +116,10 @@ impl Case {
             Solution::Owner => Box::new(owner::group(n, now, self.pool.period, way, seed)?),
             Solution::Pgk => Box::new(Pkmf::new(n, now, self.round_trip, seed)?),
             Solution::Invitation => {
-                Box::new(Invitations::new(Admission::Invitation, n, now, self.round_trip, seed)?)
+                Box::new(Invitations::new(Admission::Invitation, n, when, self.round_trip, seed)?)
             }
             Solution::WhiteList => {
-                Box::new(Invitations::new(Admission::WhiteList, n, now, self.round_trip, seed)?)
+                Box::new(Invitations::new(Admission::WhiteList, n, when, self.round_trip, seed)?)
             }
         };
         // never the one who is stolen

@@ -83,7 +83,7 @@ fn every_member_gets_the_key_of_a_naf_and_the_one_removed_does_not() {
     for admission in [Admission::Invitation, Admission::WhiteList] {
         let members = 5;
         let mut air = stations(pool(40, 0.1), members + 1);
-        let mut solution = Invitations::new(admission, members, START, 40, 1).unwrap();
+        let mut solution = Invitations::new(admission, members, (START, 40), 40, 1).unwrap();
         let group = Group { members, late: 1, late_after: 1000, patience: 60_000 };
         let trial = trial::run(&mut solution, &mut air, group).unwrap();
         assert_eq!((trial.first.wanted, trial.first.keyed), (4, 4), "{admission:?}: {:?}", trial.first);
@@ -92,6 +92,17 @@ fn every_member_gets_the_key_of_a_naf_and_the_one_removed_does_not() {
         assert_eq!(trial.rekeying.network.vectors, 5, "one each, the owner's too");
         assert_eq!(trial.first.sent.blocks > 0, admission == Admission::Invitation);
     }
+}
+
+/// Whoever comes when three rounds of invitations are over is invited again.
+#[test]
+fn who_comes_late_to_a_naf_gets_the_key() {
+    let pool = question::pool(40, 5, 0.01);
+    let (way, late) = (LongMessageWay::Whole, 0.1);
+    let case = Case { solution: Solution::Invitation, members: 20, pool, way, round_trip: 40, late, seed: 1 };
+    let outcome = case.run().unwrap();
+    let keyed = (outcome.first.keyed, outcome.late.unwrap().keyed, outcome.rekeying.keyed);
+    assert_eq!(keyed, (18, 2, 19));
 }
 
 /// Over PC5, with blocks lost: each solution reaches everybody, who comes late as well, and the new key

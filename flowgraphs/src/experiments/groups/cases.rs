@@ -29,6 +29,10 @@ pub(crate) enum Solution {
     Owner,
     /// PGKs from the PKMF (the standard's way).
     Pkmf,
+    /// A NAF, and invitations of the owner (S3.2).
+    Invitation,
+    /// A NAF, and a list of the owner (S3.2).
+    WhiteList,
 }
 
 impl Solution {
@@ -77,6 +81,20 @@ pub(crate) enum By {
         /// Whether it does.
         known: bool,
     },
+    /// A1: a subscriber that joins by an invitation which it overheard.
+    StolenInvitation,
+    /// A6: the radio of a member that was removed, by the invitation which it has used.
+    OldInvitation,
+    /// A8: a subscriber that is not on the list.
+    NotListed,
+    /// A8: a subscriber that makes and joins groups as fast as it can.
+    Flood,
+    /// A2: somebody between the network and the UEs, who says every pushed key again.
+    RepeatsKeys,
+    /// A3: somebody there who lets no UE have the first key, nor the first new one.
+    LosesKeys,
+    /// A7: whoever runs the NAF listens.
+    CuriousNaf,
 }
 
 /// When everything is said again.
@@ -102,9 +120,13 @@ impl GroupAttack {
         match self.by {
             By::Stranger => "A1",
             By::NotManager | By::Impostor | By::AdHocKey | By::Revoked { .. } => "A4",
-            By::Replay(_) => "A2",
-            By::Middle => "A3",
+            By::Replay(_) | By::RepeatsKeys => "A2",
+            By::Middle | By::LosesKeys => "A3",
             By::RogueOwner => "A5",
+            By::StolenInvitation => "A1",
+            By::OldInvitation => "A6",
+            By::CuriousNaf => "A7",
+            By::NotListed | By::Flood => "A8",
         }
     }
 }
@@ -120,6 +142,10 @@ const PLAIN: GroupScenario = GroupScenario {
 };
 
 const OWNER: GroupScenario = GroupScenario { solution: Solution::Owner, ..PLAIN };
+
+const INVITATION: GroupScenario = GroupScenario { solution: Solution::Invitation, ..PLAIN };
+
+const WHITE_LIST: GroupScenario = GroupScenario { solution: Solution::WhiteList, ..PLAIN };
 
 const fn attack(name: &'static str, what: &'static str, by: By, expect: Expect) -> GroupScenario {
     GroupScenario { name, what, attack: Some(GroupAttack { by, expect }), ..PLAIN }
@@ -235,6 +261,91 @@ pub(crate) const ALL: &[GroupScenario] = &[
         name: "attack-group-owner-unlisted",
         what: "A4 joins with a revoked certificate, the owner has no list yet (T3.4-6)",
         ..OWNER
+    },
+    GroupScenario {
+        name: "group-invitation",
+        what: "an owner invites --members members, to whom a NAF pushes the key; one is removed and hears nothing (S3.2, T3.2-6)",
+        theft: true,
+        ..INVITATION
+    },
+    GroupScenario {
+        name: "group-white-list",
+        what: "a NAF pushes the key to --members members on the owner's list; one is removed and hears nothing (S3.2, T3.2-6)",
+        theft: true,
+        ..WHITE_LIST
+    },
+    GroupScenario {
+        solution: Solution::Invitation,
+        ..attack(
+            "attack-group-invitation-stolen",
+            "A1 overhears the invitations, and joins by them as the subscriber that it is (T3.2-1)",
+            By::StolenInvitation,
+            Expect::Stopped,
+        )
+    },
+    GroupScenario {
+        solution: Solution::Invitation,
+        theft: true,
+        ..attack(
+            "attack-group-invitation-replay",
+            "A6: the radio of a member that was removed joins by the invitation of before (T3.2-2, T3.2-6)",
+            By::OldInvitation,
+            Expect::Stopped,
+        )
+    },
+    GroupScenario {
+        solution: Solution::Invitation,
+        ..attack(
+            "attack-group-invitation-echo",
+            "A2 says all invitations and data again on the air (T3.2-2)",
+            By::Replay(Replay::Soon),
+            Expect::Stopped,
+        )
+    },
+    GroupScenario {
+        solution: Solution::WhiteList,
+        ..attack(
+            "attack-group-white-list-unlisted",
+            "A8, which is not on the list, asks the NAF for the key, and takes no vector (T3.2-3)",
+            By::NotListed,
+            Expect::Stopped,
+        )
+    },
+    GroupScenario {
+        solution: Solution::WhiteList,
+        ..attack(
+            "attack-group-naf-flood",
+            "A8 makes and joins groups 200 times a second while others join, and moves no sequence number (T3.2-4)",
+            By::Flood,
+            Expect::Stopped,
+        )
+    },
+    GroupScenario {
+        solution: Solution::WhiteList,
+        ..attack(
+            "attack-group-gpi-replay",
+            "A2 on the network's path brings every pushed key again (T3.2-5)",
+            By::RepeatsKeys,
+            Expect::Stopped,
+        )
+    },
+    GroupScenario {
+        solution: Solution::Invitation,
+        ..attack(
+            "attack-group-curious-naf",
+            "A7, who runs the NAF, listens to the group: the network knows its keys (T3.2-7)",
+            By::CuriousNaf,
+            Expect::Passes,
+        )
+    },
+    GroupScenario {
+        solution: Solution::Invitation,
+        ..attack(
+            "attack-group-push-lost",
+            "A3 on the network's path takes the first key of every UE, and the first new one: they ask again (T3.2-8)",
+            By::LosesKeys,
+            Expect::Stopped,
+        )
     },
 ];
 

@@ -29,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) attacks: u64,
     /// What the network leg took until the re-keying, and from then on.
     pub(crate) network: Option<[NetworkSpent; 2]>,
+    /// Vectors that the HSS made for an attacker that is a subscriber.
+    pub(crate) vectors: u64,
 }
 
 /// Messages between UEs and the network.
@@ -37,6 +39,8 @@ pub(crate) struct NetworkSpent {
     pub(crate) messages: u64,
     pub(crate) octets: u64,
     pub(crate) round_trips: u64,
+    /// Vectors of the HSS, where they are counted.
+    pub(crate) vectors: Option<u64>,
 }
 
 /// A line of the table.
@@ -59,7 +63,7 @@ pub(crate) struct GroupCosts {
     pub(crate) refused: BTreeMap<String, u64>,
     /// What the network leg took until the re-keying, and from then on.
     pub(crate) network: Option<[NetworkSpent; 2]>,
-    /// Transmissions of the attacker.
+    /// Transmissions of the attacker; at a NAF its requests.
     pub(crate) attacks: u64,
     pub(crate) adversary: Option<String>,
     pub(crate) outcome: Option<String>,
@@ -131,12 +135,8 @@ impl GroupCosts {
                 ("second call", Some(Sort::Joined), left - 1),
             ],
             // Whoever has the key of the group talks under it.
-            Solution::Owner | Solution::Pkmf => [
-                (
-                    if case.scenario.solution == Solution::Pkmf { "delivery" } else { "joins" },
-                    Some(Sort::Got),
-                    n,
-                ),
+            Solution::Owner | Solution::Pkmf | Solution::Invitation | Solution::WhiteList => [
+                (first_phase(case.scenario.solution), Some(Sort::Got), n),
                 ("talk", None, 0),
                 ("re-keying", Some(Sort::Got), left),
                 ("second talk", None, 0),
@@ -172,7 +172,7 @@ impl GroupCosts {
 
     /// What came of it, in words.
     fn judge(&self, case: &GroupCase<'_>, run: &Run) -> String {
-        if let Some(thief) = &self.thief {
+        if let (Some(thief), None) = (&self.thief, case.scenario.attack) {
             return match thief.read_after {
                 0 => "the thief hears nothing".to_owned(),
                 read => format!("the thief reads {read} messages after the re-keying"),
@@ -182,6 +182,7 @@ impl GroupCosts {
         match foreign(run, attack.by) {
             0 if attack.expect == Expect::Denied => "no group while it lasts".to_owned(),
             0 => "stopped".to_owned(),
+            count if attack.by == By::CuriousNaf => format!("{count} messages read"),
             count => format!("{count} times believed"),
         }
     }
@@ -211,6 +212,9 @@ impl GroupCosts {
             return Some(format!("two PDUs of one UE have the header {:02x?}: one key stream", pdu.header));
         }
         let altered = inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
+        if run.vectors > 0 {
+            return Some(format!("the HSS made {} vectors for the attacker", run.vectors));
+        }
         let passes = case.scenario.attack.is_some_and(|attack| attack.expect == Expect::Passes);
         if altered && !passes {
             return Some("data came that nobody of the group sent".to_owned());
@@ -285,6 +289,34 @@ fn foreign(run: &Run, by: By) -> usize {
         By::RogueOwner => run.members.iter().map(got).sum(),
         // Keys that the one whose certificate is revoked got.
         By::Revoked { .. } => other.map_or(0, got),
+        // Keys of a NAF for whom they are not, and what it reads.
+        By::StolenInvitation | By::NotListed | By::Flood => {
+            other.map_or(0, |other| got(other) + read(other, [0, u64::MAX]))
+        }
+        By::OldInvitation => {
+            let Timeline { rekey, end, .. } = run.timeline;
+            other.map_or(0, |other| count(other, [rekey, end], &Sort::Got))
+        }
+        By::CuriousNaf => other.map_or(0, |other| read(other, [0, u64::MAX])),
+        // Keys beyond the first and the new one.
+        By::RepeatsKeys | By::LosesKeys => {
+            noise + run.members.iter().map(|member| got(member).saturating_sub(2)).sum::<usize>()
+        }
+    }
+}
+
+/// Requests for keys that a UE made.
+pub(crate) fn asked(entries: &Entries) -> u64 {
+    count(entries, [0, u64::MAX], &Sort::Asked) as u64
+}
+
+/// What the first phase is.
+const fn first_phase(solution: Solution) -> &'static str {
+    match solution {
+        Solution::Identity => "distribution",
+        Solution::Pkmf => "delivery",
+        Solution::Invitation => "invitations",
+        Solution::Owner | Solution::WhiteList => "joins",
     }
 }
 
@@ -426,7 +458,9 @@ fn thief(run: &Run) -> Thief {
 /// What members refused, and why.
 fn refused(run: &Run) -> BTreeMap<String, u64> {
     let mut refused = BTreeMap::new();
-    for (_, entry) in run.members.iter().flatten() {
+    // What the network refuses an attacker counts as well.
+    let attacker = run.other.iter().filter(|_| run.network.is_some() && !run.has_thief);
+    for (_, entry) in run.members.iter().chain(attacker).flatten() {
         let why = match entry {
             Entry::Key(event) => match sort(event) {
                 Sort::Refused(why) => why,

@@ -69,28 +69,34 @@ fn rows(all: &[GroupCosts]) -> Rows {
     Rows { head, lines }
 }
 
+/// Lines of one who attacks, at most: a flood has thousands.
+const MOST_OF_OTHER: usize = 60;
+
 /// Writes what happened: what the manager, the caller and the stranger lived through, and when members got keys.
 ///
 /// # Errors
 /// What cannot be written.
 pub(crate) fn events(run: &Run, out: &mut dyn Write) -> std::io::Result<()> {
     let mut lines: Vec<(u64, String)> = Vec::new();
-    let mut tell = |name: &str, entries: &Entries| {
-        for (t, entry) in entries {
-            let words = match entry {
-                Entry::Key(event) if sort(event) != Sort::Message => text(event),
-                Entry::Warning(words) => words.clone(),
-                _ => continue,
-            };
-            lines.push((*t, format!("{name:<8} {words}")));
+    let mut tell = |name: &str, entries: &Entries, most: usize| {
+        let words = |(t, entry): &(u64, Entry)| match entry {
+            Entry::Key(event) if sort(event) != Sort::Message => Some((*t, text(event))),
+            Entry::Warning(words) => Some((*t, words.clone())),
+            _ => None,
+        };
+        let all: Vec<_> = entries.iter().filter_map(words).collect();
+        let more = all.len().saturating_sub(most);
+        lines.extend(all.iter().take(most).map(|(t, words)| (*t, format!("{name:<8} {words}"))));
+        if let Some((t, _)) = all.last().filter(|_| more > 0) {
+            lines.push((*t, format!("{name:<8} .. and {more} lines more")));
         }
     };
-    tell("manager", &run.manager);
+    tell("manager", &run.manager, usize::MAX);
     if let Some(caller) = run.members.first() {
-        tell("ue01", caller);
+        tell("ue01", caller, usize::MAX);
     }
     if let Some(other) = &run.other {
-        tell(if run.has_thief { "thief" } else { "mallory" }, other);
+        tell(if run.has_thief { "thief" } else { "mallory" }, other, MOST_OF_OTHER);
     }
     for (number, member) in run.members.iter().enumerate().skip(1) {
         for (t, entry) in member {

@@ -2,9 +2,10 @@
 
 use super::cases::{By, GroupCase, Solution};
 use super::log::TEXT;
+use super::naf;
 use super::timeline::{CONTROL, PRBS, Timeline};
+use crate::config::LongMessageWay;
 use crate::config::ue_toml::UeConfig;
-use crate::config::{ConfigError, LongMessageWay};
 use std::fmt::Write;
 
 /// Identity of the group.
@@ -15,6 +16,9 @@ pub(crate) const GROUP_ID: u32 = 0x00_01a2;
 
 /// Layer-2 ID of the manager.
 const MANAGER_ID: u32 = 0x00_0100;
+
+/// Level of a radio that only listens.
+const SILENT: f64 = -300.0;
 
 /// A UE of an exercise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +68,7 @@ impl Party {
     /// Level of its transmissions: a thief only listens.
     const fn level(self) -> f64 {
         match self {
-            Self::Thief(_) => -300.0,
+            Self::Thief(_) => SILENT,
             Self::Manager | Self::Member(_) | Self::Again | Self::Mallory => 0.0,
         }
     }
@@ -74,13 +78,18 @@ impl Party {
 ///
 /// # Errors
 /// A carrier or pool that cannot be.
-pub(crate) fn config(case: &GroupCase<'_>, party: Party) -> Result<UeConfig, ConfigError> {
+pub(crate) fn config(case: &GroupCase<'_>, party: Party) -> anyhow::Result<UeConfig> {
+    let is_of_naf = naf::is_used(case);
     let mut text = head(case, party);
     match case.scenario.solution {
         Solution::Identity => text += &identity_group(case, party),
         Solution::AdHoc => text += &ad_hoc_group(case, party),
         Solution::Owner => text += &owner_group(case, party),
-        Solution::Pkmf => {
+        Solution::Invitation | Solution::WhiteList if party != Party::Mallory => {
+            text += &naf_group(case, party)?;
+        }
+        // Whoever attacks a NAF has a machine of its own.
+        Solution::Pkmf | Solution::Invitation | Solution::WhiteList => {
             let _ =
                 write!(text, "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"pgk\"\n");
         }
@@ -90,12 +99,16 @@ pub(crate) fn config(case: &GroupCase<'_>, party: Party) -> Result<UeConfig, Con
     }
     let mut config = UeConfig::from_toml(&text, &format!("the scenario's {}", party.name()))?;
     // so that `--snr` is Es/N0 of what they send
-    config.device.level = party.level();
+    config.device.level = if is_of_naf && party == Party::Mallory { SILENT } else { party.level() };
     Ok(config)
 }
 
 fn head(case: &GroupCase<'_>, party: Party) -> String {
-    let (name, id) = (party.name(), party.layer2_id());
+    // Whoever overhears invitations listens to what is for another.
+    let by = case.scenario.attack.map(|attack| attack.by);
+    let ear =
+        if by == Some(By::StolenInvitation) && party == Party::Mallory { Party::Member(1) } else { party };
+    let (name, id) = (party.name(), ear.layer2_id());
     let seed = 1000 * case.seed + u64::from(id & 0xff) + if party == Party::Mallory { 900 } else { 0 };
     let GroupCase { period, mcs, .. } = case;
     let way = match case.way {
@@ -253,6 +266,40 @@ fn owner_group(case: &GroupCase<'_>, party: Party) -> String {
         Party::Mallory => plan(&mut text, timeline.call + 500, "join"),
     }
     text
+}
+
+/// `[[group]]` whose keys a NAF gives.
+fn naf_group(case: &GroupCase<'_>, party: Party) -> anyhow::Result<String> {
+    let timeline = Timeline::of(case);
+    let by = case.scenario.attack.map(|attack| attack.by);
+    let solution = if case.scenario.solution == Solution::Invitation { "invitation" } else { "white-list" };
+    let role = if party == Party::Manager { "owner" } else { "member" };
+    let mut text = format!(
+        "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"{solution}\"\nrole = \"{role}\"\n"
+    );
+    if by == Some(By::LosesKeys) {
+        // so that a member notices while the exercise lasts
+        text += "ask-every = 2\n";
+    }
+    let plan = |text: &mut String, at: u64, action: &str| {
+        let _ = write!(text, "[[group.plan]]\nat = {at}\naction = \"{action}\"\n");
+    };
+    if party == Party::Manager {
+        for member in (1..=case.members).map(Party::Member) {
+            let (user, id) = (naf::user(case, member)?, member.layer2_id());
+            let _ = write!(text, "[[group.member]]\nidentity = \"{user}\"\nid = \"{id:06x}\"\n");
+        }
+        plan(&mut text, timeline.distribute, "distribute");
+        if case.scenario.theft {
+            plan(&mut text, timeline.rekey, "exclude");
+            let _ = writeln!(text, "member = \"{}\"", naf::user(case, Party::Member(case.members))?);
+        } else {
+            plan(&mut text, timeline.rekey, "distribute");
+        }
+    } else if case.scenario.solution == Solution::WhiteList {
+        plan(&mut text, timeline.distribute + 500, "join");
+    }
+    Ok(text)
 }
 
 /// Members as a party lists them: who may call, and to whom a manager sends.

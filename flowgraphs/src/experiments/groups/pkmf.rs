@@ -84,7 +84,12 @@ pub(crate) fn deliver(case: &GroupCase<'_>) -> anyhow::Result<Delivered> {
 
 fn since(meter: &Meter, before: &Meter) -> NetworkSpent {
     let cost = meter.since(before);
-    NetworkSpent { messages: cost.messages, octets: cost.octets, round_trips: cost.round_trips }
+    NetworkSpent {
+        messages: cost.messages,
+        octets: cost.octets,
+        round_trips: cost.round_trips,
+        vectors: None,
+    }
 }
 
 fn impi(index: usize) -> anyhow::Result<Impi> {

@@ -1,16 +1,17 @@
 //! Plays a case: its parties and its attacker on one air, in lock-step.
 
 use super::cases::{By, GroupCase, Mishap, Solution};
-use super::costs::Run;
+use super::costs::{Run, asked};
 use super::keys;
 use super::log::Log;
+use super::naf::{self, Naf};
 use super::parties::{Party, config};
 use super::pkmf;
 use super::timeline::Timeline;
 use crate::attacks::group::GroupMiddle;
 use crate::attacks::impostor::Impostor;
 use crate::attacks::{Attacker, Replayer};
-use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
+use crate::config::ue_toml::{Draws, Given, RadioFacts, UeConfig};
 use anyhow::Context;
 use sidelink_phy::units::Decibel;
 use sidelink_prose::group_keys::Identity;
@@ -19,7 +20,7 @@ use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio, RadioError, Streams};
 use sidelink_store::{KeyStore, Keys, SharedStore};
 use sidelink_ue::clock::Clock;
-use sidelink_ue::{Application, NoStore, Participant, Running, ThreadOptions, Ue};
+use sidelink_ue::{Application, GroupMachine, NoStore, Participant, Running, ThreadOptions, Ue};
 use tempfile::TempDir;
 
 /// Samples per second of the air.
@@ -40,20 +41,13 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     let by = case.scenario.attack.map(|attack| attack.by);
     let attacker = by.filter(|by| matches!(by, By::Replay(_) | By::Middle));
     let air = open_air(case, parties.len() + usize::from(attacker.is_some()))?;
-    let keys = match case.scenario.solution {
-        Solution::Identity | Solution::AdHoc => keys::laboratory(case, &parties)?,
-        Solution::Owner | Solution::Pkmf => Keys::default(),
-    };
-    let network = match case.scenario.solution {
-        Solution::Pkmf => Some(pkmf::deliver(case)?),
-        Solution::Identity | Solution::AdHoc | Solution::Owner => None,
-    };
+    let sources = KeySources::open(case, &parties)?;
     // The air begins when all are there.
     let ports: Vec<_> =
         parties.iter().map(|party| air.attach(port(case, &timeline, *party))).collect::<Result<_, _>>()?;
     let attacking = attacker.map(|by| Ok::<_, RadioError>((by, air.attach(PortConfig::named("mallory"))?)));
     let attacking = attacking.transpose()?;
-    let mut stage = Stage { case, timeline, keys, network, disk: None, running: Vec::new() };
+    let mut stage = Stage { case, timeline, sources, disk: None, running: Vec::new() };
     let mut again = None;
     for (party, radio) in parties.iter().zip(ports) {
         let streams = radio.start()?;
@@ -73,7 +67,8 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         members: Vec::new(),
         other: None,
         attacks: 0,
-        network: stage.network.as_ref().map(|network| network.spent),
+        network: stage.sources.pkmf.as_ref().map(|pkmf| pkmf.spent),
+        vectors: 0,
     };
     if let Some(streams) = again {
         stage.end(Party::Member(1), &mut run)?;
@@ -82,8 +77,13 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     for party in parties {
         stage.end(party, &mut run)?;
     }
-    if case.scenario.theft && case.scenario.solution.steals_the_radio() {
+    if case.scenario.theft && is_radio_stolen(case) {
         run.other = run.members.last().cloned();
+    }
+    if let Some(naf) = &stage.sources.naf {
+        run.network = Some(naf.spent());
+        run.vectors = naf.vectors_of_attacker();
+        run.attacks = run.other.as_ref().map_or(0, asked);
     }
     if let Some(attacking) = attacking {
         run.attacks = attacking.end()?;
@@ -91,12 +91,53 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     Ok(run)
 }
 
+/// Where the keys of a case come from.
+struct KeySources {
+    keys: Keys,
+    pkmf: Option<pkmf::Delivered>,
+    naf: Option<Naf>,
+}
+
+impl KeySources {
+    fn open(case: &GroupCase<'_>, parties: &[Party]) -> anyhow::Result<Self> {
+        let keys = match case.scenario.solution {
+            Solution::Identity | Solution::AdHoc => keys::laboratory(case, parties)?,
+            Solution::Owner | Solution::Pkmf | Solution::Invitation | Solution::WhiteList => Keys::default(),
+        };
+        let pkmf = (case.scenario.solution == Solution::Pkmf).then(|| pkmf::deliver(case)).transpose()?;
+        let naf = naf::is_used(case).then(|| Naf::open(case)).transpose()?;
+        Ok(Self { keys, pkmf, naf })
+    }
+
+    /// What a party has: keys of a store, what is in no file, and a machine that is not of its configuration.
+    fn of(&self, case: &GroupCase<'_>, party: Party) -> anyhow::Result<(Keys, Given, Machine)> {
+        let is_owner = case.scenario.solution == Solution::Owner;
+        let mut given = Given {
+            certificate: is_owner.then(|| keys::certificate(case, party)).transpose()?,
+            ..Given::default()
+        };
+        let mut machine = self.pkmf.as_ref().and_then(|pkmf| pkmf.machine(party));
+        if let Some(naf) = &self.naf {
+            match naf.attacker(party, case.scenario.attack.map(|attack| attack.by))? {
+                Some(attacker) => machine = Some(attacker),
+                None => {
+                    given.naf = Some(naf.access(party)?);
+                    given.altered = naf.altered(party, case)?;
+                }
+            }
+        }
+        Ok((self.keys.for_ue(&party.name()), given, machine))
+    }
+}
+
+/// A machine of group keys, if there is one.
+type Machine = Option<Box<dyn GroupMachine>>;
+
 /// The UEs of a case that run, and what they are made of.
 struct Stage<'a> {
     case: &'a GroupCase<'a>,
     timeline: Timeline,
-    keys: Keys,
-    network: Option<pkmf::Delivered>,
+    sources: KeySources,
     /// The key store of the one that is killed, in a folder that goes with it.
     disk: Option<(SharedStore, TempDir)>,
     running: Vec<(Party, Running<Ue>, Log)>,
@@ -105,24 +146,19 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// Builds a party, and lets it run.
     fn begin(&mut self, party: Party, streams: Streams) -> anyhow::Result<()> {
-        let Self { case, timeline, keys, network, .. } = &*self;
+        let Self { case, timeline, sources, .. } = &*self;
         let config = config(case, party)?;
-        let own = keys.for_ue(&party.name());
-        let given = match case.scenario.solution {
-            Solution::Identity | Solution::AdHoc | Solution::Pkmf => None,
-            Solution::Owner => Some(keys::certificate(case, party)?),
-        };
+        let (own, given, machine) = sources.of(case, party)?;
         let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
         let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
         let log = Log::default();
         let ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
-        let machine = network.as_ref().and_then(|network| network.machine(party));
         let duration = timeline.duration(case, party);
         let is_killed =
             case.scenario.mishap == Some(Mishap::Crash) && matches!(party, Party::Member(1) | Party::Again);
         let mut ue = match is_killed {
-            true => config.build_certified(&own, self.disk(&own)?, facts, ears, given)?,
-            false => config.build_certified(&own, NoStore::default(), facts, ears, given)?,
+            true => config.build_given(&own, self.disk(&own)?, facts, ears, given)?,
+            false => config.build_given(&own, NoStore::default(), facts, ears, given)?,
         };
         ue.set_on_air(log.on_air());
         if let Some(machine) = machine {
@@ -202,17 +238,25 @@ fn parties(case: &GroupCase<'_>) -> Vec<Party> {
     if case.scenario.mishap == Some(Mishap::Crash) {
         parties.push(Party::Again);
     }
-    if case.scenario.theft && !case.scenario.solution.steals_the_radio() {
+    if case.scenario.theft && !is_radio_stolen(case) {
         parties.push(Party::Thief(case.members));
     }
-    if case
-        .scenario
-        .attack
-        .is_some_and(|attack| !matches!(attack.by, By::Replay(_) | By::Middle | By::RogueOwner))
-    {
+    let has_ue = |by| match by {
+        By::Stranger | By::NotManager | By::Impostor | By::AdHocKey | By::Revoked { .. } => true,
+        By::StolenInvitation | By::NotListed | By::Flood | By::CuriousNaf => true,
+        By::Replay(_) | By::Middle | By::RogueOwner => false,
+        By::OldInvitation | By::RepeatsKeys | By::LosesKeys => false,
+    };
+    if case.scenario.attack.is_some_and(|attack| has_ue(attack.by)) {
         parties.push(Party::Mallory);
     }
     parties
+}
+
+/// Whether a thief has the radio of a member, and not what is in its key store: where keys are drawn for a join, come over the
+/// network, or are of an ad-hoc group, they are in none.
+fn is_radio_stolen(case: &GroupCase<'_>) -> bool {
+    case.scenario.solution.steals_the_radio() || naf::is_used(case)
 }
 
 /// The radio of a party: of one that comes later it begins later.

@@ -2,7 +2,7 @@
 
 use sidelink_prose::group_keys::Event as Identity;
 use sidelink_prose::group_owner::Event as Owner;
-use sidelink_ue::{GroupEvent, NetworkKey};
+use sidelink_ue::{GroupEvent, NafEvent, NetworkKey};
 
 /// What an event means for the costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) enum Sort {
     Called,
     /// This UE has the key of a call.
     Joined,
+    /// This UE asks the network for a key.
+    Asked,
     /// A received message was refused, for this reason.
     Refused(String),
     /// A message was sent or believed: its octets stand elsewhere.
@@ -43,6 +45,16 @@ pub(crate) fn sort(event: &GroupEvent) -> Sort {
         },
         GroupEvent::Network(NetworkKey::Given { .. }) => Sort::Got,
         GroupEvent::Network(NetworkKey::Withdrawn { .. }) => Sort::Other,
+        GroupEvent::Naf(event) => match event {
+            NafEvent::Inviting { missing, .. } => Sort::Made(*missing),
+            NafEvent::Complete { .. } => Sort::Complete,
+            NafEvent::Key { .. } => Sort::Got,
+            NafEvent::Refused { why, .. } | NafEvent::Dropped(why) | NafEvent::Passed { why, .. } => {
+                Sort::Refused(why.clone())
+            }
+            NafEvent::Joining { .. } => Sort::Asked,
+            NafEvent::Joined { .. } | NafEvent::Out { .. } | NafEvent::Expired { .. } => Sort::Other,
+        },
         GroupEvent::Owner(event) => match event {
             Owner::Epoch { members, .. } => Sort::Made(*members),
             Owner::In { .. } => Sort::Got,

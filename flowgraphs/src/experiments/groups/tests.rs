@@ -1,6 +1,6 @@
 //! Scenarios of groups, played with few members.
 
-use super::cases::{ALL, GroupCase, GroupScenario};
+use super::cases::{ALL, GroupCase, GroupScenario, Solution};
 use super::costs::{GroupCosts, Run};
 use super::log::{DataPdu, Entry};
 use super::timeline::Timeline;
@@ -106,6 +106,66 @@ fn a_revoked_member_hears_nothing_under_the_next_pgk() {
     assert!(costs.network.is_some_and(|spent| spent[1].octets > 0));
 }
 
+/// An owner invites over the air, a NAF pushes the key; who is removed hears nothing under the next one. T3.2-6.
+#[test]
+fn a_removed_member_hears_nothing_under_the_next_key_of_a_naf() {
+    for name in ["group-invitation", "group-white-list"] {
+        let (events, costs) = play(&case(name, 3, 20.0));
+        assert_eq!(reached(&costs), [(3, 3), (0, 0), (2, 2), (0, 0)], "{events}");
+        check_thief(&costs);
+        let is_invited = name == "group-invitation";
+        let invitations = &costs.phases[0];
+        // Two blocks each, at least.
+        assert_eq!(
+            (invitations.msgs >= 3, invitations.n_tb >= 6),
+            (is_invited, is_invited),
+            "{invitations:?}"
+        );
+        assert!(!is_invited || events.contains("all have joined"), "{events}");
+        let vectors = costs.network.unwrap().map(|spent| spent.vectors);
+        assert_eq!(vectors, [Some(4), Some(3)], "one for each key of each UE\n{events}");
+    }
+}
+
+/// What a NAF refuses, over the air and the network; each for its own reason. T3.2-1 to T3.2-5, T3.2-8.
+#[test]
+fn attacks_on_a_naf_are_stopped_by_what_is_there_for_them() {
+    for (name, why) in [
+        ("attack-group-invitation-stolen", "the invitation is not the owner's, for another user"),
+        ("attack-group-invitation-replay", "the invitation is not the owner's, for another user"),
+        ("attack-group-white-list-unlisted", "not on the list"),
+        ("attack-group-naf-flood", "the tag is wrong"),
+        ("attack-group-gpi-replay", "this GPI came before"),
+        ("attack-group-invitation-echo", "PDCP: "),
+    ] {
+        let case = case(name, 2, 20.0);
+        let (events, costs) = play(&case);
+        assert_eq!(costs.unexpected(&case), None, "{name}\n{events}");
+        assert!(costs.refused.keys().any(|key| key.contains(why)), "{name}: {:?}", costs.refused);
+        let by_requests = !matches!(name, "attack-group-gpi-replay" | "attack-group-invitation-echo");
+        assert!(!by_requests || costs.attacks > 5, "{name}: {} requests", costs.attacks);
+    }
+}
+
+/// What is lost on the way to the UEs is asked for again, and takes no vector but for the key that was missed. T3.2-8.
+#[test]
+fn a_lost_push_is_asked_for_again() {
+    let case = case("attack-group-push-lost", 2, 20.0);
+    let (events, costs) = play(&case);
+    assert_eq!(costs.unexpected(&case), None, "{events}");
+    let vectors = costs.network.unwrap().map(|spent| spent.vectors);
+    assert_eq!(vectors, [Some(3), Some(5)], "{events}");
+}
+
+/// The network knows the keys of its groups. T3.2-7.
+#[test]
+fn whoever_runs_the_naf_reads_the_group() {
+    let case = case("attack-group-curious-naf", 2, 20.0);
+    let (events, costs) = play(&case);
+    assert_eq!(costs.unexpected(&case), None, "{events}");
+    assert!(costs.outcome.unwrap().contains("messages read"));
+}
+
 /// Coded fragments carry the same messages.
 #[test]
 fn a_coded_message_arrives_as_a_whole_one() {
@@ -162,6 +222,14 @@ fn campaign(members: usize, which: impl Fn(&GroupScenario) -> bool) {
 #[ignore = "minutes"]
 fn twenty_members() {
     campaign(20, |scenario| scenario.attack.is_none());
+}
+
+/// A minute. Run it with
+/// `cargo test --release -p sidelink-flowgraphs --lib groups::tests::groups_of_a_naf -- --ignored --nocapture`.
+#[test]
+#[ignore = "a minute"]
+fn groups_of_a_naf_at_three_ratios() {
+    campaign(2, |scenario| matches!(scenario.solution, Solution::Invitation | Solution::WhiteList));
 }
 
 /// Minutes. Run it with

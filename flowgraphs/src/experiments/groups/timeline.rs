@@ -53,13 +53,19 @@ impl Timeline {
         };
         let message = case.period * periods(case.period, case.mcs, octets);
         let spacing = match case.scenario.solution {
-            Solution::Identity | Solution::Pkmf => message,
+            Solution::Identity | Solution::Pkmf | Solution::Invitation | Solution::WhiteList => message,
             // A link is set up first: two long messages, three short ones, and what is made durable between them.
             Solution::AdHoc => 4 * message + 8 * case.period,
             // Three long messages, two short ones, and what is made durable between them.
             Solution::Owner => 3 * message + 4 * case.period,
         };
-        let distribution = 2 * spacing * case.members as u64 + 12 * case.period + 1500;
+        // Three rounds of invitations; what is lost on the way to a NAF is asked for again.
+        let rounds = match (case.scenario.solution, case.scenario.attack.map(|attack| attack.by)) {
+            (_, Some(By::LosesKeys | By::Flood)) => 8000,
+            (Solution::Invitation | Solution::WhiteList, _) => 4500,
+            _ => 0,
+        };
+        let distribution = 2 * spacing * case.members as u64 + 12 * case.period + 1500 + rounds;
         let call = CALL.max(10 * case.period);
         let distribute = 200;
         let first_call = distribute + distribution;

@@ -19,6 +19,8 @@ fn requests() -> Vec<Request> {
         Body::Join(Some(vec![5; 70])),
         Body::Refresh(vec![]),
         Body::Refresh(vec![user(9)]),
+        Body::State(vec![]),
+        Body::State(vec![user(1), user(2)]),
     ];
     let tokens = [None, Some(Resynchronisation { rand: Rand([6; 16]), auts: Auts([7; 14]) })];
     let all = bodies.into_iter().flat_map(|body| tokens.map(|token| (body.clone(), token)));
@@ -37,12 +39,19 @@ fn push() -> Push {
     Push { group: GROUP, nonce: nonce(), pgk_id: 5, expires: 77, gpi: vec![8; 100], wrapped: [9; 40] }
 }
 
+fn state() -> message::State {
+    let joined = vec![true, false, false, false, false, false, false, true, false, true];
+    message::State { group: GROUP, nonce: nonce(), pgk_id: Some(3), joined }
+}
+
 fn all() -> Vec<Vec<u8>> {
     let mut all: Vec<_> = requests().iter().map(|request| request.emit(&key()).unwrap()).collect();
     let b_tid = BTid::new("YWJj@bsf.example.org").unwrap();
     let invitation = Invitation { group: GROUP, nonce: nonce(), b_tid, invitee: user(1), expires: 9 };
     all.push(invitation.emit(&key()));
     all.push(push().emit(&key()).unwrap());
+    all.push(state().emit(&key()).unwrap());
+    all.push(message::State { pgk_id: None, joined: vec![], ..state() }.emit(&key()).unwrap());
     all.extend((1..14).map(|cause| [&[6][..], &GROUP.0, &[4; 16], &[cause]].concat()));
     all
 }
@@ -70,6 +79,7 @@ fn every_message_comes_back_and_nothing_shorter_or_longer_is_one() {
         assert!(!is_message(&[&octets[..], &[0]].concat()));
     }
     assert_eq!(Answer::parse(&push().emit(&key()).unwrap()), Ok(Answer::Push(push())));
+    assert_eq!(Answer::parse(&state().emit(&key()).unwrap()), Ok(Answer::State(state())));
     let refused = Answer::Reject { group: GROUP, nonce: nonce(), cause: Cause::Replay };
     assert_eq!(Answer::parse(&reject(GROUP, nonce(), Cause::Replay)), Ok(refused));
 }
@@ -85,6 +95,12 @@ fn reserved_values_and_what_is_too_long() {
     }
     let without = Push { pgk_id: 0, ..push() }.emit(&key()).unwrap();
     assert!(Answer::parse(&without).is_err());
+    let mut octets = state().emit(&key()).unwrap();
+    let last = octets.len() - TAG - 1;
+    octets[last] |= 1;
+    assert!(Answer::parse(&octets).is_err(), "a bit of an eleventh of ten");
+    let too_many = message::State { joined: vec![true; message::MOST_MEMBERS + 1], ..state() };
+    assert!(too_many.emit(&key()).is_err());
     let many = vec![user(1); message::MOST_MEMBERS + 1];
     let request = Request { body: Body::Refresh(many), ..requests()[0].clone() };
     assert!(request.emit(&key()).is_err());
@@ -133,7 +149,7 @@ fn a_tag_covers_every_octet() {
 
 proptest! {
     #[test]
-    fn any_octets_are_parsed_or_refused(mut octets: Vec<u8>, number in 0_u8..8) {
+    fn any_octets_are_parsed_or_refused(mut octets: Vec<u8>, number in 0_u8..10) {
         for start in [None, Some(number)] {
             if let (Some(number), [first, ..]) = (start, &mut octets[..]) {
                 *first = number;
@@ -147,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_message_does_not_panic(which in 0_usize..27, at in 0_usize..300, value: u8) {
+    fn a_changed_message_does_not_panic(which in 0_usize..33, at in 0_usize..300, value: u8) {
         let mut octets = all()[which].clone();
         let at = at % octets.len();
         octets[at] = value;
@@ -155,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn naf_and_ue_survive_any_octets(octets: Vec<u8>, which in 0_usize..27, known: bool) {
+    fn naf_and_ue_survive_any_octets(octets: Vec<u8>, which in 0_usize..33, known: bool) {
         let mut world = World::new(1);
         let octets = if known { all()[which].clone() } else { octets };
         world.send(&octets);

@@ -1,6 +1,7 @@
 //! A NAF with its BSF and HSS, and UEs.
 
 use sidelink_security::cipher::milenage::Subscriber;
+use sidelink_security::counter::UtcTime;
 use sidelink_security::keys::KsNaf;
 
 use super::super::message::{Answer, Body, Cause, Nonce, Policy, Request};
@@ -18,17 +19,17 @@ use crate::testing::{World as Core, naf, name};
 use crate::ub_client::{self, UbClient};
 use crate::usim::{SqnArray, Usim};
 
-pub(super) const GROUP: ServiceId = ServiceId([1, 2, 3]);
-pub(super) const FIRE: ServiceId = ServiceId([1, 2, 4]);
+pub(crate) const GROUP: ServiceId = ServiceId([1, 2, 3]);
+pub(crate) const FIRE: ServiceId = ServiceId([1, 2, 4]);
 
 /// Milliseconds that invitations are good for.
-pub(super) const INVITED: u64 = 600_000;
+pub(crate) const INVITED: u64 = 600_000;
 
 fn imsi(ue: usize) -> Imsi {
     Imsi::new(&format!("0010155500000{ue:02}")).unwrap()
 }
 
-pub(super) fn user(ue: usize) -> Impi {
+pub(crate) fn user(ue: usize) -> Impi {
     imsi(ue).impi(2).unwrap()
 }
 
@@ -36,28 +37,32 @@ fn keys(ue: usize) -> Subscriber {
     Subscriber::with_opc([ue as u8; 16], [5; 16])
 }
 
-pub(super) struct World {
+pub(crate) struct World {
     core: Core,
     push: PushBsf,
-    pub(super) naf: GroupNaf,
-    pub(super) disk: Durable,
+    pub(crate) naf: GroupNaf,
+    pub(crate) disk: Durable,
     clients: Vec<GroupNafClient>,
-    pub(super) cards: Vec<SqnArray>,
+    pub(crate) cards: Vec<SqnArray>,
     names: Vec<(BTid, [u8; 32])>,
     /// Keys that each UE was given: PGK ID and PGK.
-    pub(super) keys: Vec<Vec<(u8, [u8; 32])>>,
+    pub(crate) keys: Vec<Vec<(u8, [u8; 32])>>,
     /// Messages between UEs and NAF.
-    pub(super) traffic: Vec<(usize, Vec<u8>)>,
+    pub(crate) traffic: Vec<(usize, Vec<u8>)>,
     /// What was answered that no client waited for: the cause, none for a key.
-    pub(super) answers: Vec<Option<Cause>>,
+    pub(crate) answers: Vec<Option<Cause>>,
+    /// What clients were told of groups.
+    pub(crate) states: Vec<client::GroupState>,
+    /// Where messages to UEs go instead of to their clients.
+    pub(crate) diverted: Option<Vec<(usize, Vec<u8>)>>,
     /// The next answer is lost.
-    pub(super) loses: bool,
-    pub(super) store_works: bool,
-    pub(super) store_hangs: bool,
+    pub(crate) loses: bool,
+    pub(crate) store_works: bool,
+    pub(crate) store_hangs: bool,
     hanging: Vec<(Ticket, Vec<Change>)>,
-    pub(super) bsf_is_silent: bool,
+    pub(crate) bsf_is_silent: bool,
     /// A client asked by itself.
-    pub(super) asks_again: bool,
+    pub(crate) asks_again: bool,
     drawn: u64,
     starts: u8,
     /// Vectors of the bootstrapping runs.
@@ -65,7 +70,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(ues: usize) -> Self {
+    pub(crate) fn new(ues: usize) -> Self {
         let mut core = Core::new(|config| config.rate.interval = 0);
         let mut names = Vec::new();
         let mut cards = Vec::new();
@@ -90,6 +95,8 @@ impl World {
             keys: vec![Vec::new(); ues],
             traffic: Vec::new(),
             answers: Vec::new(),
+            states: Vec::new(),
+            diverted: None,
             loses: false,
             store_works: true,
             store_hangs: false,
@@ -104,42 +111,59 @@ impl World {
         world
     }
 
-    fn client(&self, ue: usize) -> GroupNafClient {
+    /// The settings of a UE's client, and its USIM.
+    pub(crate) fn card(&self, ue: usize) -> (client::Config, Usim) {
         let config =
             client::Config { impi: user(ue), naf_id: naf(), b_tid: self.b_tid(ue), ks_naf: self.ks_naf(ue) };
-        let groups = (!self.keys[ue].is_empty() || self.naf.group(GROUP).is_some()).then_some(GROUP);
-        GroupNafClient::new(config, Usim::new(keys(ue), self.cards[ue].clone()), &[ue as u8; 32], groups)
+        (config, Usim::new(keys(ue), self.cards[ue].clone()))
     }
 
-    pub(super) fn b_tid(&self, ue: usize) -> BTid {
+    /// Hands the NAF a request of a UE.
+    pub(crate) fn ask(&mut self, ue: usize, octets: &[u8]) {
+        let request = RequestId(ue as u64);
+        self.naf.handle_input(Input::Request { now: self.core.now, request, octets });
+        self.work();
+    }
+
+    pub(crate) fn now(&self) -> UtcTime {
+        self.core.now
+    }
+
+    fn client(&self, ue: usize) -> GroupNafClient {
+        let (config, usim) = self.card(ue);
+        let groups = (!self.keys[ue].is_empty() || self.naf.group(GROUP).is_some()).then_some(GROUP);
+        GroupNafClient::new(config, usim, &[ue as u8; 32], groups)
+    }
+
+    pub(crate) fn b_tid(&self, ue: usize) -> BTid {
         self.names[ue].0.clone()
     }
 
-    pub(super) fn ks_naf(&self, ue: usize) -> KsNaf {
+    pub(crate) fn ks_naf(&self, ue: usize) -> KsNaf {
         KsNaf::from(self.names[ue].1)
     }
 
     /// Vectors that were fetched for pushes.
-    pub(super) fn asked(&self) -> u32 {
+    pub(crate) fn asked(&self) -> u32 {
         u32::from(self.core.asked - self.bootstrapped)
     }
 
     /// All that the HSS has reserved: it rises with every block of SEQ.
-    pub(super) fn sqn(&self) -> String {
+    pub(crate) fn sqn(&self) -> String {
         format!("{:?}", self.core.counters)
     }
 
-    pub(super) fn key(&self, ue: usize) -> (u8, [u8; 32]) {
+    pub(crate) fn key(&self, ue: usize) -> (u8, [u8; 32]) {
         *self.keys[ue].last().expect("a key")
     }
 
     /// The UE's memory is lost, its USIM and its keys are not.
-    pub(super) fn reboot(&mut self, ue: usize) {
+    pub(crate) fn reboot(&mut self, ue: usize) {
         self.clients[ue] = self.client(ue);
     }
 
     /// The NAF's memory is lost.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.starts += 1;
         let mut durable = Durable::default();
         for group in self.disk.groups.values() {
@@ -152,7 +176,7 @@ impl World {
         self.naf = GroupNaf::new(Config::new(naf()), &[self.starts; 32], durable);
     }
 
-    pub(super) fn pass(&mut self, millis: u64) {
+    pub(crate) fn pass(&mut self, millis: u64) {
         self.core.now = self.core.now.plus_millis(millis);
         self.naf.handle_input(Input::Tick { now: self.core.now });
         self.work();
@@ -163,61 +187,68 @@ impl World {
         self.follow(ue);
     }
 
-    pub(super) fn create(&mut self, ue: usize, policy: Policy) {
+    pub(crate) fn create(&mut self, ue: usize, policy: Policy) {
         let now = self.core.now;
         self.act(ue, client::Input::Create { now, group: GROUP, policy });
         assert_eq!(self.keys[ue].len(), 1);
     }
 
-    pub(super) fn invite(&mut self, ue: usize, invitee: usize) -> Vec<u8> {
+    pub(crate) fn invite(&mut self, ue: usize, invitee: usize) -> Vec<u8> {
         let (now, expires) = (self.core.now, self.core.now.plus_millis(INVITED));
         self.clients[ue].invite(now, GROUP, user(invitee), expires)
     }
 
-    pub(super) fn join_now(&mut self, ue: usize, invitation: Option<Vec<u8>>) {
+    pub(crate) fn join_now(&mut self, ue: usize, invitation: Option<Vec<u8>>) {
         let now = self.core.now;
         self.act(ue, client::Input::Join { now, group: GROUP, invitation });
     }
 
     /// Some time later.
-    pub(super) fn join(&mut self, ue: usize, invitation: Option<Vec<u8>>) {
+    pub(crate) fn join(&mut self, ue: usize, invitation: Option<Vec<u8>>) {
         self.pass(10_000);
         let had = self.keys[ue].len();
         self.join_now(ue, invitation);
         assert_eq!(self.keys[ue].len(), had + 1);
     }
 
-    pub(super) fn refresh_now(&mut self, ue: usize, removed: Vec<Impi>) {
+    pub(crate) fn refresh_now(&mut self, ue: usize, removed: Vec<Impi>) {
         let now = self.core.now;
         self.act(ue, client::Input::Refresh { now, group: GROUP, removed });
     }
 
-    pub(super) fn refresh(&mut self, ue: usize, removed: Vec<Impi>) {
+    pub(crate) fn refresh(&mut self, ue: usize, removed: Vec<Impi>) {
         self.pass(10_000);
         self.refresh_now(ue, removed);
     }
 
-    pub(super) fn again(&mut self, ue: usize) {
+    /// What a UE is told that asks how its group is.
+    pub(crate) fn state(&mut self, ue: usize, users: Vec<Impi>) -> Option<client::GroupState> {
+        let now = self.core.now;
+        self.act(ue, client::Input::State { now, group: GROUP, users });
+        self.states.pop()
+    }
+
+    pub(crate) fn again(&mut self, ue: usize) {
         self.act(ue, client::Input::Again);
     }
 
     /// Why a UE may not join.
-    pub(super) fn refused(&mut self, ue: usize, invitation: Option<Vec<u8>>) -> Cause {
+    pub(crate) fn refused(&mut self, ue: usize, invitation: Option<Vec<u8>>) -> Cause {
         let octets = self.request(ue, Body::Join(invitation));
         self.send(&octets).expect("a refusal")
     }
 
-    pub(super) fn refused_of(&mut self, group: ServiceId, ue: usize) -> Cause {
+    pub(crate) fn refused_of(&mut self, group: ServiceId, ue: usize) -> Cause {
         let octets = self.request_of(group, ue, Body::Join(None));
         self.send(&octets).expect("a refusal")
     }
 
-    pub(super) fn request(&mut self, ue: usize, body: Body) -> Vec<u8> {
+    pub(crate) fn request(&mut self, ue: usize, body: Body) -> Vec<u8> {
         self.request_of(GROUP, ue, body)
     }
 
     /// A request that a UE could send, with a nonce of its own.
-    pub(super) fn request_of(&mut self, group: ServiceId, ue: usize, body: Body) -> Vec<u8> {
+    pub(crate) fn request_of(&mut self, group: ServiceId, ue: usize, body: Body) -> Vec<u8> {
         self.drawn += 1;
         let mut nonce = [0; 16];
         nonce[..8].copy_from_slice(&(self.core.now.millis() + 100).to_be_bytes());
@@ -228,7 +259,7 @@ impl World {
     }
 
     /// Sends a request that no client made. Returns why it was refused.
-    pub(super) fn send(&mut self, octets: &[u8]) -> Option<Cause> {
+    pub(crate) fn send(&mut self, octets: &[u8]) -> Option<Cause> {
         self.answers.clear();
         let request = RequestId(u64::MAX);
         self.naf.handle_input(Input::Request { now: self.core.now, request, octets });
@@ -237,7 +268,7 @@ impl World {
     }
 
     /// Gives a UE a message. Returns why it was passed over.
-    pub(super) fn hear(&mut self, ue: usize, octets: &[u8]) -> Option<client::Dropped> {
+    pub(crate) fn hear(&mut self, ue: usize, octets: &[u8]) -> Option<client::Dropped> {
         self.asks_again = false;
         let now = self.core.now;
         self.clients[ue].handle_input(client::Input::Answer { now, octets });
@@ -253,7 +284,7 @@ impl World {
     }
 
     /// Gives a UE a message, and another while its USIM stores. Returns whether a key comes of it.
-    pub(super) fn hear_and_store(&mut self, ue: usize, one: &[u8], two: &[u8], works: bool) -> bool {
+    pub(crate) fn hear_and_store(&mut self, ue: usize, one: &[u8], two: &[u8], works: bool) -> bool {
         let (now, client) = (self.core.now, &mut self.clients[ue]);
         client.handle_input(client::Input::Answer { now, octets: one });
         assert!(matches!(client.poll_output(), Some(client::Output::Store(_))));
@@ -289,6 +320,7 @@ impl World {
                 assert!(key.expires > now);
                 self.keys[ue].push((key.pgk_id, *key.pgk.as_bytes()));
             }
+            client::Output::State(state) => self.states.push(state),
             client::Output::Refused(_) | client::Output::Dropped(_) => {}
         }
     }
@@ -297,6 +329,9 @@ impl World {
         self.traffic.push((ue, octets.to_vec()));
         if std::mem::take(&mut self.loses) {
             return;
+        }
+        if let Some(diverted) = &mut self.diverted {
+            return diverted.push((ue, octets.to_vec()));
         }
         let now = self.core.now;
         self.clients[ue].handle_input(client::Input::Answer { now, octets });
@@ -322,7 +357,7 @@ impl World {
                 Output::Store { ticket, .. } => self.naf.handle_input(Input::StoreFailed { now, ticket }),
                 Output::Respond { request: RequestId(u64::MAX), octets } => {
                     self.answers.push(match Answer::parse(&octets).unwrap() {
-                        Answer::Push(_) => None,
+                        Answer::Push(_) | Answer::State(_) => None,
                         Answer::Reject { cause, .. } => Some(cause),
                     });
                 }
@@ -337,7 +372,7 @@ impl World {
         }
     }
 
-    pub(super) fn finish_store(&mut self) {
+    pub(crate) fn finish_store(&mut self) {
         for (ticket, changes) in std::mem::take(&mut self.hanging) {
             changes.into_iter().for_each(|change| self.disk.apply(change));
             self.naf.handle_input(Input::Stored { now: self.core.now, ticket });
@@ -346,7 +381,7 @@ impl World {
     }
 
     /// A key that the BSF pushes to a UE for some NAF.
-    pub(super) fn pushed_for(&mut self, naf_id: NafId, ue: usize) -> Pushed {
+    pub(crate) fn pushed_for(&mut self, naf_id: NafId, ue: usize) -> Pushed {
         let (now, ticket) = (self.core.now, Ticket(u64::MAX));
         self.push.handle_input(push::Input::Request {
             now,
