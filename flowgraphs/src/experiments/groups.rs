@@ -12,6 +12,7 @@
 //! output.rs    table, CSV and JSON
 //! pkmf.rs      keys that the network gives
 //! keys.rs      the keys of a laboratory's key management server
+//! owner.rs     radios of group owner mode that do not do what they should
 //! ```
 
 pub(crate) mod cases;
@@ -20,6 +21,7 @@ mod heard;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod output;
+pub(crate) mod owner;
 pub(crate) mod parties;
 pub(crate) mod pkmf;
 pub(crate) mod setup;

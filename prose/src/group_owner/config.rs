@@ -107,7 +107,7 @@ impl Config {
             retry: (8 * sc_period).max(400),
             tries: 3,
             requests: 6,
-            longest_wait: 120_000,
+            longest_wait: 600_000,
             sc_period,
             answers: 4,
             judged: 4,

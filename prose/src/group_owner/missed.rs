@@ -7,7 +7,10 @@ use super::common::NOTICE;
 use super::io::{Event, Forget, Output};
 use super::member::{Member, State};
 use super::notices::transcript;
-use super::pace::spread;
+use super::pace::{back_off, spread};
+
+/// Doublings of the window in which members ask again that were put off, once the owner has nothing to do: there may be many.
+const IDLE: u8 = 3;
 
 /// An epoch of the owner whose keys did not come.
 #[derive(Debug, Clone, Copy)]
@@ -21,10 +24,17 @@ impl Member {
     pub(super) fn on_notice(&mut self, notice: &Notice, message: &[u8]) {
         let wait = u64::from(notice.wait).min(self.common.config.longest_wait);
         match &mut self.state {
-            State::Requested { request, .. } if wait > 0 => {
-                // Anybody can say that the owner is busy: the wait has an end. The first notice counts, or one that says less.
-                let at = self.common.now.plus_millis(spread(wait, self.common.draw_number()));
-                if !request.deferred || at < request.at {
+            State::Requested { request, .. } => {
+                // Anybody can say that the owner is busy. The first notice counts, or one that says less: the owner's own are
+                // never far.
+                let random = self.common.draw_number();
+                let wait_again = match wait {
+                    0 => back_off(self.common.config.retry, self.requests.max(IDLE), random),
+                    _ => spread(wait, random),
+                };
+                let at = self.common.now.plus_millis(wait_again);
+                let is_first = wait > 0 && !request.deferred;
+                if is_first || (request.deferred && at < request.at) {
                     (request.deferred, request.at) = (true, at);
                 }
             }

@@ -1,12 +1,15 @@
 //! What a run cost, and what came of it.
 
-use super::cases::{By, GroupCase, Solution};
+use super::cases::{By, GroupCase, Incident, Solution};
 use super::log::{Entries, Entry};
+use super::parties::Party;
 use super::sorts::{Sort, sort};
 use super::timeline::Timeline;
 use crate::experiments::cases::Expect;
 use serde::{Deserialize, Serialize};
 use sidelink_phy::channel::pssch::REDUNDANCY_VERSIONS;
+use sidelink_prose::group_owner::Event;
+use sidelink_ue::GroupEvent;
 use sidelink_wire::ids::Lcid;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,7 +116,7 @@ impl GroupCosts {
     pub(crate) fn of(case: &GroupCase<'_>, run: &Run) -> Self {
         let Timeline { distribute, call, rekey, second_call, end, .. } = run.timeline;
         let n = run.members.len();
-        let left = if case.scenario.theft { n - 1 } else { n };
+        let left = if case.scenario.incident.has_thief() { n - 1 } else { n };
         let spans = [[distribute, call], [call, rekey], [rekey, second_call], [second_call, end]];
         let wanted: [(&str, Option<Sort>, usize); 4] = match case.scenario.solution {
             Solution::Identity => [
@@ -130,7 +133,11 @@ impl GroupCosts {
                     n,
                 ),
                 ("talk", None, 0),
-                ("re-keying", Some(Sort::Got), left),
+                (
+                    if case.scenario.incident == Incident::Crash { "crash" } else { "re-keying" },
+                    Some(Sort::Got),
+                    left,
+                ),
                 ("second talk", None, 0),
             ],
         };
@@ -148,8 +155,8 @@ impl GroupCosts {
             way: format!("{:?}", case.way).to_lowercase(),
             seed: case.seed,
             phases,
-            thief: case.scenario.theft.then(|| thief(run)),
-            refused: refused(run),
+            thief: case.scenario.incident.has_thief().then(|| thief(run)),
+            refused: refused(case, run),
             network: run.network,
             attacks: run.attacks,
             adversary: case.scenario.attack.map(|attack| attack.adversary().to_owned()),
@@ -180,7 +187,7 @@ impl GroupCosts {
     /// What was and must never be, or did not happen and must.
     fn failure(&self, case: &GroupCase<'_>, run: &Run) -> Option<String> {
         // Whoever is stolen is in the group no longer, and hears noise under a key of before.
-        let inside = match case.scenario.theft {
+        let inside = match case.scenario.incident.has_thief() {
             true => &run.members[..run.members.len() - 1],
             false => &run.members[..],
         };
@@ -193,6 +200,9 @@ impl GroupCosts {
         });
         if twice {
             return Some("a message of the call came twice".to_owned());
+        }
+        if !epochs_grow(run) {
+            return Some("an epoch of the owner came twice".to_owned());
         }
         let altered = inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
         let passes = case.scenario.attack.is_some_and(|attack| attack.expect == Expect::Passes);
@@ -250,11 +260,34 @@ fn foreign(run: &Run, by: By) -> usize {
         }
         // Data that nobody of the group sent so.
         By::Middle => noise,
+        // Keys of the member that took the one in the middle for the owner.
+        By::Between => run.members.first().map_or(0, got),
+        By::Spy => other.map_or(0, got),
+        // Data that the owner did not send.
+        By::Impostor => run.members.iter().map(of_the_owner).sum(),
+        // Keys of the group, and data that it could read.
+        By::OtherGroup => other.map_or(0, |other| got(other) + read(other, [0, u64::MAX])),
         // Members that are in the group of a rogue.
         By::RogueOwner => run.members.iter().map(got).sum(),
         // Keys that the one whose certificate is revoked got.
         By::Revoked { .. } => other.map_or(0, got),
     }
+}
+
+/// Data that a UE believed to be the owner's.
+fn of_the_owner(entries: &Entries) -> usize {
+    let owner = Party::Manager.layer2_id();
+    let is_his = |entry: &Entry| matches!(entry, Entry::Data { from, number: Some(_) } if *from == owner);
+    entries.iter().filter(|(_, entry)| is_his(entry)).count()
+}
+
+/// Whether each epoch of an owner is later than the one before.
+fn epochs_grow(run: &Run) -> bool {
+    let epoch = |(_, entry): &(u64, Entry)| match entry {
+        Entry::Key(GroupEvent::Owner(Event::Epoch { epoch, .. })) => Some(*epoch),
+        _ => None,
+    };
+    run.manager.iter().filter_map(epoch).is_sorted_by(|one, next| one < next)
 }
 
 fn count(entries: &Entries, span: [u64; 2], wanted: &Sort) -> usize {
@@ -362,10 +395,11 @@ fn thief(run: &Run) -> Thief {
     }
 }
 
-/// What members refused, and why.
-fn refused(run: &Run) -> BTreeMap<String, u64> {
+/// What members refused, and an owner, and why.
+fn refused(case: &GroupCase<'_>, run: &Run) -> BTreeMap<String, u64> {
     let mut refused = BTreeMap::new();
-    for (_, entry) in run.members.iter().flatten() {
+    let owner = (case.scenario.solution == Solution::Owner).then_some(&run.manager);
+    for (_, entry) in run.members.iter().chain(owner).flatten() {
         let why = match entry {
             Entry::Key(event) => match sort(event) {
                 Sort::Refused(why) => why,

@@ -4,6 +4,7 @@ use super::cases::{By, GroupCase, Solution};
 use super::costs::Run;
 use super::keys;
 use super::log::Log;
+use super::owner;
 use super::parties::{Party, config};
 use super::pkmf;
 use super::timeline::Timeline;
@@ -47,6 +48,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         parties.iter().map(|party| air.attach(PortConfig::named(port(*party)))).collect::<Result<_, _>>()?;
     let attacking = attacker.map(|by| Ok::<_, RadioError>((by, air.attach(PortConfig::named("mallory"))?)));
     let attacking = attacking.transpose()?;
+    let handed = owner::Handed::default();
     let mut running = Vec::new();
     for (party, radio) in parties.iter().zip(ports) {
         let log = Log::default();
@@ -56,7 +58,10 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
             Solution::Identity | Solution::Pkmf => None,
             Solution::Owner => Some(keys::certificate(case, *party)?),
         };
-        let machine = network.as_ref().and_then(|network| network.machine(*party));
+        let machine = match &network {
+            Some(network) => network.machine(*party),
+            None => owner::machine(case, *party, &handed)?,
+        };
         let running_ue = begin(&config, (&own, given), radio, &log, (timeline.end, machine))?;
         running.push((*party, running_ue, log));
     }
@@ -65,7 +70,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         period: case.period,
         began: 0,
         timeline,
-        has_thief: case.scenario.theft,
+        has_thief: case.scenario.incident.has_thief(),
         manager: Vec::new(),
         members: Vec::new(),
         other: None,
@@ -75,7 +80,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     for (party, one, log) in running {
         run.take(party, &ended(one)?, &log);
     }
-    if case.scenario.theft && case.scenario.solution == Solution::Owner {
+    if run.has_thief && case.scenario.solution == Solution::Owner {
         run.other = run.members.last().cloned();
     }
     if let Some(attacking) = attacking {
@@ -94,9 +99,10 @@ impl Run {
                 self.manager = log.take();
             }
             Party::Member(_) => self.members.push(log.take()),
-            Party::Thief(_) => self.other = Some(log.take()),
+            Party::Thief(_) | Party::Spy => self.other = Some(log.take()),
+            Party::Impostor => self.attacks += ue.totals().sent[2],
             Party::Mallory => {
-                self.attacks = ue.totals().sent[2];
+                self.attacks += ue.totals().sent[2];
                 self.other = Some(log.take());
             }
         }
@@ -108,15 +114,14 @@ fn parties(case: &GroupCase<'_>) -> Vec<Party> {
     let mut parties = vec![Party::Manager];
     parties.extend((1..=case.members).map(Party::Member));
     // Of a group with an owner the radio itself is stolen: its keys are drawn for its join, and are in no key store.
-    if case.scenario.theft && case.scenario.solution != Solution::Owner {
+    if case.scenario.incident.has_thief() && case.scenario.solution != Solution::Owner {
         parties.push(Party::Thief(case.members));
     }
-    if case
-        .scenario
-        .attack
-        .is_some_and(|attack| !matches!(attack.by, By::Replay(_) | By::Middle | By::RogueOwner))
-    {
-        parties.push(Party::Mallory);
+    match case.scenario.attack.map(|attack| attack.by) {
+        None | Some(By::Replay(_) | By::Middle | By::RogueOwner) => {}
+        Some(By::Spy) => parties.push(Party::Spy),
+        Some(By::Impostor) => parties.extend([Party::Mallory, Party::Impostor]),
+        Some(_) => parties.push(Party::Mallory),
     }
     parties
 }

@@ -126,9 +126,10 @@ fn a_forged_notice_of_a_busy_owner_is_believed_for_a_while_only() {
         let now = rig.time();
         rig.input(1, Input::Message { now, from: layer2(0), message: &forged }).unwrap();
     }
-    rig.run(2800);
+    let deaf = |sent: Sent| if sent.kind == Kind::Notice { Vec::new() } else { vec![sent] };
+    rig.run_with(2800, deaf);
     assert_eq!(rig.old.len(), 1, "it waits");
-    rig.run(3200);
+    rig.run_with(3200, deaf);
     rig.assert_in(1);
     // Of another source, and in a group: no later epoch is believed without the owner's signature.
     for from in [0, 3] {
@@ -140,6 +141,22 @@ fn a_forged_notice_of_a_busy_owner_is_believed_for_a_while_only() {
     rig.run(20_000);
     rig.assert_in(1);
     assert_eq!(rig.old.len(), before);
+}
+
+/// The owner's own notice, that it is idle, ends a long wait.
+#[test]
+fn an_idle_owner_is_asked_again() {
+    let mut rig = Rig::with(1, |ue| Config { longest_wait: 600_000, ..config(ue) }, |_| trust());
+    rig.join(1);
+    rig.air.clear();
+    let body = Body::Notice(Notice { epoch: 900, wait: 500_000, signature: [3; 64] });
+    let repr = Repr { group: GROUP.group_id, body };
+    let mut forged = vec![0; repr.buffer_len()];
+    repr.emit(&mut forged).unwrap();
+    let now = rig.time();
+    rig.input(1, Input::Message { now, from: layer2(0), message: &forged }).unwrap();
+    rig.run(14_000);
+    rig.assert_in(1);
 }
 
 /// Keys of a new epoch are on their way to a few members at once.
