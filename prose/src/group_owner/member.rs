@@ -219,7 +219,10 @@ impl Member {
     fn on_message(&mut self, from: Layer2Id, message: &[u8]) {
         let Some(body) = self.common.parse(from, message) else { return };
         let unexpected = Note::Unexpected { from, kind: body.kind() };
-        if let (Body::Notice(notice), true) = (&body, from == self.owner.0) {
+        if let Body::Notice(notice) = &body
+            && (from == self.owner.0 || matches!(self.state, State::Out))
+        {
+            // Outside of a group every owner's notices are heard, and mean nothing.
             return self.on_notice(notice, message);
         }
         if from != self.owner.0 || matches!(self.state, State::Out) {

@@ -25,6 +25,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Milliseconds for which an owner that crashed is away.
 const AWAY: u64 = 400;
 
+/// Milliseconds after which an impostor looks again for keys.
+const LOOK: u64 = 40;
+
 /// The octets of a proof in which the member's key stands.
 const PROOF_KEY: std::ops::Range<usize> = 20..52;
 
@@ -63,7 +66,12 @@ pub(crate) fn machine(
         Party::Manager => Box::new(Restarting::new(case)?),
         Party::Member(_) => Box::new(Keeping(member(case, party)?)),
         Party::Spy => Box::new(Silent(member(case, party)?)),
-        Party::Impostor => Box::new(Shared { group, handed: Arc::clone(handed), out: VecDeque::new() }),
+        Party::Impostor => Box::new(Shared {
+            group,
+            handed: Arc::clone(handed),
+            next: UtcTime::from_millis(0),
+            out: VecDeque::new(),
+        }),
         Party::Mallory => match case.scenario.attack.map(|attack| attack.by) {
             Some(By::Between) => Box::new(Between::new()?),
             Some(By::Impostor) => {
@@ -175,6 +183,8 @@ fn copy(key: &GroupKey) -> GroupKey {
 struct Shared {
     group: Layer2Id,
     handed: Handed,
+    /// When it looks again.
+    next: UtcTime,
     out: VecDeque<GroupOutput>,
 }
 
@@ -183,7 +193,10 @@ impl GroupMachine for Shared {
         None
     }
 
-    fn handle_input(&mut self, _: GroupInput<'_>) {
+    fn handle_input(&mut self, input: GroupInput<'_>) {
+        if let GroupInput::Tick { now } = input {
+            self.next = now.plus_millis(LOOK);
+        }
         let group = self.group;
         let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
         for key in handed.drain(..) {
@@ -192,7 +205,7 @@ impl GroupMachine for Shared {
     }
 
     fn poll_output(&mut self) -> GroupOutput {
-        self.out.pop_front().unwrap_or(GroupOutput::Timeout(None))
+        self.out.pop_front().unwrap_or(GroupOutput::Timeout(Some(self.next)))
     }
 }
 

@@ -101,7 +101,7 @@ fn attacks_are_stopped_by_what_is_there_for_them() {
         ("attack-group-flip-data-mac", "PDCP: wrong MAC-I"),
         ("attack-group-owner-rogue", "no trusted root issued the certificate"),
         ("attack-group-owner-middle", "GROUP_PROOF"),
-        ("attack-group-owner-foreign", "mallory may not join: NotAdmitted"),
+        ("attack-group-owner-foreign", "may not join: NotAdmitted"),
     ] {
         let case = case(name, 2, 20.0);
         let (events, costs) = play(&case);

@@ -280,3 +280,12 @@ fn members_find_an_owner_that_crashed_for_minutes() {
     (1..=3).for_each(|ue| rig.assert_in(ue));
     assert_eq!(rig.ues[0].owner().members().count(), 3);
 }
+
+/// Outside of a group notices mean nothing, and fill no log.
+#[test]
+fn notices_mean_nothing_outside_of_a_group() {
+    let mut rig = Rig::new(1);
+    rig.run(3000);
+    rig.assert_out(1);
+    assert!(rig.ues[1].events.is_empty(), "{:?}", rig.ues[1].events);
+}
