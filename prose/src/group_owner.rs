@@ -9,6 +9,7 @@
 //!   proof { nonce of the owner, X25519 key, signature over h2 }         ->     h3 = H(h2 || proof)
 //!   <- keys { epoch, algorithms, HPKE(K_unicast, K_multicast), signature over h3 }
 //!   confirm { epoch, MAC }                                              ->
+//!   <- notice { epoch, wait, signature }, to the group from time to time
 //! ```
 //!
 //! - **Both ids and both nonces are signed by both**: the request holds the member's, the challenge the owner's, and each
@@ -22,6 +23,13 @@
 //! - **Epochs.** An epoch is durable before its keys exist, and never repeats. After a crash the owner has no members and no
 //!   K_GO, and begins a later epoch. When a member leaves or is removed a new epoch begins, and each remaining member gets its
 //!   keys by itself, sealed to the key of its join and signed over h3 of its join; it takes none that is not later.
+//! - **Many at once.** Requests wait in a row, and few joins are served at once: an owner that sends hears nothing. A notice
+//!   says how long the row takes by the pace of the last joins, and who asks does not ask again before that. Whatever is
+//!   sent again is so after a random time in a window that doubles. Keys of a new epoch are on their way to few members at
+//!   once, and are sent, ever less often, until each has confirmed them or its own are over.
+//! - **Nobody is left behind.** Notices tell the epoch: a member whose owner has a later one, and which gets no keys of it
+//!   in time, joins again by itself. So do all members after a crash of the owner, which tells at its start. The owner signs
+//!   notices; to a UE outside of the group, which cannot check them, they are a hint that has an end.
 //! - **Revocation** (D11). Numbers of revocation lists are durable and never go back; a list older than 24 hours, or none,
 //!   makes a peer [`Revocations::Degraded`], which a policy may refuse.
 //! - **Floods.** A request without proof costs the owner at most a bounded number of signatures in a period; beyond some
@@ -35,11 +43,15 @@
 mod admission;
 mod common;
 mod config;
+mod delivery;
 mod epoch;
 mod io;
 mod member;
+mod missed;
 mod note;
+mod notices;
 mod owner;
+mod pace;
 
 pub use common::{OpenError, list_stream};
 pub use config::{Admitted, Config, Renewal, WhenDegraded};

@@ -13,10 +13,11 @@
 //! 8 leave accept     | epoch 4 | MAC 16 |
 //! 9 removal          | epoch 4 | MAC 16 |
 //! 10 refusal         | nonce of the member 16 | cause 1 |
+//! 11 notice          | epoch 4 | wait 4 | signature 64 |
 //! ```
 //!
 //! LV has one octet of length, LV-E two. A signature or MAC covers all that stands before it. `sealed` is an encapsulated
-//! key of 32 octets, K_unicast and K_multicast of 32 each, and a tag of 16.
+//! key of 32 octets, K_unicast and K_multicast of 32 each, and a tag of 16. A notice goes to the group, all others to one UE.
 
 use core::fmt;
 
@@ -64,9 +65,11 @@ pub enum Kind {
     Removal,
     /// The owner does not answer the request. Anybody can send one.
     Refusal,
+    /// The owner tells the group its epoch, and how busy it is.
+    Notice,
 }
 
-const KINDS: [(Kind, u8, &str); 10] = [
+const KINDS: [(Kind, u8, &str); 11] = [
     (Kind::JoinRequest, 1, "GROUP_JOIN_REQUEST"),
     (Kind::Cookie, 2, "GROUP_COOKIE"),
     (Kind::Challenge, 3, "GROUP_CHALLENGE"),
@@ -77,6 +80,7 @@ const KINDS: [(Kind, u8, &str); 10] = [
     (Kind::LeaveAccept, 8, "GROUP_LEAVE_ACCEPT"),
     (Kind::Removal, 9, "GROUP_REMOVAL"),
     (Kind::Refusal, 10, "GROUP_REFUSAL"),
+    (Kind::Notice, 11, "GROUP_NOTICE"),
 ];
 
 impl Kind {
@@ -243,6 +247,17 @@ pub struct Proven {
     pub mac: [u8; MAC],
 }
 
+/// What an owner tells its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Notice {
+    /// The owner's epoch, never 0.
+    pub epoch: u32,
+    /// Milliseconds within which the owner gets to those who wait for it.
+    pub wait: u32,
+    /// Signature.
+    pub signature: [u8; SIGNATURE],
+}
+
 /// Content of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 // Messages live on the stack one at a time; a box would allocate for each.
@@ -278,6 +293,8 @@ pub enum Body<'a> {
         /// The reason.
         cause: Cause,
     },
+    /// 11
+    Notice(Notice),
 }
 
 /// A message.
@@ -303,6 +320,7 @@ impl Body<'_> {
             Self::LeaveAccept(_) => Kind::LeaveAccept,
             Self::Removal(_) => Kind::Removal,
             Self::Refusal { .. } => Kind::Refusal,
+            Self::Notice(_) => Kind::Notice,
         }
     }
 }
@@ -358,6 +376,7 @@ impl<'a> Repr<'a> {
             Body::JoinRequest(JoinRequest { identity, credential, .. })
             | Body::Challenge(Challenge { identity, credential, .. }) => named(identity, credential),
             Body::Keys(keys) => keys.judge().map_err(|_| Error::NotCarried { what: "keys of this shape" }),
+            Body::Notice(Notice { epoch: 0, .. }) => Err(Error::NotCarried { what: "epoch 0" }),
             _ => Ok(()),
         }
     }
@@ -409,6 +428,11 @@ impl<'a> Repr<'a> {
             Body::Refusal { nonce, cause } => {
                 put(nonce);
                 put(&[cause.octet()]);
+            }
+            Body::Notice(notice) => {
+                put(&notice.epoch.to_be_bytes());
+                put(&notice.wait.to_be_bytes());
+                put(&notice.signature);
             }
         }
     }
@@ -522,6 +546,13 @@ impl<'a> Reader<'a> {
             Kind::Refusal => {
                 let (nonce, [cause]) = (self.take("nonce")?, self.take("cause")?);
                 Body::Refusal { nonce, cause: Cause::new(cause)? }
+            }
+            Kind::Notice => {
+                let (epoch, wait) = (self.four("epoch")?, self.four("wait")?);
+                if epoch == 0 {
+                    return Err(Error::Reserved { what: "epoch", value: 0 });
+                }
+                Body::Notice(Notice { epoch, wait, signature: self.take("signature")? })
             }
         })
     }

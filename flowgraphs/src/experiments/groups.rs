@@ -13,6 +13,7 @@
 //! pkmf.rs      keys that the network gives
 //! naf.rs       a NAF that gives keys to whom its owner invites or lists
 //! keys.rs      the keys of a laboratory's key management server
+//! owner.rs     radios of group owner mode that do not do what they should
 //! ```
 
 pub(crate) mod cases;
@@ -22,6 +23,7 @@ pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod naf;
 pub(crate) mod output;
+pub(crate) mod owner;
 pub(crate) mod parties;
 pub(crate) mod pkmf;
 pub(crate) mod setup;

@@ -97,6 +97,9 @@ fn owner(event: &Owner) -> String {
         Owner::In { owner, epoch, revocations } => {
             format!("in the group of {owner}: epoch {epoch}{}", degraded(*revocations))
         }
+        Owner::Missed { epoch } => {
+            format!("the keys of epoch {epoch} did not come: joins again")
+        }
         Owner::Out(why) => format!("out of the group: {why}"),
         Owner::List { number } => format!("revocation list {number} is in use"),
         Owner::Message(metered) => {

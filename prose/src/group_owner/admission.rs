@@ -7,10 +7,12 @@ use sidelink_wire::group_owner::{Body, Cause, Challenge, JoinRequest, Kind, Proo
 use sidelink_wire::ids::Layer2Id;
 
 use super::common::{CHALLENGE, PROOF};
-use super::config::{Admitted, Renewal};
+use super::config::{Admitted, Config, Renewal};
+use super::delivery::send_again;
 use super::io::Why;
 use super::note::Note;
 use super::owner::{Membership, Owner};
+use super::pace::back_off;
 use crate::direct_link::Identity;
 
 /// A join that is not complete.
@@ -26,7 +28,20 @@ pub(super) struct HalfOpen {
     /// h2.
     transcript: [u8; 32],
     pub(super) deadline: UtcTime,
+    /// Until when it takes one of the places of joins that are served.
+    until: UtcTime,
+    /// Times that the challenge was sent, and when it is sent again.
+    sent: u8,
+    at: UtcTime,
     pub(super) stage: Stage,
+}
+
+/// A request that waits for its turn.
+pub(super) struct Asked {
+    from: Layer2Id,
+    /// As claimed.
+    pub(super) identity: Identity,
+    request: Vec<u8>,
 }
 
 /// How far it is.
@@ -53,11 +68,14 @@ impl Owner {
             }
             return;
         }
+        if self.queue.iter().any(|asked| asked.from == from && asked.request == message) {
+            return;
+        }
         let identity = Identity { kind: Identity::USER, value: request.identity.to_vec() };
         if let Err(cause) = self.may_join(&identity, request) {
             return self.refuse(from, identity, request.nonce, cause);
         }
-        if self.half_open.len() >= self.common.config.cookies_from {
+        if self.half_open.len() + self.queue.len() >= self.common.config.cookies_from {
             let cookie = self.cookie(from, request);
             if request.cookie != Some(cookie) {
                 if self.common.may_answer() {
@@ -67,10 +85,93 @@ impl Owner {
                 return;
             }
         }
-        if !self.common.may_answer() {
-            return self.common.note(Note::NoRoom { from, what: "the answers of this period are used up" });
+        let asked = Asked { from, identity, request: message.to_vec() };
+        match self.queue.iter().position(|known| known.from == from) {
+            // A source has one place: its new join takes that of the old one.
+            Some(at) => self.queue[at] = asked,
+            None if self.queue.len() >= self.common.config.queue.max(1) => {
+                let what = "too many requests wait for their turn";
+                self.common.note(Note::NoRoom { from, what });
+            }
+            None => self.queue.push_back(asked),
         }
-        self.challenge(from, identity, request, hash);
+    }
+
+    /// Returns the ends of the places that joins take.
+    fn served(&self) -> impl Iterator<Item = UtcTime> {
+        let now = self.common.now;
+        self.half_open.iter().map(|half| half.until).filter(move |until| *until > now)
+    }
+
+    /// Answers requests in their order, as long as few joins are under way: whoever sends hears nothing meanwhile.
+    pub(super) fn serve(&mut self) {
+        while !self.queue.is_empty()
+            && self.served().count() < self.common.config.serving.max(1)
+            && self.common.may_answer()
+        {
+            let Some(Asked { from, identity, request: message }) = self.queue.pop_front() else { return };
+            let Some(Body::JoinRequest(request)) = self.common.parse(from, &message) else { continue };
+            match self.may_join(&identity, &request) {
+                Ok(()) => self.challenge(from, identity, &request, digest(&[&message])),
+                Err(cause) => self.refuse(from, identity, request.nonce, cause),
+            }
+        }
+    }
+
+    /// Returns when the next request has its turn, if one waits.
+    pub(super) fn turn_due(&self) -> Option<UtcTime> {
+        let Config { serving, sc_period, .. } = &self.common.config;
+        if self.queue.is_empty() {
+            return None;
+        }
+        match self.served().count() < (*serving).max(1) {
+            // The answers of this period are used up.
+            true => Some(self.common.now.plus_millis((*sc_period).max(1))),
+            false => self.served().min(),
+        }
+    }
+
+    /// Sends challenges and first keys again whose answer is missing, and drops joins that take too long.
+    pub(super) fn try_joins_again(&mut self) {
+        let common = &mut self.common;
+        let Config { tries, retry, sc_period, .. } = common.config;
+        let (now, tries, period) = (common.now, tries.max(1), sc_period.max(1));
+        self.half_open.retain_mut(|half| {
+            match &mut half.stage {
+                Stage::Keyed { member, .. } => {
+                    let due = member.pending.as_ref().filter(|pending| pending.at <= now);
+                    match due.map(|pending| pending.sent >= tries) {
+                        Some(true) => return false,
+                        Some(false) => send_again(common, member),
+                        None => {}
+                    }
+                }
+                Stage::Challenged if half.at > now || half.sent >= tries => {}
+                Stage::Challenged if !common.may_answer() => half.at = now.plus_millis(period),
+                Stage::Challenged => {
+                    half.sent += 1;
+                    half.at = now.plus_millis(back_off(retry, half.sent, common.draw_number()));
+                    common.send(half.from, Kind::Challenge, half.challenge.clone());
+                }
+            }
+            half.deadline > now
+        });
+    }
+
+    /// Returns when a join is to be looked at next.
+    pub(super) fn joins_due(&self) -> Option<UtcTime> {
+        let tries = self.common.config.tries.max(1);
+        let due = |half: &HalfOpen| match &half.stage {
+            Stage::Keyed { member, .. } => member.pending.as_ref().map(|pending| pending.at),
+            Stage::Challenged => (half.sent < tries).then_some(half.at),
+        };
+        self.half_open.iter().flat_map(|half| [Some(half.deadline), due(half)]).flatten().min()
+    }
+
+    /// Returns the milliseconds that a step of a join may take: all tries with the longest back-off.
+    fn patience(&self) -> u64 {
+        let Config { retry, tries, .. } = &self.common.config;
+        retry.saturating_mul(1 << (*tries).clamp(1, 6) << 1)
     }
 
     fn may_join(&self, identity: &Identity, request: &JoinRequest<'_>) -> Result<(), Cause> {
@@ -106,6 +207,7 @@ impl Owner {
     }
 
     fn challenge(&mut self, from: Layer2Id, identity: Identity, request: &JoinRequest<'_>, hash: [u8; 32]) {
+        let patience = self.patience();
         let common = &mut self.common;
         while self.half_open.len() >= common.config.half_open.max(1)
             && let Some(oldest) = self.half_open.pop_front()
@@ -123,7 +225,8 @@ impl Owner {
             signature: [0; SIGNATURE],
         });
         let challenge = common.emit_signed(body, CHALLENGE, &hash);
-        let wait = common.config.retry.saturating_mul(u64::from(common.config.tries) + 1);
+        let (now, retry) = (common.now, common.config.retry);
+        let again = back_off(retry, 1, common.draw_number());
         self.half_open.push_back(HalfOpen {
             from,
             identity,
@@ -132,7 +235,10 @@ impl Owner {
             owner_nonce,
             transcript: digest(&[&hash, &challenge]),
             challenge: challenge.clone(),
-            deadline: common.now.plus_millis(wait),
+            deadline: now.plus_millis(patience),
+            until: now.plus_millis(retry),
+            sent: 1,
+            at: now.plus_millis(again),
             stage: Stage::Challenged,
         });
         common.send(from, Kind::Challenge, challenge);
@@ -188,10 +294,9 @@ impl Owner {
             // The proof comes again when the epoch's number is durable.
             return self.common.note(Note::NoRoom { from, what: "no epoch, or a key of small order" });
         }
-        let config = &self.common.config;
-        let wait = config.retry.saturating_mul(u64::from(config.tries) + 1);
+        let (now, patience, retry) = (self.common.now, self.patience(), self.common.config.retry);
         let half = &mut self.half_open[at];
-        half.deadline = self.common.now.plus_millis(wait);
+        (half.deadline, half.until) = (now.plus_millis(patience), now.plus_millis(retry));
         half.stage = Stage::Keyed { proof, member: Box::new(member) };
     }
 }

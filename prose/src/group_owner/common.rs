@@ -24,6 +24,9 @@ pub(super) const PROOF: &[u8] = b"sidelink PC5 group owner, proof";
 /// Signed by an owner with keys.
 pub(super) const KEYS: &[u8] = b"sidelink PC5 group owner, keys";
 
+/// Signed by an owner with a notice.
+pub(super) const NOTICE: &[u8] = b"sidelink PC5 group owner, notice";
+
 /// Outputs that may wait before lines for the log and meters are dropped.
 const WAITING: usize = 1024;
 
@@ -181,6 +184,13 @@ impl Common {
         let mut nonce = [0; 16];
         nonce.copy_from_slice(&self.draw()[..16]);
         nonce
+    }
+
+    /// Draws a number for a back-off.
+    pub(super) fn draw_number(&mut self) -> u64 {
+        let mut number = [0; 8];
+        number.copy_from_slice(&self.draw()[..8]);
+        u64::from_be_bytes(number)
     }
 
     /// Whether a UE without proof may get a reply now.

@@ -49,10 +49,18 @@ pub struct Config {
     /// Algorithms that this UE supports and allows, the most significant bit for algorithm 0. EIA0 allows a group without
     /// MAC-I, as in the standard.
     pub capabilities: Capabilities,
-    /// Milliseconds until an unanswered message is sent again.
+    /// Milliseconds until an unanswered message is sent again, at least: at each try a random time up to twice as long as
+    /// before.
     pub retry: u64,
-    /// Times that a message is sent in all.
+    /// Times that a message of a join or a leave is sent in all. Keys of a new epoch are sent to members until they are
+    /// confirmed.
     pub tries: u8,
+    /// Member: requests in all, until a join that the user wanted is given up. A join of its own it does not give up, unless
+    /// the owner refuses.
+    pub requests: u8,
+    /// Member: milliseconds for which it believes an owner that says that it is busy, at most: before the join it cannot
+    /// check who says that.
+    pub longest_wait: u64,
     /// Milliseconds of [`Self::answers`] and [`Self::judged`]: a period of the resource pool.
     pub sc_period: u64,
     /// Answers to UEs without proof, for each period: an answer costs a transmission, and perhaps a signature.
@@ -69,9 +77,17 @@ pub struct Config {
     pub admitted: Admitted,
     /// Owner: the largest number of members.
     pub members: usize,
+    /// Owner: joins that are served at once. The others wait: whoever sends hears nothing meanwhile.
+    pub serving: usize,
+    /// Owner: requests that wait for their turn.
+    pub queue: usize,
+    /// Owner: members to which keys of a new epoch are on their way at once.
+    pub window: usize,
+    /// Owner: milliseconds between two notices, at most: within that time a member hears that it has missed an epoch.
+    pub notice: u64,
     /// Owner: joins without a proof that are remembered; beyond them the oldest is dropped.
     pub half_open: usize,
-    /// Owner: number of those at which a cookie is demanded first.
+    /// Owner: number of those, and of requests that wait, at which a cookie is demanded first.
     pub cookies_from: usize,
     /// Owner: milliseconds of validity of the keys of an epoch.
     pub key_lifetime: u64,
@@ -90,6 +106,8 @@ impl Config {
             // The longest message with a certificate takes three periods at 10 PRB, and the answer as many.
             retry: (8 * sc_period).max(400),
             tries: 3,
+            requests: 6,
+            longest_wait: 600_000,
             sc_period,
             answers: 4,
             judged: 4,
@@ -98,8 +116,12 @@ impl Config {
             when_degraded: WhenDegraded::default(),
             admitted: Admitted::default(),
             members: 256,
+            serving: 2,
+            queue: 256,
+            window: 4,
+            notice: 10_000,
             half_open: 32,
-            cookies_from: 8,
+            cookies_from: 128,
             key_lifetime: 24 * 3_600_000,
             renewal: Renewal::default(),
         }

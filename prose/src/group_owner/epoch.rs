@@ -4,17 +4,16 @@ use sidelink_security::counter::reserve::TakeError;
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::direct::KdId;
 use sidelink_security::group::GroupKey;
-use sidelink_security::hpke;
-use sidelink_security::kdf::own::{k_multicast, k_unicast};
+use sidelink_security::kdf::own::k_multicast;
 use sidelink_security::keys::KGo;
-use sidelink_wire::group_owner::{Body, Keys, Kind, Proven, SEALED, SIGNATURE};
-use zeroize::Zeroizing;
+use sidelink_wire::group_owner::{Body, Kind, Proven};
 
 use super::admission::Stage;
-use super::common::{Common, KEYS, put_mac};
+use super::common::{Common, put_mac};
+use super::delivery::issue;
 use super::io::{Event, Forget, Gone, GroupKeys, Output, Why};
 use super::note::Note;
-use super::owner::{Epoch, Membership, Owner, Pending};
+use super::owner::{Epoch, Membership, Owner};
 use crate::direct_link::Identity;
 
 impl Owner {
@@ -66,9 +65,12 @@ impl Owner {
                 issue(&mut self.common, &epoch, member);
             }
         });
-        let common = &mut self.common;
-        self.members.iter_mut().for_each(|member| issue(common, &epoch, member));
-        common.event(Event::Epoch { epoch: number, why, members: self.members.len() });
+        // Members get theirs a few at a time; nobody is to confirm keys of before.
+        self.members.iter_mut().for_each(|member| member.pending = None);
+        // At its start an owner tells at once that it is there: members of a run before have to join again.
+        let gap = if why == Why::Started { 0 } else { self.common.config.retry };
+        self.notices.begin(self.common.now, gap);
+        self.common.event(Event::Epoch { epoch: number, why, members: self.members.len() });
         self.epoch = Some(epoch);
     }
 
@@ -82,20 +84,9 @@ impl Owner {
     /// Does what is due: sends keys again, drops what waits too long, begins an epoch.
     pub(super) fn on_time(&mut self) {
         let now = self.common.now;
-        let common = &mut self.common;
-        self.half_open.retain_mut(|half| {
-            let waits = match &mut half.stage {
-                Stage::Keyed { member, .. } => send_again(common, member),
-                Stage::Challenged => true,
-            };
-            waits && half.deadline > now
-        });
-        let mut silent = Vec::new();
-        for member in &mut self.members {
-            if !send_again(&mut self.common, member) {
-                silent.push(member.identity.clone());
-            }
-        }
+        self.try_joins_again();
+        let over = |member: &&Membership| member.held.as_ref().is_some_and(|held| now >= held.expiry);
+        let silent: Vec<_> = self.members.iter().filter(over).map(|member| member.identity.clone()).collect();
         for identity in silent {
             self.drop_member(&identity, Gone::Unreachable);
         }
@@ -104,6 +95,9 @@ impl Owner {
         if self.key_due().is_some_and(|due| now >= due) {
             self.begin_epoch(Why::Due);
         }
+        self.deliver();
+        self.serve();
+        self.notify();
     }
 
     /// Removes the members that a revocation list names.
@@ -167,17 +161,10 @@ impl Owner {
             }
         }
     }
-
-    /// Sends the keys of this epoch to a UE that has just proven itself; `None` while an epoch waits.
-    pub(super) fn issue_first(&mut self, member: &mut Membership) -> Option<()> {
-        let epoch = self.epoch.as_ref()?;
-        issue(&mut self.common, epoch, member);
-        member.pending.is_some().then_some(())
-    }
 }
 
 impl Epoch {
-    fn group_key(&self, group: [u8; 3]) -> GroupKey {
+    pub(super) fn group_key(&self, group: [u8; 3]) -> GroupKey {
         GroupKey {
             pgk_id: self.pgk_id,
             pgk: k_multicast(&self.k_go, group, self.number),
@@ -185,54 +172,4 @@ impl Epoch {
             expiry: UtcCounter::new(self.expiry),
         }
     }
-}
-
-/// Sends a member its keys of an epoch. A public key of small order gets none: it was refused before.
-fn issue(common: &mut Common, epoch: &Epoch, member: &mut Membership) {
-    let (group, seed) = (common.config.group, common.draw());
-    let kd = k_unicast(&epoch.k_go, group.group_id, &member.identity.value, epoch.number);
-    let key = epoch.group_key(group.group_id);
-    let content = Zeroizing::new([&kd.as_bytes()[..], key.pgk.as_bytes()].concat());
-    let keys = Keys {
-        epoch: epoch.number,
-        slot: member.slot,
-        pgk_id: epoch.pgk_id,
-        eea: group.eea.id(),
-        eia: group.mac.map_or(0, |eia| eia.id()),
-        valid_from: epoch.valid_from,
-        expiry: epoch.expiry,
-        sealed: [0; SEALED],
-        signature: [0; SIGNATURE],
-    };
-    let header = common.emit(Body::Keys(keys));
-    let header = &header[..header.len() - SEALED - SIGNATURE];
-    let sealed = hpke::seal(&member.public, &info(&member.transcript), header, &content, seed);
-    let Some(sealed) = sealed.and_then(|sealed| <[u8; SEALED]>::try_from(sealed).ok()) else {
-        member.pending = None;
-        return;
-    };
-    let octets = common.emit_signed(Body::Keys(Keys { sealed, ..keys }), KEYS, &member.transcript);
-    let (tries, at) = (common.config.tries.max(1), common.now.plus_millis(common.config.retry));
-    member.pending = Some(Pending { epoch: epoch.number, kd, octets: octets.clone(), tries: tries - 1, at });
-    common.send(member.layer2, Kind::Keys, octets);
-}
-
-/// Returns the `info` of HPKE: keys of one join cannot be opened in another.
-pub(super) fn info(transcript: &[u8; 32]) -> Vec<u8> {
-    [KEYS, transcript].concat()
-}
-
-/// Sends keys again if it is time; returns whether the member can still confirm.
-fn send_again(common: &mut Common, member: &mut Membership) -> bool {
-    let Some(pending) = member.pending.as_mut().filter(|pending| pending.at <= common.now) else {
-        return true;
-    };
-    if pending.tries == 0 {
-        return false;
-    }
-    pending.tries -= 1;
-    pending.at = common.now.plus_millis(common.config.retry);
-    let octets = pending.octets.clone();
-    common.send(member.layer2, Kind::Keys, octets);
-    true
 }

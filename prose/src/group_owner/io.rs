@@ -161,10 +161,10 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// A message to transmit, as the content [`GroupOwner`](sidelink_wire::long_message::Content::GroupOwner) of a long
-/// message to one UE.
+/// message: a [`Kind::Notice`] to the group, any other to one UE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Layer-2 destination.
+    /// Layer-2 destination: that of the group for a [`Kind::Notice`].
     pub to: Layer2Id,
     /// Kind.
     pub kind: Kind,
@@ -350,6 +350,11 @@ pub enum Event {
         /// What is known of revocations.
         revocations: Revocations,
     },
+    /// Member: the owner has proven that it has this epoch, and its keys did not come: the member joins again by itself.
+    Missed {
+        /// The epoch.
+        epoch: u32,
+    },
     /// Member: it is in no group any more.
     Out(Out),
     /// The number of a revocation list is durable, and members that it names are removed.
@@ -374,7 +379,7 @@ pub enum Gone {
     Revoked,
     /// Its certificate is not valid any more.
     CertificateEnded,
-    /// It did not confirm keys. No new epoch begins for it: it must join again.
+    /// Its keys are over, and it did not confirm later ones. No new epoch begins for it: it must join again.
     Unreachable,
 }
 

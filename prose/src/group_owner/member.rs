@@ -18,22 +18,28 @@ use super::common::{
     CHALLENGE, Common, KEYS, OpenError, PROOF, Proven, confirmed, has_mac, provable, put_mac,
 };
 use super::config::Config;
-use super::epoch::info;
+use super::delivery::info;
 use super::io::{Error, Event, Forget, GroupKeys, Input, Out, Output, Revocations, UnicastKey};
+use super::missed::Missed;
 use super::note::Note;
+use super::pace::back_off;
 use crate::direct_link::{Identity, KdRecord};
 
 /// A message that is sent until its answer comes.
-struct Unanswered {
+pub(super) struct Unanswered {
     kind: Kind,
     octets: Vec<u8>,
-    tries: u8,
-    at: UtcTime,
+    /// Times that it was sent.
+    sent: u8,
+    /// When it is sent again.
+    pub(super) at: UtcTime,
+    /// The owner has said that it is busy.
+    pub(super) deferred: bool,
 }
 
 /// The owner as it has proven itself, and the join with it.
-struct Session {
-    credential: Vec<u8>,
+pub(super) struct Session {
+    pub(super) credential: Vec<u8>,
     vouched: Vouched,
     /// h3.
     transcript: [u8; 32],
@@ -41,11 +47,11 @@ struct Session {
 }
 
 /// Keys in use.
-struct InUse {
-    epoch: u32,
+pub(super) struct InUse {
+    pub(super) epoch: u32,
     kd: Kd,
-    kd_id: KdId,
-    pgk_id: u8,
+    pub(super) kd_id: KdId,
+    pub(super) pgk_id: u8,
     expiry: UtcTime,
     /// Hash of the message that brought them, and the answer to it.
     brought: [u8; 32],
@@ -53,18 +59,22 @@ struct InUse {
 }
 
 /// State of a member. The states that are not [`State::Out`] have an owner.
-enum State {
+pub(super) enum State {
     Out,
     Requested { nonce: [u8; 16], cookie: Option<[u8; 16]>, hint: Option<Cause>, request: Unanswered },
     Proving { session: Session, proof: Unanswered },
-    In { session: Session, keys: InUse, leaving: Option<Unanswered> },
+    In { session: Session, keys: InUse, leaving: Option<Unanswered>, missed: Option<Missed> },
 }
 
 /// A member of a group, or a UE that may become one.
 pub struct Member {
-    common: Common,
-    owner: (Layer2Id, Identity),
-    state: State,
+    pub(super) common: Common,
+    pub(super) owner: (Layer2Id, Identity),
+    pub(super) state: State,
+    /// Requests of this join.
+    pub(super) requests: u8,
+    /// Whether the member wants this join, or its user.
+    pub(super) by_itself: bool,
 }
 
 impl Member {
@@ -85,7 +95,7 @@ impl Member {
         let reserve = ReserveConfig { block: 1, low_water: 0 };
         let (common, _) = Common::open(config, seed, (credential, trust), (stream, reserve), store)?;
         let owner = (Layer2Id::from_octets([0; 3]), Identity { kind: Identity::USER, value: Vec::new() });
-        Ok(Self { common, owner, state: State::Out })
+        Ok(Self { common, owner, state: State::Out, requests: 0, by_itself: false })
     }
 
     /// Returns the epoch of the keys in use; `None` outside of a group.
@@ -138,6 +148,7 @@ impl Member {
         let own = match &self.state {
             State::Out => None,
             State::Requested { request: sent, .. } | State::Proving { proof: sent, .. } => Some(sent.at),
+            State::In { keys, leaving: None, missed: Some(missed), .. } => Some(keys.expiry.min(missed.at)),
             State::In { keys, leaving, .. } => {
                 Some(leaving.as_ref().map_or(keys.expiry, |sent| sent.at.min(keys.expiry)))
             }
@@ -153,13 +164,14 @@ impl Member {
             return Err(Error::Identity { kind: identity.kind, len: identity.value.len() });
         }
         self.owner = (owner, identity);
+        (self.by_itself, self.requests) = (false, 0);
         let nonce = self.common.draw_nonce();
         self.request(nonce, None, None);
         Ok(())
     }
 
     /// Sends a request. The cookie of the owner belongs to the same nonce.
-    fn request(&mut self, nonce: [u8; 16], cookie: Option<[u8; 16]>, hint: Option<Cause>) {
+    pub(super) fn request(&mut self, nonce: [u8; 16], cookie: Option<[u8; 16]>, hint: Option<Cause>) {
         let credential = self.common.credential.encoded();
         let Config { capabilities, identity, .. } = &self.common.config;
         let octets = self.common.emit(Body::JoinRequest(JoinRequest {
@@ -170,15 +182,17 @@ impl Member {
             credential: &credential,
             cookie,
         }));
-        let request = self.send_until_answered(Kind::JoinRequest, octets);
+        self.requests = self.requests.saturating_add(1);
+        let request = self.send_until_answered(Kind::JoinRequest, octets, self.requests);
         self.state = State::Requested { nonce, cookie, hint, request };
     }
 
-    fn send_until_answered(&mut self, kind: Kind, octets: Vec<u8>) -> Unanswered {
-        let (tries, at) =
-            (self.common.config.tries.max(1) - 1, self.common.now.plus_millis(self.common.config.retry));
+    /// Sends a message that was sent `sent` times then.
+    fn send_until_answered(&mut self, kind: Kind, octets: Vec<u8>, sent: u8) -> Unanswered {
+        let wait = back_off(self.common.config.retry, sent, self.common.draw_number());
+        let at = self.common.now.plus_millis(wait);
         self.common.send(self.owner.0, kind, octets.clone());
-        Unanswered { kind, octets, tries, at }
+        Unanswered { kind, octets, sent, at, deferred: false }
     }
 
     fn leave(&mut self) -> Result<(), Error> {
@@ -195,7 +209,7 @@ impl Member {
         let State::In { session, keys, .. } = &self.state else { return Err(Error::NotIn) };
         let mut octets = self.common.emit(Body::Leave(ProvenEpoch { epoch: keys.epoch, mac: [0; 16] }));
         put_mac(&keys.kd, Kind::Leave, &session.transcript, &mut octets);
-        let sent = self.send_until_answered(Kind::Leave, octets);
+        let sent = self.send_until_answered(Kind::Leave, octets, 1);
         if let State::In { leaving, .. } = &mut self.state {
             *leaving = Some(sent);
         }
@@ -205,6 +219,12 @@ impl Member {
     fn on_message(&mut self, from: Layer2Id, message: &[u8]) {
         let Some(body) = self.common.parse(from, message) else { return };
         let unexpected = Note::Unexpected { from, kind: body.kind() };
+        if let Body::Notice(notice) = &body
+            && (from == self.owner.0 || matches!(self.state, State::Out))
+        {
+            // Outside of a group every owner's notices are heard, and mean nothing.
+            return self.on_notice(notice, message);
+        }
         if from != self.owner.0 || matches!(self.state, State::Out) {
             return self.common.note(unexpected);
         }
@@ -236,7 +256,7 @@ impl Member {
     }
 
     /// Checks a signed message of the owner.
-    fn prove(
+    pub(super) fn prove(
         &mut self,
         kind: Kind,
         signed: (&'static [u8], &[u8; 32]),
@@ -271,7 +291,7 @@ impl Member {
         );
         let transcript = digest(&[&transcript, &proof]);
         let session = Session { credential: challenge.credential.to_vec(), vouched, transcript, receiver };
-        let proof = self.send_until_answered(Kind::Proof, proof);
+        let proof = self.send_until_answered(Kind::Proof, proof, 1);
         self.state = State::Proving { session, proof };
     }
 
@@ -333,10 +353,15 @@ impl Member {
             let why = "an algorithm that this UE does not know";
             return self.common.note(Note::UnusableKeys { from: self.owner.0, why });
         };
+        // Keys of the epoch that was missed, or later ones.
+        let missed = match &self.state {
+            State::In { missed, .. } => missed.filter(|missed| missed.epoch > keys.epoch),
+            _ => None,
+        };
         let state = core::mem::replace(&mut self.state, State::Out);
         let (session, old, leaving) = match state {
             State::Proving { session, .. } => (session, None, None),
-            State::In { session, keys, leaving } => (session, Some(keys), leaving),
+            State::In { session, keys, leaving, .. } => (session, Some(keys), leaving),
             other => {
                 self.state = other;
                 return;
@@ -364,7 +389,7 @@ impl Member {
         self.common.send(peer, Kind::Confirm, confirm.clone());
         let (epoch, pgk_id, brought) = (keys.epoch, keys.pgk_id, digest(&[message]));
         let keys = InUse { epoch, kd, kd_id, pgk_id, expiry, brought, confirm };
-        self.state = State::In { session, keys, leaving: None };
+        self.state = State::In { session, keys, leaving: None, missed };
         self.common.event(Event::In { owner, epoch, revocations });
         if leaving.is_some() {
             // The owner knows this UE by the later keys now.
@@ -402,7 +427,10 @@ impl Member {
     }
 
     fn on_time(&mut self) {
-        let (now, retry) = (self.common.now, self.common.config.retry);
+        self.join_if_missed();
+        let now = self.common.now;
+        let (tries, most) = (self.common.config.tries.max(1), self.common.config.requests.max(1));
+        let requests = if self.by_itself { u8::MAX } else { most };
         let (sent, out) = match &mut self.state {
             State::Out => return,
             State::Requested { request, hint, .. } => (request, Out::NoAnswer { hint: *hint }),
@@ -415,11 +443,36 @@ impl Member {
         if sent.at > now {
             return;
         }
-        if sent.tries == 0 {
-            return self.go(out);
+        let (kind, octets, sent) = (sent.kind, sent.octets.clone(), sent.sent);
+        let refused = matches!(out, Out::NoAnswer { hint: Some(_) });
+        let most_requests = if refused { most } else { requests };
+        match kind {
+            Kind::JoinRequest if self.may_ask(most_requests) => {
+                self.requests = self.requests.saturating_add(1);
+                let again = self.send_until_answered(kind, octets, self.requests);
+                if let State::Requested { request, .. } = &mut self.state {
+                    *request = again;
+                }
+            }
+            Kind::Proof | Kind::Leave if sent < tries => {
+                let again = self.send_until_answered(kind, octets, sent + 1);
+                match &mut self.state {
+                    State::Proving { proof, .. } => *proof = again,
+                    State::In { leaving, .. } => *leaving = Some(again),
+                    State::Out | State::Requested { .. } => {}
+                }
+            }
+            // The owner has forgotten the join, perhaps.
+            Kind::Proof if self.may_ask(requests) => {
+                let nonce = self.common.draw_nonce();
+                self.request(nonce, None, None);
+            }
+            _ => self.go(out),
         }
-        (sent.tries, sent.at) = (sent.tries - 1, now.plus_millis(retry));
-        let (kind, octets) = (sent.kind, sent.octets.clone());
-        self.common.send(self.owner.0, kind, octets);
+    }
+
+    /// Whether one more request of this join may be sent, of so many; a join of its own has no end.
+    const fn may_ask(&self, most: u8) -> bool {
+        self.requests < most || most == u8::MAX
     }
 }

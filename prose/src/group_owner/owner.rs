@@ -11,11 +11,13 @@ use sidelink_security::keys::{KGo, Kd, Secret256};
 use sidelink_wire::group_owner::{Body, Kind, Proven};
 use sidelink_wire::ids::Layer2Id;
 
-use super::admission::{HalfOpen, Stage};
+use super::admission::{Asked, HalfOpen, Stage};
 use super::common::{Common, OpenError, confirmed, has_mac, put_mac};
 use super::config::Config;
 use super::io::{Error, Event, Gone, Input, Output, Revocations, UnicastKey, Why};
 use super::note::Note;
+use super::notices::Notices;
+use super::pace::Pace;
 use crate::direct_link::{Identity, KdRecord};
 
 /// Departures that are remembered, so that a member whose answer was lost gets it again.
@@ -35,8 +37,12 @@ pub(super) struct Pending {
     pub(super) epoch: u32,
     pub(super) kd: Kd,
     pub(super) octets: Vec<u8>,
-    pub(super) tries: u8,
+    /// Times that they were sent.
+    pub(super) sent: u8,
+    /// When they are sent again.
     pub(super) at: UtcTime,
+    /// Until when they count as on their way.
+    pub(super) until: UtcTime,
 }
 
 /// Keys that a member has confirmed.
@@ -44,6 +50,7 @@ pub(super) struct Held {
     pub(super) epoch: u32,
     pub(super) kd: Kd,
     pub(super) kd_id: KdId,
+    pub(super) expiry: UtcTime,
 }
 
 /// A UE that has proven itself.
@@ -79,6 +86,12 @@ pub struct Owner {
     pub(super) pgk_id: Option<u8>,
     pub(super) members: Vec<Membership>,
     pub(super) half_open: VecDeque<HalfOpen>,
+    /// Requests that wait for their turn, the oldest first.
+    pub(super) queue: VecDeque<Asked>,
+    pub(super) notices: Notices,
+    /// How fast joins get on, and keys to members.
+    pub(super) joins: Pace,
+    pub(super) deliveries: Pace,
     departed: VecDeque<Departed>,
     /// Identities that the operator removed in this run.
     pub(super) expelled: Vec<Identity>,
@@ -104,6 +117,8 @@ impl Owner {
         let reserve = ReserveConfig { block: 16, low_water: 8 };
         let (mut common, epochs) = Common::open(config, seed, (credential, trust), (stream, reserve), store)?;
         let cookies = Secret256::from(common.draw());
+        // What a join takes where nothing is lost, and keys with their confirm.
+        let [joins, deliveries] = [7, 2].map(|periods| Pace::new(periods * common.config.sc_period));
         Ok(Self {
             common,
             epochs,
@@ -112,6 +127,10 @@ impl Owner {
             pgk_id: None,
             members: Vec::new(),
             half_open: VecDeque::new(),
+            queue: VecDeque::new(),
+            notices: Notices::default(),
+            joins,
+            deliveries,
             departed: VecDeque::new(),
             expelled: Vec::new(),
             cookies,
@@ -133,6 +152,11 @@ impl Owner {
     pub fn members(&self) -> impl Iterator<Item = (&Identity, Layer2Id, Option<u32>)> {
         let row = |member: &Membership| member.held.as_ref().map(|held| held.epoch);
         self.members.iter().map(move |member| (&member.identity, member.layer2, row(member)))
+    }
+
+    /// Returns the number of requests that wait for their turn.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
     }
 
     /// Returns the number of joins without a proof, or without a confirm.
@@ -198,12 +222,12 @@ impl Owner {
     }
 
     fn due(&self) -> Option<UtcTime> {
-        let pending = self.all_proven().filter_map(|member| member.pending.as_ref()).map(|keys| keys.at);
         let ends = self.members.iter().map(|member| self.common.end_of(&member.vouched));
-        let half_open = self.half_open.iter().map(|half| half.deadline);
+        let expiries = self.members.iter().filter_map(|member| member.held.as_ref()).map(|held| held.expiry);
         let waits = self.waiting.map(|_| self.common.now.plus_millis(self.common.config.retry));
-        let others = [self.key_due(), self.common.unsaved_due(), waits];
-        pending.chain(ends).chain(half_open).chain(others.into_iter().flatten()).min()
+        let others = [self.key_due(), self.common.unsaved_due(), waits, self.delivery_due()];
+        let joins = [self.joins_due(), self.turn_due(), self.notice_due()];
+        ends.chain(expiries).chain(others.into_iter().chain(joins).flatten()).min()
     }
 
     /// Returns the members, and those that have not confirmed their first keys.
@@ -239,6 +263,8 @@ impl Owner {
             self.common.meter(from, false, Kind::Confirm, message.len());
             let (member, epoch) = (self.members[at].identity.clone(), proven.epoch);
             self.hold(at);
+            let more = self.unsent() > 0;
+            self.deliveries.done(self.common.now, more);
             return self.common.event(Event::Rekeyed { member, epoch });
         }
         let joining = self.half_open.iter().position(|half| match &half.stage {
@@ -251,6 +277,7 @@ impl Owner {
         };
         self.common.meter(from, false, Kind::Confirm, message.len());
         self.admit(*member, proven.epoch);
+        self.joins.done(self.common.now, !self.queue.is_empty());
     }
 
     /// Makes a member of a UE that has confirmed its first keys. Whoever joins again replaces itself.
@@ -270,9 +297,10 @@ impl Owner {
         let Some(Pending { epoch, kd, .. }) = member.pending.take() else { return };
         let kd_id = KdId::from_halves(epoch as u16, member.slot);
         let record = KdRecord::pre_shared(kd_id, Kd::from(*kd.as_bytes()), member.identity.clone());
-        let replaces = member.held.replace(Held { epoch, kd, kd_id }).map(|held| held.kd_id);
         let expiry = self.epoch.as_ref().map_or(0, |epoch| epoch.expiry);
-        let end = UtcTime::from_millis(u64::from(expiry) * 1000).min(self.common.end_of(&member.vouched));
+        let expiry = UtcTime::from_millis(u64::from(expiry) * 1000);
+        let end = expiry.min(self.common.end_of(&member.vouched));
+        let replaces = member.held.replace(Held { epoch, kd, kd_id, expiry }).map(|held| held.kd_id);
         let record = KdRecord { expiry: end, vouched: Some(member.vouched.clone()), ..record };
         let key = UnicastKey { record, peer: member.layer2, replaces: replaces.filter(|id| *id != kd_id) };
         self.common.push(Output::UnicastKey(Box::new(key)));
@@ -321,9 +349,10 @@ impl Owner {
     fn expel(&mut self, identity: &Identity) -> Result<(), Error> {
         let known = self.members.iter().any(|member| member.identity == *identity);
         // Somebody in the middle of a join does not complete it.
-        let before = self.half_open.len();
+        let before = self.half_open.len() + self.queue.len();
         self.half_open.retain(|half| half.identity != *identity);
-        if !known && self.half_open.len() == before {
+        self.queue.retain(|asked| asked.identity != *identity);
+        if !known && self.half_open.len() + self.queue.len() == before {
             return Err(Error::NoMember(identity.clone()));
         }
         self.expelled.push(identity.clone());

@@ -1,3 +1,4 @@
+mod busy;
 mod costs;
 mod crashes;
 mod floods;

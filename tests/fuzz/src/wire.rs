@@ -240,7 +240,7 @@ fn group_owner(data: &[u8]) -> bool {
 }
 
 fn group_owner_seeds() -> Vec<Vec<u8>> {
-    use group_owner::{Body, Cause, Challenge, JoinRequest, Keys, Proof, Proven, Repr};
+    use group_owner::{Body, Cause, Challenge, JoinRequest, Keys, Notice, Proof, Proven, Repr};
     let (nonce, credential, signature) = ([1; 16], &[0x30; 300][..], [5; 64]);
     let request = JoinRequest { nonce, eea: 0x70, eia: 0x70, identity: b"mary", credential, cookie: None };
     let proven = Proven { epoch: 9, mac: [6; 16] };
@@ -273,6 +273,7 @@ fn group_owner_seeds() -> Vec<Vec<u8>> {
         Body::LeaveAccept(proven),
         Body::Removal(proven),
         Body::Refusal { nonce, cause: Cause::Full },
+        Body::Notice(Notice { epoch: 9, wait: 1200, signature }),
     ];
     let octets = |body| {
         let repr = Repr { group: [1, 2, 3], body };

@@ -75,7 +75,10 @@ impl OwnerGroup {
         let group = self.group;
         match output {
             Output::Message(message) => GroupOutput::Message(GroupMessage {
-                to: Destination::Ue(message.to),
+                to: match message.kind {
+                    Kind::Notice => Destination::Group(message.to),
+                    _ => Destination::Ue(message.to),
+                },
                 name: name(message.kind),
                 octets: message.octets.into(),
             }),
@@ -115,7 +118,12 @@ impl GroupMachine for OwnerGroup {
             GroupInput::Message { now, path: Path::Ue { source }, octets } => {
                 self.input(Input::Message { now, from: source, message: octets });
             }
-            // All of its messages are to one UE.
+            GroupInput::Message { now, path: Path::Group { source, .. }, octets }
+                if octets.first() == Some(&Kind::Notice.octet()) =>
+            {
+                self.input(Input::Message { now, from: source, message: octets });
+            }
+            // All of its other messages are to one UE.
             GroupInput::Message { .. } => {}
             GroupInput::Stored { now, ticket } => self.input(Input::Stored { now, ticket: Ticket(ticket) }),
             GroupInput::StoreFailed { now, ticket } => {
@@ -157,5 +165,6 @@ const fn name(kind: Kind) -> &'static str {
         Kind::LeaveAccept => "leave accept",
         Kind::Removal => "removal",
         Kind::Refusal => "refusal",
+        Kind::Notice => "notice",
     }
 }

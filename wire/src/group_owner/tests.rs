@@ -23,6 +23,7 @@ const KEYS: Keys = Keys {
     sealed: [6; SEALED],
     signature: [7; SIGNATURE],
 };
+const NOTICE: Notice = Notice { epoch: 5, wait: 70_000, signature: [7; SIGNATURE] };
 const PROVEN: Proven = Proven { epoch: 5, mac: [8; MAC] };
 
 fn bodies() -> Vec<Body<'static>> {
@@ -50,6 +51,7 @@ fn bodies() -> Vec<Body<'static>> {
         Body::Removal(PROVEN),
     ];
     all.extend(Cause::ALL.map(|cause| Body::Refusal { nonce, cause }));
+    all.push(Body::Notice(NOTICE));
     all
 }
 
@@ -87,7 +89,7 @@ fn values_that_are_reserved() {
     let all = bodies();
     for (body, at, value) in [
         (all[0], 0, 0),
-        (all[0], 0, 11),
+        (all[0], 0, 12),
         // No identity, no credential, a cookie of another length.
         (all[0], 22, 0),
         (all[1], 329, 15),
@@ -99,6 +101,7 @@ fn values_that_are_reserved() {
         (all[5], 12, 8),
         (all[5], 20, 100),
         (all[5], 7, 0),
+        (all[14], 7, 0),
     ] {
         assert!(matches!(change(body, at, value), Some(Error::Reserved { .. })), "{body:?} {at} {value}");
     }
@@ -130,11 +133,13 @@ fn what_cannot_be_read_is_not_written() {
     ] {
         assert!(matches!(emit(Body::Keys(keys)), Err(Error::NotCarried { .. })));
     }
+    let unread = Body::Notice(Notice { epoch: 0, ..NOTICE });
+    assert!(matches!(emit(unread), Err(Error::NotCarried { .. })));
 }
 
 proptest! {
     #[test]
-    fn any_octets_are_parsed_or_refused(kind in 0_u8..12, tail in prop::collection::vec(any::<u8>(), 0..260), small: bool) {
+    fn any_octets_are_parsed_or_refused(kind in 0_u8..13, tail in prop::collection::vec(any::<u8>(), 0..260), small: bool) {
         let mut bytes = [&[kind][..], &tail].concat();
         // Lengths that fit, more often than by chance.
         if small && bytes.len() > 40 {

@@ -24,6 +24,9 @@ pub(super) struct GroupArgs {
     /// Groups: share of the members that come 10 s late, 0 to 0.9.
     #[arg(long, value_name = "P", default_value_t = 0.1)]
     late: f64,
+    /// Group owner: SC periods between two members that ask to join, 0 to 1000; an exchange takes 7 where nothing is lost.
+    #[arg(long, value_name = "PERIODS", default_value_t = 8, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    join_every: u64,
 }
 
 /// Runs the solutions, and prints what each cost.
@@ -94,7 +97,8 @@ fn cases_of(solution: Solution, cases: &Cases, given: &GroupArgs) -> Vec<Case> {
                     for seed in cases.seed..cases.seed.saturating_add(cases.runs) {
                         let pool = question::pool(period, mcs, given.block_loss);
                         let (members, round_trip, late) = (members as usize, given.round_trip, given.late);
-                        all.push(Case { solution, members, pool, way, round_trip, late, seed });
+                        let join_every = given.join_every;
+                        all.push(Case { solution, members, pool, way, round_trip, join_every, late, seed });
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! What a trial cost, as a line of a table and as an object of JSON.
 
-use super::question::Case;
+use super::question::{Case, Solution};
 use super::trial::{Phase, Trial};
 use crate::experiments::output::Rows;
 use serde::Serialize;
@@ -19,6 +19,9 @@ pub(crate) struct Outcome {
     pub(crate) mcs: u8,
     pub(crate) block_loss: f64,
     pub(crate) round_trip_ms: u64,
+    /// SC periods between two UEs that ask an owner to join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) join_every: Option<u64>,
     pub(crate) seed: u64,
     pub(crate) first: Costs,
     pub(crate) late: Option<Costs>,
@@ -93,6 +96,7 @@ impl Outcome {
             mcs: case.pool.mcs,
             block_loss: case.pool.loss,
             round_trip_ms: case.round_trip,
+            join_every: (case.solution == Solution::Owner).then_some(case.join_every),
             seed: case.seed,
             first: Costs::default(),
             late: None,

@@ -15,23 +15,19 @@ use sidelink_ue::air_rng::AirRng;
 use sidelink_ue::{GroupMachine, OwnerGroup, OwnerRole};
 use sidelink_wire::ids::Layer2Id;
 
-/// SC periods between two UEs that ask to join: as many as an exchange takes where nothing is lost. At half of that a group of
-/// 200 does not come about: whoever is not heard in time asks again, until nobody is heard.
-const JOIN_PERIODS: u64 = 8;
-
 /// The name of a UE.
 fn name(station: usize) -> String {
     if station == 0 { "owner".to_owned() } else { format!("ue{station}") }
 }
 
-/// A group of an owner and `members` members that have not joined.
+/// A group of an owner and `members` members that have not joined; `join_every` SC periods lie between two that ask to.
 ///
 /// # Errors
 /// A bug.
 pub(crate) fn group(
     members: usize,
     now: UtcTime,
-    sc_period: u64,
+    (sc_period, join_every): (u64, u64),
     way: Way,
     seed: u64,
 ) -> anyhow::Result<Machines> {
@@ -44,6 +40,7 @@ pub(crate) fn group(
         let own = Identity::user(&name(station));
         let mut rules = Config::new(traffic, own, layer2::identity(station)?, sc_period);
         rules.members = members.max(rules.members);
+        rules.queue = members.max(rules.queue);
         let credential = certificate(&name(station), now, &rng.octets())?;
         let (seed, mut store) = (rng.octets::<32>(), Memory::default());
         let role = if station == 0 {
@@ -57,5 +54,5 @@ pub(crate) fn group(
         };
         machines.push(Box::new(OwnerGroup::new(group, role)));
     }
-    Ok(Machines::new((group, name, Begins::Members), (way, JOIN_PERIODS * sc_period), machines))
+    Ok(Machines::new((group, name, Begins::Members), (way, join_every * sc_period), machines))
 }

@@ -74,6 +74,8 @@ pub(crate) struct Case {
     pub(crate) way: LongMessageWay,
     /// Milliseconds there and back between any two functions of the network, UEs included.
     pub(crate) round_trip: u64,
+    /// Group owner: SC periods between two UEs that ask to join.
+    pub(crate) join_every: u64,
     /// Share of the members that come late.
     pub(crate) late: f64,
     pub(crate) seed: u64,
@@ -113,7 +115,9 @@ impl Case {
         let mut solution: Box<dyn trial::Solution> = match self.solution {
             Solution::Mls => return Ok(self.priced()),
             Solution::Sakke => Box::new(identity::group(n, now, self.pool.period, way, seed)?),
-            Solution::Owner => Box::new(owner::group(n, now, self.pool.period, way, seed)?),
+            Solution::Owner => {
+                Box::new(owner::group(n, now, (self.pool.period, self.join_every), way, seed)?)
+            }
             Solution::Pgk => Box::new(Pkmf::new(n, now, self.round_trip, seed)?),
             Solution::Invitation => {
                 Box::new(Invitations::new(Admission::Invitation, n, when, self.round_trip, seed)?)

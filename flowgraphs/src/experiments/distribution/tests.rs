@@ -112,7 +112,8 @@ fn machines_bring_every_member_its_key_over_a_bad_air() {
     for solution in [Solution::Sakke, Solution::Owner] {
         for way in [LongMessageWay::Whole, LongMessageWay::Repeated, LongMessageWay::Coded] {
             let pool = question::pool(40, 5, 0.03);
-            let case = Case { solution, members: 4, pool, way, round_trip: 40, late: 0.25, seed: 3 };
+            let case =
+                Case { solution, members: 4, pool, way, round_trip: 40, join_every: 8, late: 0.25, seed: 3 };
             let outcome = case.run().unwrap();
             let keyed = (outcome.first.keyed, outcome.late.unwrap().keyed, outcome.rekeying.keyed);
             assert_eq!(keyed, (3, 1, 3), "{solution:?} {way:?}");
@@ -131,4 +132,24 @@ fn every_member_gets_the_key_of_a_pkmf_and_the_one_revoked_does_not() {
     assert_eq!((trial.first.keyed, trial.late.unwrap().keyed, trial.rekeying.keyed), (4, 1, 4));
     assert_eq!(trial.first.sent.blocks + trial.rekeying.sent.blocks, 0);
     assert!(trial.first.network.vectors >= 5 && trial.rekeying.network.vectors == 0, "{:?}", trial.rekeying);
+}
+
+/// Members that ask faster than an owner can answer: all join, and all get the next key. Minutes for 2000; run it with
+/// `MEMBERS=20,200,2000 cargo test -p sidelink-flowgraphs --lib joins_that_come_too_fast -- --ignored --nocapture`.
+#[test]
+#[ignore = "minutes"]
+fn joins_that_come_too_fast() {
+    let members = std::env::var("MEMBERS").unwrap_or_else(|_| "20,200".to_owned());
+    for members in members.split(',').map(|members| members.parse().unwrap()) {
+        for join_every in [4, 8] {
+            let case = owner_case(members, join_every);
+            let outcome = case.run().unwrap();
+            println!("{members} members, {join_every} periods apart: {outcome:?}");
+        }
+    }
+}
+
+fn owner_case(members: usize, join_every: u64) -> Case {
+    let (pool, way) = (question::pool(40, 5, 0.01), LongMessageWay::Whole);
+    Case { solution: Solution::Owner, members, pool, way, round_trip: 40, join_every, late: 0.1, seed: 1 }
 }

@@ -12,10 +12,30 @@ pub(crate) struct GroupScenario {
     pub(crate) solution: Solution,
     /// Whether the data has our own MAC-I.
     pub(crate) mac: bool,
-    /// Whether a member is stolen, and the group re-keyed without it.
-    pub(crate) theft: bool,
+    /// What happens after the first call.
+    pub(crate) incident: Incident,
     pub(crate) mishap: Option<Mishap>,
     pub(crate) attack: Option<GroupAttack>,
+}
+
+/// What happens after the first call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Incident {
+    /// The group gets another key.
+    Renewal,
+    /// The last member is stolen, and the group re-keyed without it.
+    Theft,
+    /// The last member leaves the group of its owner.
+    Leave,
+    /// The owner crashes, and starts again.
+    Crash,
+}
+
+impl Incident {
+    /// Whether the last member is in the group no longer, and keeps what it has.
+    pub(crate) const fn has_thief(self) -> bool {
+        matches!(self, Self::Theft | Self::Leave)
+    }
 }
 
 /// Where the keys of the group come from.
@@ -76,6 +96,14 @@ pub(crate) enum By {
     Middle,
     /// A5: an owner whose certificate is of an issuer that nobody trusts.
     RogueOwner,
+    /// A1: passes on what a member and the owner say, and puts its own key into the member's proof.
+    Between,
+    /// A4: a member that listens under the layer-2 identity of another.
+    Spy,
+    /// A4: a member that sends to the group under the layer-2 identity of the owner.
+    AsOwner,
+    /// A1: a UE of another group of the same issuer.
+    OtherGroup,
     /// A4: a member whose certificate is revoked; the owner knows the list, or does not.
     Revoked {
         /// Whether it does.
@@ -118,8 +146,8 @@ impl GroupAttack {
     /// The capability of the proposals' digest.
     pub(crate) const fn adversary(&self) -> &'static str {
         match self.by {
-            By::Stranger => "A1",
-            By::NotManager | By::Impostor | By::AdHocKey | By::Revoked { .. } => "A4",
+            By::Stranger | By::Between | By::OtherGroup => "A1",
+            By::NotManager | By::Impostor | By::AdHocKey | By::Revoked { .. } | By::Spy | By::AsOwner => "A4",
             By::Replay(_) | By::RepeatsKeys => "A2",
             By::Middle | By::LosesKeys => "A3",
             By::RogueOwner => "A5",
@@ -136,7 +164,7 @@ const PLAIN: GroupScenario = GroupScenario {
     what: "",
     solution: Solution::Identity,
     mac: false,
-    theft: false,
+    incident: Incident::Renewal,
     mishap: None,
     attack: None,
 };
@@ -155,13 +183,13 @@ pub(crate) const ALL: &[GroupScenario] = &[
     GroupScenario {
         name: "group-sakke",
         what: "a manager gives a key to --members members; one is stolen; re-keyed, the thief hears nothing (S3.1, T3.1-5)",
-        theft: true,
+        incident: Incident::Theft,
         ..PLAIN
     },
     GroupScenario {
         name: "group-adhoc",
         what: "a UE makes a group over protected links; one member is left out of the next key, and hears nothing (S3.1)",
-        theft: true,
+        incident: Incident::Theft,
         solution: Solution::AdHoc,
         ..PLAIN
     },
@@ -234,20 +262,56 @@ pub(crate) const ALL: &[GroupScenario] = &[
     GroupScenario {
         name: "group-pgk",
         what: "the PKMF gives --members members PGKs over the network leg; one is revoked and hears nothing (the standard's way)",
-        theft: true,
+        incident: Incident::Theft,
         solution: Solution::Pkmf,
         ..PLAIN
     },
     GroupScenario {
         name: "group-owner",
-        what: "--members members join the group of an owner by certificates; one is expelled and hears nothing (S3.4, T3.4-4)",
-        theft: true,
+        what: "--members members join the group of an owner by certificates; one is expelled, keeps all its keys, and hears nothing (S3.4, T3.4-4)",
+        incident: Incident::Theft,
+        ..OWNER
+    },
+    GroupScenario {
+        name: "group-owner-crash",
+        what: "the owner crashes and starts again: a later epoch, and its members come back by themselves (T3.4-7)",
+        incident: Incident::Crash,
         ..OWNER
     },
     GroupScenario {
         attack: Some(GroupAttack { by: By::RogueOwner, expect: Expect::Denied }),
         name: "attack-group-owner-rogue",
         what: "A5 owns the group with a certificate of an issuer that nobody trusts (T3.4-1)",
+        ..OWNER
+    },
+    GroupScenario {
+        attack: Some(GroupAttack { by: By::Between, expect: Expect::Denied }),
+        name: "attack-group-owner-middle",
+        what: "A1 between a member and the owner puts its own key into the member's proof (T3.4-2)",
+        ..OWNER
+    },
+    GroupScenario {
+        attack: Some(GroupAttack { by: By::Spy, expect: Expect::Stopped }),
+        name: "attack-group-owner-spy",
+        what: "A4, a member of the group, hears the join and the keys of another under its layer-2 identity (T3.4-3)",
+        ..OWNER
+    },
+    GroupScenario {
+        attack: Some(GroupAttack { by: By::AsOwner, expect: Expect::Passes }),
+        name: "attack-group-owner-impostor",
+        what: "A4, a member of the group, talks to it under the owner's layer-2 identity (T3.4-3)",
+        ..OWNER
+    },
+    GroupScenario {
+        name: "attack-group-owner-former",
+        what: "A4 leaves the group, keeps all its keys, and hears nothing of the next epoch (T3.4-4)",
+        incident: Incident::Leave,
+        ..OWNER
+    },
+    GroupScenario {
+        attack: Some(GroupAttack { by: By::OtherGroup, expect: Expect::Stopped }),
+        name: "attack-group-owner-foreign",
+        what: "A1, of another group of the same issuer, asks to join and listens with the key of its group (T3.4-5)",
         ..OWNER
     },
     GroupScenario {
@@ -265,13 +329,13 @@ pub(crate) const ALL: &[GroupScenario] = &[
     GroupScenario {
         name: "group-invitation",
         what: "an owner invites --members members, to whom a NAF pushes the key; one is removed and hears nothing (S3.2, T3.2-6)",
-        theft: true,
+        incident: Incident::Theft,
         ..INVITATION
     },
     GroupScenario {
         name: "group-white-list",
         what: "a NAF pushes the key to --members members on the owner's list; one is removed and hears nothing (S3.2, T3.2-6)",
-        theft: true,
+        incident: Incident::Theft,
         ..WHITE_LIST
     },
     GroupScenario {
@@ -285,7 +349,7 @@ pub(crate) const ALL: &[GroupScenario] = &[
     },
     GroupScenario {
         solution: Solution::Invitation,
-        theft: true,
+        incident: Incident::Theft,
         ..attack(
             "attack-group-invitation-replay",
             "A6: the radio of a member that was removed joins by the invitation of before (T3.2-2, T3.2-6)",

@@ -1,12 +1,15 @@
 //! What a run cost, and what came of it.
 
-use super::cases::{By, GroupCase, Mishap, Solution};
+use super::cases::{By, GroupCase, Incident, Mishap, Solution};
 use super::log::{DataPdu, Entries, Entry};
+use super::parties::Party;
 use super::sorts::{Sort, sort};
 use super::timeline::Timeline;
 use crate::experiments::cases::Expect;
 use serde::{Deserialize, Serialize};
 use sidelink_phy::channel::pssch::REDUNDANCY_VERSIONS;
+use sidelink_prose::group_owner::Event;
+use sidelink_ue::GroupEvent;
 use sidelink_wire::ids::Lcid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -120,7 +123,7 @@ const DATA: u8 = Lcid::GROUP_DATA.value();
 impl GroupCosts {
     pub(crate) fn of(case: &GroupCase<'_>, run: &Run) -> Self {
         let n = run.members.len();
-        let left = if case.scenario.theft { n - 1 } else { n };
+        let left = if case.scenario.incident.has_thief() { n - 1 } else { n };
         let wanted: [(&str, Option<Sort>, usize); 4] = match case.scenario.solution {
             _ if case.scenario.mishap == Some(Mishap::Late) => [
                 ("distribution", Some(Sort::Got), n - case.late()),
@@ -138,7 +141,11 @@ impl GroupCosts {
             Solution::Owner | Solution::Pkmf | Solution::Invitation | Solution::WhiteList => [
                 (first_phase(case.scenario.solution), Some(Sort::Got), n),
                 ("talk", None, 0),
-                ("re-keying", Some(Sort::Got), left),
+                (
+                    if case.scenario.incident == Incident::Crash { "crash" } else { "re-keying" },
+                    Some(Sort::Got),
+                    left,
+                ),
                 ("second talk", None, 0),
             ],
         };
@@ -156,9 +163,9 @@ impl GroupCosts {
             way: format!("{:?}", case.way).to_lowercase(),
             seed: case.seed,
             phases,
-            thief: case.scenario.theft.then(|| thief(run)),
+            thief: case.scenario.incident.has_thief().then(|| thief(run)),
             resumed: resumed(run),
-            refused: refused(run),
+            refused: refused(case, run),
             network: run.network,
             attacks: run.attacks,
             adversary: case.scenario.attack.map(|attack| attack.adversary().to_owned()),
@@ -190,7 +197,7 @@ impl GroupCosts {
     /// What was and must never be, or did not happen and must.
     fn failure(&self, case: &GroupCase<'_>, run: &Run) -> Option<String> {
         // Whoever is stolen is in the group no longer, and hears noise under a key of before.
-        let inside = match case.scenario.theft {
+        let inside = match case.scenario.incident.has_thief() {
             true => &run.members[..run.members.len() - 1],
             false => &run.members[..],
         };
@@ -210,6 +217,9 @@ impl GroupCosts {
         let reused = |member: &Entries| reused(member, run.timeline.second_call);
         if let Some(pdu) = run.members.iter().filter(|_| by_calls).find_map(reused) {
             return Some(format!("two PDUs of one UE have the header {:02x?}: one key stream", pdu.header));
+        }
+        if !epochs_grow(run) {
+            return Some("an epoch of the owner came twice".to_owned());
         }
         let altered = inside.iter().flatten().any(|(_, e)| matches!(e, Entry::Data { number: None, .. }));
         if run.vectors > 0 {
@@ -285,6 +295,13 @@ fn foreign(run: &Run, by: By) -> usize {
         }
         // Data that nobody of the group sent so.
         By::Middle => noise,
+        // Keys of the member that took the one in the middle for the owner.
+        By::Between => run.members.first().map_or(0, got),
+        By::Spy => other.map_or(0, got),
+        // Data that the owner did not send.
+        By::AsOwner => run.members.iter().map(of_the_owner).sum(),
+        // Keys of the group, and data that it could read.
+        By::OtherGroup => other.map_or(0, |other| got(other) + read(other, [0, u64::MAX])),
         // Members that are in the group of a rogue.
         By::RogueOwner => run.members.iter().map(got).sum(),
         // Keys that the one whose certificate is revoked got.
@@ -348,6 +365,22 @@ fn resumed(run: &Run) -> bool {
     };
     let before = within([run.timeline.call, down.start]);
     !before.is_disjoint(&within([down.end, run.timeline.rekey]))
+}
+
+/// Data that a UE believed to be the owner's.
+fn of_the_owner(entries: &Entries) -> usize {
+    let owner = Party::Manager.layer2_id();
+    let is_his = |entry: &Entry| matches!(entry, Entry::Data { from, number: Some(_) } if *from == owner);
+    entries.iter().filter(|(_, entry)| is_his(entry)).count()
+}
+
+/// Whether each epoch of an owner is later than the one before.
+fn epochs_grow(run: &Run) -> bool {
+    let epoch = |(_, entry): &(u64, Entry)| match entry {
+        Entry::Key(GroupEvent::Owner(Event::Epoch { epoch, .. })) => Some(*epoch),
+        _ => None,
+    };
+    run.manager.iter().filter_map(epoch).is_sorted_by(|one, next| one < next)
 }
 
 fn count(entries: &Entries, span: [u64; 2], wanted: &Sort) -> usize {
@@ -455,12 +488,13 @@ fn thief(run: &Run) -> Thief {
     }
 }
 
-/// What members refused, and why.
-fn refused(run: &Run) -> BTreeMap<String, u64> {
+/// What members refused, and an owner, and why.
+fn refused(case: &GroupCase<'_>, run: &Run) -> BTreeMap<String, u64> {
     let mut refused = BTreeMap::new();
+    let owner = (case.scenario.solution == Solution::Owner).then_some(&run.manager);
     // What the network refuses an attacker counts as well.
     let attacker = run.other.iter().filter(|_| run.network.is_some() && !run.has_thief);
-    for (_, entry) in run.members.iter().chain(attacker).flatten() {
+    for (_, entry) in run.members.iter().chain(owner).chain(attacker).flatten() {
         let why = match entry {
             Entry::Key(event) => match sort(event) {
                 Sort::Refused(why) => why,

@@ -104,7 +104,7 @@ impl Naf {
     /// # Errors
     /// A bug.
     pub(crate) fn altered(&self, party: Party, case: &GroupCase<'_>) -> anyhow::Result<Option<Alteration>> {
-        if !case.scenario.theft || party != Party::Member(case.members) {
+        if !case.scenario.incident.has_thief() || party != Party::Member(case.members) {
             return Ok(None);
         }
         let by = case.scenario.attack.map(|attack| attack.by);

@@ -1,8 +1,9 @@
 //! Who takes part: configurations of UEs, as text of `ue.toml`.
 
-use super::cases::{By, GroupCase, Solution};
+use super::cases::{By, GroupCase, Incident, Solution};
 use super::log::TEXT;
 use super::naf;
+use super::owner;
 use super::timeline::{CONTROL, PRBS, Timeline};
 use crate::config::LongMessageWay;
 use crate::config::ue_toml::UeConfig;
@@ -33,6 +34,10 @@ pub(crate) enum Party {
     Thief(usize),
     /// A UE with an identity of its own, that is in the group or not.
     Mallory,
+    /// A radio that listens under the layer-2 ID of the first member, with a certificate of its own.
+    Spy,
+    /// A radio that sends under the layer-2 ID of the manager.
+    Impostor,
 }
 
 impl Party {
@@ -44,6 +49,8 @@ impl Party {
             Self::Member(number) | Self::Thief(number) => format!("ue{number:02}"),
             Self::Again => Self::Member(1).name(),
             Self::Mallory => "mallory".to_owned(),
+            Self::Spy => "spy".to_owned(),
+            Self::Impostor => "impostor".to_owned(),
         }
     }
 
@@ -58,7 +65,8 @@ impl Party {
 
     pub(crate) const fn layer2_id(self) -> u32 {
         match self {
-            Self::Manager => MANAGER_ID,
+            Self::Manager | Self::Impostor => MANAGER_ID,
+            Self::Spy => MANAGER_ID + 1,
             Self::Member(number) | Self::Thief(number) => MANAGER_ID + number as u32,
             Self::Again => Self::Member(1).layer2_id(),
             Self::Mallory => MANAGER_ID + 0xf0_0000,
@@ -68,8 +76,8 @@ impl Party {
     /// Level of its transmissions: a thief only listens.
     const fn level(self) -> f64 {
         match self {
-            Self::Thief(_) => SILENT,
-            Self::Manager | Self::Member(_) | Self::Again | Self::Mallory => 0.0,
+            Self::Thief(_) | Self::Spy => SILENT,
+            Self::Manager | Self::Member(_) | Self::Again | Self::Mallory | Self::Impostor => 0.0,
         }
     }
 }
@@ -94,7 +102,7 @@ pub(crate) fn config(case: &GroupCase<'_>, party: Party) -> anyhow::Result<UeCon
                 write!(text, "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"pgk\"\n");
         }
     }
-    if matches!(party, Party::Member(1) | Party::Again) {
+    if matches!(party, Party::Member(1) | Party::Again | Party::Impostor) {
         let _ = write!(text, "[[talk]]\nto = \"patrol\"\nevery = 120\ntext = \"{TEXT}\"\n");
     }
     let mut config = UeConfig::from_toml(&text, &format!("the scenario's {}", party.name()))?;
@@ -109,7 +117,13 @@ fn head(case: &GroupCase<'_>, party: Party) -> String {
     let ear =
         if by == Some(By::StolenInvitation) && party == Party::Mallory { Party::Member(1) } else { party };
     let (name, id) = (party.name(), ear.layer2_id());
-    let seed = 1000 * case.seed + u64::from(id & 0xff) + if party == Party::Mallory { 900 } else { 0 };
+    let other = match party {
+        Party::Mallory => 900,
+        Party::Impostor => 800,
+        Party::Spy => 700,
+        Party::Manager | Party::Member(_) | Party::Again | Party::Thief(_) => 0,
+    };
+    let seed = 1000 * case.seed + u64::from(id & 0xff) + other;
     let GroupCase { period, mcs, .. } = case;
     let way = match case.way {
         LongMessageWay::Whole => "whole",
@@ -176,7 +190,7 @@ fn identity_group(case: &GroupCase<'_>, party: Party) -> String {
     match party {
         Party::Manager => {
             plan(&mut text, timeline.distribute, "distribute");
-            if case.scenario.theft {
+            if case.scenario.incident == Incident::Theft {
                 plan(&mut text, timeline.rekey, "exclude");
                 let _ = writeln!(text, "member = \"{}\"", Party::Member(case.members).identity(case));
             } else {
@@ -195,7 +209,7 @@ fn identity_group(case: &GroupCase<'_>, party: Party) -> String {
                 plan(&mut text, timeline.call + 1000, "start-call");
             }
         }
-        Party::Member(_) | Party::Thief(_) => {}
+        Party::Member(_) | Party::Thief(_) | Party::Spy | Party::Impostor => {}
     }
     if by == Some(By::AdHocKey) {
         text += LINKS;
@@ -242,27 +256,58 @@ fn ad_hoc_group(case: &GroupCase<'_>, party: Party) -> String {
 /// `[[group]]` with an owner.
 fn owner_group(case: &GroupCase<'_>, party: Party) -> String {
     let timeline = Timeline::of(case);
-    let (role, owner) = (if party == Party::Manager { "owner" } else { "member" }, Party::Manager);
-    let mut text = format!(
-        "[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\nsolution = \"owner\"\nrole = \"{role}\"\n\
-         owner = {{ identity = \"{}\", id = \"{:06x}\" }}\n",
-        owner.name(),
-        owner.layer2_id()
-    );
+    let by = case.scenario.attack.map(|attack| attack.by);
+    let mut text = format!("[[group]]\nname = \"patrol\"\nid = \"{GROUP_ID:06x}\"\n");
+    // The machine of a special party is no configuration's: it comes from elsewhere, as keys of the network do.
+    text += &match (owner::is_special(case, party), party) {
+        (true, _) => "solution = \"pgk\"\n".to_owned(),
+        (false, Party::Manager) => "solution = \"owner\"\nrole = \"owner\"\n".to_owned(),
+        (false, _) => {
+            // The first member takes the one in the middle for the owner.
+            let at = if (party, by) == (Party::Member(1), Some(By::Between)) {
+                Party::Mallory
+            } else {
+                Party::Manager
+            };
+            let (name, id) = (Party::Manager.name(), at.layer2_id());
+            format!(
+                "solution = \"owner\"\nrole = \"member\"\nowner = {{ identity = \"{name}\", id = \"{id:06x}\" }}\n"
+            )
+        }
+    };
+    if party == Party::Manager && by == Some(By::OtherGroup) {
+        for member in members(case, party) {
+            let (name, id) = (member.name(), member.layer2_id());
+            let _ = write!(text, "[[group.member]]\nidentity = \"{name}\"\nid = \"{id:06x}\"\n");
+        }
+    }
     let plan = |text: &mut String, at: u64, action: &str| {
         let _ = write!(text, "[[group.plan]]\nat = {at}\naction = \"{action}\"\n");
     };
     match party {
-        Party::Manager if case.scenario.theft => {
-            plan(&mut text, timeline.rekey, "exclude");
-            let _ = writeln!(text, "member = \"{}\"", Party::Member(case.members).name());
-        }
-        Party::Manager => plan(&mut text, timeline.rekey, "distribute"),
+        Party::Manager => match case.scenario.incident {
+            Incident::Theft => {
+                plan(&mut text, timeline.rekey, "exclude");
+                let _ = writeln!(text, "member = \"{}\"", Party::Member(case.members).name());
+            }
+            Incident::Renewal => plan(&mut text, timeline.rekey, "distribute"),
+            Incident::Leave | Incident::Crash => {}
+        },
         // One after the other: each takes five messages.
         Party::Again => {}
         Party::Member(number) | Party::Thief(number) => {
             plan(&mut text, timeline.distribute + timeline.spacing * (number as u64 - 1), "join");
+            if case.scenario.incident == Incident::Leave && number == case.members {
+                plan(&mut text, timeline.rekey, "leave");
+            }
         }
+        // Just before the one whose answers it hears.
+        Party::Spy => plan(&mut text, timeline.distribute - 40, "join"),
+        Party::Mallory if by == Some(By::AsOwner) => {
+            plan(&mut text, timeline.distribute + timeline.spacing * case.members as u64, "join");
+        }
+        Party::Mallory if by == Some(By::Between) => {}
+        Party::Impostor => {}
         Party::Mallory => plan(&mut text, timeline.call + 500, "join"),
     }
     text
@@ -290,7 +335,7 @@ fn naf_group(case: &GroupCase<'_>, party: Party) -> anyhow::Result<String> {
             let _ = write!(text, "[[group.member]]\nidentity = \"{user}\"\nid = \"{id:06x}\"\n");
         }
         plan(&mut text, timeline.distribute, "distribute");
-        if case.scenario.theft {
+        if case.scenario.incident.has_thief() {
             plan(&mut text, timeline.rekey, "exclude");
             let _ = writeln!(text, "member = \"{}\"", naf::user(case, Party::Member(case.members))?);
         } else {

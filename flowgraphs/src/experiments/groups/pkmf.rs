@@ -1,7 +1,7 @@
 //! The standard's way: PGKs that the PKMF gives to each member over the network leg (TS 33.303 §6.2.3). The network side is
 //! that of `experiments/network`, on a simulated clock; a UE has each key when its message would have come.
 
-use super::cases::GroupCase;
+use super::cases::{GroupCase, Incident};
 use super::costs::NetworkSpent;
 use super::parties::{GROUP_ID, Party};
 use super::setup::START;
@@ -67,7 +67,7 @@ pub(crate) fn deliver(case: &GroupCase<'_>) -> anyhow::Result<Delivered> {
     let mut spent = Vec::new();
     for (from, until) in [(timeline.distribute, timeline.rekey), (timeline.rekey, timeline.end)] {
         let before = fabric.meter().clone();
-        if from == timeline.rekey && case.scenario.theft {
+        if from == timeline.rekey && case.scenario.incident == Incident::Theft {
             fabric.revoke_member(service, impi(members.len() - 1)?);
         }
         for millis in (from..until).step_by(LOOK as usize) {
@@ -102,7 +102,7 @@ impl Delivered {
         let (number, keeps) = match party {
             Party::Member(number) => (number, false),
             Party::Thief(number) => (number, true),
-            Party::Manager | Party::Again | Party::Mallory => return None,
+            Party::Manager | Party::Again | Party::Mallory | Party::Spy | Party::Impostor => return None,
         };
         let NetworkKeys { group, due, .. } = self.members.get(number - 1)?;
         let due = due.iter().filter(|(_, change)| !keeps || matches!(change, Change::Comes(_)));

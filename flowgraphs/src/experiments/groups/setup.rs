@@ -5,6 +5,7 @@ use super::costs::{Run, asked};
 use super::keys;
 use super::log::Log;
 use super::naf::{self, Naf};
+use super::owner;
 use super::parties::{Party, config};
 use super::pkmf;
 use super::timeline::Timeline;
@@ -62,7 +63,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
         period: case.period,
         began: 0,
         timeline,
-        has_thief: case.scenario.theft,
+        has_thief: case.scenario.incident.has_thief(),
         manager: Vec::new(),
         members: Vec::new(),
         other: None,
@@ -77,7 +78,7 @@ pub(crate) fn play(case: &GroupCase<'_>) -> anyhow::Result<Run> {
     for party in parties {
         stage.end(party, &mut run)?;
     }
-    if case.scenario.theft && is_radio_stolen(case) {
+    if run.has_thief && is_radio_stolen(case) {
         run.other = run.members.last().cloned();
     }
     if let Some(naf) = &stage.sources.naf {
@@ -96,6 +97,7 @@ struct KeySources {
     keys: Keys,
     pkmf: Option<pkmf::Delivered>,
     naf: Option<Naf>,
+    handed: owner::Handed,
 }
 
 impl KeySources {
@@ -106,7 +108,7 @@ impl KeySources {
         };
         let pkmf = (case.scenario.solution == Solution::Pkmf).then(|| pkmf::deliver(case)).transpose()?;
         let naf = naf::is_used(case).then(|| Naf::open(case)).transpose()?;
-        Ok(Self { keys, pkmf, naf })
+        Ok(Self { keys, pkmf, naf, handed: owner::Handed::default() })
     }
 
     /// What a party has: keys of a store, what is in no file, and a machine that is not of its configuration.
@@ -116,7 +118,10 @@ impl KeySources {
             certificate: is_owner.then(|| keys::certificate(case, party)).transpose()?,
             ..Given::default()
         };
-        let mut machine = self.pkmf.as_ref().and_then(|pkmf| pkmf.machine(party));
+        let mut machine = match &self.pkmf {
+            Some(pkmf) => pkmf.machine(party),
+            None => owner::machine(case, party, &self.handed)?,
+        };
         if let Some(naf) = &self.naf {
             match naf.attacker(party, case.scenario.attack.map(|attack| attack.by))? {
                 Some(attacker) => machine = Some(attacker),
@@ -222,9 +227,10 @@ impl Run {
             }
             Party::Member(_) => self.members.push(log.take()),
             Party::Again => self.members[0].extend(log.take()),
-            Party::Thief(_) => self.other = Some(log.take()),
+            Party::Thief(_) | Party::Spy => self.other = Some(log.take()),
+            Party::Impostor => self.attacks += ue.totals().sent[2],
             Party::Mallory => {
-                self.attacks = ue.totals().sent[2];
+                self.attacks += ue.totals().sent[2];
                 self.other = Some(log.take());
             }
         }
@@ -238,17 +244,16 @@ fn parties(case: &GroupCase<'_>) -> Vec<Party> {
     if case.scenario.mishap == Some(Mishap::Crash) {
         parties.push(Party::Again);
     }
-    if case.scenario.theft && !is_radio_stolen(case) {
+    if case.scenario.incident.has_thief() && !is_radio_stolen(case) {
         parties.push(Party::Thief(case.members));
     }
-    let has_ue = |by| match by {
-        By::Stranger | By::NotManager | By::Impostor | By::AdHocKey | By::Revoked { .. } => true,
-        By::StolenInvitation | By::NotListed | By::Flood | By::CuriousNaf => true,
-        By::Replay(_) | By::Middle | By::RogueOwner => false,
-        By::OldInvitation | By::RepeatsKeys | By::LosesKeys => false,
-    };
-    if case.scenario.attack.is_some_and(|attack| has_ue(attack.by)) {
-        parties.push(Party::Mallory);
+    match case.scenario.attack.map(|attack| attack.by) {
+        // A radio without a UE, a party that is there anyway, or the network.
+        None | Some(By::Replay(_) | By::Middle | By::RogueOwner) => {}
+        Some(By::OldInvitation | By::RepeatsKeys | By::LosesKeys) => {}
+        Some(By::Spy) => parties.push(Party::Spy),
+        Some(By::AsOwner) => parties.extend([Party::Mallory, Party::Impostor]),
+        Some(_) => parties.push(Party::Mallory),
     }
     parties
 }

@@ -62,6 +62,7 @@ pub(crate) fn sort(event: &GroupEvent) -> Sort {
             Owner::Joined { .. }
             | Owner::Rekeyed { .. }
             | Owner::Gone { .. }
+            | Owner::Missed { .. }
             | Owner::Out(_)
             | Owner::List { .. } => Sort::Other,
             Owner::Message(_) => Sort::Message,

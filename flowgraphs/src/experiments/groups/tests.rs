@@ -87,12 +87,26 @@ fn members_that_come_late_are_not_left_behind() {
     assert_eq!(reached(&costs), [(4, 4), (3, 3), (2, 2), (2, 2)], "{events}");
 }
 
-/// Members join by certificates, one is expelled, and hears nothing under the next epoch. T3.4-4.
+/// Members join by certificates, one is expelled or leaves, keeps all its keys, and hears nothing under the next epoch. T3.4-4.
 #[test]
-fn an_expelled_member_hears_nothing_of_the_next_epoch() {
-    let (events, costs) = play(&case("group-owner", 3, 20.0));
-    assert_eq!(reached(&costs), [(3, 3), (0, 0), (2, 2), (0, 0)], "{events}");
-    check_thief(&costs);
+fn a_former_member_hears_nothing_of_the_next_epoch() {
+    for name in ["group-owner", "attack-group-owner-former"] {
+        let (events, costs) = play(&case(name, 3, 20.0));
+        assert_eq!(reached(&costs), [(3, 3), (0, 0), (2, 2), (0, 0)], "{name}\n{events}");
+        check_thief(&costs);
+    }
+}
+
+/// An owner that crashes begins a later epoch, and its members come back without being asked. T3.4-7.
+#[test]
+fn members_come_back_to_an_owner_that_crashed() {
+    let case = case("group-owner-crash", 2, 20.0);
+    let (events, costs) = play(&case);
+    assert_eq!(reached(&costs), [(2, 2), (0, 0), (2, 2), (0, 0)], "{events}");
+    assert_eq!(costs.unexpected(&case), None, "{events}");
+    assert_eq!(events.matches("joins again").count(), 1, "the caller's\n{events}");
+    let [before, after] = [1, 3].map(|phase: usize| costs.phases[phase].delivered);
+    assert!(before > 5 && after > 5, "{:?}", costs.phases);
 }
 
 /// The standard's way: keys of the PKMF, and none for a member that is revoked.
@@ -175,7 +189,8 @@ fn a_coded_message_arrives_as_a_whole_one() {
     assert!(costs.phases[0].pdu_octets > costs.phases[0].octets + 100, "{:?}", costs.phases[0]);
 }
 
-/// An attack of each kind is stopped, by the check that is there for it. T3.1-2, T3.1-3, T3.1-4, T3.1-6, T3.1-8, T3.4-1.
+/// An attack of each kind is stopped, by the check that is there for it. T3.1-2, T3.1-3, T3.1-4, T3.1-6, T3.1-8, T3.4-1,
+/// T3.4-2, T3.4-5.
 #[test]
 fn attacks_are_stopped_by_what_is_there_for_them() {
     for (name, why) in [
@@ -185,6 +200,8 @@ fn attacks_are_stopped_by_what_is_there_for_them() {
         ("attack-group-replay", "replayed"),
         ("attack-group-flip-data-mac", "PDCP: wrong MAC-I"),
         ("attack-group-owner-rogue", "no trusted root issued the certificate"),
+        ("attack-group-owner-middle", "GROUP_PROOF"),
+        ("attack-group-owner-foreign", "may not join: NotAdmitted"),
     ] {
         let case = case(name, 2, 20.0);
         let (events, costs) = play(&case);
@@ -197,6 +214,25 @@ fn attacks_are_stopped_by_what_is_there_for_them() {
 #[test]
 fn a_flipped_bit_of_data_without_a_mac_i_is_believed() {
     let case = case("attack-group-flip-data", 2, 20.0);
+    let (events, costs) = play(&case);
+    assert_eq!(costs.unexpected(&case), None, "{events}");
+    assert!(costs.outcome.unwrap().contains("believed"));
+}
+
+/// A member has no use for what it hears of the join of another. T3.4-3.
+#[test]
+fn the_keys_of_another_member_are_of_no_use() {
+    let case = case("attack-group-owner-spy", 2, 20.0);
+    let (events, costs) = play(&case);
+    assert_eq!(costs.unexpected(&case), None, "{events}");
+    // It heard them.
+    assert!(events.contains("GROUP_KEYS"), "{events}");
+}
+
+/// All members hold the key under which the owner talks: who sends to the group is a claim. T3.4-3.
+#[test]
+fn a_member_talks_as_the_owner() {
+    let case = case("attack-group-owner-impostor", 2, 20.0);
     let (events, costs) = play(&case);
     assert_eq!(costs.unexpected(&case), None, "{events}");
     assert!(costs.outcome.unwrap().contains("believed"));
@@ -283,4 +319,12 @@ fn a_key_stream_that_is_used_twice_is_noticed() {
     assert!(judged(&[(call, 3, 9, 1), (again, 3, 10, 2)]).resumed);
     assert!(!judged(&[(call, 3, 9, 1), (again, 4, 10, 2)]).resumed);
     assert!(!judged(&[(call, 3, 9, 1), (second_call, 3, 10, 2)]).resumed);
+}
+
+/// Minutes. Run it with
+/// `cargo test --release -p sidelink-flowgraphs --lib groups::tests::owners_at -- --ignored --nocapture`.
+#[test]
+#[ignore = "minutes"]
+fn owners_at_three_ratios() {
+    campaign(3, |scenario| scenario.solution == Solution::Owner);
 }

@@ -33,11 +33,12 @@ fn what_joins_and_a_leave_cost() {
         let octets: usize = rig.old.iter().map(|sent| sent.octets.len()).sum();
         let (before, now, started) = (rig.old.len(), rig.time(), Instant::now());
         rig.input(0, Input::Expel { now, member: name(1) }).unwrap();
+        rig.run(PERIOD * 4 * members as u64);
         let expel = started.elapsed();
         let keys: Vec<_> = rig.old[before..].iter().filter(|sent| sent.kind == Kind::Keys).collect();
         assert_eq!(keys.len(), members - 1);
         eprintln!(
-            "{members} members: a join {:?} at both ends and {} octets; a removal {expel:?} at the owner, {} messages of {} octets",
+            "{members} members: a join {:?} at both ends and {} octets; a removal {expel:?} at all ends, {} messages of {} octets",
             joins / members as u32,
             octets / members,
             keys.len(),

@@ -29,8 +29,9 @@ fn source(at: u16) -> Layer2Id {
 
 #[test]
 fn a_flood_of_requests_costs_a_bounded_number_of_answers_and_entries() {
-    let mut rig = Rig::new(1);
-    let limits = config(0);
+    let few = |ue| Config { cookies_from: 8, ..config(ue) };
+    let mut rig = Rig::with(1, few, |_| trust());
+    let limits = few(0);
     for period in 0..50 {
         let before = rig.old.len();
         for at in 0..100 {
@@ -38,7 +39,8 @@ fn a_flood_of_requests_costs_a_bounded_number_of_answers_and_entries() {
             rig.input(0, Input::Message { now, from: source(at), message: &message }).unwrap();
         }
         assert!(rig.old.len() - before <= limits.answers as usize);
-        assert!(rig.ues[0].owner().half_open() <= limits.cookies_from);
+        let owner = rig.ues[0].owner();
+        assert!(owner.half_open() + owner.queued() <= limits.cookies_from);
         rig.air.clear();
         rig.tick(PERIOD);
     }
@@ -53,7 +55,8 @@ fn a_flood_of_requests_costs_a_bounded_number_of_answers_and_entries() {
     }
     rig.air.clear();
     rig.join(1);
-    rig.run(2000);
+    // Behind those that never prove themselves.
+    rig.run(8000);
     rig.assert_in(1);
     assert!(rig.old.iter().any(|sent| sent.kind == Kind::Cookie && sent.to == layer2(1)));
 }
@@ -61,7 +64,7 @@ fn a_flood_of_requests_costs_a_bounded_number_of_answers_and_entries() {
 /// A cookie belongs to one source and one request.
 #[test]
 fn cookies_do_not_fit_others() {
-    let mut rig = Rig::new(0);
+    let mut rig = Rig::with(0, |ue| Config { cookies_from: 8, serving: 20, ..config(ue) }, |_| trust());
     let give = |rig: &mut Rig, from: Layer2Id, message: Vec<u8>| {
         let before = rig.old.len();
         let now = rig.time();
@@ -139,12 +142,13 @@ fn forged_answers_end_nothing() {
 /// Sources that receive can echo cookies: the table is bounded all the same.
 #[test]
 fn half_open_joins_are_bounded() {
-    let limits = |ue| Config { cookies_from: 1000, half_open: 5, ..config(ue) };
+    let limits = |ue| Config { cookies_from: 1000, half_open: 5, serving: 20, ..config(ue) };
     let mut rig = Rig::with(0, limits, |_| trust());
     for at in 0..20 {
         let (now, message) = (rig.time(), request(at, None));
         rig.input(0, Input::Message { now, from: source(at), message: &message }).unwrap();
         assert!(rig.ues[0].owner().half_open() <= 5);
+        assert_eq!(rig.ues[0].owner().queued(), 0);
         rig.tick(PERIOD);
     }
     assert!(rig.ues[0].notes().any(|note| matches!(note, Note::HalfOpenFull { .. })));
@@ -259,7 +263,7 @@ proptest! {
     #[test]
     fn any_octets_at_any_time(
         messages in prop::collection::vec(
-            (0_u8..12, prop::collection::vec(any::<u8>(), 0..250), any::<(bool, bool)>(), 0_u64..200), 0..60),
+            (0_u8..13, prop::collection::vec(any::<u8>(), 0..250), any::<(bool, bool)>(), 0_u64..200), 0..60),
     ) {
         let mut rig = Rig::new(1);
         rig.join(1);
@@ -272,7 +276,7 @@ proptest! {
             rig.run(wait);
         }
         // Nothing of it hinders a join.
-        rig.run(4000);
+        rig.run(15_000);
         if rig.ues[1].member().epoch().is_none() {
             rig.join(1);
             rig.run(2000);

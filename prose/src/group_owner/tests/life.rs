@@ -95,7 +95,7 @@ fn keys_are_renewed_before_they_expire() {
     rig.assert_in(2);
     // Without the owner they end.
     rig.run_with(10_000, |sent| match sent.kind {
-        Kind::Keys | Kind::Removal => Vec::new(),
+        Kind::Keys | Kind::Removal | Kind::Notice => Vec::new(),
         _ => vec![sent],
     });
     rig.assert_out(1);

@@ -126,7 +126,7 @@ proptest! {
         for ue in 1..=3 {
             let now = rig.time();
             let _ = rig.input(ue, Input::Leave { now });
-            rig.run(3000);
+            rig.run(6000);
             rig.assert_out(ue);
         }
         let expelled = rig.ues[0].owner().members().count();

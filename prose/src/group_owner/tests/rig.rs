@@ -60,7 +60,7 @@ pub(super) fn credential(ue: usize, issuer: &Issuer, who: &Identity) -> Credenti
 }
 
 pub(super) fn config(ue: usize) -> Config {
-    Config::new(GROUP, name(ue), layer2(ue), PERIOD)
+    Config { requests: 3, longest_wait: 3000, ..Config::new(GROUP, name(ue), layer2(ue), PERIOD) }
 }
 
 /// Keys that a UE was told to use.
@@ -241,7 +241,7 @@ impl Rig {
         let out = self.ues[ue].drain(now);
         let sent = out.into_iter().map(|Outgoing { to, kind, octets }| Sent { from, to, kind, octets });
         let sent: Vec<_> = sent.collect();
-        self.old.extend(sent.iter().cloned());
+        self.old.extend(sent.iter().filter(|sent| sent.kind != Kind::Notice).cloned());
         self.air.extend(sent);
     }
 
@@ -261,7 +261,8 @@ impl Rig {
 
     pub(super) fn hear(&mut self, sent: &Sent) {
         for ue in 0..self.ues.len() {
-            if self.ues[ue].layer2 == sent.to {
+            let is_notice = sent.kind == Kind::Notice && self.ues[ue].layer2 != sent.from;
+            if is_notice || self.ues[ue].layer2 == sent.to {
                 let now = self.time();
                 self.input(ue, Input::Message { now, from: sent.from, message: &sent.octets }).unwrap();
             }

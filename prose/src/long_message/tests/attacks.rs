@@ -113,3 +113,21 @@ fn one_source_has_a_bounded_number_of_sets() {
     }
     assert_eq!(give(&mut receiver, JOHN, &waiting[1..]), vec![other], "another sender's set stays");
 }
+
+/// Copies of a fragment cost no choices: nobody can use up those of a message by saying its fragments again.
+#[test]
+fn copies_of_a_fragment_cost_no_choices() {
+    let message = message(300);
+    let parts = pdus(coded(100, 1), 7, &message);
+    let mut receiver = Receiver::new(Config { choices: 8, ..Config::default() });
+    let mut forged = parts[2].clone();
+    *forged.last_mut().unwrap() ^= 1;
+    for part in [&parts[0], &forged, &parts[1]] {
+        assert_eq!(receiver.handle(MARY, part, T0), Ok(None));
+    }
+    for _ in 0..20 {
+        assert_eq!(receiver.handle(MARY, &parts[0], T0), Err(Refused::Twice));
+    }
+    let whole = receiver.handle(MARY, &parts[3], T0).unwrap();
+    assert_eq!(whole.map(|whole| whole.octets), Some(message));
+}

@@ -1,0 +1,291 @@
+//! Many at once: turns, back-off, notices; and nobody is left behind.
+
+use std::collections::BTreeSet;
+
+use sidelink_security::counter::memory::Memory;
+use sidelink_wire::group_owner::{Body, Kind, Notice, Packet, Repr};
+use sidelink_wire::ids::Layer2Id;
+
+use super::super::*;
+use super::rig::*;
+
+fn notice(sent: &Sent) -> Option<Notice> {
+    let packet = Packet::new_checked(&sent.octets[..]).unwrap();
+    match Repr::parse(&packet).unwrap().body {
+        Body::Notice(notice) => Some(notice),
+        _ => None,
+    }
+}
+
+/// Of twelve that ask at once two are answered at once, the others in their order, and nobody asks twice: the owner has said
+/// how long it takes.
+#[test]
+fn the_owner_answers_in_the_order_of_the_requests() {
+    let mut rig = Rig::new(12);
+    for ue in 1..=12 {
+        rig.join(ue);
+    }
+    let (mut order, mut waits, mut most) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..100 {
+        rig.period(&mut |sent| {
+            waits.extend(notice(&sent).map(|notice| notice.wait).filter(|wait| *wait > 0));
+            if sent.kind == Kind::Challenge {
+                order.push(sent.to);
+            }
+            vec![sent]
+        });
+        most = most.max(rig.ues[0].owner().half_open());
+    }
+    assert_eq!(most, config(0).serving, "that many at once");
+    assert_eq!(order, (1..=12).map(layer2).collect::<Vec<_>>());
+    assert!(!waits.is_empty());
+    (1..=12).for_each(|ue| rig.assert_in(ue));
+    assert_eq!(rig.old.len(), 12 * 5, "nothing twice");
+}
+
+/// A request whose turn has not come is not answered, comes again after a random time, and its copies take no place.
+#[test]
+fn requests_wait_in_a_bounded_queue() {
+    let short = |ue| Config { queue: 2, serving: 1, ..config(ue) };
+    let mut rig = Rig::with(5, short, |_| trust());
+    for ue in 1..=5 {
+        rig.join(ue);
+    }
+    // Nobody hears challenges: the first one keeps its place.
+    rig.run_with(2 * PERIOD, |sent| {
+        if sent.kind == Kind::Challenge { Vec::new() } else { vec![sent.clone(), sent] }
+    });
+    assert_eq!((rig.ues[0].owner().queued(), rig.ues[0].owner().half_open()), (2, 1));
+    let full = |note: &&Note| matches!(note, Note::NoRoom { .. });
+    assert_eq!(rig.ues[0].notes().filter(full).count(), 4, "two requests, and their copies");
+    // Another join of a source takes the place of its older one.
+    let now = rig.time();
+    rig.input(2, Input::Leave { now }).unwrap();
+    rig.join(2);
+    rig.run_with(PERIOD, |sent| if sent.kind == Kind::Challenge { Vec::new() } else { vec![sent] });
+    assert_eq!(rig.ues[0].owner().queued(), 2);
+    // An expelled one has none.
+    let now = rig.time();
+    rig.input(0, Input::Expel { now, member: name(2) }).unwrap();
+    assert_eq!(rig.ues[0].owner().queued(), 1);
+    rig.run(20_000);
+    [1, 3, 4, 5].into_iter().for_each(|ue| rig.assert_in(ue));
+    rig.assert_out(2);
+}
+
+/// Times at which a member asks, when nobody answers.
+fn asked(seed: u8) -> Vec<u64> {
+    let mut rig = Rig::new(1);
+    let rules = Config { requests: 7, ..config(1) };
+    rig.ues[1] = start(1, rules, credential(1, &issuer(), &name(1)), trust(), Memory::default(), seed);
+    rig.join(1);
+    let mut at = vec![0];
+    for _ in 0..3000 {
+        let before = rig.old.len();
+        rig.period(&mut |_| Vec::new());
+        if rig.old.len() > before {
+            at.push(rig.now - T0);
+        }
+    }
+    rig.assert_out(1);
+    at
+}
+
+/// Binary exponential back-off: each distance is random, in a window that doubles; two members do not stay together.
+#[test]
+fn requests_come_again_at_random_times_in_growing_windows() {
+    let (one, other) = (asked(1), asked(2));
+    assert_eq!((one.len(), other.len()), (7, 7));
+    assert_ne!(one, other);
+    let mut beyond = 0;
+    for times in [&one, &other] {
+        for (sent, pair) in times.windows(2).enumerate() {
+            let (distance, retry) = (pair[1] - pair[0], config(1).retry);
+            assert!((retry..=(retry << (sent + 1)) + PERIOD).contains(&distance), "{times:?}");
+            beyond += usize::from(distance > 2 * retry + PERIOD);
+        }
+    }
+    assert!(beyond > 2, "{one:?} {other:?}");
+}
+
+/// A forged notice delays a request, and not for ever.
+#[test]
+fn a_forged_notice_of_a_busy_owner_is_believed_for_a_while_only() {
+    let limits = |ue| Config { longest_wait: 3000, ..config(ue) };
+    let mut rig = Rig::with(1, limits, |_| trust());
+    rig.run(1000);
+    rig.join(1);
+    rig.air.clear();
+    let repr = Repr {
+        group: GROUP.group_id,
+        body: Body::Notice(Notice { epoch: 900, wait: u32::MAX, signature: [3; 64] }),
+    };
+    let mut forged = vec![0; repr.buffer_len()];
+    repr.emit(&mut forged).unwrap();
+    for _ in 0..10 {
+        let now = rig.time();
+        rig.input(1, Input::Message { now, from: layer2(0), message: &forged }).unwrap();
+    }
+    let deaf = |sent: Sent| if sent.kind == Kind::Notice { Vec::new() } else { vec![sent] };
+    rig.run_with(2800, deaf);
+    assert_eq!(rig.old.len(), 1, "it waits");
+    rig.run_with(3200, deaf);
+    rig.assert_in(1);
+    // Of another source, and in a group: no later epoch is believed without the owner's signature.
+    for from in [0, 3] {
+        let now = rig.time();
+        rig.input(1, Input::Message { now, from: layer2(from), message: &forged }).unwrap();
+    }
+    assert!(rig.ues[1].notes().any(|note| matches!(note, Note::NotBelieved { kind: Kind::Notice, .. })));
+    let before = rig.old.len();
+    rig.run(20_000);
+    rig.assert_in(1);
+    assert_eq!(rig.old.len(), before);
+}
+
+/// The owner's own notice, that it is idle, ends a long wait.
+#[test]
+fn an_idle_owner_is_asked_again() {
+    let mut rig = Rig::with(1, |ue| Config { longest_wait: 600_000, ..config(ue) }, |_| trust());
+    rig.join(1);
+    rig.air.clear();
+    let body = Body::Notice(Notice { epoch: 900, wait: 500_000, signature: [3; 64] });
+    let repr = Repr { group: GROUP.group_id, body };
+    let mut forged = vec![0; repr.buffer_len()];
+    repr.emit(&mut forged).unwrap();
+    let now = rig.time();
+    rig.input(1, Input::Message { now, from: layer2(0), message: &forged }).unwrap();
+    rig.run(14_000);
+    rig.assert_in(1);
+}
+
+/// Keys of a new epoch are on their way to a few members at once.
+#[test]
+fn keys_of_a_new_epoch_go_to_a_few_at_once() {
+    let mut rig = Rig::new(12);
+    rig.all_join();
+    let (now, before) = (rig.time(), rig.old.len());
+    rig.input(0, Input::Expel { now, member: name(1) }).unwrap();
+    let keys = |rig: &Rig| rig.old[before..].iter().filter(|sent| sent.kind == Kind::Keys).count();
+    assert_eq!(keys(&rig), config(0).window);
+    rig.run(1500);
+    assert_eq!(keys(&rig), 11, "none twice");
+    (2..=12).for_each(|ue| rig.assert_in(ue));
+}
+
+/// A member that hears nothing for minutes gets the keys when it hears again: the owner tries on, ever less often.
+#[test]
+fn the_owner_does_not_give_up_a_member() {
+    let mut rig = Rig::new(2);
+    rig.all_join();
+    let now = rig.time();
+    rig.input(0, Input::Renew { now }).unwrap();
+    let mut tries = 0;
+    rig.run_with(120_000, |sent| {
+        tries += usize::from(sent.kind == Kind::Keys && sent.to == layer2(1));
+        if sent.to == layer2(1) || sent.kind == Kind::Notice { Vec::new() } else { vec![sent] }
+    });
+    assert!((6..24).contains(&tries), "{tries}");
+    assert_ne!(rig.ues[1].member().epoch(), rig.ues[0].owner().epoch());
+    rig.assert_in(2);
+    rig.run_with(26_000, |sent| if sent.kind == Kind::Notice { Vec::new() } else { vec![sent] });
+    rig.assert_in(1);
+    assert!(!rig.ues[1].events.iter().any(|event| matches!(event, Event::Missed { .. })));
+}
+
+/// A member that the owner has lost joins again by itself: a notice tells it that there is a later epoch.
+#[test]
+fn a_member_that_missed_an_epoch_joins_again() {
+    let mut rig = Rig::new(2);
+    rig.all_join();
+    let now = rig.time();
+    rig.input(0, Input::Renew { now }).unwrap();
+    // Whatever is sent to it of this epoch is lost, its notices are not.
+    let mut lost = None;
+    rig.run_with(25_000, |sent| match sent.kind == Kind::Keys && sent.to == layer2(1) {
+        true if *lost.get_or_insert(sent.octets.clone()) == sent.octets => Vec::new(),
+        _ => vec![sent],
+    });
+    rig.assert_in(1);
+    rig.assert_in(2);
+    assert!(
+        rig.ues[1].events.iter().any(|event| matches!(event, Event::Missed { .. })),
+        "{:?}",
+        rig.ues[1].events
+    );
+    assert_eq!(rig.ues[0].owner().members().count(), 2);
+}
+
+/// A recorded notice of an epoch that is over makes nobody join again.
+#[test]
+fn a_recorded_notice_does_nothing() {
+    let mut rig = Rig::new(1);
+    rig.all_join();
+    let mut recorded = Vec::new();
+    let now = rig.time();
+    rig.input(0, Input::Renew { now }).unwrap();
+    rig.run_with(3000, |sent| {
+        recorded.extend((sent.kind == Kind::Notice).then(|| sent.clone()));
+        vec![sent]
+    });
+    assert!(!recorded.is_empty());
+    let now = rig.time();
+    rig.input(0, Input::Renew { now }).unwrap();
+    rig.run(1000);
+    let before = rig.old.len();
+    for sent in recorded {
+        rig.hear(&sent);
+    }
+    rig.run(5000);
+    rig.assert_in(1);
+    assert_eq!(rig.old.len(), before);
+}
+
+/// An owner that refuses is asked a few times, also by a member that joins by itself.
+#[test]
+fn a_member_that_is_not_admitted_any_more_gives_up() {
+    let mut rig = Rig::new(2);
+    rig.all_join();
+    let now = rig.time();
+    rig.input(0, Input::Expel { now, member: name(1) }).unwrap();
+    // It is not told, and hears the notices.
+    rig.run_with(60_000, |sent| if sent.kind == Kind::Removal { Vec::new() } else { vec![sent] });
+    rig.assert_out(1);
+    assert!(rig.ues[1].events.iter().any(|event| matches!(event, Event::Missed { .. })));
+    assert!(matches!(rig.ues[1].events.last(), Some(Event::Out(Out::NoAnswer { hint: Some(_) }))));
+    let asked =
+        rig.old.iter().filter(|sent| sent.from == layer2(1) && sent.kind == Kind::JoinRequest).count();
+    assert_eq!(asked, 1 + usize::from(config(1).requests));
+}
+
+/// An owner that is not there when its members come back to it: they ask on, and find it when it starts again.
+#[test]
+fn members_find_an_owner_that_crashed_for_minutes() {
+    let mut rig = Rig::new(3);
+    rig.all_join();
+    rig.crash(0, 0);
+    let silent: BTreeSet<Layer2Id> = [layer2(0)].into();
+    let mut told = false;
+    rig.run_with(100_000, |sent| {
+        // One notice is heard, and nothing else of it for a long time.
+        let first = sent.kind == Kind::Notice && !std::mem::replace(&mut told, true);
+        if silent.contains(&sent.to) || (silent.contains(&sent.from) && !first) {
+            Vec::new()
+        } else {
+            vec![sent]
+        }
+    });
+    rig.assert_out(1);
+    rig.run(40_000);
+    (1..=3).for_each(|ue| rig.assert_in(ue));
+    assert_eq!(rig.ues[0].owner().members().count(), 3);
+}
+
+/// Outside of a group notices mean nothing, and fill no log.
+#[test]
+fn notices_mean_nothing_outside_of_a_group() {
+    let mut rig = Rig::new(1);
+    rig.run(3000);
+    rig.assert_out(1);
+    assert!(rig.ues[1].events.is_empty(), "{:?}", rig.ues[1].events);
+}
