@@ -29,6 +29,7 @@
 //! session, timers             a link in use      upper: messages of a machine above, over it
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
 //! key_establishment, signed, from_network, identity_based, from_ticket, sdes   how a KD comes to be
+//! relaying, from_pruk, through_relay                                     links to relays, and their KDs
 //! connection                  one-time names
 //! admission                   messages with a time: each is taken once   budget: cost of unproven messages
 //! config, io, note, cause, kd, ports, frame
@@ -109,6 +110,7 @@ mod connection;
 mod connection_info;
 mod frame;
 mod from_network;
+mod from_pruk;
 mod from_ticket;
 mod half_open;
 mod identifier_update;
@@ -124,12 +126,14 @@ mod note;
 mod ports;
 mod receive;
 mod rekeying;
+mod relaying;
 mod request;
 mod sdes;
 mod session;
 mod signed;
 mod target;
 mod target_rekeying;
+mod through_relay;
 mod timers;
 mod upper;
 
@@ -138,6 +142,7 @@ pub(crate) use budget::Budget;
 pub use cause::{Cause, CauseOf};
 pub use config::{Config, FailedRekeying, NewKd};
 pub use from_network::FromNetwork;
+pub use from_pruk::FromPruk;
 pub use from_ticket::{FromTicket, TicketAccess};
 pub use identity_based::{
     Answer, Coverage, IdentityBased, IdentityKeys, Kms, PeriodKeys, Rules, Variant, Window,
@@ -147,12 +152,14 @@ pub use io::{
 };
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{
-    AgreedKd, CommandKey, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
+    AgreedKd, CommandKey, Credentials, Freshness, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
 };
 pub use manager::LinkManager;
 pub use note::{Note, PduError};
 pub use ports::KdStore;
+pub use relaying::{RelayLink, Serves};
 pub use sdes::Sdes;
+pub use through_relay::ThroughRelay;
 
 #[cfg(test)]
 mod tests;

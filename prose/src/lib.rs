@@ -7,6 +7,7 @@
 //! long_message messages of up to 8000 octets: whole, repeated, in coded fragments
 //! erasure      Reed-Solomon code: any K of N fragments give back a message
 //! group_owner  group owner mode: a UE authenticates the members of a group and gives them keys
+//! relay        which relay a remote UE uses
 //! mikey        keys from user to user: under identities (MIKEY-SAKKE), in calls of groups, by tickets (MIKEY-TICKET)
 //! ```
 //!
@@ -24,3 +25,4 @@ pub mod group_keys;
 pub mod group_owner;
 pub mod long_message;
 pub mod mikey;
+pub mod relay;

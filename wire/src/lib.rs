@@ -31,6 +31,7 @@ pub mod mikey;
 pub mod pc5_discovery;
 pub mod pc5_signalling;
 pub mod pdcp;
+pub mod relay_keying;
 pub mod rlc_um;
 pub mod rng;
 pub mod sdes;

@@ -3,6 +3,7 @@
 use sidelink_security::direct::{Policy, Profile};
 
 use super::kd::Identity;
+use super::relaying::RelayLink;
 use sidelink_wire::ids::Layer2Id;
 
 /// When the target UE makes a new KD in a re-keying. The texts differ; all keep to the Auth Flag.
@@ -45,6 +46,8 @@ pub struct Config {
     pub sc_period: u64,
     /// Time that one UE needs for a reply.
     pub processing: u64,
+    /// Time that the network of a relay may need for a KD, at most: both ends of a link to a relay wait so much longer.
+    pub relay_patience: u64,
     /// Tries of every request, each with a nonce of its own.
     pub tries: u8,
     /// Largest number of links (TS 24.554 recommends at most 8).
@@ -106,6 +109,7 @@ impl Config {
             accept: true,
             sc_period,
             processing: 20,
+            relay_patience: 3000,
             tries: 3,
             links: 8,
             refused: 5000,
@@ -137,6 +141,14 @@ impl Config {
     // TS 24.334 §13.2 table 1 (1)
     pub(super) fn t4100(&self, turns: u64) -> u64 {
         ((turns + 2) * self.sc_period + self.processing).max(400)
+    }
+
+    /// Returns the milliseconds for which a link waits for a network: only one to a relay does.
+    pub(super) const fn network_time(&self, relay: Option<&RelayLink>) -> u64 {
+        match relay {
+            Some(_) => self.relay_patience,
+            None => 0,
+        }
     }
 
     /// Returns T4111, the wait for the complete: 200 ms, or 3 periods.

@@ -85,7 +85,11 @@ impl Steps for End {
                 Ok(Step::Agreed(AgreedKd { lifetime, ..Kd::from(*kd).into() }))
             }
             // The method has neither containers nor times.
-            Heard::Container(_) | Heard::Admitted | Heard::Command { .. } => Ok(Step::Wait),
+            Heard::Container(_)
+            | Heard::Admitted
+            | Heard::Command { .. }
+            | Heard::Freshness { .. }
+            | Heard::OutOfStep { .. } => Ok(Step::Wait),
         }
     }
 }

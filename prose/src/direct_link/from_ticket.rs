@@ -256,7 +256,9 @@ impl Steps for Initiating {
             Heard::Begin => self.request(party),
             Heard::Answer(octets) => self.on_ticket(party, octets),
             Heard::Container(octets) => self.on_response(party, octets),
-            Heard::Admitted | Heard::Command { .. } => Ok(Step::Wait),
+            Heard::Admitted | Heard::Command { .. } | Heard::Freshness { .. } | Heard::OutOfStep { .. } => {
+                Ok(Step::Wait)
+            }
         }
     }
 }
@@ -362,7 +364,9 @@ impl Steps for Target {
             Heard::Container(octets) => self.on_transfer(party, octets),
             Heard::Answer(octets) => self.on_resolved(party, octets),
             Heard::Admitted => Ok(self.on_admitted()),
-            Heard::Begin | Heard::Command { .. } => Ok(Step::Wait),
+            Heard::Begin | Heard::Command { .. } | Heard::Freshness { .. } | Heard::OutOfStep { .. } => {
+                Ok(Step::Wait)
+            }
         }
     }
 }

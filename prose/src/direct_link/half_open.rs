@@ -17,8 +17,11 @@ use super::link::{Common, Link, State};
 use super::local::{InUse, Local};
 use super::manager::LinkManager;
 use super::note::{Note, PduError};
+use super::relaying::{RelayLink, SERVICE_ALONE};
 use super::session::{Answer, Session, Up};
-use super::target::{Agreed, AwaitingComplete, Completed, KdInUse, StoringKd, Target, send_accept};
+use super::target::{
+    Agreed, AwaitingComplete, Carried, Completed, Establishing, KdInUse, StoringKd, Target, send_accept,
+};
 use sidelink_security::direct::Active;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest};
@@ -36,6 +39,10 @@ pub(super) struct HalfOpen {
     offer: Offer,
     deadline: UtcTime,
     state: Target,
+    /// What makes it a link to a relay, if it is one: this UE is the relay.
+    relay: Option<RelayLink>,
+    /// The steps of a method that may go on after the command.
+    steps: Option<Establishing>,
 }
 
 /// The half-open links of a UE.
@@ -108,9 +115,18 @@ struct Attempt<'a> {
     kd: Option<KdId>,
     offer: Offer,
     info: Option<&'a [u8]>,
+    /// What makes it a link to a relay, if it is one.
+    relay: Option<RelayLink>,
     /// Whether it has a signature, which is verified before anything is answered.
     signed: bool,
     message: &'a [u8],
+}
+
+/// The initiating UE of an entry.
+struct Asker {
+    source: Layer2Id,
+    identity: Identity,
+    offer: Offer,
 }
 
 impl LinkManager {
@@ -146,10 +162,11 @@ impl LinkManager {
         if self.links.iter().any(|link| link.state.asked_with(&offer.nonce_1)) {
             return self.local.note(Note::Reflected { source });
         }
-        // A signature alone is all that TS 33.303 §6.5.7.3.1 has.
-        let info = request.key_info.or(request.signature.map(|_| &[][..]));
+        // A signature alone is all that TS 33.303 §6.5.7.3.1 has, and a service all that §6.7.3.2.1.1 has.
+        let alone = request.signature.map(|_| &[][..]).or(request.relay_service_code.map(|_| SERVICE_ALONE));
+        let (info, relay) = (request.key_info.or(alone), RelayLink::of_request(request));
         let signed = request.signature.is_some();
-        let attempt = Attempt { source, identity, kd, offer, info, signed, message };
+        let attempt = Attempt { source, identity, kd, offer, info, relay, signed, message };
         match self.place_for(&attempt) {
             Ok(true) => self.answer_request(&attempt),
             Ok(false) => {}
@@ -180,7 +197,8 @@ impl LinkManager {
         let Attempt { source, ref identity, offer, .. } = *attempt;
         let (clock, number) = (self.local.clock, self.local.number());
         // TS 24.334 §10.4.2.3 (2)
-        let record = attempt.kd.and_then(|id| self.local.keyring.find(id, identity, clock, number));
+        let named = attempt.kd.filter(|_| attempt.relay.is_none());
+        let record = named.and_then(|id| self.local.keyring.find(id, identity, clock, number));
         let Some(record) = record.map(KdRecord::copy) else {
             if !self.establish(attempt) {
                 self.local.note(Note::UnknownKd { identity: identity.clone(), source });
@@ -203,9 +221,9 @@ impl LinkManager {
                 // TS 24.334 §10.4.5.2 (1)
                 let kd = KdInUse::Known(record.id);
                 let sequence = self.local.next_sequence();
-                let command = AwaitingComplete::new(&self.local, proposal, kd, sequence, None);
-                let Some((state, pdu)) = command else { return };
-                self.await_complete(source, identity.clone(), offer, ((state, pdu), 0));
+                let command = AwaitingComplete::new(&self.local, proposal, kd, sequence, &Carried::default());
+                let Some(command) = command else { return };
+                self.await_complete(Asker { source, identity: identity.clone(), offer }, None, (command, 0));
             }
         }
     }
@@ -213,9 +231,8 @@ impl LinkManager {
     /// Sends a command, and waits for its complete.
     fn await_complete(
         &mut self,
-        source: Layer2Id,
-        identity: Identity,
-        offer: Offer,
+        Asker { source, identity, offer }: Asker,
+        steps: Option<Establishing>,
         ((state, pdu), periods): ((AwaitingComplete, Vec<u8>), u64),
     ) {
         // TS 24.334 §10.4.5.2 (7)
@@ -224,7 +241,8 @@ impl LinkManager {
         self.half_open.make_room(&mut self.local);
         state.transmit(&mut self.local, addresses, pdu);
         let state = Target::AwaitingComplete(state);
-        self.half_open.0.push_back(HalfOpen { source, identity, offer, deadline, state });
+        let relay = steps.as_ref().and_then(|steps| steps.relay.clone());
+        self.half_open.0.push_back(HalfOpen { source, identity, offer, deadline, state, relay, steps });
     }
 
     fn send_container(
@@ -294,7 +312,7 @@ impl LinkManager {
         }
         match proven.agree(&mut self.local) {
             Agreed::Now(active, kd, connection) => {
-                self.accept(half.source, half.identity, active, (kd, connection));
+                self.accept(half.source, (half.identity, half.relay), active, (kd, connection));
             }
             Agreed::Storing(storing) => {
                 half.state = Target::StoringKd(storing);
@@ -327,7 +345,7 @@ impl LinkManager {
         let Some(mut half) = self.half_open.0.remove(at) else { return true };
         match half.state {
             Target::StoringKd(StoringKd { active, kd, connection, .. }) => {
-                self.accept(half.source, half.identity, active, (kd, connection));
+                self.accept(half.source, (half.identity, half.relay), active, (kd, connection));
             }
             Target::Establishing(ref mut state) => {
                 state.admitting = None;
@@ -343,7 +361,7 @@ impl LinkManager {
     fn accept(
         &mut self,
         source: Layer2Id,
-        identity: Identity,
+        (identity, relay): (Identity, Option<RelayLink>),
         active: Active,
         (kd, connection): (KdId, Option<[u8; 4]>),
     ) {
@@ -372,7 +390,7 @@ impl LinkManager {
         let local = &mut self.local;
         // TS 24.334 §10.4.2.3 (1)
         let mut common = Common::new(id, [local.config.source, source], identity, local.now);
-        common.sequence = sequence;
+        (common.sequence, common.relay) = (sequence, relay);
         local.take_connection(kd, &common.identity, connection);
         let given = local.give_connection(kd, &common.identity);
         let mut session = Session::new(active, kd, Answer::Accept(given), local.now);

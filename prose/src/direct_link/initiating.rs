@@ -44,6 +44,8 @@ pub(super) struct AwaitingSecurityMode {
     pub(super) request: Request,
     /// A pending query.
     question: Option<Ticket>,
+    /// The command that the query is about, if it is about one.
+    asked: Option<(OneToOneRepr, Vec<u8>)>,
     /// PDUs that may be the command, under the key that a query or a container brings.
     pub(super) early: Vec<(OneToOneRepr, Vec<u8>)>,
     pub(super) deadline: UtcTime,
@@ -94,12 +96,16 @@ pub(super) fn request(
     let number = local.number();
     let Some(mut request) = Request::new(local, None, None, false) else { return Err(setup) };
     // After a crash the peer may have an older key than ours: every try names the next one.
-    let known: Vec<KdId> = local.keyring.of_peer(&link.identity, local.clock, number).map(|r| r.id).collect();
+    let shared = local.keyring.of_peer(&link.identity, local.clock, number);
+    // The network of a relay is asked for each link.
+    let known: Vec<KdId> = shared.filter(|_| link.relay.is_none()).map(|record| record.id).collect();
     let kd = known.get(usize::from(setup.tries) % known.len().max(1)).copied();
     request.name(kd);
     setup.tries += 1;
     // The first try offers no authentication if a KD is known: it fits into one block then.
-    if (kd.is_none() || setup.tries > 1) && request.offer_agreement(local, cookie).is_none() {
+    if (kd.is_none() || setup.tries > 1)
+        && request.offer_agreement(local, link.relay.as_ref(), cookie).is_none()
+    {
         return Err(setup);
     }
     let connection = local.connection_to(&link.identity, kd, setup.tries);
@@ -122,7 +128,8 @@ pub(super) fn request(
     // TS 24.334 §10.4.2.2 (10)
     local.send_plain([link.local, link.remote], kind, &message);
     request.sent(message);
-    let mut state = AwaitingSecurityMode { setup, request, question: None, early: Vec::new(), deadline };
+    let mut state =
+        AwaitingSecurityMode { setup, request, question: None, asked: None, early: Vec::new(), deadline };
     state.step(link, local, Heard::Begin);
     Ok(state)
 }
@@ -134,11 +141,12 @@ fn request_message(
     (kd, connection): (Option<KdId>, Option<[u8; 4]>),
     signature: Option<[u8; SIGNATURE_LEN]>,
 ) -> Vec<u8> {
-    let (own, offer) = (&local.config.identity, request.offer());
+    let relay = link.relay.as_ref();
+    // TS 24.334 §10.4.2.2 (2)
+    let (own, offer) = (relay.map_or(&local.config.identity, |relay| &relay.user), request.offer());
     let body = Body::CommunicationRequest(CommunicationRequest {
         user_info: match &connection {
             Some(_) => UserInfo { kind: own.kind, value: &[] },
-            // TS 24.334 §10.4.2.2 (2)
             None => UserInfo { kind: own.kind, value: &own.value },
         },
         ip_config: 1,
@@ -152,7 +160,7 @@ fn request_message(
         kd_sess_msb: offer.msb,
         // TS 24.334 §10.4.2.2 (8); TS 33.303 §6.5.5.2 step 1 (2)
         kd_id: kd.filter(|_| connection.is_none()).map(|kd| kd.0.to_be_bytes()),
-        relay_service_code: None,
+        relay_service_code: relay.map(|relay| relay.service),
         signature,
         link_local: None,
         key_info: request.info(),
@@ -198,6 +206,10 @@ impl AwaitingSecurityMode {
         header: OneToOneRepr,
         octets: &mut [u8],
     ) -> (Next, Result<(), super::note::PduError>) {
+        // One command at a time is what the network is asked about: the peer repeats the others.
+        if self.asked.is_some() {
+            return (self.into(), Ok(()));
+        }
         // The key can be the one that is asked for, or that a container brings.
         let early = (self.question.is_some() || self.request.awaits_kd()).then(|| octets.to_vec());
         let next = match self.request.on_command(link, local, header, octets, false) {
@@ -206,6 +218,11 @@ impl AwaitingSecurityMode {
                 let result = if waits.is_some() { Ok(()) } else { Err(error) };
                 self.early.extend(waits.map(|octets| (header, octets)));
                 return (self.into(), result);
+            }
+            Err(CommandError::Asks(question)) => {
+                self.asked = early.map(|octets| (header, octets));
+                self.ask(link, local, question);
+                self.into()
             }
             Err(CommandError::Refused(refusal)) => {
                 self.setup.hint = Some(refusal.cause);
@@ -227,7 +244,8 @@ impl AwaitingSecurityMode {
             Ok(ProvenCommand::Known(active, kd)) => {
                 AwaitingAccept::enter(self.setup, active, kd, false, link, local)
             }
-            Ok(ProvenCommand::New(active, record)) => {
+            Ok(ProvenCommand::New(active, record, pruk_id)) => {
+                link.is_known_as(pruk_id);
                 let (setup, kd, deadline) = (self.setup, record.id, self.deadline);
                 let ticket = local.store(vec![Change::Put(*record)]);
                 StoringKd { setup, ticket, active, kd, deadline }.into()
@@ -258,10 +276,25 @@ impl AwaitingSecurityMode {
 
     /// Handles the answer to a query, or its refusal, which ends the set-up.
     pub(super) fn on_answer(mut self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Next {
-        let Some(answer) = answer else { return Next::Close(Closed::NotEstablished) };
         self.question = None;
+        let asked = self.asked.take();
+        let Some(answer) = answer else {
+            // Anybody can have sent the command that the network was asked about.
+            return if asked.is_some() { self.into() } else { Next::Close(Closed::NotEstablished) };
+        };
         self.step(link, local, Heard::Answer(answer));
-        self.on_early(link, local)
+        match asked {
+            // What it leads to proves it; otherwise the next one is heard.
+            Some((header, mut octets)) if !self.request.awaits_kd() => {
+                let (next, result) = self.on_command(link, local, header, &mut octets);
+                if let Err(error) = result {
+                    local.note(Note::Refused { source: link.remote, lcid: Lcid::PC5_S_SECURITY_MODE, error });
+                }
+                next
+            }
+            Some(_) => self.into(),
+            None => self.on_early(link, local),
+        }
     }
 
     fn step(&mut self, link: &mut Common, local: &mut Local, heard: Heard<'_>) {
@@ -275,17 +308,26 @@ impl AwaitingSecurityMode {
                 self.deadline = local.now.plus_millis(local.config.t4100(METHOD_TURNS));
                 self.say(link, local, method, &content);
             }
-            Ok(Step::Ask(question)) => {
-                let ticket = local.new_ticket();
-                let remote = link.identity.clone();
-                self.question = Some(ticket);
-                local.push(Output::Ask { ticket, method, remote, question });
+            Ok(Step::Ask(question)) => self.ask(link, local, question),
+            Ok(Step::OutOfStep { rand, auts }) => {
+                // TS 24.334 §10.4.5.5; TS 33.303 §6.7.3.2.1.2
+                let cause = Cause::SynchronisationError;
+                let cause = cause.octet(local.config.profile, CauseOf::SecurityModeReject);
+                let body = Body::SecurityModeReject { cause, rand: Some(rand), auts: Some(auts) };
+                link.send_plain(local, body);
             }
             Err(refusal) => {
                 self.setup.hint = Some(refusal.cause);
                 local.not_authenticated([link.local, link.remote], &refusal);
             }
         }
+    }
+
+    /// Queries the network.
+    fn ask(&mut self, link: &Common, local: &mut Local, question: Vec<u8>) {
+        let (ticket, remote) = (local.new_ticket(), link.identity.clone());
+        self.question = Some(ticket);
+        local.push(Output::Ask { ticket, method: self.request.method(), remote, question });
     }
 
     fn say(&self, link: &mut Common, local: &mut Local, method: u8, content: &[u8]) {

@@ -10,6 +10,7 @@ use sidelink_security::direct::{Chosen, Fingerprint, KdId, KdSessId};
 use super::cause::Cause;
 use super::kd::{Change, Identity, Ticket};
 use super::note::Note;
+use super::relaying::RelayLink;
 use sidelink_security::pdu::Assurance;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::MessageType;
@@ -35,6 +36,17 @@ pub enum Input<'a> {
         peer: Layer2Id,
         /// Identity that the peer must prove.
         identity: Identity,
+    },
+    /// Set up a link to a relay, as its remote UE.
+    ConnectToRelay {
+        /// The time.
+        now: UtcTime,
+        /// Layer-2 identity of the relay: its ProSe Relay UE ID.
+        peer: Layer2Id,
+        /// Name of the relay, as its discovery says.
+        identity: Identity,
+        /// The service, and what this UE calls itself.
+        relay: RelayLink,
     },
     /// A received PDCP PDU, addressed to this UE alone.
     Pdu {
@@ -150,6 +162,7 @@ impl Input<'_> {
         match self {
             Self::Tick { now }
             | Self::Connect { now, .. }
+            | Self::ConnectToRelay { now, .. }
             | Self::Pdu { now, .. }
             | Self::Send { now, .. }
             | Self::SendUpper { now, .. }

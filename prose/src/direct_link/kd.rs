@@ -25,6 +25,10 @@ impl Identity {
     /// Type of upper-layer user info.
     // TS 24.334 §12.5.1.3 (1)
     pub const USER: u8 = 1;
+    /// Type of a PRUK ID.
+    pub const PRUK_ID: u8 = 2;
+    /// Type of an IMSI.
+    pub const IMSI: u8 = 3;
 
     /// Returns an identity of upper-layer user info.
     pub fn user(name: &str) -> Self {
@@ -125,6 +129,11 @@ impl KdRecord {
                 || number.saturating_sub(self.created_at) >= Self::SESSIONS / 4 * 3)
     }
 
+    /// Whether a network gave it to a relay for one link of a remote UE.
+    pub(super) fn is_of_relay(&self) -> bool {
+        self.method == Method::Signed && matches!(self.peer.kind, Identity::PRUK_ID | Identity::IMSI)
+    }
+
     /// Makes a second copy of the same key: the caller is responsible for it.
     pub fn copy(&self) -> Self {
         Self {
@@ -222,6 +231,12 @@ impl Keyring {
     /// Returns the keys that methods made.
     pub(super) fn derived(&self) -> impl Iterator<Item = &KdRecord> {
         self.records.iter().filter(|record| record.method == Method::Signed)
+    }
+
+    /// Returns changes that remove the derived keys of a peer.
+    pub(super) fn derived_with(&self, peer: &Identity) -> Vec<Change> {
+        let derived = self.derived().filter(|record| record.peer == *peer);
+        derived.map(|record| Change::Remove(record.id, record.peer.clone())).collect()
     }
 
     /// Returns changes that remove the derived keys of a peer but one.

@@ -30,6 +30,7 @@ use sidelink_wire::pc5_signalling::{SIGNATURE_LEN, UserInfo};
 
 use super::cause::Cause;
 use super::kd::Identity;
+use super::relaying::{RelayLink, Serves};
 
 /// Credential of a UE, and the issuers and keys that it trusts.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub struct Party<'a> {
     pub credentials: Option<&'a Credentials>,
     /// Time of the newest message taken from the peer: NTP-UTC of 64 bits, 0 for none.
     pub newest: u64,
+    /// What makes it a link between remote UE and relay, if it is one.
+    pub relay: Option<&'a RelayLink>,
 }
 
 /// A key that a command carries, signed and encrypted. TS 33.303 §6.5.7.3.1 step 2, TS 24.334 §12.5.1.33, §12.5.1.34.
@@ -66,6 +69,15 @@ pub struct CommandKey {
     pub signature: [u8; SIGNATURE_LEN],
     /// Encrypted payload.
     pub payload: Vec<u8>,
+}
+
+/// What a command carries for a KD of the network: TS 33.303 §6.7.3.2.1.1 step 5a, TS 24.334 §12.5.1.29, §12.5.1.36.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freshness {
+    /// KD freshness parameter.
+    pub parameter: [u8; 16],
+    /// GPI, where the remote UE has no PRUK yet or gets a new one.
+    pub gpi: Option<Vec<u8>>,
 }
 
 /// Input of a step.
@@ -88,6 +100,20 @@ pub enum Heard<'a> {
         /// Encrypted payload.
         payload: &'a [u8],
     },
+    /// What a command carries for a KD of the network, unproven: at the remote UE.
+    Freshness {
+        /// KD freshness parameter.
+        parameter: &'a [u8; 16],
+        /// GPI, if there is one.
+        gpi: Option<&'a [u8]>,
+    },
+    /// The USIM of the remote UE is out of step, as an unproven message says: at the relay.
+    OutOfStep {
+        /// RAND.
+        rand: &'a [u8; 16],
+        /// AUTS.
+        auts: &'a [u8; 14],
+    },
 }
 
 /// Result of a step.
@@ -105,6 +131,13 @@ pub enum Step {
     Agreed(AgreedKd),
     /// Both ends can have the KD once the peer has this container.
     SendAgreed(Vec<u8>, AgreedKd),
+    /// Tell the relay that the USIM is out of step: at the remote UE. TS 33.303 §6.7.3.2.1.2.
+    OutOfStep {
+        /// RAND.
+        rand: [u8; 16],
+        /// AUTS.
+        auts: [u8; 14],
+    },
 }
 
 /// A KD on which a method agreed.
@@ -121,11 +154,23 @@ pub struct AgreedKd {
     pub lifetime: Option<u64>,
     /// The key as the command carries it to the initiating UE, if it does.
     pub command: Option<CommandKey>,
+    /// What the command carries for a KD of the network, if it does.
+    pub freshness: Option<Freshness>,
+    /// PRUK ID by which this UE is known to the network of a relay from now on, if it is another.
+    pub pruk_id: Option<[u8; 8]>,
 }
 
 impl From<Kd> for AgreedKd {
     fn from(kd: Kd) -> Self {
-        Self { kd, vouched: None, capabilities: None, lifetime: None, command: None }
+        Self {
+            kd,
+            vouched: None,
+            capabilities: None,
+            lifetime: None,
+            command: None,
+            freshness: None,
+            pruk_id: None,
+        }
     }
 }
 
@@ -168,6 +213,11 @@ pub trait Steps: fmt::Debug + Send {
 pub trait KeyEstablishment: fmt::Debug + Send {
     /// Returns the first octet of its containers, and of its key information.
     fn method(&self) -> u8;
+
+    /// Returns the links whose KD it makes.
+    fn serves(&self) -> Serves {
+        Serves::Peers
+    }
 
     /// Returns the initiating UE's steps, and the key information of its request; the request has none where that is
     /// empty. `seed` is used for nothing else,

@@ -17,6 +17,7 @@ use super::io::{Closed, Event, Keys, LinkId, Pdu, Role};
 use super::kd::Identity;
 use super::local::{InUse, Local};
 use super::note::Note;
+use super::relaying::RelayLink;
 use super::session::{Releasing, Up};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Body, MessageType, Repr};
@@ -44,6 +45,8 @@ pub(super) struct Common {
     /// Sequence number of the last message.
     pub(super) sequence: u16,
     pub(super) created_at: UtcTime,
+    /// What makes it a link between remote UE and relay, if it is one.
+    pub(super) relay: Option<RelayLink>,
 }
 
 /// State of a link. Every state is a struct that owns its keys.
@@ -108,7 +111,7 @@ impl Common {
         identity: Identity,
         now: UtcTime,
     ) -> Self {
-        Self { id, local, remote, permanent: remote, identity, sequence: 0, created_at: now }
+        Self { id, local, remote, permanent: remote, identity, sequence: 0, created_at: now, relay: None }
     }
 
     pub(super) const fn next_sequence(&mut self) -> u16 {
@@ -120,6 +123,19 @@ impl Common {
     /// Reports the state of the link.
     pub(super) fn report(&self, local: &mut Local, state: super::io::State) {
         local.event(Event::State { link: self.id, peer: self.remote, state });
+    }
+
+    /// Takes the name by which the network of a relay knows this UE from now on.
+    pub(super) fn is_known_as(&mut self, pruk_id: Option<[u8; 8]>) {
+        if let (Some(relay), Some(id)) = (&mut self.relay, pruk_id) {
+            relay.user = Identity { kind: Identity::PRUK_ID, value: id.to_vec() };
+        }
+    }
+
+    /// Reports that the link has ended. A link to a relay takes its KD with it.
+    pub(super) fn ended(&self, local: &mut Local, why: Closed) {
+        self.report(local, super::io::State::Closed { why });
+        local.forget_relay(self.relay.as_ref(), &self.identity);
     }
 
     /// Reports that the link is up, with a warning when nothing is proven.

@@ -19,6 +19,7 @@ use super::io::{Event, LinkId, Metered, Output, Pdu};
 use super::kd::{Change, Connection, Identity, KdRecord, Keyring, Method, Ticket};
 use super::key_establishment::{AgreedKd, Credentials, KeyEstablishment, Party, Refusal};
 use super::note::Note;
+use super::relaying::RelayLink;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{Identifiers, MessageType};
 use sidelink_wire::sdes::is_carried;
@@ -333,7 +334,12 @@ impl Local {
     }
 
     /// Returns a method's view of an exchange with `remote` that `request` began.
-    pub(super) fn party<'a>(&'a self, remote: &'a Identity, request: &'a [u8]) -> Party<'a> {
+    pub(super) fn party<'a>(
+        &'a self,
+        remote: &'a Identity,
+        request: &'a [u8],
+        relay: Option<&'a RelayLink>,
+    ) -> Party<'a> {
         Party {
             clock: self.clock,
             local: &self.config.identity,
@@ -342,6 +348,7 @@ impl Local {
             capabilities: self.config.policy.capabilities(),
             credentials: self.credentials.as_ref(),
             newest: self.newest(remote),
+            relay,
         }
     }
 
@@ -453,6 +460,14 @@ impl Local {
             created_at: self.number(),
             connection: Connection::default(),
             vouched,
+        }
+    }
+
+    /// Removes the KDs of a link to a relay that has ended: each link gets its own from the network.
+    pub(super) fn forget_relay(&mut self, relay: Option<&RelayLink>, peer: &Identity) {
+        let old = if relay.is_some() { self.keyring.derived_with(peer) } else { Vec::new() };
+        if !old.is_empty() {
+            self.store(old);
         }
     }
 

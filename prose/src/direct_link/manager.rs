@@ -12,11 +12,12 @@ use super::frame;
 use super::half_open::HalfOpenTable;
 use super::initiating;
 use super::io::{Closed, Error, Input, Keys, LinkId, Output, Pdu, State as Reported};
-use super::kd::{Identity, KdRecord, MAX_IDENTITY, Ticket};
+use super::kd::{Change, Identity, KdRecord, MAX_IDENTITY, Ticket};
 use super::key_establishment::{Credentials, KeyEstablishment};
 use super::link::{Common, Link, Next, State};
 use super::local::Local;
 use super::note::Note;
+use super::relaying::{RelayLink, Serves};
 use super::session::{Exchange, Releasing, Up};
 use super::signed::Signed;
 use sidelink_wire::ids::{Layer2Id, Lcid};
@@ -56,6 +57,11 @@ impl LinkManager {
 
     /// Adds a KD that is durable already: call it for the store's content, in the order in which it was made.
     pub fn add_kd(&mut self, record: KdRecord) {
+        // The KD of a remote UE ends with its link, also where the relay did not see the end.
+        if record.is_of_relay() {
+            self.local.store(vec![Change::Remove(record.id, record.peer)]);
+            return;
+        }
         self.local.keyring.add(record);
         self.local.keys_changed = true;
     }
@@ -141,7 +147,10 @@ impl LinkManager {
         }
         match input {
             Input::Tick { .. } => {}
-            Input::Connect { peer, identity, .. } => return self.connect(peer, identity),
+            Input::Connect { peer, identity, .. } => return self.connect(peer, identity, None),
+            Input::ConnectToRelay { peer, identity, relay, .. } => {
+                return self.connect(peer, identity, Some(relay));
+            }
             Input::Pdu { source, lcid, pdu, .. } => {
                 if let Err(error) = self.receive(source, lcid, pdu) {
                     self.local.note(Note::Refused { source, lcid, error });
@@ -247,7 +256,7 @@ impl LinkManager {
         let (next, result) = f(state, &mut common, &mut self.local);
         match next {
             Next::To(state) => self.links.insert(index, Link { common, state }),
-            Next::Close(why) => common.report(&mut self.local, Reported::Closed { why }),
+            Next::Close(why) => common.ended(&mut self.local, why),
         }
         result
     }
@@ -270,7 +279,7 @@ impl LinkManager {
 
     pub(super) fn close(&mut self, index: usize, why: Closed) {
         let link = self.links.remove(index);
-        link.common.report(&mut self.local, Reported::Closed { why });
+        link.common.ended(&mut self.local, why);
     }
 
     /// Returns the layer-2 source of this UE towards a peer.
@@ -279,9 +288,11 @@ impl LinkManager {
         link.map_or(self.local.config.source, |link| link.common.local)
     }
 
-    fn connect(&mut self, peer: Layer2Id, identity: Identity) -> Result<(), Error> {
-        if identity.value.len() > MAX_IDENTITY {
-            return Err(Error::IdentityTooLong { len: identity.value.len() });
+    fn connect(&mut self, peer: Layer2Id, identity: Identity, relay: Option<RelayLink>) -> Result<(), Error> {
+        for identity in [Some(&identity), relay.as_ref().map(|relay| &relay.user)].into_iter().flatten() {
+            if identity.value.len() > MAX_IDENTITY {
+                return Err(Error::IdentityTooLong { len: identity.value.len() });
+            }
         }
         let known = |link: &&Link| link.common.remote == peer || link.common.permanent == peer;
         if let Some(link) = self.links.iter().find(known) {
@@ -297,7 +308,8 @@ impl LinkManager {
         }
         let (now, clock, number) = (self.local.now, self.local.clock, self.local.number());
         let shared = self.local.keyring.of_peer(&identity, clock, number).next().is_some();
-        if !shared && self.local.methods.is_empty() {
+        let has_method = Serves::of(relay.as_ref()).first(&self.local.methods).is_some();
+        if !has_method && (relay.is_some() || !shared) {
             return Err(Error::NoKey);
         }
         self.mark_in_use();
@@ -305,6 +317,7 @@ impl LinkManager {
         let id = local.new_link_id();
         let source = local.source_for_a_link();
         let mut common = Common::new(id, [source, peer], identity, now);
+        common.relay = relay;
         common.report(local, Reported::Connecting);
         match initiating::request(&mut common, local, initiating::Setup::default(), None) {
             Ok(state) => {

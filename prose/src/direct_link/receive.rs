@@ -179,6 +179,10 @@ impl LinkManager {
                 self.local.meter(source, false, kind, [message.len(), pdu.len()]);
                 self.on_request(source, &request, message);
             }
+            Body::SecurityModeReject { rand: Some(rand), auts: Some(auts), .. } => {
+                self.local.meter(source, false, kind, [message.len(), pdu.len()]);
+                self.out_of_step(source, (&rand, &auts));
+            }
             Body::CommunicationReject { cause } | Body::SecurityModeReject { cause, .. } => {
                 // Either message of LTE has the one list.
                 let cause = Cause::from_octet(self.local.config.profile, CauseOf::Reject, cause);

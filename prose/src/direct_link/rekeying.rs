@@ -14,6 +14,7 @@ use super::key_establishment::{Heard, Refusal, Step};
 use super::link::Common;
 use super::local::Local;
 use super::note::{Note, PduError};
+use super::relaying::RelayLink;
 use super::request::{
     CommandError, METHOD_TURNS, ProvenCommand, Request, user_plane_policy, wire_capabilities,
 };
@@ -36,6 +37,8 @@ pub(super) struct Rekeying {
     tries: u8,
     /// A pending query.
     pub(super) question: Option<Ticket>,
+    /// The command that the query is about, if it is about one, and whether the ID of its key is in use on this link.
+    asked: Option<(OneToOneRepr, Vec<u8>, bool)>,
     pub(super) deadline: UtcTime,
 }
 
@@ -78,7 +81,18 @@ impl Up {
     ) -> (Self, Result<(), PduError>) {
         let Exchange::Rekeying(mut rekeying) = self.exchange else { return (self, Ok(())) };
         let mut up = Self::new(self.session);
+        // One command at a time is what the network is asked about: the peer repeats the others.
+        if rekeying.asked.is_some() {
+            up.exchange = Exchange::Rekeying(rekeying);
+            return (up, Ok(()));
+        }
+        let copy = rekeying.request.awaits_kd().then(|| octets.to_vec());
         match rekeying.request.on_command(link, local, header, octets, clashes) {
+            Err(CommandError::Asks(question)) => {
+                rekeying.asked = copy.map(|octets| (header, octets, clashes));
+                rekeying.ask(link, local, question);
+                up.exchange = Exchange::Rekeying(rekeying);
+            }
             Err(CommandError::Pdu(error)) => {
                 up.exchange = Exchange::Rekeying(rekeying);
                 return (up, Err(error));
@@ -104,7 +118,8 @@ impl Up {
                 up.session.heard_at = local.now;
                 match commanded {
                     ProvenCommand::Known(active, kd) => up.take_over(link, local, active, (kd, false)),
-                    ProvenCommand::New(active, record) => {
+                    ProvenCommand::New(active, record, pruk_id) => {
+                        link.is_known_as(pruk_id);
                         up.exchange = rekeying.store(local, active, *record);
                     }
                 }
@@ -247,8 +262,17 @@ impl Up {
     }
 
     /// Handles the answer to a query of the exchange, or its refusal.
-    pub(super) fn on_answer(self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Self {
+    pub(super) fn on_answer(mut self, link: &mut Common, local: &mut Local, answer: Option<&[u8]>) -> Self {
+        let asked = match &mut self.exchange {
+            Exchange::Rekeying(state) => state.asked.take(),
+            _ => None,
+        };
         let Some(answer) = answer else {
+            if let (Exchange::Rekeying(state), Some(_)) = (&mut self.exchange, &asked) {
+                // The network has nothing for this command; another one may come.
+                state.question = None;
+                return self;
+            }
             let mut up = self.rekeying_refused(link, local, Cause::AuthenticationFailure);
             up.session.refuse_rekeying(link, local, Cause::AuthenticationFailure);
             return up;
@@ -259,7 +283,16 @@ impl Up {
             Exchange::Rekeying(mut state) => {
                 state.question = None;
                 state.step(&mut up.session, link, local, Heard::Answer(answer));
+                let has_kd = !state.request.awaits_kd();
                 up.exchange = Exchange::Rekeying(state);
+                if let Some((header, mut octets, clashes)) = asked.filter(|_| has_kd) {
+                    let (next, result) = up.on_command(link, local, header, &mut octets, clashes);
+                    if let Err(error) = result {
+                        let (source, lcid) = (link.remote, Lcid::PC5_S_SECURITY_MODE);
+                        local.note(Note::Refused { source, lcid, error });
+                    }
+                    return next;
+                }
             }
             Exchange::TargetRekeying(mut target) => match &mut target.state {
                 Target::Establishing(state) => {
@@ -327,12 +360,12 @@ fn begin(
         return Exchange::Idle;
     };
     let signs = reauthenticate || local.config.new_kd != NewKd::WhenAsked;
-    if signs && request.offer_agreement(local, None).is_none() {
+    if signs && request.offer_agreement(local, link.relay.as_ref(), None).is_none() {
         return Exchange::Idle;
     }
     let message = request_message(link, local, &request);
     request.sent(message.clone());
-    let rekeying = Rekeying { request, message, tries, question: None, deadline: local.now };
+    let rekeying = Rekeying { request, message, tries, question: None, asked: None, deadline: local.now };
     let mut rekeying = rekeying.send(session, link, local);
     rekeying.step(session, link, local, Heard::Begin);
     Exchange::Rekeying(rekeying)
@@ -348,7 +381,8 @@ fn request_message(link: &mut Common, local: &Local, request: &Request) -> Vec<u
         kd_sess_msb: offer.msb,
         // TS 24.334 §10.4.8.2 (3)
         re_auth: request.reauthenticate.then_some(1),
-        pruk_id: None,
+        // TS 33.303 §6.7.3.2.1.3
+        pruk_id: link.relay.as_ref().and_then(RelayLink::pruk_id),
         key_info: request.info(),
     });
     frame::message(local.config.profile, link.next_sequence(), body)
@@ -398,6 +432,13 @@ impl Rekeying {
         let (phase, method) = (AuthenticationPhase::Response, self.request.method());
         let content = match self.request.step(local, &link.identity, heard) {
             Ok(Step::Wait | Step::Admit(_)) => return,
+            // TS 24.334 §10.4.5.5: the keys of before stay.
+            Ok(Step::OutOfStep { rand, auts }) => {
+                let cause =
+                    Cause::SynchronisationError.octet(local.config.profile, CauseOf::SecurityModeReject);
+                let body = Body::SecurityModeReject { cause, rand: Some(rand), auts: Some(auts) };
+                return session.send(link, local, body);
+            }
             Ok(Step::Agreed(kd)) => return self.request.agreed(kd),
             Ok(Step::Send(content)) => content,
             Ok(Step::SendAgreed(content, kd)) => {
@@ -405,14 +446,17 @@ impl Rekeying {
                 self.deadline = local.now.plus_millis(local.config.t4100(METHOD_TURNS));
                 content
             }
-            Ok(Step::Ask(question)) => {
-                let (ticket, remote) = (local.new_ticket(), link.identity.clone());
-                self.question = Some(ticket);
-                return local.push(Output::Ask { ticket, method, remote, question });
-            }
+            Ok(Step::Ask(question)) => return self.ask(link, local, question),
             Err(refusal) => return session.refuse_authentication(link, local, &refusal),
         };
         session.send(link, local, Body::Authentication { phase, method, content: &content });
+    }
+
+    /// Queries the network.
+    fn ask(&mut self, link: &Common, local: &mut Local, question: Vec<u8>) {
+        let (ticket, remote) = (local.new_ticket(), link.identity.clone());
+        self.question = Some(ticket);
+        local.push(Output::Ask { ticket, method: self.request.method(), remote, question });
     }
 }
 

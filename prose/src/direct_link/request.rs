@@ -16,6 +16,7 @@ use super::link::Common;
 use super::local::{Half, Local};
 use super::note::PduError;
 use super::receive::parse;
+use super::relaying::{RelayLink, Serves};
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{self as pc5, Body, MessageType, SIGNATURE_LEN};
 use sidelink_wire::pdcp::{HEADER_LEN, MAC_I_LEN, OneToOneRepr};
@@ -50,9 +51,13 @@ struct Agreement {
     cookie: bool,
     /// The request message, which both ends authenticate.
     message: Vec<u8>,
+    /// What makes it a link between remote UE and relay, if it is one.
+    relay: Option<RelayLink>,
     /// Whether a container or an answer came.
     stepped: bool,
     agreed: Option<AgreedKd>,
+    /// Whether the KD comes from what a command carries: it is proven by that command, or forgotten.
+    of_command: bool,
 }
 
 /// A proven command that fits the request.
@@ -60,8 +65,8 @@ struct Agreement {
 pub(super) enum ProvenCommand {
     /// Under a durable KD.
     Known(Active, KdId),
-    /// Under a KD agreed on in this exchange.
-    New(Active, Box<KdRecord>),
+    /// Under a KD agreed on in this exchange, and the PRUK ID that it is from, if it is from one.
+    New(Active, Box<KdRecord>, Option<[u8; 8]>),
 }
 
 /// Reason why a command is not accepted.
@@ -73,6 +78,8 @@ pub(super) enum CommandError {
     Disagrees(Disagreement, Assurance),
     /// The method refuses the key in the command.
     Refused(Refusal),
+    /// The method asks the network for the KD of the command.
+    Asks(Vec<u8>),
 }
 
 impl From<PduRefusal> for CommandError {
@@ -118,12 +125,18 @@ impl Request {
     }
 
     /// Offers to authenticate, if this UE can. `None` without a session number.
-    pub(super) fn offer_agreement(&mut self, local: &mut Local, cookie: Option<[u8; 16]>) -> Option<()> {
-        if local.methods.is_empty() {
+    pub(super) fn offer_agreement(
+        &mut self,
+        local: &mut Local,
+        relay: Option<&RelayLink>,
+        cookie: Option<[u8; 16]>,
+    ) -> Option<()> {
+        let serves = Serves::of(relay);
+        if serves.first(&local.methods).is_none() {
             return Some(());
         }
         let seed = local.draw()?;
-        let method = local.methods.first()?;
+        let method = serves.first(&local.methods)?;
         let (steps, info) = method.initiate(local.clock, local.credentials.as_ref(), seed, cookie)?;
         let method = method.method();
         let drawn = local.draw()?;
@@ -131,9 +144,18 @@ impl Request {
         let taken = |half| local.keyring.half_taken(|id| id.lsb() == half);
         // TS 33.303 §6.5.5.2 step 4 (2)
         let kd_lsb = pick_half(wish, u16::MAX, taken)?;
-        let (cookie, message) = (cookie.is_some(), Vec::new());
-        self.agreement =
-            Some(Agreement { steps, method, info, kd_lsb, cookie, message, stepped: false, agreed: None });
+        self.agreement = Some(Agreement {
+            steps,
+            method,
+            info,
+            kd_lsb,
+            cookie: cookie.is_some(),
+            message: Vec::new(),
+            relay: relay.cloned(),
+            stepped: false,
+            agreed: None,
+            of_command: false,
+        });
         Some(())
     }
 
@@ -174,7 +196,7 @@ impl Request {
         unsigned: &[u8],
     ) -> Result<Option<[u8; SIGNATURE_LEN]>, Refusal> {
         let Some(agreement) = &mut self.agreement else { return Ok(None) };
-        agreement.steps.sign_request(&local.party(remote, unsigned))
+        agreement.steps.sign_request(&local.party(remote, unsigned, agreement.relay.as_ref()))
     }
 
     /// Stores the message for the authentication that it offers.
@@ -207,7 +229,8 @@ impl Request {
     /// Returns the timeout of the answer in milliseconds.
     pub(super) fn patience(&self, local: &Local) -> u64 {
         let turns = if self.agreement.is_some() { TURNS + METHOD_TURNS } else { TURNS };
-        local.config.t4100(turns)
+        let relay = self.agreement.as_ref().and_then(|agreement| agreement.relay.as_ref());
+        local.config.t4100(turns) + local.config.network_time(relay)
     }
 
     /// Returns this end's half of a new KD's ID.
@@ -225,7 +248,8 @@ impl Request {
     ) -> Result<Step, Refusal> {
         let running = |agreement: &&mut Agreement| agreement.agreed.is_none();
         let Some(agreement) = self.agreement.as_mut().filter(running) else { return Ok(Step::Wait) };
-        let step = agreement.steps.step(&local.party(remote, &agreement.message), heard);
+        let Agreement { steps, message, relay, .. } = agreement;
+        let step = steps.step(&local.party(remote, message, relay.as_ref()), heard);
         let said = matches!(step, Ok(Step::Send(_) | Step::SendAgreed(..)));
         agreement.stepped |= said || matches!(heard, Heard::Container(_) | Heard::Answer(_));
         step
@@ -266,8 +290,10 @@ impl Request {
         };
         let heard = self.hear_key(link, local, &command)?;
         let proven = self.prove_command(link, local, (header, octets), (&terms, kd_id_msb), clashes);
-        if let (Err(_), true, Some(agreement)) = (&proven, heard, &mut self.agreement) {
-            // The signature was right, but not the rest: the next command brings its key again.
+        if let (Err(_), Some(agreement)) = (&proven, &mut self.agreement)
+            && (heard || agreement.of_command)
+        {
+            // The signature was right, but not the rest, or the command was forged: the next one brings its key again.
             agreement.agreed = None;
         }
         let (active, kd_id) = proven?;
@@ -275,7 +301,10 @@ impl Request {
         local.meter(link.remote, false, MessageType::SecurityModeCommand, [l3_octets, octets.len()]);
         let agreed = self.agreement.as_mut().and_then(|agreement| agreement.agreed.take());
         Ok(match agreed.filter(|_| kd_id_msb.is_some()) {
-            Some(kd) => ProvenCommand::New(active, Box::new(local.record(kd_id, kd, link.identity.clone()))),
+            Some(kd) => {
+                let pruk_id = kd.pruk_id;
+                ProvenCommand::New(active, Box::new(local.record(kd_id, kd, link.identity.clone())), pruk_id)
+            }
             None => ProvenCommand::Known(active, kd_id),
         })
     }
@@ -288,18 +317,25 @@ impl Request {
         local: &mut Local,
         command: &pc5::SecurityModeCommand<'_>,
     ) -> Result<bool, CommandError> {
-        let (Some(signature), Some(payload)) = (&command.signature, command.encrypted_payload) else {
-            return Ok(false);
+        let heard = match (&command.kd_freshness, &command.signature, command.encrypted_payload) {
+            (Some(parameter), ..) => Heard::Freshness { parameter, gpi: command.gpi },
+            (None, Some(signature), Some(payload)) => {
+                Heard::Command { user_info: command.user_info, signature, payload }
+            }
+            _ => return Ok(false),
         };
         let pending = self.agreement.as_ref().is_some_and(|agreement| agreement.agreed.is_none());
         if !pending || command.kd_id_msb.is_none() || !local.may_judge() {
             return Ok(false);
         }
-        let heard = Heard::Command { user_info: command.user_info, signature, payload };
         match self.step(local, &link.identity, heard).map_err(CommandError::Refused)? {
             Step::Agreed(kd) => {
                 self.agreed(kd);
                 Ok(true)
+            }
+            Step::Ask(question) => {
+                self.agreement.iter_mut().for_each(|agreement| agreement.of_command = true);
+                Err(CommandError::Asks(question))
             }
             _ => Ok(false),
         }

@@ -119,7 +119,11 @@ impl Steps for End {
         match heard {
             Heard::Begin => self.ask(party),
             Heard::Answer(octets) => self.agree(party, octets),
-            Heard::Container(_) | Heard::Admitted | Heard::Command { .. } => Ok(Step::Wait),
+            Heard::Container(_)
+            | Heard::Admitted
+            | Heard::Command { .. }
+            | Heard::Freshness { .. }
+            | Heard::OutOfStep { .. } => Ok(Step::Wait),
         }
     }
 }

@@ -9,11 +9,12 @@ use sidelink_security::direct::{
 use super::frame;
 use super::io::{Output, Pdu};
 use super::kd::{Change, Identity, KdRecord, Ticket};
-use super::key_establishment::{AgreedKd, CommandKey, Heard, Refusal, Step, Steps};
+use super::key_establishment::{AgreedKd, CommandKey, Freshness, Heard, Refusal, Step, Steps};
 use super::link::Common;
 use super::local::Local;
 use super::note::{Note, PduError};
 use super::receive::parse;
+use super::relaying::RelayLink;
 use super::request::wire_capabilities;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{
@@ -46,6 +47,8 @@ pub(super) struct Establishing {
     pub(super) question: Option<Ticket>,
     /// The time of a message, which becomes durable.
     pub(super) admitting: Option<Ticket>,
+    /// What makes it a link between remote UE and relay, if it is one.
+    pub(super) relay: Option<RelayLink>,
 }
 
 /// The command is sent.
@@ -65,6 +68,13 @@ pub(super) struct StoringKd {
     pub(super) kd: KdId,
     /// The one-time identity that the initiating UE gave.
     pub(super) connection: Option<[u8; 4]>,
+}
+
+/// What a command carries beside its own terms.
+#[derive(Debug, Default)]
+pub(super) struct Carried {
+    key: Option<CommandKey>,
+    freshness: Option<Freshness>,
 }
 
 /// The KD of an exchange.
@@ -149,11 +159,15 @@ impl Target {
 impl Establishing {
     /// Returns the steps that answer key information; `None` when no method understands it, or no session number is
     /// durable.
-    pub(super) fn begin(local: &mut Local, request: &[u8], info: &[u8]) -> Option<Self> {
+    pub(super) fn begin(
+        local: &mut Local,
+        (request, info): (&[u8], &[u8]),
+        relay: Option<RelayLink>,
+    ) -> Option<Self> {
         let seed = local.draw()?;
         let method = local.methods.iter().find(|method| method.understands(info))?;
         let (steps, method) = (method.answer(info, seed)?, method.method());
-        Some(Self { steps, method, request: request.to_vec(), question: None, admitting: None })
+        Some(Self { steps, method, request: request.to_vec(), question: None, admitting: None, relay })
     }
 
     /// Takes a step.
@@ -163,7 +177,7 @@ impl Establishing {
         remote: &Identity,
         heard: Heard<'_>,
     ) -> Result<Step, Refusal> {
-        self.steps.step(&local.party(remote, &self.request), heard)
+        self.steps.step(&local.party(remote, &self.request, self.relay.as_ref()), heard)
     }
 
     /// Queries the network.
@@ -188,8 +202,9 @@ impl AwaitingComplete {
         (mut proposed, command): (Proposed, Command),
         kd: KdInUse,
         sequence: u16,
-        key: Option<&CommandKey>,
+        carried: &Carried,
     ) -> Option<(Self, Vec<u8>)> {
+        let (key, freshness) = (carried.key.as_ref(), carried.freshness.as_ref());
         let kd_id_msb = match &kd {
             KdInUse::Known(_) => None,
             KdInUse::New(record) => Some(record.id.msb().to_be_bytes()),
@@ -203,8 +218,9 @@ impl AwaitingComplete {
             algorithms: Algorithms { eea: command.chosen.eea.id(), eia: command.chosen.eia.id() },
             kd_sess_lsb: command.lsb,
             kd_id_msb,
-            kd_freshness: None,
-            gpi: None,
+            // TS 33.303 §6.7.3.2.1.1 step 5a
+            kd_freshness: freshness.map(|freshness| freshness.parameter),
+            gpi: freshness.and_then(|freshness| freshness.gpi.as_deref()),
             // TS 24.334 §10.4.5.2 (6); TS 33.303 §6.5.7.3.1 step 2
             user_info: key.map(|_| UserInfo { kind: own.kind, value: &own.value }),
             signature: key.map(|key| key.signature),
@@ -306,12 +322,12 @@ impl Local {
         mut kd: AgreedKd,
         in_use: Option<(Chosen, bool)>,
     ) -> Option<(AwaitingComplete, Vec<u8>)> {
-        let key = kd.command.take();
+        let carried = Carried { key: kd.command.take(), freshness: kd.freshness.take() };
         let record = self.new_record(kd, remote.clone())?;
         let terms = self.terms(in_use);
         match self.propose(terms, offer, &record.kd) {
             Ok(proposal) => {
-                AwaitingComplete::new(self, proposal, KdInUse::New(Box::new(record)), sequence, key.as_ref())
+                AwaitingComplete::new(self, proposal, KdInUse::New(Box::new(record)), sequence, &carried)
             }
             Err(Some(disagreement)) => {
                 self.note(Note::Disagreed { peer, disagreement });

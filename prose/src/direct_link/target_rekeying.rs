@@ -7,14 +7,15 @@ use super::cause::Cause;
 use super::config::NewKd;
 use super::half_open::NO_NUMBER_OR_NAME;
 use super::io::State as Reported;
-use super::kd::KdRecord;
+use super::kd::{Identity, KdRecord};
 use super::key_establishment::{AgreedKd, Heard, Refusal, Step};
 use super::link::Common;
 use super::local::Local;
 use super::note::{Note, PduError};
+use super::relaying::SERVICE_ALONE;
 use super::request::METHOD_TURNS;
 use super::session::{Answer, Exchange, Session, Up};
-use super::target::{Agreed, AwaitingComplete, Completed, Establishing, KdInUse, Target};
+use super::target::{Agreed, AwaitingComplete, Carried, Completed, Establishing, KdInUse, Target};
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, RekeyingRequest};
 use sidelink_wire::pdcp::OneToOneRepr;
 
@@ -69,7 +70,12 @@ impl Up {
         let stated = local.stated(capabilities);
         let offer = Offer { nonce_1: request.nonce, msb: request.kd_sess_msb, capabilities, stated };
         let asks_new = request.re_auth.is_some_and(|flag| flag != 0);
-        self.answer_rekeying(link, local, (offer, sequence), (request.key_info, asks_new), message);
+        let info = request.key_info.or(link.relay.as_ref().map(|_| SERVICE_ALONE));
+        if let (Some(relay), Some(id)) = (&mut link.relay, request.pruk_id) {
+            // TS 33.303 §6.7.3.2.1.3: the link's own keys protect the name.
+            relay.user = Identity { kind: Identity::PRUK_ID, value: id.to_vec() };
+        }
+        self.answer_rekeying(link, local, (offer, sequence), (info, asks_new), message);
         self
     }
 
@@ -109,7 +115,9 @@ impl Up {
             }
             Ok(proposal) => {
                 let (kd, sequence) = (KdInUse::Known(record.id), link.next_sequence());
-                if let Some(command) = AwaitingComplete::new(local, proposal, kd, sequence, None) {
+                if let Some(command) =
+                    AwaitingComplete::new(local, proposal, kd, sequence, &Carried::default())
+                {
                     self.await_complete(link, local, asked, command);
                 }
             }
@@ -151,7 +159,9 @@ impl Up {
     ) -> bool {
         let understood = |info: &&[u8]| local.methods.iter().any(|method| method.understands(info));
         let Some(info) = info.filter(understood) else { return false };
-        let Some(mut state) = Establishing::begin(local, message, info) else { return false };
+        let Some(mut state) = Establishing::begin(local, (message, info), link.relay.clone()) else {
+            return false;
+        };
         let Ok(step) = state.step(local, &link.identity, Heard::Begin) else { return false };
         let deadline = local.now.plus_millis(local.config.t4100(METHOD_TURNS));
         let tries = local.config.tries;
@@ -180,7 +190,7 @@ impl Up {
         };
         match step {
             Err(refusal) => self.session.refuse_authentication(link, local, &refusal),
-            Ok(Step::Wait | Step::Admit(_)) => {}
+            Ok(Step::Wait | Step::Admit(_) | Step::OutOfStep { .. }) => {}
             Ok(Step::Ask(question)) => state.ask(local, &link.identity, question),
             Ok(Step::Send(content)) => {
                 self.session.send(link, local, Body::Authentication { phase, method, content: &content });

@@ -70,6 +70,13 @@ pub fn verify_gmk_acknowledgement(
     if gmk_acknowledgement(gmk, gmk_id, time, member).ct_eq(mac).into() { Ok(()) } else { Err(WrongMac) }
 }
 
+/// Computes the KD of a remote UE and the relay through which EAP authenticated it, from the first half of the MSK: bound to the name of
+/// the relay, as its network knows it, and to the service. A name of more than 65535 octets is cut off there. TR 33.833 §6.5.1.
+pub fn kd_from_msk(msk: &[u8; 64], relay: &[u8], service: [u8; 3]) -> Kd {
+    let relay = &relay[..relay.len().min(usize::from(u16::MAX))];
+    Kd::from(*derive(&msk[..32], fc::OWN_KD_FROM_MSK, &[relay, &service]))
+}
+
 /// Computes K_unicast of group owner mode, which plays the part of a KD between the owner and one member: KDF(K_GO, group,
 /// member, epoch). TR 33.833 §6.3.4. An identity of more than 65535 octets is cut off there.
 pub fn k_unicast(k_go: &KGo, group: [u8; 3], member: &[u8], epoch: u32) -> Kd {

@@ -48,7 +48,7 @@ const REASON: Field = Field { what: "Release Reason", mask: 0x0f, known: 1..=3 }
 const AUTH_FLAG: Field = Field { what: "Auth Flag", mask: 1, known: 1..=1 };
 /// TS 24.334 §12.5.1.35.
 // TS 24.334 §12.5.1.35
-const INFORMATION_TYPE: Field = Field { what: "Remote UE Information Type", mask: 0x0f, known: 1..=2 };
+const INFORMATION_TYPE: Field = Field { what: "Remote UE Information Type", mask: 0xff, known: 1..=2 };
 /// TS 24.334 §12.5.1.3.
 // TS 24.334 §12.5.1.3 (1)
 const IDENTITY_TYPE: Field = Field { what: "type of User Info", mask: 7, known: 1..=3 };

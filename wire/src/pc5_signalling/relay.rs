@@ -11,10 +11,10 @@ const MAX_SAIS: usize = 256;
 /// The longest T4104 and T4106, minutes.
 const MAX_MINUTES: u16 = 1440;
 
-/// TS 24.334 §12.5.1.12.
+/// TS 24.334 §12.5.1.16.
 const PPPP: Field = Field { what: "Requested PPPP", mask: 0x0f, known: 1..=8 };
 /// A Boolean; the text does not say of which bit.
-const SAI_INDICATOR: Field = Field { what: "MBMS SAI announcement indicator", mask: 1, known: 0..=1 };
+const SAI_INDICATOR: Field = Field { what: "SAI Indicator", mask: 1, known: 0..=1 };
 
 /// A message of a relay or a remote UE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,8 +34,8 @@ pub enum RelayMessage<'a> {
         group: [u8; 3],
         /// T4104, 1 to 1440 minutes.
         t4104: u16,
-        /// Whether the relay announces SAIs.
-        announces: bool,
+        /// Whether one of the SAIs asked for is in the relay's cell: TS 24.334 §12.5.1.14.
+        in_cell: bool,
     },
     /// 10: a remote UE wants to know the cell.
     CellIdAnnouncementRequest,
@@ -98,10 +98,10 @@ impl<'a> RelayMessage<'a> {
                 writer.put(sais);
                 writer.put(&[*priority]);
             }
-            Self::TmgiMonitoringResponse { group, t4104, announces } => {
+            Self::TmgiMonitoringResponse { group, t4104, in_cell } => {
                 writer.put(group);
                 writer.put(&t4104.to_be_bytes());
-                writer.put(&[u8::from(*announces)]);
+                writer.put(&[u8::from(*in_cell)]);
             }
             Self::CellIdAnnouncementRequest => {}
             Self::CellIdAnnouncementResponse { t4106 } => writer.put(&t4106.to_be_bytes()),
@@ -124,7 +124,7 @@ fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<RelayMessage<'a>, Error>
 fn parse_response<'a>(reader: &mut Reader<'a>) -> Result<RelayMessage<'a>, Error> {
     let group = reader.take("ProSe Layer-2 Group ID")?;
     let t4104 = minutes("T4104", reader)?;
-    Ok(RelayMessage::TmgiMonitoringResponse { group, t4104, announces: SAI_INDICATOR.read(reader)? == 1 })
+    Ok(RelayMessage::TmgiMonitoringResponse { group, t4104, in_cell: SAI_INDICATOR.read(reader)? == 1 })
 }
 
 fn minutes(what: &'static str, reader: &mut Reader<'_>) -> Result<u16, Error> {

@@ -133,7 +133,7 @@ fn messages() -> Vec<Body<'static>> {
         Body::RemoteUeInfoResponse { identity: None },
         Body::RemoteUeInfoResponse { identity: Some(IMEI) },
         Body::Relay(RelayMessage::TmgiMonitoringRequest { tmgi: [1; 6], sais: &[2; 512], priority: 8 }),
-        Body::Relay(RelayMessage::TmgiMonitoringResponse { group: [3; 3], t4104: 1440, announces: true }),
+        Body::Relay(RelayMessage::TmgiMonitoringResponse { group: [3; 3], t4104: 1440, in_cell: true }),
         Body::Relay(RelayMessage::CellIdAnnouncementRequest),
         Body::Relay(RelayMessage::CellIdAnnouncementResponse { t4106: 1 }),
         Body::Authentication { phase: AuthenticationPhase::Request, method: 2, content: &[1; 300] },
@@ -248,7 +248,7 @@ fn messages_of_relays_stand_as_the_tables_say() {
     };
     let expected = [8, 0, 1, 1, 2, 3, 4, 5, 6, 0, 5, 1, 0x11, 0x12, 0x21, 0x22, 3];
     assert_eq!(bytes(Body::Relay(request)), expected);
-    let response = RelayMessage::TmgiMonitoringResponse { group: [7, 8, 9], t4104: 0x0123, announces: true };
+    let response = RelayMessage::TmgiMonitoringResponse { group: [7, 8, 9], t4104: 0x0123, in_cell: true };
     assert_eq!(bytes(Body::Relay(response)), [9, 0, 1, 7, 8, 9, 1, 0x23, 1]);
     assert_eq!(bytes(Body::Relay(RelayMessage::CellIdAnnouncementRequest)), [10, 0, 1]);
     let response = RelayMessage::CellIdAnnouncementResponse { t4106: 0x0123 };
@@ -296,7 +296,7 @@ fn elements_of_relays_keep_to_their_ranges() {
         request(&[0; 2], 0),
         RelayMessage::CellIdAnnouncementResponse { t4106: 0 },
         RelayMessage::CellIdAnnouncementResponse { t4106: 1441 },
-        RelayMessage::TmgiMonitoringResponse { group: [0; 3], t4104: 1441, announces: false },
+        RelayMessage::TmgiMonitoringResponse { group: [0; 3], t4104: 1441, in_cell: false },
     ] {
         let repr = Repr { sequence: 0, body: Body::Relay(message) };
         assert!(repr.emit(LTE, &mut vec![0; 1000]).is_err(), "{message:?}");
@@ -332,7 +332,7 @@ fn reserved_values_are_refused_and_spare_bits_ignored() {
         (vec![3, 0, 1, 0], 3, 0x0f, 1..=10),
         (vec![6, 0, 1, 0], 3, 0x0f, 1..=3),
         (vec![14, 0, 1, 0], 3, 0x0f, 1..=10),
-        (vec![18, 0, 1, 0], 3, 0x0f, 1..=2),
+        (vec![18, 0, 1, 0], 3, 0xff, 1..=2),
         (rekeying, last, 1, 1..=1),
     ];
     for (mut message, at, mask, known) in fields {

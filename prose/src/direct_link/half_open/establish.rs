@@ -1,6 +1,6 @@
 //! Methods that agree on a KD with a UE that requests a link.
 
-use super::{Attempt, BUDGET, COOKIE_METHOD, HalfOpen};
+use super::{Asker, Attempt, BUDGET, COOKIE_METHOD, HalfOpen};
 use crate::direct_link::cause::Cause;
 use crate::direct_link::kd::Ticket;
 use crate::direct_link::key_establishment::{AgreedKd, Heard, Refusal, Step};
@@ -42,7 +42,9 @@ impl LinkManager {
             self.send_container(addresses, AuthenticationPhase::Reject, COOKIE_METHOD, &content);
             return true;
         }
-        let Some(mut state) = Establishing::begin(&mut self.local, message, info) else {
+        let relay = attempt.relay.clone();
+        let begun = Establishing::begin(&mut self.local, (message, info), relay.clone());
+        let Some(mut state) = begun else {
             self.local.note(Note::NoRoom { source, what: "no session number" });
             return true;
         };
@@ -57,9 +59,10 @@ impl LinkManager {
             self.local.note(Note::NoRoom { source, what: BUDGET });
             return true;
         }
-        let deadline = self.local.now.plus_millis(self.local.config.t4100(METHOD_TURNS));
-        let identity = identity.clone();
-        let half = HalfOpen { source, identity, offer, deadline, state: Target::Establishing(state) };
+        let wait = self.local.config.t4100(METHOD_TURNS) + self.local.config.network_time(relay.as_ref());
+        let (deadline, identity) = (self.local.now.plus_millis(wait), identity.clone());
+        let state = Target::Establishing(state);
+        let half = HalfOpen { source, identity, offer, deadline, state, relay, steps: None };
         self.follow(half, Ok(step));
         true
     }
@@ -88,7 +91,7 @@ impl LinkManager {
                 self.local.refute(half.source);
                 return self.local.not_authenticated(addresses, &refusal);
             }
-            Ok(Step::Wait | Step::Admit(_)) => {}
+            Ok(Step::Wait | Step::Admit(_) | Step::OutOfStep { .. }) => {}
             Ok(Step::Ask(question)) => state.ask(&mut self.local, &half.identity, question),
             Ok(Step::Send(content)) => say = Some(content),
             Ok(Step::Agreed(kd)) => {
@@ -109,10 +112,41 @@ impl LinkManager {
 
     /// Sends the command under a KD on which a method agreed; `periods` more than one pass until it is on the air.
     fn command_new(&mut self, half: HalfOpen, kd: AgreedKd, periods: u64) {
-        let HalfOpen { source, identity, offer, .. } = half;
+        let HalfOpen { source, identity, offer, state, .. } = half;
         let sequence = self.local.next_sequence();
+        // Only the remote UE of a relay can have something to say against the KD.
+        let steps = match state {
+            Target::Establishing(steps) if kd.freshness.is_some() => Some(steps),
+            _ => None,
+        };
         if let Some(command) = self.local.command_under_new((source, sequence), &identity, offer, kd, None) {
-            self.await_complete(source, identity, offer, (command, periods));
+            self.await_complete(Asker { source, identity, offer }, steps, (command, periods));
+        }
+    }
+
+    /// Handles the message of a remote UE that its USIM is out of step, which anybody can have sent: the network is asked once
+    /// more, and another command follows.
+    // TS 24.334 §10.4.5.5, TS 33.303 §6.7.3.2.1.2
+    pub(in crate::direct_link) fn out_of_step(
+        &mut self,
+        source: Layer2Id,
+        (rand, auts): (&[u8; 16], &[u8; 14]),
+    ) {
+        let waiting = |half: &HalfOpen| half.source == source && half.steps.is_some();
+        let Some(at) = self.half_open.0.iter().position(waiting) else { return };
+        if !self.local.may_judge() {
+            return self.local.note(Note::NoRoom { source, what: BUDGET });
+        }
+        let half = &mut self.half_open.0[at];
+        let Some(steps) = &mut half.steps else { return };
+        let step = steps.step(&self.local, &half.identity, Heard::OutOfStep { rand, auts });
+        if let Ok(Step::Ask(question)) = step
+            && let Some(mut half) = self.half_open.0.remove(at)
+            && let Some(steps) = half.steps.take()
+        {
+            let wait = self.local.config.t4100(METHOD_TURNS) + self.local.config.relay_patience;
+            (half.state, half.deadline) = (Target::Establishing(steps), self.local.now.plus_millis(wait));
+            self.follow(half, Ok(Step::Ask(question)));
         }
     }
 

@@ -173,7 +173,11 @@ impl Steps for Initiating {
         match heard {
             Heard::Begin => self.send(party),
             Heard::Container(octets) => self.on_answer(party, octets),
-            Heard::Answer(_) | Heard::Admitted | Heard::Command { .. } => Ok(Step::Wait),
+            Heard::Answer(_)
+            | Heard::Admitted
+            | Heard::Command { .. }
+            | Heard::Freshness { .. }
+            | Heard::OutOfStep { .. } => Ok(Step::Wait),
         }
     }
 }
@@ -229,7 +233,11 @@ impl Steps for Target {
         match heard {
             Heard::Container(octets) => self.on_message(party, octets),
             Heard::Admitted => self.agree(party),
-            Heard::Begin | Heard::Answer(_) | Heard::Command { .. } => Ok(Step::Wait),
+            Heard::Begin
+            | Heard::Answer(_)
+            | Heard::Command { .. }
+            | Heard::Freshness { .. }
+            | Heard::OutOfStep { .. } => Ok(Step::Wait),
         }
     }
 }

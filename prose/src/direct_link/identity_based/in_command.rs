@@ -155,6 +155,7 @@ impl Steps for Initiating {
                 self.on_key(party, user_info, (signature, payload))
             }
             Heard::Begin | Heard::Container(_) | Heard::Answer(_) | Heard::Admitted => Ok(Step::Wait),
+            Heard::Freshness { .. } | Heard::OutOfStep { .. } => Ok(Step::Wait),
         }
     }
 
@@ -230,7 +231,11 @@ impl Steps for Target {
         match heard {
             Heard::Begin => self.on_request(party),
             Heard::Admitted => self.give_key(party, &Signed::of(party.request)?),
-            Heard::Container(_) | Heard::Answer(_) | Heard::Command { .. } => Ok(Step::Wait),
+            Heard::Container(_)
+            | Heard::Answer(_)
+            | Heard::Command { .. }
+            | Heard::Freshness { .. }
+            | Heard::OutOfStep { .. } => Ok(Step::Wait),
         }
     }
 }

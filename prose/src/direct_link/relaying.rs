@@ -1,0 +1,76 @@
+//! Links between a remote UE and a relay: what their requests say besides, and whose methods make their KD. TS 24.334
+//! §10.4.2.2, TS 33.303 §6.7.3.2.1.
+
+use sidelink_security::direct::Nonce;
+use sidelink_wire::pc5_signalling::{Body, CommunicationRequest};
+
+use super::Cause;
+use super::kd::Identity;
+use super::key_establishment::{KeyEstablishment, Party, Refusal};
+use super::receive::parse;
+
+/// A link between a remote UE and a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayLink {
+    /// Relay Service Code.
+    pub service: [u8; 3],
+    /// What the remote UE calls itself: a PRUK ID, an IMSI, or user info where the method shows it to the network itself.
+    pub user: Identity,
+}
+
+/// The links whose KD a method makes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Serves {
+    /// Those of two UEs.
+    #[default]
+    Peers,
+    /// Those of a remote UE to its relay.
+    Relays,
+}
+
+impl Serves {
+    /// Returns what serves a link.
+    pub(super) const fn of(relay: Option<&RelayLink>) -> Self {
+        match relay {
+            Some(_) => Self::Relays,
+            None => Self::Peers,
+        }
+    }
+
+    /// Returns the first of the methods that make the KD of such a link.
+    pub(super) fn first(self, methods: &[Box<dyn KeyEstablishment>]) -> Option<&dyn KeyEstablishment> {
+        methods.iter().find(|method| method.serves() == self).map(AsRef::as_ref)
+    }
+}
+
+/// What stands for the key information of a request that has a Relay Service Code alone: TS 33.303 has no key information.
+pub(super) const SERVICE_ALONE: &[u8] = &[super::FromPruk::METHOD];
+
+impl RelayLink {
+    /// Returns the PRUK ID of the remote UE, if it calls itself by one.
+    pub(super) fn pruk_id(&self) -> Option<[u8; 8]> {
+        self.user.value.as_slice().try_into().ok().filter(|_| self.user.kind == Identity::PRUK_ID)
+    }
+
+    /// Returns the link that a request asks for, if it is one to a relay.
+    pub(super) fn of_request(request: &CommunicationRequest<'_>) -> Option<Self> {
+        let info = &request.user_info;
+        let user = Identity { kind: info.kind, value: info.value.to_vec() };
+        request.relay_service_code.map(|service| Self { service, user })
+    }
+}
+
+/// Returns the link and Nonce_1 of an exchange.
+///
+/// # Errors
+/// It is of no link to a relay.
+pub(super) fn link_of<'a>(party: &Party<'a>) -> Result<(&'a RelayLink, Nonce), Refusal> {
+    let why = "a Relay Service Code is missing".to_owned();
+    let refusal = Refusal { cause: Cause::ProtocolError, why };
+    let nonce = match parse(sidelink_security::direct::Profile::Lte, party.request).map(|repr| repr.body) {
+        Ok(Body::CommunicationRequest(request)) => request.nonce,
+        Ok(Body::RekeyingRequest(request)) => request.nonce,
+        _ => return Err(refusal),
+    };
+    party.relay.map(|link| (link, nonce)).ok_or(refusal)
+}
