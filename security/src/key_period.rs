@@ -110,7 +110,7 @@ impl KeyPeriods {
                 Some(format!("{month}\0{uri}\0").into_bytes())
             }
             Self::Seconds { length, offset } => {
-                let periods = uid::KeyPeriods { length: length.into(), offset: offset.into() };
+                let periods = uid::EqualPeriods { length: length.into(), offset: offset.into() };
                 Some(uid(uri, kms, periods, period.number.into()).to_vec())
             }
         }

@@ -73,7 +73,7 @@ fn of_naf(event: &NafEvent) -> String {
     match event {
         NafEvent::Key { pgk_id, .. } => format!("the NAF gives PGK {pgk_id}"),
         NafEvent::Expired { pgk_id, .. } => format!("PGK {pgk_id} is over, and there is no other"),
-        NafEvent::Inviting { missing, round, .. } => format!("invites {missing} members, round {round}"),
+        NafEvent::Inviting { missing, round, .. } => format!("invites {}, round {round}", counted(*missing)),
         NafEvent::Joined { user, .. } => format!("{user} has joined"),
         NafEvent::Complete { .. } => "all have joined".to_owned(),
         NafEvent::Joining { .. } => "asks the NAF for the key".to_owned(),
@@ -92,7 +92,7 @@ fn owner(event: &Owner) -> String {
         Owner::Rekeyed { member, epoch } => format!("{member} has the keys of epoch {epoch}"),
         Owner::Gone { member, why } => format!("{member} is gone: {why:?}"),
         Owner::Epoch { epoch, why, members } => {
-            format!("epoch {epoch} begins ({why:?}), for {members} members")
+            format!("epoch {epoch} begins ({why:?}), for {}", counted(*members))
         }
         Owner::In { owner, epoch, revocations } => {
             format!("in the group of {owner}: epoch {epoch}{}", degraded(*revocations))
@@ -110,6 +110,10 @@ fn owner(event: &Owner) -> String {
     }
 }
 
+fn counted(members: usize) -> String {
+    if members == 1 { "1 member".to_owned() } else { format!("{members} members") }
+}
+
 const fn degraded(revocations: Revocations) -> &'static str {
     match revocations {
         Revocations::Fresh => "",
@@ -120,7 +124,7 @@ const fn degraded(revocations: Revocations) -> &'static str {
 fn identity(event: &Identity) -> String {
     match event {
         Identity::Distributing { gmk_id, members, .. } => {
-            format!("distributes GMK {gmk_id} to {members} members")
+            format!("distributes GMK {gmk_id} to {}", counted(*members))
         }
         Identity::Reached { gmk_id, member, .. } => format!("{member} has GMK {gmk_id}"),
         Identity::Round { round, missing, .. } => format!("round {round} is over: {missing} are missing"),

@@ -156,12 +156,13 @@ fn key_prov(user: Option<&str>, time: Option<u64>) -> Resource {
 }
 
 /// As a user checks a key set.
-fn verify(set: &KmsKeySet) -> Result<(), String> {
+fn verify(set: &KmsKeySet) -> Result<(), Box<dyn std::error::Error>> {
     let kpak = PublicAuthenticationKey::from_octets(&masters().kpak()).unwrap();
     let z = PublicKey::from_octets(&masters().z()).unwrap();
     let signing = SigningKey::new(&kpak, &set.user_id.0, &set.ssk.0, &set.pvt.0);
-    signing.map_err(|why| why.to_string())?;
-    ReceiverKey::new(&z, &set.user_id.0, &set.rsk.0).map(|_| ()).map_err(|why| why.to_string())
+    signing?;
+    ReceiverKey::new(&z, &set.user_id.0, &set.rsk.0)?;
+    Ok(())
 }
 
 #[test]

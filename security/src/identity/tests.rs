@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::eccsi::{self, Error, Peer, PublicAuthenticationKey, SigningKey};
 use super::master::{AuthenticationSecret, EncryptionSecret};
 use super::sakke::{self, PublicKey, ReceiverKey};
-use super::uid::{KeyPeriods, uid};
+use super::uid::{EqualPeriods, uid};
 
 pub(super) fn vectors(text: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(text).unwrap();
@@ -33,7 +33,7 @@ fn key_sets() -> Vec<Value> {
 
 fn uid_of(vector: &Value, identifier: &str, kms: &str) -> [u8; 32] {
     let length = NonZeroU64::new(number(&vector["period"])).unwrap();
-    let periods = KeyPeriods { length, offset: number(&vector["offset"]) };
+    let periods = EqualPeriods { length, offset: number(&vector["offset"]) };
     let text = |name: &str| vector[name].as_str().unwrap().to_owned();
     uid(&text(identifier), &text(kms), periods, number(&vector["period_no"]))
 }
@@ -56,7 +56,7 @@ fn uids_are_the_published_ones() {
 /// The example of the clause: 2014-01-26 10:07:14 lies in period 1388; the first vector has its UID.
 #[test]
 fn the_example_of_ts_33_180() {
-    let periods = KeyPeriods { length: NonZeroU64::new(2_592_000).unwrap(), offset: 0 };
+    let periods = EqualPeriods { length: NonZeroU64::new(2_592_000).unwrap(), offset: 0 };
     let number = periods.number_at(3_599_719_634).unwrap();
     assert_eq!(number, 1388);
     let uid = uid("sip:user@example.org", "kms.example.org", periods, number);
@@ -65,7 +65,7 @@ fn the_example_of_ts_33_180() {
 
 #[test]
 fn periods_are_counted_from_their_offset() {
-    let periods = KeyPeriods { length: NonZeroU64::new(100).unwrap(), offset: 30 };
+    let periods = EqualPeriods { length: NonZeroU64::new(100).unwrap(), offset: 30 };
     let numbers = [29, 30, 129, 130].map(|now| periods.number_at(now));
     assert_eq!(numbers, [None, Some(0), Some(0), Some(1)]);
     assert_eq!(periods.start_of(1), Some(130));

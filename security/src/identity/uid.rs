@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 /// Octets of a UID. All are used, leading zeros too.
 pub const OCTETS: usize = 32;
 
-/// The periods for which a KMS issues keys: a user has a UID, and keys, for each.
+/// The periods of one length for which a KMS issues keys: a user has a UID, and keys, for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyPeriods {
+pub struct EqualPeriods {
     /// Length of a period in seconds.
     pub length: NonZeroU64,
     /// Start of period 0 in seconds after 1900-01-01 00:00 UTC. TS 33.180 Annex F.2.1.1 has it below the length, which
@@ -17,7 +17,7 @@ pub struct KeyPeriods {
     pub offset: u64,
 }
 
-impl KeyPeriods {
+impl EqualPeriods {
     /// Returns the number of the period at a time in NTP seconds (since 1900-01-01 00:00 UTC), `None` before period 0.
     pub const fn number_at(&self, ntp_seconds: u64) -> Option<u64> {
         match ntp_seconds.checked_sub(self.offset) {
@@ -42,7 +42,7 @@ impl KeyPeriods {
 ///
 /// Every parameter's length has 16 bits in the hash (TS 33.220 Annex B.2): an identifier of more than 65535 octets
 /// would be ambiguous, so that only its first 65535 octets are hashed, as no URI is so long.
-pub fn uid(identifier: &str, kms: &str, periods: KeyPeriods, number: u64) -> [u8; OCTETS] {
+pub fn uid(identifier: &str, kms: &str, periods: EqualPeriods, number: u64) -> [u8; OCTETS] {
     let mut hash = Sha256::new();
     hash.update([0]);
     let mut parameter = |octets: &[u8]| {

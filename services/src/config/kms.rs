@@ -187,9 +187,9 @@ masters = "kms.secrets"
 identities = [{ uri = "sip:alice@lab", imsi = "001010000000001" }]
 "#;
 
-    fn resolve(text: &str) -> Result<KmsConfig, String> {
-        let text: KmsText = toml::from_str(text).map_err(|e| e.to_string())?;
-        text.resolve(Path::new("/folder")).map_err(|e| e.to_string())
+    fn resolve(text: &str) -> Result<KmsConfig, Box<dyn std::error::Error>> {
+        let text: KmsText = toml::from_str(text)?;
+        Ok(text.resolve(Path::new("/folder"))?)
     }
 
     #[test]
@@ -218,7 +218,7 @@ identities = [{ uri = "sip:alice@lab", imsi = "001010000000001" }]
             (format!("{TEXT}color = 1\n"), "unknown field"),
             (other("04"), "other \"kms.b\" z"),
         ] {
-            let error = resolve(&text).unwrap_err();
+            let error = resolve(&text).unwrap_err().to_string();
             assert!(error.contains(words), "{words}: {error}");
         }
     }

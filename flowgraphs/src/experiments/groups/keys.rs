@@ -84,7 +84,7 @@ impl Laboratory {
 
     fn identity(&self, uri: &str, kind: IdentityKind, ue: &str) -> anyhow::Result<IdentityEntry> {
         let length = NonZeroU64::from(NonZeroU32::new(PERIOD).context("a period is not empty")?);
-        let periods = uid::KeyPeriods { length, offset: 0 };
+        let periods = uid::EqualPeriods { length, offset: 0 };
         let id = uid::uid(uri, KMS_URI, periods, u64::from(self.period.number));
         let signing = self.authentication.issue(&id, &stretched::<64>(uri))?;
         let receiving = self.encryption.issue(&id)?;

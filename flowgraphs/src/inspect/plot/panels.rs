@@ -22,13 +22,20 @@ const FEW: usize = 400;
 const LEAST_SPAN_DB: f64 = 1.0;
 /// Least span of any other axis: a single value has an axis too.
 const LEAST_SPAN: f64 = 1e-3;
-const PALETTE: [RGBColor; 5] = [
+const PALETTE: [RGBColor; 10] = [
     RGBColor(31, 90, 150),
     RGBColor(205, 92, 40),
     RGBColor(46, 125, 80),
     RGBColor(120, 70, 140),
     RGBColor(110, 110, 110),
+    RGBColor(190, 40, 60),
+    RGBColor(20, 150, 170),
+    RGBColor(150, 120, 20),
+    RGBColor(220, 110, 170),
+    RGBColor(90, 60, 40),
 ];
+/// Radii of the points of curves: of the first of a colour, and of those that come after all colours.
+const RADII: [i32; 2] = [2, 4];
 
 pub(super) fn draw<B: DrawingBackend>(
     panel: &Panel<'_>,
@@ -268,11 +275,11 @@ fn curves<B: DrawingBackend>(
     }
     let mut chart = chart(area, title, (x_name, x), (y_name, y), true)?;
     for (i, (name, points)) in series.iter().enumerate() {
-        let ink = PALETTE[i % PALETTE.len()];
+        let (ink, radius) = (PALETTE[i % PALETTE.len()], RADII[(i / PALETTE.len()) % RADII.len()]);
         let finite = points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite());
         // a few points are drawn as points: a single one has no line
         let few = if points.len() <= FEW { points.len() } else { 0 };
-        let dots = finite.clone().take(few).map(|p| Circle::new(p, 2, ink.filled()));
+        let dots = finite.clone().take(few).map(|p| Circle::new(p, radius, ink.filled()));
         chart.draw_series(dots)?;
         chart
             .draw_series(LineSeries::new(finite, if few > 0 { ink.mix(0.4) } else { ink.mix(1.0) }))?
