@@ -144,7 +144,11 @@ impl GroupMachine for NafGroupMachine {
             | GroupInput::Stored { .. }
             | GroupInput::StoreFailed { .. }
             | GroupInput::Granted { .. }
-            | GroupInput::ReservationFailed { .. } => {}
+            | GroupInput::ReservationFailed { .. }
+            // It asks for neither links nor seals.
+            | GroupInput::Sealed { .. }
+            | GroupInput::LinkUp { .. }
+            | GroupInput::LinkDown { .. } => {}
             GroupInput::Act { now, group, action } => {
                 self.now = now;
                 self.act(now, ServiceId(group.octets()), action);

@@ -37,7 +37,8 @@ impl Kms<'_> {
                 [year_and_month(&period)?.as_bytes(), &[0], identity.as_bytes(), &[0]].concat()
             }
             KeyPeriods::Seconds { length, offset } => {
-                let periods = uid::EqualPeriods { length: NonZeroU64::from(length), offset: u64::from(offset) };
+                let periods =
+                    uid::EqualPeriods { length: NonZeroU64::from(length), offset: u64::from(offset) };
                 uid::uid(identity, self.uri, periods, period.number.into()).to_vec()
             }
         })

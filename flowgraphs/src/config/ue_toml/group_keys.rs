@@ -162,7 +162,7 @@ impl UeConfig {
     /// A missing identity, or keys that do not pass their checks.
     pub(crate) fn identity_news(&self, keys: &Keys) -> Result<IdentityNews, ConfigError> {
         let for_links = self.identity.as_ref().filter(|_| upper::has_links(self));
-        let links = for_links.map(|identity| identity.read(&self.name, keys)).transpose()?;
+        let links = for_links.map(|identity| identity.read(&self.name, keys)).transpose()?.flatten();
         let by_identities = |group: &GroupConfig| group.solution == GroupSolution::Identity;
         let groups: Option<Box<dyn Messages>> =
             match self.takes_ad_hoc() || self.group.iter().any(by_identities) {

@@ -99,7 +99,16 @@ fn every_member_gets_the_key_of_a_naf_and_the_one_removed_does_not() {
 fn who_comes_late_to_a_naf_gets_the_key() {
     let pool = question::pool(40, 5, 0.01);
     let (way, late) = (LongMessageWay::Whole, 0.1);
-    let case = Case { solution: Solution::Invitation, members: 20, pool, way, round_trip: 40, late, seed: 1 };
+    let case = Case {
+        solution: Solution::Invitation,
+        members: 20,
+        pool,
+        way,
+        round_trip: 40,
+        join_every: 8,
+        late,
+        seed: 1,
+    };
     let outcome = case.run().unwrap();
     let keyed = (outcome.first.keyed, outcome.late.unwrap().keyed, outcome.rekeying.keyed);
     assert_eq!(keyed, (18, 2, 19));

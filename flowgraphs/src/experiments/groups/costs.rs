@@ -330,7 +330,7 @@ pub(crate) fn asked(entries: &Entries) -> u64 {
 /// What the first phase is.
 const fn first_phase(solution: Solution) -> &'static str {
     match solution {
-        Solution::Identity => "distribution",
+        Solution::Identity | Solution::AdHoc => "distribution",
         Solution::Pkmf => "delivery",
         Solution::Invitation => "invitations",
         Solution::Owner | Solution::WhiteList => "joins",

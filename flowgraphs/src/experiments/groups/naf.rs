@@ -59,7 +59,8 @@ impl Naf {
         match party {
             Party::Manager => 0,
             Party::Member(number) | Party::Thief(number) => number,
-            Party::Mallory => self.attacker,
+            Party::Again => 1,
+            Party::Mallory | Party::Spy | Party::Impostor => self.attacker,
         }
     }
 
@@ -154,7 +155,8 @@ pub(crate) fn user(case: &GroupCase<'_>, party: Party) -> anyhow::Result<Impi> {
     NafNetwork::user(match party {
         Party::Manager => 0,
         Party::Member(number) | Party::Thief(number) => number,
-        Party::Mallory => case.members + 1,
+        Party::Again => 1,
+        Party::Mallory | Party::Spy | Party::Impostor => case.members + 1,
     })
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn is_special(case: &GroupCase<'_>, party: Party) -> bool {
         Party::Manager => case.scenario.incident == Incident::Crash,
         Party::Mallory => matches!(by, Some(By::Between | By::AsOwner | By::OtherGroup)),
         Party::Spy | Party::Impostor => true,
-        Party::Thief(_) => false,
+        Party::Thief(_) | Party::Again => false,
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn machine(
             }
             _ => Box::new(Foreign::new(member(case, party)?)?),
         },
-        Party::Thief(_) => return Ok(None),
+        Party::Thief(_) | Party::Again => return Ok(None),
     };
     Ok(Some(machine))
 }
@@ -352,6 +352,9 @@ impl GroupMachine for Restarting {
             | GroupInput::StoreFailed { now, .. }
             | GroupInput::Granted { now, .. }
             | GroupInput::ReservationFailed { now, .. }
+            | GroupInput::Sealed { now, .. }
+            | GroupInput::LinkUp { now, .. }
+            | GroupInput::LinkDown { now, .. }
             | GroupInput::Act { now, .. } => *now,
         };
         self.pass(now);

@@ -295,6 +295,7 @@ fn judged(sent: &[(u64, u8, u16, u8)]) -> GroupCosts {
         other: None,
         attacks: 0,
         network: None,
+        vectors: 0,
     };
     GroupCosts::of(&case, &run)
 }
