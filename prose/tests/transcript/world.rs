@@ -223,6 +223,9 @@ impl World {
                         .unwrap();
                     self.transmit(pdu);
                 }
+                Output::Upper(message) => {
+                    writeln!(self.out, "{at} {ue} upper {} {}", message.peer, message.octets.len()).unwrap();
+                }
                 Output::Store { ticket, .. } if self.failing => {
                     self.managers[ue].handle_input(Input::StoreFailed { now, ticket }).unwrap();
                 }

@@ -127,6 +127,10 @@ impl World {
                     self.old.push(pdu.clone());
                     self.air.push(pdu);
                 }
+                Output::Upper(message) => {
+                    let upper = message.octets.first().copied();
+                    assert!(upper.is_some(), "an empty message came over {:?}", message.link);
+                }
                 Output::Store { ticket, .. } => {
                     let input = if self.failing {
                         Input::StoreFailed { now, ticket }

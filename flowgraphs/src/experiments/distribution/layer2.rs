@@ -63,6 +63,7 @@ pub(crate) fn identity(station: usize) -> anyhow::Result<Layer2Id> {
 ///
 /// # Errors
 /// A number above those of the simulated network.
+#[cfg(test)]
 pub(crate) fn address(station: usize) -> anyhow::Result<Address> {
     identity(station).map(Address::Ue)
 }
