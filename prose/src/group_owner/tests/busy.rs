@@ -289,3 +289,31 @@ fn notices_mean_nothing_outside_of_a_group() {
     rig.assert_out(1);
     assert!(rig.ues[1].events.is_empty(), "{:?}", rig.ues[1].events);
 }
+
+/// Copies of a request cost a bounded number of challenges, and none once the keys are on their way.
+#[test]
+fn copies_of_a_request_cost_few_challenges() {
+    let mut rig = Rig::new(1);
+    rig.join(1);
+    let request = rig.old[0].clone();
+    let challenges = |rig: &Rig| rig.old.iter().filter(|sent| sent.kind == Kind::Challenge).count();
+    (0..20).for_each(|_| rig.hear(&request));
+    assert_eq!(challenges(&rig), config(0).answers as usize);
+    rig.run_with(4 * PERIOD, |sent| if sent.kind == Kind::Confirm { Vec::new() } else { vec![sent] });
+    assert!(rig.old.iter().any(|sent| sent.kind == Kind::Keys));
+    let before = challenges(&rig);
+    rig.hear(&request);
+    assert_eq!(challenges(&rig), before);
+}
+
+/// Nobody joins under the name of the owner, even with a certificate for it.
+#[test]
+fn the_owner_does_not_join_itself() {
+    let mut rig = Rig::new(1);
+    let rules = Config { identity: name(0), ..config(1) };
+    rig.ues[1] = start(1, rules, credential(1, &issuer(), &name(0)), trust(), Memory::default(), 5);
+    rig.join(1);
+    rig.run(8000);
+    rig.assert_out(1);
+    assert!(rig.ues[0].notes().any(|note| matches!(note, Note::Refused { .. })));
+}

@@ -131,3 +131,18 @@ fn copies_of_a_fragment_cost_no_choices() {
     let whole = receiver.handle(MARY, &parts[3], T0).unwrap();
     assert_eq!(whole.map(|whole| whole.octets), Some(message));
 }
+
+/// Sets of other sources do not count among those of a sender.
+#[test]
+fn other_sources_take_no_place_of_a_sender() {
+    let mut receiver = Receiver::default();
+    for other in 0..20 {
+        let part = &pdus(coded(100, 0), 7, &message(300))[0];
+        assert_eq!(receiver.handle(Layer2Id::from_octets([9, 9, other]), part, T0), Ok(None));
+    }
+    let parts: Vec<_> = [7, 8, 9].map(|sequence| pdus(coded(100, 0), sequence, &message(200))).into();
+    parts.iter().for_each(|parts| assert_eq!(receiver.handle(MARY, &parts[0], T0), Ok(None)));
+    for parts in parts {
+        assert_eq!(give(&mut receiver, MARY, [&parts[1]]), vec![message(200)]);
+    }
+}
