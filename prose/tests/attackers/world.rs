@@ -174,6 +174,7 @@ impl World {
                     at.manager.handle_input(Input::Answered { now, ticket, answer: None }).unwrap();
                 }
                 Output::Event(_) => {}
+                Output::Upper(message) => panic!("{message:?} came, and nobody sent one"),
                 Output::Timeout(_) => return,
             }
         }

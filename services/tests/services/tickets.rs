@@ -120,7 +120,7 @@ impl Air {
                 Output::Event(Event::Note(note @ Note::NotAuthenticated { .. })) => {
                     end.refused.push(note.to_string());
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Upper(_) => {}
             }
         }
     }

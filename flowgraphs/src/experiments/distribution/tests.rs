@@ -153,7 +153,7 @@ fn joins_that_come_too_fast() {
         for join_every in [4, 8] {
             let case = owner_case(members, join_every);
             let outcome = case.run().unwrap();
-            println!("{members} members, {join_every} periods apart: {outcome:?}");
+            eprintln!("{members} members, {join_every} periods apart: {outcome:?}");
         }
     }
 }

@@ -285,9 +285,12 @@ impl GroupMachine for Between {
     }
 }
 
+/// Makes the machine of an owner from its store.
+type Start = Box<dyn Fn(&mut Memory) -> Option<OwnerGroup> + Send>;
+
 /// An owner that crashes and starts again: nothing but its store survives.
 struct Restarting {
-    make: Box<dyn Fn(&mut Memory) -> Option<OwnerGroup> + Send>,
+    make: Start,
     disk: Memory,
     machine: Option<OwnerGroup>,
     /// The end of the first run, and the begin of the second.

@@ -29,7 +29,7 @@ fn child() {
     let mut config = net::config(&Net::of(net), folder, UES);
     with_aaa(&mut config, folder);
     let [alice, bob] = IDENTIFY;
-    let mut config = with_kms(config, folder, [("sip:alice@lab", alice), ("sip:bob@lab", bob)]);
+    let mut config = with_kms(config, folder, &[("sip:alice@lab", alice), ("sip:bob@lab", bob)]);
     if let Ok(address) = std::env::var(ADDRESS) {
         config.database = crate::postgres::database(&address, folder);
     }
