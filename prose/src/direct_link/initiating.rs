@@ -310,7 +310,7 @@ impl AwaitingSecurityMode {
             }
             Ok(Step::Ask(question)) => self.ask(link, local, question),
             Ok(Step::OutOfStep { rand, auts }) => {
-                // TS 24.334 §10.4.5.5; TS 33.303 §6.7.3.2.1.2
+                // TS 33.303 §6.7.3.2.1.2
                 let cause = Cause::SynchronisationError;
                 let cause = cause.octet(local.config.profile, CauseOf::SecurityModeReject);
                 let body = Body::SecurityModeReject { cause, rand: Some(rand), auts: Some(auts) };

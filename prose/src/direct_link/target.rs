@@ -218,7 +218,7 @@ impl AwaitingComplete {
             algorithms: Algorithms { eea: command.chosen.eea.id(), eia: command.chosen.eia.id() },
             kd_sess_lsb: command.lsb,
             kd_id_msb,
-            // TS 33.303 §6.7.3.2.1.1 step 5a
+            // TS 33.303 §6.7.3.2.1.1
             kd_freshness: freshness.map(|freshness| freshness.parameter),
             gpi: freshness.and_then(|freshness| freshness.gpi.as_deref()),
             // TS 24.334 §10.4.5.2 (6); TS 33.303 §6.5.7.3.1 step 2

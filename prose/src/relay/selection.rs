@@ -106,7 +106,7 @@ impl Selection {
         self.outbox.pop_front().unwrap_or_else(|| Output::Timeout(self.deadline()))
     }
 
-    // TS 24.334 §10A.2.3.2
+    // As TS 24.334 §10A.2.3.2
     fn hear(&mut self, relay: &Relay, strength: Strength) {
         if relay.service != self.service || self.rules.only.is_some_and(|only| only != relay.info) {
             return;
@@ -143,7 +143,7 @@ impl Selection {
 
     /// A link is over, or did not come to be.
     fn lost(&mut self, relay: RelayId, why: Leave) {
-        // TS 24.334 §10.4.2.5, §10.4.4.3: the text leaves the time to the UE.
+        // The text (TS 24.334 §10.4.2.5, §10.4.4.3) leaves the time to the UE.
         if let Some(until) = why.bars(&self.rules).map(|time| self.now.plus_millis(time)) {
             self.barred.insert(relay, until);
         }
@@ -169,7 +169,7 @@ impl Selection {
     }
 
     /// Asks the serving relay whether it is there when nothing was heard of it, and gives it up when it does not answer.
-    // TS 24.334 §10A.2.4.2: T4110, T4109
+    // As TS 24.334 §10A.2.4.2: T4110, T4109
     fn look_after(&mut self) {
         let Some(relay) = self.relay() else { return };
         let heard_at = self.candidates.get(&relay).map_or(UtcTime::from_millis(0), |known| known.heard_at);
@@ -200,7 +200,7 @@ impl Selection {
         let suitable = self.candidates.iter().filter(|(id, known)| {
             Some(**id) != but && !self.barred.contains_key(id) && known.strength >= least
         });
-        // TS 24.334 §10A.2.12.3: the status may be weighed, then the radio ranks.
+        // As TS 24.334 §10A.2.12.3: the status may be weighed, then the radio ranks.
         let rank = |known: &Candidate| (known.has_room, known.strength);
         let best = suitable
             .max_by(|(_, a), (_, b)| rank(a).partial_cmp(&rank(b)).unwrap_or(core::cmp::Ordering::Equal));

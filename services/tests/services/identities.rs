@@ -36,7 +36,7 @@ fn config(folder: &Path) -> Config {
 
 /// With these identities of these subscribers.
 fn config_with(folder: &Path, grants: &[(&str, u32)]) -> Config {
-    with_kms(common::config(folder, 2), folder, grants)
+    with_kms(common::config(folder, grants.len() as u32), folder, grants)
 }
 
 /// Adds the server, and who has which identity.

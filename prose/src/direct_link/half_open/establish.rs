@@ -126,7 +126,7 @@ impl LinkManager {
 
     /// Handles the message of a remote UE that its USIM is out of step, which anybody can have sent: the network is asked once
     /// more, and another command follows.
-    // TS 24.334 §10.4.5.5, TS 33.303 §6.7.3.2.1.2
+    // TS 33.303 §6.7.3.2.1.2
     pub(in crate::direct_link) fn out_of_step(
         &mut self,
         source: Layer2Id,

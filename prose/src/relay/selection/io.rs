@@ -95,7 +95,7 @@ pub enum Leave {
 
 impl Leave {
     /// Milliseconds for which the relay is not asked again.
-    // TS 24.334 §10A.2.13.2 (c), (d); §10.4.2.5 for cause 4
+    // As TS 24.334 §10A.2.13.2 (c), (d); §10.4.2.5 for cause 4
     pub(super) const fn bars(self, rules: &Rules) -> Option<u64> {
         match self {
             Self::NotAllowed | Self::NotAuthenticated => Some(rules.not_allowed),
