@@ -1,3 +1,4 @@
+mod budgets;
 mod busy;
 mod costs;
 mod crashes;
