@@ -1,3 +1,4 @@
+mod bindings;
 mod budgets;
 mod busy;
 mod costs;
