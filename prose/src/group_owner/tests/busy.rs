@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sidelink_security::counter::memory::Memory;
-use sidelink_wire::group_owner::{Body, Kind, Notice, Packet, Repr};
+use sidelink_wire::group_owner::{Body, Cause, Kind, Notice, Packet, Repr};
 use sidelink_wire::ids::Layer2Id;
 
 use super::super::*;
@@ -334,6 +334,50 @@ fn a_request_may_have_no_place_at_its_turn() {
     let to_second = |kind| rig.old.iter().filter(|sent| sent.to == layer2(2) && sent.kind == kind).count();
     assert!(to_second(Kind::Refusal) > 0);
     assert_eq!(to_second(Kind::Challenge), 0);
+}
+
+/// Two prove themselves at once, and one place is left: one of them gets it. The other one hears why when it asks again.
+#[test]
+fn the_last_place_goes_to_one() {
+    let mut rig = Rig::with(2, |ue| Config { members: 1, ..config(ue) }, |_| trust());
+    rig.join(1);
+    rig.join(2);
+    for _ in 0..500 {
+        rig.period(&mut |sent| vec![sent]);
+        assert!(rig.ues[0].owner().members().count() <= 1);
+    }
+    assert!(rig.old.iter().any(|sent| sent.kind == Kind::Challenge && sent.to == layer2(2)));
+    rig.assert_in(1);
+    rig.assert_out(2);
+    let hint = Some(Cause::Full);
+    assert!(rig.ues[2].events.contains(&Event::Out(Out::NoAnswer { hint })), "{:?}", rig.ues[2].events);
+    // A member that joins again keeps its place, before and behind its proof.
+    rig.crash(1, 0x44);
+    rig.join(1);
+    rig.run(1000);
+    rig.assert_in(1);
+}
+
+/// A member that joins again takes one place, not two.
+#[test]
+fn a_member_that_joins_again_takes_one_place() {
+    let mut rig = Rig::with(2, |ue| Config { members: 2, ..config(ue) }, |_| trust());
+    rig.join(1);
+    rig.run(1000);
+    rig.crash(1, 0x44);
+    rig.join(1);
+    let unconfirmed = |sent: Sent| match sent.kind {
+        Kind::Confirm if sent.from == layer2(1) => Vec::new(),
+        _ => vec![sent],
+    };
+    rig.run_with(300, unconfirmed);
+    assert_eq!((rig.ues[0].owner().half_open(), rig.ues[0].owner().members().count()), (1, 1));
+    rig.join(2);
+    rig.run_with(400, unconfirmed);
+    rig.assert_in(2);
+    rig.run(2000);
+    rig.assert_in(1);
+    assert_eq!(rig.ues[0].owner().members().count(), 2);
 }
 
 /// Keys that come again are few at once as well.
