@@ -1,5 +1,7 @@
 //! Joins at an owner: what anybody can send, in a bounded table.
 
+use std::collections::BTreeSet;
+
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::digest;
 use sidelink_security::kdf::own;
@@ -187,8 +189,18 @@ impl Owner {
         if request.eea & 0x80 >> eea == 0 || request.eia & 0x80 >> eia == 0 {
             return Err(Cause::Algorithms);
         }
-        let known = self.members.iter().any(|member| member.identity == *identity);
-        if !known && self.members.len() >= config.members { Err(Cause::Full) } else { Ok(()) }
+        if self.has_room(identity) { Ok(()) } else { Err(Cause::Full) }
+    }
+
+    /// Returns whether the group has a place for an identity, beside all others that have proven themselves. One that joins
+    /// again has one place.
+    fn has_room(&self, identity: &Identity) -> bool {
+        let most = self.common.config.members;
+        if self.members.len() + self.half_open.len() < most {
+            return true;
+        }
+        let all = self.all_proven().map(|member| &member.identity);
+        all.filter(|other| *other != identity).collect::<BTreeSet<_>>().len() < most
     }
 
     /// Tells a UE that its request is not answered: a hint, within the budget of answers.
@@ -270,6 +282,11 @@ impl Owner {
         let proven = self.common.prove((from, Kind::Proof), (PROOF, &half.transcript), message, claim);
         let Some(proven) = proven else { return };
         let (identity, transcript) = (half.identity.clone(), digest(&[&half.transcript, message]));
+        if !self.has_room(&identity) {
+            // Others that asked at the same time were faster. It hears of it when it asks again.
+            self.half_open.remove(at);
+            return self.common.note(Note::Refused { from, identity, cause: Cause::Full });
+        }
         let member = Membership {
             identity,
             layer2: from,

@@ -1,3 +1,5 @@
+mod bindings;
+mod budgets;
 mod busy;
 mod costs;
 mod crashes;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sidelink_security::counter::memory::Memory;
-use sidelink_wire::group_owner::{Body, Kind, Notice, Packet, Repr};
+use sidelink_wire::group_owner::{Body, Cause, Kind, Notice, Packet, Repr};
 use sidelink_wire::ids::Layer2Id;
 
 use super::super::*;
@@ -122,14 +122,18 @@ fn a_forged_notice_of_a_busy_owner_is_believed_for_a_while_only() {
     };
     let mut forged = vec![0; repr.buffer_len()];
     repr.emit(&mut forged).unwrap();
-    for _ in 0..10 {
-        let now = rig.time();
-        rig.input(1, Input::Message { now, from: layer2(0), message: &forged }).unwrap();
-    }
-    let deaf = |sent: Sent| if sent.kind == Kind::Notice { Vec::new() } else { vec![sent] };
-    rig.run_with(2800, deaf);
+    // All the time: the first one counts.
+    let flooded = |rig: &mut Rig, periods: u64| {
+        for _ in 0..periods {
+            let now = rig.time();
+            rig.input(1, Input::Message { now, from: layer2(0), message: &forged }).unwrap();
+            let deaf = |sent: Sent| if sent.kind == Kind::Notice { Vec::new() } else { vec![sent] };
+            rig.run_with(PERIOD, deaf);
+        }
+    };
+    flooded(&mut rig, 2800 / PERIOD);
     assert_eq!(rig.old.len(), 1, "it waits");
-    rig.run_with(3200, deaf);
+    flooded(&mut rig, 3200 / PERIOD);
     rig.assert_in(1);
     // Of another source, and in a group: no later epoch is believed without the owner's signature.
     for from in [0, 3] {
@@ -316,4 +320,131 @@ fn the_owner_does_not_join_itself() {
     rig.run(8000);
     rig.assert_out(1);
     assert!(rig.ues[0].notes().any(|note| matches!(note, Note::Refused { .. })));
+}
+
+/// A request that waited is looked at once more at its turn: the group is full by then.
+#[test]
+fn a_request_may_have_no_place_at_its_turn() {
+    let rules = |ue| Config { members: 1, serving: 1, ..config(ue) };
+    let mut rig = Rig::with(2, rules, |_| trust());
+    rig.join(1);
+    rig.join(2);
+    rig.run(1000);
+    rig.assert_in(1);
+    let to_second = |kind| rig.old.iter().filter(|sent| sent.to == layer2(2) && sent.kind == kind).count();
+    assert!(to_second(Kind::Refusal) > 0);
+    assert_eq!(to_second(Kind::Challenge), 0);
+}
+
+/// Two prove themselves at once, and one place is left: one of them gets it. The other one hears why when it asks again.
+#[test]
+fn the_last_place_goes_to_one() {
+    let mut rig = Rig::with(2, |ue| Config { members: 1, ..config(ue) }, |_| trust());
+    rig.join(1);
+    rig.join(2);
+    for _ in 0..500 {
+        rig.period(&mut |sent| vec![sent]);
+        assert!(rig.ues[0].owner().members().count() <= 1);
+    }
+    assert!(rig.old.iter().any(|sent| sent.kind == Kind::Challenge && sent.to == layer2(2)));
+    rig.assert_in(1);
+    rig.assert_out(2);
+    let hint = Some(Cause::Full);
+    assert!(rig.ues[2].events.contains(&Event::Out(Out::NoAnswer { hint })), "{:?}", rig.ues[2].events);
+    // A member that joins again keeps its place, before and behind its proof.
+    rig.crash(1, 0x44);
+    rig.join(1);
+    rig.run(1000);
+    rig.assert_in(1);
+}
+
+/// A member that joins again takes one place, not two.
+#[test]
+fn a_member_that_joins_again_takes_one_place() {
+    let mut rig = Rig::with(2, |ue| Config { members: 2, ..config(ue) }, |_| trust());
+    rig.join(1);
+    rig.run(1000);
+    rig.crash(1, 0x44);
+    rig.join(1);
+    let unconfirmed = |sent: Sent| match sent.kind {
+        Kind::Confirm if sent.from == layer2(1) => Vec::new(),
+        _ => vec![sent],
+    };
+    rig.run_with(300, unconfirmed);
+    assert_eq!((rig.ues[0].owner().half_open(), rig.ues[0].owner().members().count()), (1, 1));
+    rig.join(2);
+    rig.run_with(400, unconfirmed);
+    rig.assert_in(2);
+    rig.run(2000);
+    rig.assert_in(1);
+    assert_eq!(rig.ues[0].owner().members().count(), 2);
+}
+
+/// Keys that come again are few at once as well.
+#[test]
+fn repeats_of_keys_go_to_a_few_at_once() {
+    let mut rig = Rig::new(12);
+    rig.all_join();
+    let (now, mut seen, mut times) = (rig.time(), rig.old.len(), Vec::new());
+    rig.input(0, Input::Renew { now }).unwrap();
+    for _ in 0..200 {
+        let keys = rig.old[seen..].iter().filter(|sent| sent.kind == Kind::Keys).count();
+        times.extend([rig.now].repeat(keys));
+        seen = rig.old.len();
+        rig.period(&mut |sent| {
+            if matches!(sent.kind, Kind::Keys | Kind::Notice) { Vec::new() } else { vec![sent] }
+        });
+    }
+    assert!(times.len() > 30, "{times:?}");
+    let Config { window, retry, .. } = config(0);
+    for few in times.windows(window + 1) {
+        assert!(few[window] - few[0] >= retry, "{few:?}");
+    }
+}
+
+/// A member whose owner has forgotten the join, by a crash, asks again.
+#[test]
+fn a_member_asks_again_when_the_owner_forgot() {
+    let mut rig = Rig::new(1);
+    rig.join(1);
+    rig.run(PERIOD);
+    assert!(rig.air.iter().any(|sent| sent.kind == Kind::Challenge));
+    rig.crash(0, 0);
+    rig.run(8000);
+    rig.assert_in(1);
+    let sent = |kind| rig.old.iter().filter(|sent| sent.kind == kind).count();
+    assert_eq!((sent(Kind::JoinRequest), sent(Kind::Proof)), (2, usize::from(config(1).tries) + 1));
+}
+
+/// Keys that come behind the notice of their epoch: the member waited for them, and has missed nothing.
+#[test]
+fn keys_behind_their_notice_are_not_missed() {
+    let missed = |rig: &Rig| match &rig.ues[1].member().state {
+        member::State::In { missed, .. } => Some(missed.map(|missed| missed.epoch)),
+        _ => None,
+    };
+    let mut rig = Rig::new(1);
+    rig.all_join();
+    rig.air.clear();
+    let (now, before) = (rig.time(), rig.old.len());
+    rig.input(0, Input::Renew { now }).unwrap();
+    let (mut keys, mut told) = (None, None);
+    rig.run_with(600, |sent| {
+        match sent.kind {
+            Kind::Keys => keys = keys.take().or(Some(sent)),
+            Kind::Notice => told = told.take().or(Some(sent)),
+            _ => {}
+        }
+        Vec::new()
+    });
+    let (keys, told, epoch) = (keys.unwrap(), told.unwrap(), rig.ues[0].owner().epoch());
+    assert_eq!(notice(&told).map(|notice| notice.epoch), epoch);
+    rig.hear(&told);
+    assert_eq!(missed(&rig), Some(epoch), "it waits");
+    rig.hear(&keys);
+    assert_eq!(missed(&rig), Some(None));
+    rig.run(5000);
+    rig.assert_in(1);
+    assert!(!rig.ues[1].events.iter().any(|event| matches!(event, Event::Missed { .. })));
+    assert!(rig.old[before..].iter().all(|sent| sent.kind != Kind::JoinRequest));
 }

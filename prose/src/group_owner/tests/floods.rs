@@ -7,23 +7,20 @@ use sidelink_wire::ids::Layer2Id;
 use super::super::*;
 use super::rig::*;
 
-fn request(at: u16, cookie: Option<[u8; 16]>) -> Vec<u8> {
+pub(super) fn request(at: u16, cookie: Option<[u8; 16]>) -> Vec<u8> {
+    request_of(at, (b"flood", &[1, 0, 1, 9]), cookie)
+}
+
+fn request_of(at: u16, (identity, credential): (&[u8], &[u8]), cookie: Option<[u8; 16]>) -> Vec<u8> {
     let nonce = [at as u8, (at >> 8) as u8, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3];
-    let body = Body::JoinRequest(JoinRequest {
-        nonce,
-        eea: 0x70,
-        eia: 0x70,
-        identity: b"flood",
-        credential: &[1, 0, 1, 9],
-        cookie,
-    });
+    let body = Body::JoinRequest(JoinRequest { nonce, eea: 0x70, eia: 0x70, identity, credential, cookie });
     let repr = Repr { group: GROUP.group_id, body };
     let mut out = vec![0; repr.buffer_len()];
     repr.emit(&mut out).unwrap();
     out
 }
 
-fn source(at: u16) -> Layer2Id {
+pub(super) fn source(at: u16) -> Layer2Id {
     Layer2Id::from_octets([0x99, (at >> 8) as u8, at as u8])
 }
 
@@ -83,6 +80,10 @@ fn cookies_do_not_fit_others() {
     };
     assert_eq!(give(&mut rig, source(51), request(50, Some(cookie))).unwrap().0, Kind::Cookie);
     assert_eq!(give(&mut rig, source(50), request(51, Some(cookie))).unwrap().0, Kind::Cookie);
+    for other in [(&b"floods"[..], &[1, 0, 1, 9][..]), (b"flood", &[1, 0, 1, 8])] {
+        let changed = request_of(50, other, Some(cookie));
+        assert_eq!(give(&mut rig, source(50), changed).unwrap().0, Kind::Cookie, "{other:?}");
+    }
     assert_eq!(give(&mut rig, source(50), request(50, Some(cookie))).unwrap().0, Kind::Challenge);
 }
 

@@ -146,3 +146,37 @@ fn other_sources_take_no_place_of_a_sender() {
         assert_eq!(give(&mut receiver, MARY, [&parts[1]]), vec![message(200)]);
     }
 }
+
+/// Without any work left one choice is tried all the same: a lost fragment alone does not lose the message.
+#[test]
+fn one_choice_is_always_tried() {
+    let message = message(300);
+    let parts = pdus(coded(100, 1), 7, &message);
+    let mut receiver = Receiver::new(Config { work: 0, ..Config::default() });
+    assert_eq!(give(&mut receiver, MARY, [&parts[0], &parts[1], &parts[3]]), vec![message]);
+}
+
+/// Choices that hold one index twice are passed over, and do not count among those that are tried.
+#[test]
+fn an_index_that_stands_twice_costs_no_choice() {
+    let message = message(300);
+    let parts = pdus(coded(100, 0), 7, &message);
+    let forged = [1, 2].map(|by| spoilt(&parts[0], by));
+    // With each of the three that say to be the first one: three choices.
+    let mut receiver = Receiver::new(Config { choices: 3, ..Config::default() });
+    let order = forged.iter().chain(&parts);
+    assert_eq!(give(&mut receiver, MARY, order), vec![message]);
+}
+
+/// The way from one choice to the next is bounded as well: here the right one is the last of 12870.
+#[test]
+fn steps_between_choices_are_bounded() {
+    let message = message(900);
+    let parts = pdus(coded(100, 0), 7, &message);
+    let forged: Vec<_> = (1..=8).map(|by| spoilt(&parts[0], by)).collect();
+    let mut receiver = Receiver::new(Config { choices: u32::MAX, ..Config::default() });
+    let order = parts[..8].iter().chain(&forged).chain(&parts[8..]);
+    assert!(give(&mut receiver, MARY, order).is_empty());
+    // Said anew it arrives.
+    assert_eq!(give(&mut receiver, MARY, &pdus(coded(100, 0), 8, &message)), vec![message]);
+}
