@@ -159,7 +159,8 @@ impl LinkManager {
         content: &[u8],
     ) {
         let mut refused = None;
-        for at in 0..self.half_open.len() {
+        // The newest first: a container is of the last try, and those of earlier ones may wait for a network still.
+        for at in (0..self.half_open.len()).rev() {
             let half = &mut self.half_open.0[at];
             let Target::Establishing(state) = &mut half.state else { continue };
             if half.source != source || state.method != method {
