@@ -7,6 +7,7 @@
 //! tickets.rs the way of links to the server of tickets
 //! places.rs  files beside the USIM
 //! live.rs    the same in a thread beside a UE that runs
+//! questions.rs what the links of that UE ask, in threads of their own
 //! ```
 //!
 //! Everything goes into the key store first. A network that is away costs nothing before the time of what was allotted
@@ -17,6 +18,7 @@ mod groups;
 mod identities;
 pub(crate) mod live;
 mod places;
+mod questions;
 mod tickets;
 
 use crate::config::ConfigError;
@@ -31,7 +33,7 @@ use sidelink_network::pc3::{ApplicationId, Metadata};
 use sidelink_network::pc3_client::{Heard, Name};
 use sidelink_prose::direct_link::TicketAccess;
 use sidelink_security::counter::UtcTime;
-use sidelink_services::client::{ClientConfig, ConfigurationFile, SqnFile, UeClient};
+use sidelink_services::client::{ClientConfig, ConfigurationFile, SqnFile, TicketClient, UeClient};
 use sidelink_services::tls::{PskSuite, TlsMode};
 use sidelink_store::{Discovery, KeyStore, SharedStore};
 use sidelink_ue::provision::GroupNews;
@@ -226,6 +228,11 @@ impl NetworkLeg {
     /// Whether links of the UE take tickets.
     pub(crate) const fn has_tickets(&self) -> bool {
         self.tickets.is_some()
+    }
+
+    /// Takes the way to the server of tickets under a new key.
+    pub(crate) fn take_ticket_way(&mut self) -> Option<TicketClient> {
+        self.tickets.as_mut()?.take_way()
     }
 
     /// Asks the server of tickets. A note says why there is no answer.

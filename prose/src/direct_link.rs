@@ -152,7 +152,7 @@ pub use io::{
 };
 pub use kd::{Change, Connection, Identity, KdRecord, MAX_IDENTITY, Method, Ticket};
 pub use key_establishment::{
-    AgreedKd, CommandKey, Credentials, Freshness, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
+    AgreedKd, Asks, CommandKey, Credentials, Freshness, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
 };
 pub use manager::LinkManager;
 pub use note::{Note, PduError};

@@ -27,7 +27,7 @@ pub use group_keys::{Fetched, KeySession, PkmfAddress};
 pub use identities::{CertifiedKmsClient, KmsAddress, WantedIdentities};
 pub use key_file::{KeyFile, KeyFileError};
 pub use sqn_file::{SqnFile, SqnFileError};
-pub use tickets::TicketKey;
+pub use tickets::{TicketClient, TicketKey};
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -184,34 +184,10 @@ impl UeClient {
         to: &Target<'_>,
         body: &Zeroizing<String>,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
-        let mut response = self.ask(to, body, None)?;
-        if let Some(challenge) = puzzle_of(&response) {
-            // The work, then the same request once more.
-            let (solution, _) = challenge.solve().ok_or(ClientError::Malformed)?;
-            response = self.ask(to, body, Some(&solution))?;
-        }
-        body_of(response)
-    }
-
-    fn ask(
-        &self,
-        to: &Target<'_>,
-        body: &Zeroizing<String>,
-        solution: Option<&Solution>,
-    ) -> Result<Response<Vec<u8>>, ClientError> {
-        let ClientConfig { tls, patience, .. } = &self.config;
+        let ClientConfig { tls, patience, .. } = self.config;
         let key = self.key.as_ref().ok_or(ClientError::NoKey)?;
-        let ks_naf = key.ks_naf(now(), &tls.naf_id(to.name)).ok_or(ClientError::NoKey)?;
-        let mut request = Request::post(to.path)
-            .header(header::HOST, to.name.as_str())
-            .header(header::CONTENT_TYPE, to.media_type);
-        if let Some(solution) = solution {
-            request = request.header(SOLUTION_FIELD, solution.to_string());
-        }
-        let request = request.body(body.as_bytes().to_vec()).map_err(|_| ClientError::Malformed)?;
-        let Target { name, address, local, .. } = *to;
-        let naf = http_client::Naf { address, local, name, tls: *tls, b_tid: &key.b_tid };
-        ask_over_tls(&naf, ks_naf, request, *patience)
+        let ks_naf = || key.ks_naf(now(), &tls.naf_id(to.name)).ok_or(ClientError::NoKey);
+        to.post(body, |request| ask_over_tls(&to.naf(tls, &key.b_tid), ks_naf()?, request, patience))
     }
 }
 
@@ -245,6 +221,42 @@ struct Target<'a> {
     local: Option<IpAddr>,
     path: &'a str,
     media_type: &'static str,
+}
+
+impl<'a> Target<'a> {
+    /// Sends the text of a message. Does the work where the NAF asks for a solved puzzle.
+    fn post(
+        &self,
+        body: &Zeroizing<String>,
+        ask: impl Fn(Request<Vec<u8>>) -> Result<Response<Vec<u8>>, ClientError>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
+        let mut response = ask(self.request(body, None)?)?;
+        if let Some(challenge) = puzzle_of(&response) {
+            // The work, then the same request once more.
+            let (solution, _) = challenge.solve().ok_or(ClientError::Malformed)?;
+            response = ask(self.request(body, Some(&solution))?)?;
+        }
+        body_of(response)
+    }
+
+    fn request(
+        &self,
+        body: &Zeroizing<String>,
+        solution: Option<&Solution>,
+    ) -> Result<Request<Vec<u8>>, ClientError> {
+        let mut request = Request::post(self.path)
+            .header(header::HOST, self.name.as_str())
+            .header(header::CONTENT_TYPE, self.media_type);
+        if let Some(solution) = solution {
+            request = request.header(SOLUTION_FIELD, solution.to_string());
+        }
+        request.body(body.as_bytes().to_vec()).map_err(|_| ClientError::Malformed)
+    }
+
+    fn naf(&self, tls: TlsMode, b_tid: &'a BTid) -> http_client::Naf<'a> {
+        let Self { name, address, local, .. } = *self;
+        http_client::Naf { address, local, name, tls, b_tid }
+    }
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

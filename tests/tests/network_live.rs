@@ -195,11 +195,7 @@ fn ues_that_run_keep_their_keys_fresh_and_report_what_they_hear() {
 }
 
 /// TR 33.833 §6.4.2 over sockets and the air: two UEs that share no key have a link by a ticket, and talk both ways.
-///
-/// For an idle machine: each try of the set-up asks the server anew, and has 420 ms for that.
-/// `cargo test --features services --test network_live ticket -- --ignored`
 #[test]
-#[ignore = "two UEs in real time, and a server that answers within 420 ms"]
 fn ues_that_run_have_a_link_by_a_ticket() {
     let bob = "    { uri = \"sip:bob@rescue.example\", imsi = \"001010000000002\" },\n";
     let users = "    { uri = \"ProSe:alice\", imsi = \"001010000000001\" },\n    \

@@ -106,7 +106,10 @@ pub struct Peer {
 struct Plan {
     peer: Layer2Id,
     identity: Identity,
+    /// When to set up the link, until that is done.
     connect: Option<u64>,
+    /// Whether the link waits for a key of the network.
+    waits: bool,
     rekey: Option<u64>,
     reauthenticate: bool,
     last_rekey: u64,
@@ -147,7 +150,15 @@ impl Links {
                 links.manager.add_kd(KdRecord::pre_shared(kd_id, kd, identity.clone()));
             }
             links.board.add(id, Some(String::from_utf8_lossy(&identity.value).into_owned()));
-            links.plans.push(Plan { peer: id, identity, connect, rekey, reauthenticate, last_rekey: 0 });
+            links.plans.push(Plan {
+                peer: id,
+                identity,
+                connect,
+                waits: false,
+                rekey,
+                reauthenticate,
+                last_rekey: 0,
+            });
         }
         Ok(links)
     }
@@ -265,12 +276,8 @@ impl Links {
         self.answered(now, refused);
         let age = t - *self.began.get_or_insert(t);
         for index in 0..self.plans.len() {
-            let plan = &mut self.plans[index];
-            if plan.connect == Some(age) {
-                let (peer, identity) = (plan.peer, plan.identity.clone());
-                if let Err(error) = self.handle_input(Input::Connect { now, peer, identity }) {
-                    refused(error);
-                }
+            if self.plans[index].connect.is_some_and(|at| at <= age) {
+                self.connect_as_planned(index, now, refused);
             }
             let plan = &mut self.plans[index];
             let link = self.up.iter().find(|(_, peer)| *peer == plan.peer).map(|(link, _)| *link);
@@ -283,6 +290,24 @@ impl Links {
                     refused(error);
                 }
             }
+        }
+    }
+
+    /// Sets up the link of a plan. Where a network brings the key and has not yet, the link waits for it.
+    fn connect_as_planned(&mut self, index: usize, now: UtcTime, refused: &mut dyn FnMut(Error)) {
+        let Plan { peer, ref identity, waits, .. } = self.plans[index];
+        let input = Input::Connect { now, peer, identity: identity.clone() };
+        let result = self.handle_input(input);
+        let plan = &mut self.plans[index];
+        plan.waits = result == Err(Error::NoKey) && self.network.is_some();
+        if !plan.waits {
+            plan.connect = None;
+        }
+        if let Err(error) = result
+            && !(waits && plan.waits)
+        {
+            // Of a link that waits, once.
+            refused(error);
         }
     }
 
@@ -371,3 +396,6 @@ impl Links {
         std::mem::take(&mut self.spent)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,12 @@ pub struct LinkRules {
     pub new_kd: LinkNewKd,
     /// Fate of a link whose requests to re-key have no answer, `lte` only: `release`, `keep-key`.
     pub failed_rekeying: LinkFailedRekeying,
+    /// Milliseconds that a network may need for an answer about a key.
+    pub network_time: u64,
 }
+
+/// Largest `network-time`: the time in a message to a server counts for a minute.
+const LONGEST: u64 = 60_000;
 
 impl Default for LinkRules {
     fn default() -> Self {
@@ -35,6 +40,7 @@ impl Default for LinkRules {
             up_integrity: LinkNeed::NotNeeded,
             new_kd: LinkNewKd::Asked,
             failed_rekeying: LinkFailedRekeying::Release,
+            network_time: 12_000,
         }
     }
 }
@@ -103,6 +109,13 @@ impl LinkRules {
             let what = "up-integrity: LTE has no integrity of user data";
             return Err(ConfigError::new(what, "[links]", "say profile = \"nr\", or leave it out"));
         }
+        if self.network_time > LONGEST {
+            let what = format!("network-time = {}: that is too long", self.network_time);
+            let remedy =
+                format!("say at most {LONGEST}, in milliseconds: what a server is asked counts for a minute");
+            return Err(ConfigError::new(what, "[links]", remedy));
+        }
+        config.network_time = self.network_time;
         config.profile = match self.profile {
             LinkProfile::Lte => Profile::Lte,
             LinkProfile::Nr => Profile::Nr,

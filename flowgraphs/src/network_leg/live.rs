@@ -3,11 +3,12 @@
 //! ```text
 //! UE thread: Listening (events) --messages to report--> network thread: NetworkLeg, key store
 //!            Updates (between subframes) <--News--           '--> notes, for the reporter
-//!            Questions (of links)        <--tickets-->
+//!            Questions (of links) <--tickets--> threads of questions.rs
 //! ```
 //!
-//! Neither waits for the other: a message that finds the queue full is not reported this time, and is heard again.
+//! None waits for another: a message that finds the queue full is not reported this time, and is heard again.
 
+use super::questions::{self, Questions};
 use super::{NetworkLeg, News, Note};
 use crate::config::ConfigError;
 use crate::config::ue_toml::UeConfig;
@@ -15,13 +16,12 @@ use crate::experiments::network::entries::heard_of;
 use crate::report::events::Reporter;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use sidelink_network::pc3_client::Heard;
-use sidelink_prose::direct_link::{Ticket, TicketAccess};
+use sidelink_prose::direct_link::TicketAccess;
 use sidelink_prose::discovery::Finding;
 use sidelink_prose::discovery::agent;
-use sidelink_security::counter::UtcTime;
 use sidelink_store::{Discovery, SharedStore};
 use sidelink_ue::provision::{GroupNews, IdentityNews, RenewTerms};
-use sidelink_ue::{Application, Event, KeyNetwork, Moment, NetworkAnswer, Observer, Send, Ue};
+use sidelink_ue::{Application, Event, Moment, Observer, Send, Ue};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -33,16 +33,13 @@ const MESSAGES: usize = 64;
 /// News that may wait for the UE.
 const NEWS: usize = 256;
 
-/// Questions of links that may wait.
-const QUESTIONS: usize = 16;
-
 /// Time between two looks of the network thread.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The thread that keeps a UE's keys fresh; it ends when this is dropped.
+/// The threads that keep a UE's keys fresh and ask what its links ask; they end when this is dropped.
 pub(crate) struct Live {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// The UE's ends.
@@ -56,7 +53,7 @@ pub(crate) struct Ends {
 }
 
 impl Live {
-    /// Starts the thread with a leg that has fetched. What it did not fetch is asked for again.
+    /// Starts the threads with a leg that has fetched. What it did not fetch is asked for again.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -67,35 +64,31 @@ impl Live {
     ) -> std::io::Result<(Self, Ends)> {
         let (to_network, heard) = bounded::<Heard>(MESSAGES);
         let (to_ue, news) = bounded(NEWS);
-        let (to_server, asked) = bounded::<(Ticket, Vec<u8>)>(QUESTIONS);
-        let (to_link, answers) = bounded(QUESTIONS);
-        let questions = leg.has_tickets().then(|| Questions { to_server, answers, refused: Vec::new() });
+        let (questions, ways) = questions::new(leg.has_tickets());
         let terms = config.renew_terms();
         let stop = Arc::new(AtomicBool::new(false));
-        let ends = Arc::clone(&stop);
+        let mut live = Self { stop, threads: Vec::new() };
+        if questions.is_some() {
+            live.threads = ways.start(&live.stop, || reporter.another(&config.name))?;
+        }
+        let ends = Arc::clone(&live.stop);
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {
             while !ends.load(Ordering::Relaxed) {
                 heard.try_iter().for_each(|heard| leg.hear(heard));
-                while let Ok((ticket, question)) = asked.try_recv() {
-                    let octets = match leg.ask_ticket(&question) {
-                        Ok(octets) => Some(octets),
-                        Err(note) => {
-                            reporter.note(super::now(), &note);
-                            None
-                        }
-                    };
-                    // A link whose answer finds no room gives the question up by its timers.
-                    let _ = to_link.try_send(NetworkAnswer { ticket, octets });
-                }
+                ways.answer_rest(&mut leg, &reporter);
                 let news = leg.go_on(LOOK);
+                if let Some(way) = leg.take_ticket_way() {
+                    ways.renew(way);
+                }
                 let (fresh, notes) = sorted(&config, &leg.store(), news);
                 notes.iter().for_each(|note| reporter.note(super::now(), note));
                 // The UE looks every subframe: a full queue is that of a UE that has ended.
                 fresh.into_iter().for_each(|fresh| _ = to_ue.try_send(fresh));
             }
         })?;
+        live.threads.push(thread);
         let ends = Ends { listening: Listening(to_network), updates: Updates { news, terms }, questions };
-        Ok((Self { stop, thread: Some(thread) }, ends))
+        Ok((live, ends))
     }
 }
 
@@ -138,7 +131,7 @@ fn sorted(config: &UeConfig, store: &SharedStore, news: Vec<News>) -> (Vec<Fresh
 impl Drop for Live {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
@@ -159,27 +152,6 @@ impl Application for Listening {
         if let Finding::ToReport(announcement) = finding {
             let _ = self.0.try_send(heard_of(announcement));
         }
-    }
-}
-
-/// The way of links to the server of tickets, in the network thread.
-pub(crate) struct Questions {
-    to_server: Sender<(Ticket, Vec<u8>)>,
-    answers: Receiver<NetworkAnswer>,
-    /// Questions that found no room.
-    refused: Vec<Ticket>,
-}
-
-impl KeyNetwork for Questions {
-    fn ask(&mut self, _now: UtcTime, ticket: Ticket, question: &[u8]) {
-        if self.to_server.try_send((ticket, question.to_vec())).is_err() {
-            self.refused.push(ticket);
-        }
-    }
-
-    fn poll(&mut self, _now: UtcTime) -> Option<NetworkAnswer> {
-        let refused = self.refused.pop().map(|ticket| NetworkAnswer { ticket, octets: None });
-        refused.or_else(|| self.answers.try_recv().ok())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::IdentityMethod;
 use crate::config::network_toml::NetworkConfig;
 use crate::config::ue_toml::UeConfig;
 use sidelink_prose::direct_link::{TicketAccess, Window};
-use sidelink_services::client::{KmsAddress, UeClient};
+use sidelink_services::client::{KmsAddress, TicketClient, UeClient};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -19,6 +19,8 @@ pub(super) struct Tickets {
     /// Name of the key.
     key: Option<Vec<u8>>,
     look: Instant,
+    /// The way under the newest key, until it is taken.
+    way: Option<TicketClient>,
 }
 
 impl Tickets {
@@ -30,7 +32,7 @@ impl Tickets {
         };
         let (name, address) = network.kms()?;
         let kms = KmsAddress { name, address, local: network.local_address };
-        Ok(Some(Self { kms, window: identity.window(), key: None, look: Instant::now() }))
+        Ok(Some(Self { kms, window: identity.window(), key: None, look: Instant::now(), way: None }))
     }
 
     /// Gets a key where there is none, or where bootstrapping has made another one.
@@ -43,6 +45,7 @@ impl Tickets {
         match client.ticket_key(&self.kms) {
             Ok(key) => {
                 self.key = Some(key.name.clone());
+                self.way = client.ticket_client(&self.kms);
                 Some(News::TicketKey(TicketAccess {
                     kms: self.kms.name.as_str().to_owned(),
                     key: key.key,
@@ -54,7 +57,12 @@ impl Tickets {
         }
     }
 
-    /// Asks the server.
+    /// Takes the way to the server under a new key.
+    pub(super) const fn take_way(&mut self) -> Option<TicketClient> {
+        self.way.take()
+    }
+
+    /// Asks the server, and bootstraps where it does not take the key.
     pub(super) fn ask(&self, client: &mut UeClient, question: &[u8]) -> Result<Zeroizing<Vec<u8>>, Note> {
         client.ask_ticket(&self.kms, question).map_err(|why| Note::Trouble(format!("tickets: {why}")))
     }

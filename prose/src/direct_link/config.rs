@@ -3,7 +3,7 @@
 use sidelink_security::direct::{Policy, Profile};
 
 use super::kd::Identity;
-use super::relaying::RelayLink;
+use super::key_establishment::Asks;
 use sidelink_wire::ids::Layer2Id;
 
 /// When the target UE makes a new KD in a re-keying. The texts differ; all keep to the Auth Flag.
@@ -46,8 +46,10 @@ pub struct Config {
     pub sc_period: u64,
     /// Time that one UE needs for a reply.
     pub processing: u64,
-    /// Time that the network of a relay may need for a KD, at most: both ends of a link to a relay wait so much longer.
-    pub relay_patience: u64,
+    /// Time that a network may need for an answer, at most. Where a method asks one, an end waits so much longer for its own
+    /// network, and the target UE for the peer's. The initiating UE waits for the peer's network a quarter of it, or four
+    /// times what its own network took, so that a lost message does not cost all of it; and in the last try all of it.
+    pub network_time: u64,
     /// Tries of every request, each with a nonce of its own.
     pub tries: u8,
     /// Largest number of links (TS 24.554 recommends at most 8).
@@ -109,7 +111,7 @@ impl Config {
             accept: true,
             sc_period,
             processing: 20,
-            relay_patience: 3000,
+            network_time: 12_000,
             tries: 3,
             links: 8,
             refused: 5000,
@@ -143,11 +145,20 @@ impl Config {
         ((turns + 2) * self.sc_period + self.processing).max(400)
     }
 
-    /// Returns the milliseconds for which a link waits for a network: only one to a relay does.
-    pub(super) const fn network_time(&self, relay: Option<&RelayLink>) -> u64 {
-        match relay {
-            Some(_) => self.relay_patience,
-            None => 0,
+    /// Returns how much longer the target UE waits where a method asks a network.
+    pub(super) const fn time_of_network(&self, asks: Asks) -> u64 {
+        match asks {
+            Asks::Network => self.network_time,
+            Asks::Nobody => 0,
+        }
+    }
+
+    /// Returns how much longer the initiating UE waits for the peer's network in a try, where its own took `own`.
+    pub(super) fn time_of_peer(&self, asks: Asks, tries: u8, own: u64) -> u64 {
+        match asks {
+            Asks::Nobody => 0,
+            Asks::Network if tries >= self.tries => self.network_time,
+            Asks::Network => own.saturating_mul(4).clamp(self.network_time / 4, self.network_time),
         }
     }
 

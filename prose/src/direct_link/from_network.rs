@@ -15,7 +15,9 @@ use sidelink_wire::direct_keying::{Answer, ConnectionId, Question, Side};
 use super::cause::Cause;
 use super::connection_info;
 use super::kd::Identity;
-use super::key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+use super::key_establishment::{
+    AgreedKd, Asks, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
+};
 use sidelink_security::keys::Kd;
 
 /// Method 4: the KD comes from the networks of the UEs.
@@ -30,6 +32,10 @@ impl FromNetwork {
 impl KeyEstablishment for FromNetwork {
     fn method(&self) -> u8 {
         Self::METHOD
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::Network
     }
 
     fn initiate(

@@ -18,7 +18,7 @@ use sidelink_wire::relay_keying::{Answer, Question, User};
 
 use super::cause::Cause;
 use super::key_establishment::{
-    AgreedKd, Credentials, Freshness, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
+    AgreedKd, Asks, Credentials, Freshness, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
 };
 use super::relaying::{RelayLink, SERVICE_ALONE, Serves, link_of};
 
@@ -34,6 +34,10 @@ impl FromPruk {
 impl KeyEstablishment for FromPruk {
     fn method(&self) -> u8 {
         Self::METHOD
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::Network
     }
 
     fn serves(&self) -> Serves {

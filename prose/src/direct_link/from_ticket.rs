@@ -25,7 +25,7 @@ use sidelink_wire::mikey::{IdType, TicketFlags, TicketTerms, TicketType, Timesta
 use zeroize::Zeroizing;
 
 use super::identity_based::{Window, user_of};
-use super::key_establishment::{Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+use super::key_establishment::{Asks, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 use crate::mikey::suite::Hash;
 use crate::mikey::ticket::{
     self, Answer, Granted, KmsKey, ReceivedTransfer, Request, Requested, Resolve, Session, Transfer,
@@ -84,6 +84,10 @@ impl FromTicket {
 impl KeyEstablishment for FromTicket {
     fn method(&self) -> u8 {
         Self::METHOD
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::Network
     }
 
     fn initiate(

@@ -123,7 +123,7 @@ pub(super) fn request(
         }
     };
     // TS 24.334 §10.4.2.2 (10)
-    let deadline = local.now.plus_millis(request.patience(local));
+    let deadline = local.now.plus_millis(request.patience(local, setup.tries));
     let kind = sidelink_wire::pc5_signalling::MessageType::CommunicationRequest;
     // TS 24.334 §10.4.2.2 (10)
     local.send_plain([link.local, link.remote], kind, &message);
@@ -282,6 +282,10 @@ impl AwaitingSecurityMode {
             // Anybody can have sent the command that the network was asked about.
             return if asked.is_some() { self.into() } else { Next::Close(Closed::NotEstablished) };
         };
+        // A command is anybody's: what the network says of it prolongs nothing.
+        if asked.is_none() {
+            self.deadline = self.request.answered(local, self.setup.tries);
+        }
         self.step(link, local, Heard::Answer(answer));
         match asked {
             // What it leads to proves it; otherwise the next one is heard.
@@ -327,6 +331,9 @@ impl AwaitingSecurityMode {
     fn ask(&mut self, link: &Common, local: &mut Local, question: Vec<u8>) {
         let (ticket, remote) = (local.new_ticket(), link.identity.clone());
         self.question = Some(ticket);
+        if self.asked.is_none() {
+            self.deadline = self.request.asked(local);
+        }
         local.push(Output::Ask { ticket, method: self.request.method(), remote, question });
     }
 

@@ -10,7 +10,8 @@
 //!
 //! A step may need knowledge from outside, such as that of a network function: it returns [`Step::Ask`], the machine
 //! puts out [`super::Output::Ask`] with a ticket, and passes [`super::Input::Answered`] on as [`Heard::Answer`]. A
-//! refusal ends the exchange; without an answer the timer of the exchange does. The initiating UE may ask as soon as its
+//! refusal ends the exchange; without an answer the timer of the exchange does. Both ends wait for
+//! [`super::Config::network_time`] where a method [`KeyEstablishment::asks`] a network. The initiating UE may ask as soon as its
 //! request is sent ([`Heard::Begin`]): a command that comes before the answer waits for it.
 //!
 //! A method whose messages carry a time has the target UE take each once: [`Step::Admit`], after the message is proven. The
@@ -78,6 +79,16 @@ pub struct Freshness {
     pub parameter: [u8; 16],
     /// GPI, where the remote UE has no PRUK yet or gets a new one.
     pub gpi: Option<Vec<u8>>,
+}
+
+/// Whom a method asks for what makes a KD.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Asks {
+    /// Nobody: all of it goes between the two UEs.
+    #[default]
+    Nobody,
+    /// The network of one of the UEs, or of both.
+    Network,
 }
 
 /// Input of a step.
@@ -217,6 +228,11 @@ pub trait KeyEstablishment: fmt::Debug + Send {
     /// Returns the links whose KD it makes.
     fn serves(&self) -> Serves {
         Serves::Peers
+    }
+
+    /// Returns whom the ends ask: both wait longer where that is a network ([`super::Config::network_time`]).
+    fn asks(&self) -> Asks {
+        Asks::Nobody
     }
 
     /// Returns the initiating UE's steps, and the key information of its request; the request has none where that is

@@ -282,6 +282,9 @@ impl Up {
         match exchange {
             Exchange::Rekeying(mut state) => {
                 state.question = None;
+                if asked.is_none() {
+                    state.deadline = state.request.answered(local, state.tries);
+                }
                 state.step(&mut up.session, link, local, Heard::Answer(answer));
                 let has_kd = !state.request.awaits_kd();
                 up.exchange = Exchange::Rekeying(state);
@@ -391,7 +394,7 @@ fn request_message(link: &mut Common, local: &Local, request: &Request) -> Vec<u
 impl Rekeying {
     /// Sends the request, or sends it again.
     fn send(mut self, session: &mut Session, link: &Common, local: &mut Local) -> Self {
-        self.deadline = local.now.plus_millis(self.request.patience(local));
+        self.deadline = local.now.plus_millis(self.request.patience(local, self.tries));
         let (lcid, kind) = (Lcid::PC5_S_PROTECTED, MessageType::RekeyingRequest);
         link.send_message(local, &mut session.active, lcid, (kind, &self.message));
         self
@@ -456,6 +459,9 @@ impl Rekeying {
     fn ask(&mut self, link: &Common, local: &mut Local, question: Vec<u8>) {
         let (ticket, remote) = (local.new_ticket(), link.identity.clone());
         self.question = Some(ticket);
+        if self.asked.is_none() {
+            self.deadline = self.request.asked(local);
+        }
         local.push(Output::Ask { ticket, method: self.request.method(), remote, question });
     }
 }

@@ -2,6 +2,7 @@
 //! conditions that a command must meet.
 
 use sidelink_security::cipher::Algorithm;
+use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{
     Active, Capabilities, Chosen, Command, CommandRefusal, Disagreement, KdId, KdSessId, Offer, Policy,
     Profile, Requested, Stated, pick_half,
@@ -11,7 +12,7 @@ use sidelink_security::pdu::{Assurance, PduRefusal};
 
 use super::frame;
 use super::kd::{Identity, KdRecord};
-use super::key_establishment::{AgreedKd, Heard, Refusal, Step, Steps};
+use super::key_establishment::{AgreedKd, Asks, Heard, Refusal, Step, Steps};
 use super::link::Common;
 use super::local::{Half, Local};
 use super::note::PduError;
@@ -53,6 +54,12 @@ struct Agreement {
     message: Vec<u8>,
     /// What makes it a link between remote UE and relay, if it is one.
     relay: Option<RelayLink>,
+    /// Whom the method asks.
+    asks: Asks,
+    /// When this end's network was asked.
+    asked_at: Option<UtcTime>,
+    /// Milliseconds that this end's network took.
+    own: u64,
     /// Whether a container or an answer came.
     stepped: bool,
     agreed: Option<AgreedKd>,
@@ -138,7 +145,7 @@ impl Request {
         let seed = local.draw()?;
         let method = serves.first(&local.methods)?;
         let (steps, info) = method.initiate(local.clock, local.credentials.as_ref(), seed, cookie)?;
-        let method = method.method();
+        let (method, asks) = (method.method(), method.asks());
         let drawn = local.draw()?;
         let wish = u16::from_be_bytes([drawn[0], drawn[1]]);
         let taken = |half| local.keyring.half_taken(|id| id.lsb() == half);
@@ -152,6 +159,9 @@ impl Request {
             cookie: cookie.is_some(),
             message: Vec::new(),
             relay: relay.cloned(),
+            asks,
+            asked_at: None,
+            own: 0,
             stepped: false,
             agreed: None,
             of_command: false,
@@ -226,11 +236,29 @@ impl Request {
         self.agreement.as_ref().map_or(0, |agreement| agreement.method)
     }
 
-    /// Returns the timeout of the answer in milliseconds.
-    pub(super) fn patience(&self, local: &Local) -> u64 {
-        let turns = if self.agreement.is_some() { TURNS + METHOD_TURNS } else { TURNS };
-        let relay = self.agreement.as_ref().and_then(|agreement| agreement.relay.as_ref());
-        local.config.t4100(turns) + local.config.network_time(relay)
+    /// Returns the timeout of the answer in this try, in milliseconds.
+    pub(super) fn patience(&self, local: &Local, tries: u8) -> u64 {
+        let Some(Agreement { asks, own, .. }) = self.agreement.as_ref() else {
+            return local.config.t4100(TURNS);
+        };
+        local.config.t4100(TURNS + METHOD_TURNS) + local.config.time_of_peer(*asks, tries, *own)
+    }
+
+    /// Starts to wait for this end's network, and returns until when.
+    pub(super) fn asked(&mut self, local: &Local) -> UtcTime {
+        if let Some(agreement) = &mut self.agreement {
+            agreement.asked_at = Some(local.now);
+        }
+        local.now.plus_millis(local.config.t4100(TURNS + METHOD_TURNS) + local.config.network_time)
+    }
+
+    /// This end's network has answered. Returns until when the peer's answer is waited for in this try.
+    pub(super) fn answered(&mut self, local: &Local, tries: u8) -> UtcTime {
+        if let Some(agreement) = &mut self.agreement {
+            let asked_at = agreement.asked_at.take().unwrap_or(local.now);
+            agreement.own = local.now.millis().saturating_sub(asked_at.millis());
+        }
+        local.now.plus_millis(self.patience(local, tries))
     }
 
     /// Returns this end's half of a new KD's ID.

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::cause::Cause;
 use super::connection_info;
 use super::kd::Identity;
-use super::key_establishment::{Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+use super::key_establishment::{Asks, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
 
 /// Method 6: keys in crypto attributes, which networks carry.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +39,10 @@ impl Sdes {
 impl KeyEstablishment for Sdes {
     fn method(&self) -> u8 {
         Self::METHOD
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::Network
     }
 
     fn initiate(

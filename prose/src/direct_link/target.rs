@@ -2,6 +2,7 @@
 //! links, in re-keying on the link; the states are the same.
 
 use sidelink_security::cipher::Algorithm;
+use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{
     Active, Chosen, Command, KdId, KdSessId, Offer, Proposed, Stated, pick_half,
 };
@@ -9,13 +10,13 @@ use sidelink_security::direct::{
 use super::frame;
 use super::io::{Output, Pdu};
 use super::kd::{Change, Identity, KdRecord, Ticket};
-use super::key_establishment::{AgreedKd, CommandKey, Freshness, Heard, Refusal, Step, Steps};
+use super::key_establishment::{AgreedKd, Asks, CommandKey, Freshness, Heard, Refusal, Step, Steps};
 use super::link::Common;
 use super::local::Local;
 use super::note::{Note, PduError};
 use super::receive::parse;
 use super::relaying::RelayLink;
-use super::request::wire_capabilities;
+use super::request::{METHOD_TURNS, wire_capabilities};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{
     Algorithms, AuthenticationPhase, Body, MessageType, SecurityModeCommand, UserInfo, UserPlane,
@@ -41,6 +42,8 @@ pub(super) enum Target {
 pub(super) struct Establishing {
     pub(super) steps: Box<dyn Steps>,
     pub(super) method: u8,
+    /// Whom the method asks.
+    asks: Asks,
     /// The request message, which both ends authenticate.
     pub(super) request: Vec<u8>,
     /// A pending query.
@@ -166,8 +169,14 @@ impl Establishing {
     ) -> Option<Self> {
         let seed = local.draw()?;
         let method = local.methods.iter().find(|method| method.understands(info))?;
-        let (steps, method) = (method.answer(info, seed)?, method.method());
-        Some(Self { steps, method, request: request.to_vec(), question: None, admitting: None, relay })
+        let (steps, method, asks) = (method.answer(info, seed)?, method.method(), method.asks());
+        Some(Self { steps, method, asks, request: request.to_vec(), question: None, admitting: None, relay })
+    }
+
+    /// Returns until when the next step is waited for: that of the peer, whose network may need time, or of this end's network.
+    pub(super) fn deadline(&self, local: &Local) -> UtcTime {
+        let asks = if self.question.is_some() { Asks::Network } else { self.asks };
+        local.now.plus_millis(local.config.t4100(METHOD_TURNS) + local.config.time_of_network(asks))
     }
 
     /// Takes a step.

@@ -13,7 +13,6 @@ use super::link::Common;
 use super::local::Local;
 use super::note::{Note, PduError};
 use super::relaying::SERVICE_ALONE;
-use super::request::METHOD_TURNS;
 use super::session::{Answer, Exchange, Session, Up};
 use super::target::{Agreed, AwaitingComplete, Carried, Completed, Establishing, KdInUse, Target};
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, RekeyingRequest};
@@ -163,7 +162,7 @@ impl Up {
             return false;
         };
         let Ok(step) = state.step(local, &link.identity, Heard::Begin) else { return false };
-        let deadline = local.now.plus_millis(local.config.t4100(METHOD_TURNS));
+        let deadline = state.deadline(local);
         let tries = local.config.tries;
         self.follow(
             link,
@@ -191,7 +190,10 @@ impl Up {
         match step {
             Err(refusal) => self.session.refuse_authentication(link, local, &refusal),
             Ok(Step::Wait | Step::Admit(_) | Step::OutOfStep { .. }) => {}
-            Ok(Step::Ask(question)) => state.ask(local, &link.identity, question),
+            Ok(Step::Ask(question)) => {
+                state.ask(local, &link.identity, question);
+                target.deadline = state.deadline(local);
+            }
             Ok(Step::Send(content)) => {
                 self.session.send(link, local, Body::Authentication { phase, method, content: &content });
             }

@@ -17,7 +17,9 @@ use sidelink_security::keys::Kd;
 use sidelink_wire::relay_keying::{Answer, MAX_PACKET, Question};
 
 use super::cause::Cause;
-use super::key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+use super::key_establishment::{
+    AgreedKd, Asks, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
+};
 use super::relaying::{Serves, link_of};
 
 /// EAP-Request/Identity with identifier 0. RFC 3748 §5.1.
@@ -35,6 +37,10 @@ impl ThroughRelay {
 impl KeyEstablishment for ThroughRelay {
     fn method(&self) -> u8 {
         Self::METHOD
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::Network
     }
 
     fn serves(&self) -> Serves {

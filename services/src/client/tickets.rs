@@ -3,13 +3,19 @@
 //! The messages are made and opened elsewhere, under the key that [`UeClient::ticket_key`] gives: the server asks the BSF for it
 //! by its name, whoever the connection is from.
 
-use sidelink_network::identity::NafId;
+use std::time::Duration;
+
+use sidelink_network::identity::{BTid, NafId};
 use sidelink_network::mikey_ticket::initial::{Claimed, Exchange};
 use sidelink_network::mikey_ticket::{MEDIA_TYPE, UA_PROTOCOL, from_base64, to_base64};
+use sidelink_security::counter::UtcTime;
+use sidelink_security::keys::KsNaf;
 use zeroize::Zeroizing;
 
+use super::http_client::ask_over_tls;
 use super::{ClientError, KmsAddress, Target, UeClient};
 use crate::runtime::now;
+use crate::tls::TlsMode;
 
 /// Where a message goes, with its request type.
 const fn path(exchange: Exchange) -> &'static str {
@@ -34,7 +40,61 @@ impl std::fmt::Debug for TicketKey {
     }
 }
 
+/// A way to a key management server under the key that the UE had when this was made. A thread of its own can wait for the
+/// answers: it needs neither the USIM nor the rest of the UE.
+pub struct TicketClient {
+    kms: KmsAddress,
+    tls: TlsMode,
+    patience: Duration,
+    b_tid: BTid,
+    /// The key of the connection.
+    key: KsNaf,
+    expires: UtcTime,
+}
+
+impl TicketClient {
+    /// Sends REQUEST_INIT or RESOLVE_INIT as [`UeClient::ask_ticket`] does, but bootstraps nothing.
+    ///
+    /// # Errors
+    /// Those of [`UeClient::ask_ticket`]; [`ClientError::NoKey`] once the key has expired.
+    pub fn ask_ticket(&self, message: &[u8]) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        if now() >= self.expires {
+            return Err(ClientError::NoKey);
+        }
+        asked(&self.kms, message, |to, body| {
+            let naf = to.naf(self.tls, &self.b_tid);
+            let key = || KsNaf::from(*self.key.as_bytes());
+            to.post(body, |request| ask_over_tls(&naf, key(), request, self.patience))
+        })
+    }
+}
+
+/// Sends a message to the server by `post`, and returns its answer.
+fn asked(
+    kms: &KmsAddress,
+    message: &[u8],
+    post: impl FnOnce(&Target<'_>, &Zeroizing<String>) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError>,
+) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+    let exchange = Claimed::read(message).map_err(ClientError::TicketMessage)?.exchange;
+    let KmsAddress { name, address, local } = kms;
+    let path = path(exchange);
+    let to = Target { name, address: *address, local: *local, path, media_type: MEDIA_TYPE };
+    let body = Zeroizing::new(to_base64(message));
+    let answer = post(&to, &body)?.ok_or(ClientError::Malformed)?;
+    let text = std::str::from_utf8(&answer).map(str::trim).unwrap_or_default();
+    from_base64(text).map(Zeroizing::new).ok_or(ClientError::Malformed)
+}
+
 impl UeClient {
+    /// Returns a way to this server that does without the UE; none without a key that lives.
+    pub fn ticket_client(&self, kms: &KmsAddress) -> Option<TicketClient> {
+        let (tls, patience) = (self.config.tls, self.config.patience);
+        let bootstrapped = self.key.as_ref()?;
+        let key = bootstrapped.ks_naf(now(), &tls.naf_id(&kms.name))?;
+        let (b_tid, expires) = (bootstrapped.b_tid.clone(), bootstrapped.expires);
+        Some(TicketClient { kms: kms.clone(), tls, patience, b_tid, key, expires })
+    }
+
     /// Returns the key that messages to this server are under. Bootstraps where there is none that lives.
     ///
     /// # Errors
@@ -59,13 +119,6 @@ impl UeClient {
         kms: &KmsAddress,
         message: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
-        let exchange = Claimed::read(message).map_err(ClientError::TicketMessage)?.exchange;
-        let KmsAddress { name, address, local } = kms;
-        let path = path(exchange);
-        let to = Target { name, address: *address, local: *local, path, media_type: MEDIA_TYPE };
-        let body = Zeroizing::new(to_base64(message));
-        let answer = self.send_to(&to, &body)?.ok_or(ClientError::Malformed)?;
-        let text = std::str::from_utf8(&answer).map(str::trim).unwrap_or_default();
-        from_base64(text).map(Zeroizing::new).ok_or(ClientError::Malformed)
+        asked(kms, message, |to, body| self.send_to(to, body))
     }
 }

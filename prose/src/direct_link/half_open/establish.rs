@@ -59,8 +59,7 @@ impl LinkManager {
             self.local.note(Note::NoRoom { source, what: BUDGET });
             return true;
         }
-        let wait = self.local.config.t4100(METHOD_TURNS) + self.local.config.network_time(relay.as_ref());
-        let (deadline, identity) = (self.local.now.plus_millis(wait), identity.clone());
+        let (deadline, identity) = (state.deadline(&self.local), identity.clone());
         let state = Target::Establishing(state);
         let half = HalfOpen { source, identity, offer, deadline, state, relay, steps: None };
         self.follow(half, Ok(step));
@@ -92,7 +91,10 @@ impl LinkManager {
                 return self.local.not_authenticated(addresses, &refusal);
             }
             Ok(Step::Wait | Step::Admit(_) | Step::OutOfStep { .. }) => {}
-            Ok(Step::Ask(question)) => state.ask(&mut self.local, &half.identity, question),
+            Ok(Step::Ask(question)) => {
+                state.ask(&mut self.local, &half.identity, question);
+                half.deadline = state.deadline(&self.local);
+            }
             Ok(Step::Send(content)) => say = Some(content),
             Ok(Step::Agreed(kd)) => {
                 let periods = if kd.command.is_some() { METHOD_TURNS } else { 0 };
@@ -144,8 +146,7 @@ impl LinkManager {
             && let Some(mut half) = self.half_open.0.remove(at)
             && let Some(steps) = half.steps.take()
         {
-            let wait = self.local.config.t4100(METHOD_TURNS) + self.local.config.relay_patience;
-            (half.state, half.deadline) = (Target::Establishing(steps), self.local.now.plus_millis(wait));
+            half.state = Target::Establishing(steps);
             self.follow(half, Ok(Step::Ask(question)));
         }
     }
@@ -158,7 +159,8 @@ impl LinkManager {
         content: &[u8],
     ) {
         let mut refused = None;
-        for at in 0..self.half_open.len() {
+        // The newest first: a container is of the last try, and those of earlier ones may wait for a network still.
+        for at in (0..self.half_open.len()).rev() {
             let half = &mut self.half_open.0[at];
             let Target::Establishing(state) = &mut half.state else { continue };
             if half.source != source || state.method != method {

@@ -22,6 +22,10 @@ impl KeyEstablishment for Queried {
         METHOD
     }
 
+    fn asks(&self) -> Asks {
+        Asks::Network
+    }
+
     fn initiate(
         &self,
         _: UtcTime,
@@ -151,7 +155,7 @@ fn a_network_that_is_silent_is_not_waited_for() {
         outside[silent] = Outside::Silent;
         let mut air = air(outside);
         air.connect(0, 1);
-        air.run(20_000);
+        air.run(60_000);
         let why = Closed::NoAnswer { hint: None };
         assert_eq!(air.ues[0].states.last().unwrap().1, State::Closed { why });
         assert!(air.ues.iter().all(|ue| (ue.manager.links().count(), ue.manager.half_open()) == (0, 0)));
@@ -172,11 +176,11 @@ fn a_network_that_is_silent_is_not_waited_for() {
 fn an_answer_is_for_its_question() {
     let mut air = air([Outside::Answers, Outside::Silent]);
     air.connect(0, 1);
-    while air.ues[1].asked.len() < 2 {
-        air.run(PERIOD);
-    }
+    // So long that the first question waits no more, and the last one does.
+    air.run(air.ues[1].config.network_time + 1000);
+    assert_eq!(air.ues[1].asked.len(), 3);
     let now = air.time(1);
-    for (which, sent) in [(0, 0), (1, 1)] {
+    for (which, sent) in [(0, 0), (2, 1)] {
         let ticket = air.ues[1].asked[which];
         let answered = Input::Answered { now, ticket, answer: Some(&[0x55; 32]) };
         air.ues[1].manager.handle_input(answered).unwrap();

@@ -55,7 +55,7 @@ fn both_ends_get_a_kd_without_a_message_on_the_air() {
 fn the_questions_name_one_connection_and_the_peer() {
     let mut air = air([Outside::Silent; 2]);
     air.connect(0, 1);
-    air.run(20_000);
+    air.run(40_000);
     let questions = |ue: usize| {
         let all = air.ues[ue].questions.iter().map(|octets| Question::parse(octets).unwrap());
         all.map(|question| (question.side, question.connection, question.expression)).collect::<Vec<_>>()
