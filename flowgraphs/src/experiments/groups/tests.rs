@@ -56,14 +56,12 @@ fn a_stolen_member_hears_nothing_after_the_re_keying() {
 /// A UE makes a group over protected links, and makes it anew without one. TR 33.833 §6.3.1.3.3.3.
 #[test]
 fn an_ad_hoc_group_comes_over_links_and_goes_on_without_a_member() {
-    for snr in [10.0, 15.0, 20.0] {
-        let (events, costs) = play(&case("group-adhoc", 3, snr));
-        assert_eq!(reached(&costs), [(3, 3), (2, 2), (2, 2), (1, 1)], "{events}");
-        check_thief(&costs);
-        // Four messages of each link, the key and its acknowledgement; the second key goes over the same links.
-        let [first, second] = [&costs.phases[0], &costs.phases[2]];
-        assert!(first.msgs >= 6 * 3 && second.octets < first.octets / 2, "{first:?} {second:?}");
-    }
+    let (events, costs) = play(&case("group-adhoc", 3, 10.0));
+    assert_eq!(reached(&costs), [(3, 3), (2, 2), (2, 2), (1, 1)], "{events}");
+    check_thief(&costs);
+    // Four messages of each link, the key and its acknowledgement; the second key goes over the same links.
+    let [first, second] = [&costs.phases[0], &costs.phases[2]];
+    assert!(first.msgs >= 6 * 3 && second.octets < first.octets / 2, "{first:?} {second:?}");
 }
 
 /// A caller that is killed in its call uses no key stream twice, and goes on. T3.1-9.
