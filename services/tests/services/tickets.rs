@@ -109,7 +109,11 @@ impl Air {
                     end.manager.handle_input(Input::Granted { now, granted }).unwrap();
                 }
                 Output::Ask { ticket, question, .. } => {
-                    let answer = end.client.ask_ticket(&end.kms, &question);
+                    // With the UE, and without it.
+                    let answer = match at {
+                        0 => end.client.ask_ticket(&end.kms, &question),
+                        _ => end.client.ticket_client(&end.kms).unwrap().ask_ticket(&question),
+                    };
                     end.questions.push(question);
                     let answer = answer.map_err(|why| end.refused.push(why.to_string())).ok();
                     let answer = answer.as_ref().map(|octets| octets.as_slice());
