@@ -64,7 +64,7 @@ impl UeClient {
         let path = path(exchange);
         let to = Target { name, address: *address, local: *local, path, media_type: MEDIA_TYPE };
         let body = Zeroizing::new(to_base64(message));
-        let answer = self.send_to(&to, &body)?.ok_or(ClientError::Malformed)?;
+        let answer = self.send_to(&to, body.as_bytes())?.ok_or(ClientError::Malformed)?;
         let text = std::str::from_utf8(&answer).map(str::trim).unwrap_or_default();
         from_base64(text).map(Zeroizing::new).ok_or(ClientError::Malformed)
     }
