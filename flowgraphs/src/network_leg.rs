@@ -4,6 +4,7 @@
 //! codes.rs   PC3: what is wanted, allotted, renewed, ended, reported
 //! groups.rs  PC8 and MIKEY: PGKs
 //! identities.rs keys of identities
+//! naf.rs    the way of groups to the NAF that gives their keys
 //! tickets.rs the way of links to the server of tickets
 //! places.rs  files beside the USIM
 //! live.rs    the same in a thread beside a UE that runs
@@ -17,6 +18,7 @@ mod codes;
 mod groups;
 mod identities;
 pub(crate) mod live;
+mod naf;
 mod places;
 mod questions;
 mod tickets;
@@ -24,9 +26,11 @@ mod tickets;
 use crate::config::ConfigError;
 use crate::config::network_toml::{NetworkConfig, TlsVersion};
 use crate::config::ue_toml::UeConfig;
+use crate::naf_groups::NafAccess;
 use codes::Codes;
 use groups::Groups;
 use identities::Identities;
+use naf::Naf;
 use places::beside;
 use sidelink_network::configuration::{Trust, Version};
 use sidelink_network::pc3::{ApplicationId, Metadata};
@@ -54,6 +58,7 @@ pub(crate) struct NetworkLeg {
     groups: Option<Groups>,
     identities: Option<Identities>,
     tickets: Option<Tickets>,
+    naf: Option<Naf>,
     configuration: Option<Operators>,
 }
 
@@ -158,7 +163,9 @@ impl NetworkLeg {
         let store = SharedStore::new(KeyStore::open_or_create(keys)?);
         let configuration =
             network.configuration.clone().map(|file| Operators { file, network: network.clone() });
-        Ok(Self { store, client: client(network)?, codes, groups, identities, tickets, configuration })
+        let client = client(network)?;
+        let naf = Naf::wanted(config, network, &client)?;
+        Ok(Self { store, client, codes, groups, identities, tickets, naf, configuration })
     }
 
     /// Asks for everything once, and waits for it.
@@ -218,11 +225,22 @@ impl NetworkLeg {
         if let Some(tickets) = &mut self.tickets {
             news.extend(tickets.go_on(&mut self.client));
         }
+        if let Some(naf) = &mut self.naf {
+            news.extend(naf.go_on(&mut self.client));
+        }
         match &mut self.groups {
             Some(groups) => news.extend(groups.go_on(&mut self.client, &self.store, longest)),
             None => std::thread::sleep(longest),
         }
         news
+    }
+
+    /// Returns what the UE needs to be in groups of a NAF; none where it is in none.
+    ///
+    /// # Errors
+    /// Bootstrapping: without its key there is nothing to say to a NAF.
+    pub(crate) fn naf_access(&mut self, network: &NetworkConfig) -> anyhow::Result<Option<NafAccess>> {
+        self.naf.as_mut().map_or(Ok(None), |naf| naf.access(&mut self.client, network))
     }
 
     /// Whether links of the UE take tickets.

@@ -48,6 +48,13 @@ pub use io::{
 };
 use message::{Cause, Nonce, Request, TAG};
 
+/// Ua security protocol of the keys that these messages are under. TS 33.220 Annex H names none; ours, among those for
+/// experiments (from memory).
+pub const UA_PROTOCOL: [u8; 5] = [0xff, 0, 0, 0, 2];
+
+/// Media type of the messages, where they go over HTTP. Ours.
+pub const MEDIA_TYPE: &str = "application/x-sidelink-group-keys";
+
 /// Requests that something is waited for, at most.
 pub const MOST_JOBS: usize = 1000;
 

@@ -201,6 +201,11 @@ impl UbClient {
         }
     }
 
+    /// Accepts nothing that another protocol has accepted with this card, by what that has made durable.
+    pub fn raise(&mut self, array: &SqnArray) {
+        self.usim.raise(array);
+    }
+
     /// What is to be done next, if anything.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -69,6 +69,14 @@ impl SqnArray {
         self.0.iter().enumerate().filter_map(sqn).max().unwrap_or_default()
     }
 
+    /// What two that use one card have accepted: of each index the higher SEQ.
+    #[must_use]
+    pub fn merged(&self, other: &Self) -> Self {
+        let mut merged = self.clone();
+        merged.0.iter_mut().zip(&other.0).for_each(|(seq, other)| *seq = (*seq).max(*other));
+        merged
+    }
+
     /// Whether a SQN is fresh. TS 33.102 Annex C.2.1, C.2.2.
     fn accepts(&self, sqn: Sqn) -> bool {
         // A SEQ below the highest is none ahead: its own index decides.
@@ -189,7 +197,7 @@ impl Usim {
             }
             Input::Stored => {
                 let (array, keys) = self.waiting.take().ok_or(Error::NothingToStore)?;
-                self.array = array;
+                self.array = self.array.merged(&array);
                 self.outputs.push_back(Output::Answer(Answer::Keys(keys)));
             }
             Input::StoreFailed => {
@@ -198,6 +206,11 @@ impl Usim {
             }
         }
         Ok(())
+    }
+
+    /// Accepts nothing that another one has accepted with this card, by what that has made durable.
+    pub fn raise(&mut self, array: &SqnArray) {
+        self.array = self.array.merged(array);
     }
 
     /// What is to be done next, if anything.

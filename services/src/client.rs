@@ -4,6 +4,7 @@
 //! ```text
 //! configuration.rs where the UE may transmit, and its sealed file
 //! group_keys.rs   KEY_REQUEST over TLS, then MIKEY until all keys are there
+//! group_naf.rs    messages to a NAF of groups over TLS
 //! identities.rs   keys of identities over TLS
 //! key_file.rs     what is durable of them
 //! sqn_file.rs     what is durable of the USIM
@@ -15,6 +16,7 @@
 mod configuration;
 mod error;
 mod group_keys;
+mod group_naf;
 mod http_client;
 mod identities;
 mod key_file;
@@ -24,6 +26,7 @@ mod tickets;
 pub use configuration::{CertifiedClient, ConfigurationError, ConfigurationFile};
 pub use error::ClientError;
 pub use group_keys::{Fetched, KeySession, PkmfAddress};
+pub use group_naf::GroupNafAddress;
 pub use identities::{CertifiedKmsClient, KmsAddress, WantedIdentities};
 pub use key_file::{KeyFile, KeyFileError};
 pub use sqn_file::{SqnFile, SqnFileError};
@@ -111,6 +114,8 @@ impl UeClient {
     pub fn bootstrap(&mut self) -> Result<(), ClientError> {
         let mut cnonce = [0; 16];
         getrandom::fill(&mut cnonce).map_err(|_| ClientError::NoRandomness)?;
+        // Other protocols may have accepted something with this card since.
+        self.ub.raise(&self.sqn.load().map_err(ClientError::Sqn)?);
         self.ub.handle_input(Input::Bootstrap { cnonce });
         let mut lost = None;
         while let Some(output) = self.ub.poll_output() {
@@ -126,8 +131,8 @@ impl UeClient {
                         }
                     }
                 }
-                Output::Store(array) => match self.sqn.store(&array) {
-                    Ok(()) => self.ub.handle_input(Input::Stored),
+                Output::Store(array) => match self.sqn.raise(&array) {
+                    Ok(_) => self.ub.handle_input(Input::Stored),
                     Err(error) => {
                         lost = Some(ClientError::Sqn(error));
                         self.ub.handle_input(Input::StoreFailed);
@@ -157,15 +162,11 @@ impl UeClient {
     pub fn send_xml(&mut self, body: &Zeroizing<String>) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
         let (name, address) = (self.config.naf.clone(), self.config.naf_address);
         let to = Target { name: &name, address, local: None, path: "/", media_type: MEDIA_TYPE };
-        self.send_to(&to, body)
+        self.send_to(&to, body.as_bytes())
     }
 
-    /// Sends the text of a message to a NAF, bootstrapping as [`Self::send`] does.
-    fn send_to(
-        &mut self,
-        to: &Target<'_>,
-        body: &Zeroizing<String>,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
+    /// Sends a message to a NAF, bootstrapping as [`Self::send`] does.
+    fn send_to(&mut self, to: &Target<'_>, body: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
         let had_key = self.b_tid().is_some();
         if !had_key {
             self.bootstrap()?;
@@ -179,11 +180,7 @@ impl UeClient {
         }
     }
 
-    fn post(
-        &self,
-        to: &Target<'_>,
-        body: &Zeroizing<String>,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
+    fn post(&self, to: &Target<'_>, body: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
         let ClientConfig { tls, patience, .. } = self.config;
         let key = self.key.as_ref().ok_or(ClientError::NoKey)?;
         let ks_naf = || key.ks_naf(now(), &tls.naf_id(to.name)).ok_or(ClientError::NoKey);
@@ -224,10 +221,10 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Sends the text of a message. Does the work where the NAF asks for a solved puzzle.
+    /// Sends a message. Does the work where the NAF asks for a solved puzzle.
     fn post(
         &self,
-        body: &Zeroizing<String>,
+        body: &[u8],
         ask: impl Fn(Request<Vec<u8>>) -> Result<Response<Vec<u8>>, ClientError>,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
         let mut response = ask(self.request(body, None)?)?;
@@ -241,7 +238,7 @@ impl<'a> Target<'a> {
 
     fn request(
         &self,
-        body: &Zeroizing<String>,
+        body: &[u8],
         solution: Option<&Solution>,
     ) -> Result<Request<Vec<u8>>, ClientError> {
         let mut request = Request::post(self.path)
@@ -250,7 +247,7 @@ impl<'a> Target<'a> {
         if let Some(solution) = solution {
             request = request.header(SOLUTION_FIELD, solution.to_string());
         }
-        request.body(body.as_bytes().to_vec()).map_err(|_| ClientError::Malformed)
+        request.body(body.to_vec()).map_err(|_| ClientError::Malformed)
     }
 
     fn naf(&self, tls: TlsMode, b_tid: &'a BTid) -> http_client::Naf<'a> {

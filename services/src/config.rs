@@ -6,6 +6,7 @@
 //! configuration.rs [prose-function.configuration], and its files
 //! database.rs     a file, or a server
 //! aaa.rs          [aaa], its clients and keys
+//! group_naf.rs    [group-naf], the NAF of groups
 //! kms.rs          [kms], identities and who has them
 //! pkmf.rs         [pkmf], its groups and members
 //! sbi.rs          [sbi], interfaces of the 5G core
@@ -15,6 +16,7 @@
 mod aaa;
 mod configuration;
 mod database;
+mod group_naf;
 mod kms;
 mod pkmf;
 mod sbi;
@@ -22,6 +24,7 @@ mod subscribers;
 mod text;
 
 pub use aaa::AaaConfig;
+pub use group_naf::GroupNafConfig;
 pub use kms::KmsConfig;
 pub use pkmf::{PkmfConfig, group_id};
 pub use sbi::{AusfConfig, SbiConfig};
@@ -99,6 +102,8 @@ pub struct Config {
     pub pkmf: Option<PkmfConfig>,
     /// The key management server of identities. It needs a BSF.
     pub kms: Option<KmsConfig>,
+    /// The NAF of groups. It needs a BSF in this process.
+    pub group_naf: Option<GroupNafConfig>,
     /// The AAA server. It needs an HSS.
     pub aaa: Option<AaaConfig>,
     /// Where EAP servers of other makers ask the HSS for vectors: a socket of this machine. It needs an HSS in this process.
@@ -281,13 +286,14 @@ impl Config {
             self.prose_function.is_some(),
             self.pkmf.is_some(),
             self.kms.is_some(),
+            self.group_naf.is_some(),
             self.aaa.is_some(),
         ];
         if !functions.contains(&true) {
             return Err(ConfigError::new(
                 "nothing is to run",
                 "",
-                "add a section [hss], [bsf], [prose-function], [pkmf], [kms] or [aaa]",
+                "add a section [hss], [bsf], [prose-function], [pkmf], [kms], [group-naf] or [aaa]",
             ));
         }
         let peers = self.peers.as_ref();
@@ -306,6 +312,11 @@ impl Config {
             (_, Some(_)) if !has_bsf => missing("bsf", "prose-function"),
             _ if self.pkmf.is_some() && !has_bsf => missing("bsf", "pkmf"),
             _ if self.kms.is_some() && !has_bsf => missing("bsf", "kms"),
+            _ if self.group_naf.is_some() && self.bsf.is_none() => Err(ConfigError::new(
+                "there is no bsf in this process",
+                "[group-naf]",
+                "move the section to the configuration with [bsf]: it pushes keys for it",
+            )),
             _ if self.aaa.is_some() && !has_hss => missing("hss", "aaa"),
             _ if self.auc.is_some() && self.hss.is_none() => Err(ConfigError::new(
                 "there is no hss in this process",

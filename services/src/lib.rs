@@ -8,6 +8,7 @@
 //!   UE -- PC8: TLS-PSK --> pc8 --Zn--+
 //!                          +--> PKMF --> mikey: UDP port 2269 --> UE
 //!   UE -- keys of identities: TLS-PSK --> kms --> KMS --Zn--> BSF
+//!   UE -- keys of groups: TLS-PSK --> group_naf --> NAF --Zn, Zpn--> BSF
 //!   UE -- EAP-AKA': NAS -- radius: UDP port 1812 --> AAA --SWx--> HSS <-- auc: hostapd
 //! ```
 //!
@@ -21,6 +22,7 @@
 //! - `udp`, datagrams that are bounded; `mikey` and `radius`, whose they are; `auc`, vectors for hostapd
 //! - [`peers`], functions in different processes of one machine
 //! - `kms`, keys of identities and tickets, over TLS with GBA or with certificates
+//! - `group_naf`, keys of groups that their owners make, over TLS with GBA
 //! - `configuration`, what a UE may send on, over PC3 with GBA or with certificates
 //! - [`tls`], TLS 1.2 and 1.3 with pre-shared keys of GBA, TLS 1.3 with certificates
 //! - [`orders`], what an operator says to functions that run, over a socket of this machine
@@ -47,7 +49,7 @@
 //!
 //! # What is not there
 //!
-//! OAuth 2.0 and TLS on the service-based interfaces (a token on loopback is there), interfaces that ask functions of other processes
+//! Zpn between processes, and for the PRUKs that a PKMF would push, OAuth 2.0 and TLS on the service-based interfaces (a token on loopback is there), interfaces that ask functions of other processes
 //! but the HSS for bootstrapping,
 //! Diameter on Zh, Zn, SWx and PC4a, functions on different machines without a tunnel, EAP-AKA' of hostapd with our HSS (it would
 //! derive CK' and IK' itself), accounting and RadSec of RADIUS, TLS to a PostgreSQL on
@@ -65,6 +67,7 @@ pub mod client;
 pub mod config;
 mod configuration;
 pub mod error;
+mod group_naf;
 mod http;
 mod kms;
 mod mikey;

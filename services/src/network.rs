@@ -1,6 +1,7 @@
 //! The network functions of a process, from start to end.
 
 mod aaa;
+mod group_naf;
 mod kms;
 mod pkmf;
 mod sbi;
@@ -28,8 +29,8 @@ use crate::http::{self, Limits, Site};
 use crate::pc3::Pc3;
 use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
-    AaaCommand, AddError, Address, Asked, BsfCommand, BsfFunction, HssCommand, HssFunction, KmsCommand, Pc4a,
-    PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SbiCommand, Zh, queue,
+    AaaCommand, AddError, Address, Asked, BsfCommand, BsfFunction, GroupNafCommand, HssCommand, HssFunction,
+    KmsCommand, Pc4a, PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SbiCommand, Zh, queue,
 };
 use crate::status::{Counters, Status};
 use crate::store::Store;
@@ -91,6 +92,9 @@ impl Network {
         if let Some(kms) = config.kms {
             handle.start_kms(kms, config.database.open_kms()?, config.limits, &others)?;
         }
+        if let Some(naf) = config.group_naf {
+            handle.start_group_naf(naf, config.database.open_group_naf()?, config.limits)?;
+        }
         if let Some(aaa) = config.aaa {
             handle.start_aaa(aaa, &others)?;
         }
@@ -127,6 +131,7 @@ pub struct Handle {
     mikey: Option<SocketAddr>,
     kms_psk: Option<SocketAddr>,
     kms_certificates: Option<SocketAddr>,
+    group_naf_site: Option<SocketAddr>,
     radius: Option<SocketAddr>,
     peers: Option<SocketAddr>,
     sbi: Option<SocketAddr>,
@@ -137,6 +142,7 @@ pub struct Handle {
     prose_function: Option<Running<ProseCommand>>,
     pkmf: Option<Running<PkmfCommand>>,
     kms: Option<Running<KmsCommand>>,
+    group_naf: Option<Running<GroupNafCommand>>,
     aaa: Option<Running<AaaCommand>>,
     bsf: Option<Running<BsfCommand>>,
     hss: Option<Running<HssCommand>>,
@@ -160,6 +166,7 @@ impl Handle {
             mikey: None,
             kms_psk: None,
             kms_certificates: None,
+            group_naf_site: None,
             radius: None,
             peers: None,
             sbi: None,
@@ -169,6 +176,7 @@ impl Handle {
             prose_function: None,
             pkmf: None,
             kms: None,
+            group_naf: None,
             aaa: None,
             bsf: None,
             hss: None,

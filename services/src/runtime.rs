@@ -12,6 +12,7 @@
 
 mod aaa;
 mod bsf;
+mod group_naf;
 mod hss;
 mod kms;
 mod ledger;
@@ -22,6 +23,7 @@ mod seeds;
 
 pub(crate) use aaa::{AaaCommand, AaaFunction, Swx};
 pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
+pub(crate) use group_naf::{Bsf as GroupNafBsf, GroupNafCommand, GroupNafThread, Zpn};
 pub use hss::{AddError, SubscribeError};
 pub(crate) use hss::{Asked, HssCommand, HssFunction};
 pub use kms::IdentityError;

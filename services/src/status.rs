@@ -61,6 +61,10 @@ numbers! {
     keys_given;
     /// Keys that NAFs did not get.
     keys_refused;
+    /// Keys pushed to UEs by way of NAFs.
+    keys_pushed;
+    /// Keys that NAFs asked to push, and did not get.
+    pushes_refused;
     /// TLS handshakes that a UE has completed.
     handshakes;
     /// TLS handshakes that failed, or took too long.
@@ -127,6 +131,16 @@ numbers! {
     tickets_resolved;
     /// Requests for tickets, or to resolve one, that were answered by an error.
     tickets_refused;
+    /// Requests to the NAF of groups that it granted or answered.
+    naf_answered;
+    /// Requests to it that it refused.
+    naf_refused;
+    /// Keys of groups that it made.
+    naf_keys;
+    /// Users that it let join, each time one got the key.
+    naf_joined;
+    /// New keys that it had for a member without being asked.
+    naf_brought;
     /// Connections ended because others came.
     connections_displaced;
     /// Commits that failed.

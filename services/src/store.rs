@@ -2,9 +2,10 @@
 //!
 //! A [`Store`] takes a batch of changes and returns when all of them are durable, or none is: the machine that waits for
 //! one of them hears of it afterwards. Each network function has a store of its own. What a PKMF keeps is a [`PkmfStore`],
-//! what a key management server of identities keeps a [`KmsStore`].
+//! what a key management server of identities keeps a [`KmsStore`], what a NAF of groups keeps a [`GroupNafStore`].
 
 mod error;
+mod group_naf;
 mod kms;
 mod pkmf;
 mod postgres;
@@ -12,12 +13,13 @@ mod rows;
 mod sqlite;
 
 pub use error::StoreError;
+pub use group_naf::GroupNafStore;
 pub use kms::KmsStore;
 pub use pkmf::{PkmfStore, PkmfWrite};
 pub use postgres::{Address, AddressError};
-pub(crate) use postgres::{Postgres, PostgresKms, PostgresPkmf};
+pub(crate) use postgres::{Postgres, PostgresGroupNaf, PostgresKms, PostgresPkmf};
 pub(crate) use rows::{subscription_of, subscription_text, ue_of, ue_text};
-pub use sqlite::{Sqlite, SqliteKms, SqlitePkmf};
+pub use sqlite::{Sqlite, SqliteGroupNaf, SqliteKms, SqlitePkmf};
 
 use std::fmt;
 

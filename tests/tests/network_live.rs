@@ -25,11 +25,11 @@ impl Lab {
         let lab = Self { folder, running: None };
         run(&["network", "example", "-w", text(&lab.folder.path("lab"))]).unwrap();
         // Held together, so that no two are the same.
-        let held: [TcpListener; 4] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let held: [TcpListener; 5] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = held.each_ref().map(|socket| socket.local_addr().unwrap().port());
         let mikey: [UdpSocket; 2] = std::array::from_fn(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
         let [mikey, ue_mikey] = mikey.each_ref().map(|socket| socket.local_addr().unwrap().port());
-        let mut changes: Vec<(String, String)> = ["8480", "8443", "8444", "8445"]
+        let mut changes: Vec<(String, String)> = ["8480", "8443", "8444", "8445", "8447"]
             .iter()
             .zip(ports)
             .map(|(old, new)| (format!("127.0.0.1:{old}"), format!("127.0.0.1:{new}")))
@@ -233,5 +233,54 @@ fn ues_that_run_have_a_link_by_a_ticket() {
             .filter(|line| ["link", "note", "network"].map(Value::from).contains(&line["type"]))
             .collect();
         assert!(has("link-data"), "{notes:#?}");
+    }
+}
+
+/// TR 33.833 §6.3.2 over sockets and the air: alice lists bob at the NAF, both get the key of the group over HTTPS, and talk.
+#[test]
+fn ues_that_run_get_the_key_of_a_group_from_a_naf_and_talk_under_it() {
+    let mut lab = Lab::new(
+        "network-live-naf",
+        &[
+            ("# [group-naf]", "[group-naf]"),
+            (
+                "# name = \"groups.mnc001.mcc001.pub.3gppnetwork.org\"\n# listen",
+                "name = \"groups.mnc001.mcc001.pub.3gppnetwork.org\"\nlisten",
+            ),
+            ("# mcc = \"001\"\n# mnc", "mcc = \"001\"\nmnc"),
+            ("# naf", "naf"),
+            ("name = \"alice\"\nkeys", "name = \"alice\"\nlayer2-id = \"000001\"\nkeys"),
+            ("name = \"bob\"\nkeys", "name = \"bob\"\nlayer2-id = \"000002\"\nkeys"),
+        ],
+    );
+    let bob = "001010000000002@ims.mnc001.mcc001.3gppnetwork.org";
+    let group = "\n[[group]]\nname = \"crew\"\nid = \"0000b1\"\nsolution = \"white-list\"\nask-every = 2\n";
+    let talk = |own| format!("[[talk]]\nto = \"crew\"\nevery = 300\ntext = \"from {own}\"\n");
+    let owner = format!(
+        "role = \"owner\"\n[[group.member]]\nidentity = \"{bob}\"\nid = \"000002\"\n\
+         [[group.plan]]\nat = 500\naction = \"distribute\"\n"
+    );
+    let member = "[[group.plan]]\nat = 3000\naction = \"join\"\n";
+    lab.add("alice", &[group, &owner, &talk("alice")].concat());
+    lab.add("bob", &[group, member, &talk("bob")].concat());
+    lab.start();
+    let medium = format!("network-live-naf-{}", std::process::id());
+    let [alice, bob] = std::thread::scope(|scope| {
+        let bob = scope.spawn(|| ue(&lab, "bob", &medium, "12"));
+        let alice = ue(&lab, "alice", &medium, "11");
+        [alice, bob.join().unwrap()]
+    });
+    for (said, other) in [(&alice, "from bob"), (&bob, "from alice")] {
+        let of = |kind: &str| said.iter().filter(|line| line["type"] == kind).collect::<Vec<_>>();
+        let notes = [of("group-key"), of("note"), of("network")].concat();
+        assert!(
+            notes.iter().any(|line| line["what"].as_str().is_some_and(|what| what.contains("gives PGK 1"))),
+            "{notes:#?}"
+        );
+        let heard = of("pdcp").into_iter().filter(|line| line["group"] == "crew").collect::<Vec<_>>();
+        let other: String = other.bytes().map(|octet| format!("{octet:02x}")).collect();
+        let is_other =
+            |line: &&Value| line["payload"].as_str().is_some_and(|payload| payload.contains(&other));
+        assert!(heard.iter().any(is_other), "{notes:#?} {heard:#?}");
     }
 }

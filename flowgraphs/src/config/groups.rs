@@ -190,6 +190,11 @@ impl GroupConfig {
         self.solution == GroupSolution::Identity && self.kind == GroupKind::AdHoc
     }
 
+    /// Whether a NAF gives its keys.
+    pub(super) const fn is_of_naf(&self) -> bool {
+        matches!(self.solution, GroupSolution::Invitation | GroupSolution::WhiteList)
+    }
+
     fn named(&self) -> Result<&String, ConfigError> {
         self.identity.as_ref().ok_or_else(|| {
             let remedy = "say identity = \"sip:GROUP@example.org\", as the key store names the group";

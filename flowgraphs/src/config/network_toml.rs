@@ -70,6 +70,12 @@ pub struct NetworkConfig {
     /// Name of the key management server.
     #[serde(default)]
     pub kms_name: Option<String>,
+    /// Address of the NAF of groups.
+    #[serde(default)]
+    pub naf: Option<SocketAddr>,
+    /// Name of the NAF of groups.
+    #[serde(default)]
+    pub naf_name: Option<String>,
     /// Address of PC8 of the PKMF.
     #[serde(default)]
     pub pkmf: Option<SocketAddr>,
@@ -272,8 +278,10 @@ impl NetworkConfig {
                 "add rpauid = \"..\"",
             ));
         }
-        if wanted.is_empty() && self.group.is_empty() && self.identity.is_empty() && self.kms.is_none() {
-            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]], [[network.identity]] or kms";
+        let servers = [self.kms, self.naf];
+        let has_others = !self.group.is_empty() || !self.identity.is_empty();
+        if wanted.is_empty() && !has_others && servers.iter().all(Option::is_none) {
+            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]], [[network.identity]], kms or naf";
             return Err(ConfigError::new("nothing is asked for", "[network]", remedy));
         }
         Ok(wanted)
@@ -313,6 +321,22 @@ impl NetworkConfig {
             .map_err(|e| ConfigError::new(e.to_string(), "[network] pkmf-name", "name a host"))?;
         let mikey = self.mikey.unwrap_or_else(|| SocketAddr::new(address.ip(), PORT));
         Ok((name, address, mikey))
+    }
+
+    /// Returns the name of the NAF of groups, and its address.
+    ///
+    /// # Errors
+    /// One of them is missing, or not the name of a host.
+    pub fn naf(&self) -> Result<(Fqdn, SocketAddr), ConfigError> {
+        let missing = |key: &str, example: &str| {
+            let what = format!("groups of a NAF need {key}");
+            ConfigError::new(what, "[network]", format!("add {key} = {example:?}"))
+        };
+        let address = self.naf.ok_or_else(|| missing("naf", "127.0.0.1:8447"))?;
+        let name = self.naf_name.as_deref().ok_or_else(|| missing("naf-name", "groups.example"))?;
+        let name = Fqdn::new(name)
+            .map_err(|e| ConfigError::new(e.to_string(), "[network] naf-name", "name a host"))?;
+        Ok((name, address))
     }
 
     /// Returns the identities whose keys are wanted, by name.

@@ -143,7 +143,7 @@ impl UeClient {
         file.fetch(key, trust, |body| {
             let (name, address) = (self.config.naf.clone(), self.config.naf_address);
             let to = Target { name: &name, address, local: None, path: "/", media_type: MEDIA_TYPE };
-            let answer = self.send_to(&to, body)?.ok_or(ClientError::Malformed)?;
+            let answer = self.send_to(&to, body.as_bytes())?.ok_or(ClientError::Malformed)?;
             Ok((Source::Naf(self.config.tls.naf_id(&name)), answer))
         })
     }

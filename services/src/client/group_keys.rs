@@ -220,7 +220,7 @@ impl KeySession {
     fn ask(&mut self, ue: &mut UeClient, body: &Zeroizing<String>) {
         let PkmfAddress { name, address, local, .. } = &self.pkmf;
         let to = Target { name, address: *address, local: *local, path: "/", media_type: MEDIA_TYPE };
-        let input = match ue.send_to(&to, body) {
+        let input = match ue.send_to(&to, body.as_bytes()) {
             Ok(Some(body)) => {
                 self.lost = None;
                 return self.machine.handle_input(Input::Response { now: now(), body: &body });

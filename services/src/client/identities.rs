@@ -63,7 +63,7 @@ impl UeClient {
         run(kms, wanted, |path, body| {
             let KmsAddress { name, address, local } = kms;
             let to = Target { name, address: *address, local: *local, path, media_type: MEDIA_TYPE };
-            self.send_to(&to, body)?.ok_or(ClientError::Malformed)
+            self.send_to(&to, body.as_bytes())?.ok_or(ClientError::Malformed)
         })
     }
 }

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sidelink_network::aka::ARRAY;
 use sidelink_network::usim::SqnArray;
@@ -50,14 +51,14 @@ impl std::error::Error for SqnFileError {
     }
 }
 
-/// A file with the state of a USIM.
+/// A file with the state of a USIM. Copies of one value may be used in several threads; two processes may not use one file.
 #[derive(Clone, Debug)]
-pub struct SqnFile(PathBuf);
+pub struct SqnFile(PathBuf, Arc<Mutex<()>>);
 
 impl SqnFile {
     /// At this path.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        Self(path.into(), Arc::default())
     }
 
     /// The state; that of a new card where there is no file.
@@ -73,6 +74,15 @@ impl SqnFile {
             .and_then(|entries| entries.try_into().ok())
             .ok_or_else(damaged)?;
         SqnArray::from_entries(entries).map_err(|_| damaged())
+    }
+
+    /// Adds what a protocol has accepted, durably, and returns the state with it. No number goes back: each protocol of a card
+    /// may have accepted what the others have not seen.
+    pub fn raise(&self, array: &SqnArray) -> Result<SqnArray, SqnFileError> {
+        let _alone = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let array = self.load()?.merged(array);
+        self.store(&array)?;
+        Ok(array)
     }
 
     /// Replaces the state, durably.

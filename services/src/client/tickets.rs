@@ -73,14 +73,14 @@ impl TicketClient {
 fn asked(
     kms: &KmsAddress,
     message: &[u8],
-    post: impl FnOnce(&Target<'_>, &Zeroizing<String>) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError>,
+    post: impl FnOnce(&Target<'_>, &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError>,
 ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
     let exchange = Claimed::read(message).map_err(ClientError::TicketMessage)?.exchange;
     let KmsAddress { name, address, local } = kms;
     let path = path(exchange);
     let to = Target { name, address: *address, local: *local, path, media_type: MEDIA_TYPE };
     let body = Zeroizing::new(to_base64(message));
-    let answer = post(&to, &body)?.ok_or(ClientError::Malformed)?;
+    let answer = post(&to, body.as_bytes())?.ok_or(ClientError::Malformed)?;
     let text = std::str::from_utf8(&answer).map(str::trim).unwrap_or_default();
     from_base64(text).map(Zeroizing::new).ok_or(ClientError::Malformed)
 }

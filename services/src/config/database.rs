@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 use crate::store::{
-    Address, KmsStore, PkmfStore, Postgres, PostgresKms, PostgresPkmf, Sqlite, SqliteKms, SqlitePkmf, Store,
-    StoreError,
+    Address, GroupNafStore, KmsStore, PkmfStore, Postgres, PostgresGroupNaf, PostgresKms, PostgresPkmf,
+    Sqlite, SqliteGroupNaf, SqliteKms, SqlitePkmf, Store, StoreError,
 };
 
 /// A database.
@@ -104,6 +104,14 @@ impl Database {
         Ok(match self {
             Self::File(path) => Box::new(SqliteKms::open(path)?),
             Self::Postgres { address, .. } => Box::new(PostgresKms::open(address)?),
+        })
+    }
+
+    /// The store of a NAF of groups. It blocks: not to be called in an event loop.
+    pub(crate) fn open_group_naf(&self) -> Result<Box<dyn GroupNafStore>, StoreError> {
+        Ok(match self {
+            Self::File(path) => Box::new(SqliteGroupNaf::open(path)?),
+            Self::Postgres { address, .. } => Box::new(PostgresGroupNaf::open(address)?),
         })
     }
 

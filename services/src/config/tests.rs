@@ -229,6 +229,10 @@ fn the_example_is_right() {
     );
     assert_eq!(aaa.aaa.reauthentications, usual.reauthentications);
     assert_eq!((config.pkmf.unwrap().pkmf.services.len(), config.auc.is_some()), (2, true));
+    let (naf, usual) = (config.group_naf.unwrap().naf, sidelink_network::group_naf::Config::new);
+    let usual = usual(naf.naf_id.clone());
+    assert_eq!((naf.key_lifetime, naf.push_lifetime), (usual.key_lifetime, usual.push_lifetime));
+    assert_eq!((naf.user, naf.vectors), (usual.user, usual.vectors));
     assert!(config.sbi.is_some() && config.prose_function.unwrap().configuration.is_some());
 }
 

@@ -15,6 +15,7 @@ use sidelink_security::discovery::restricted::MicCheck;
 
 use super::aaa::AaaText;
 use super::configuration::ConfigurationText;
+use super::group_naf::GroupNafText;
 use super::kms::KmsText;
 use super::pkmf::PkmfText;
 use super::sbi::SbiText;
@@ -35,6 +36,7 @@ pub(super) struct Document {
     prose_function: Option<ProseFunctionText>,
     pkmf: Option<PkmfText>,
     kms: Option<KmsText>,
+    group_naf: Option<GroupNafText>,
     aaa: Option<AaaText>,
     auc: Option<AucText>,
     peers: Option<PeersText>,
@@ -212,6 +214,11 @@ impl Document {
                 .map_err(|e| e.within("[prose-function]"))?,
             pkmf: self.pkmf.map(PkmfText::resolve).transpose().map_err(|e| e.within("[pkmf]"))?,
             kms: self.kms.map(|kms| kms.resolve(folder)).transpose().map_err(|e| e.within("[kms]"))?,
+            group_naf: self
+                .group_naf
+                .map(GroupNafText::resolve)
+                .transpose()
+                .map_err(|e| e.within("[group-naf]"))?,
             aaa: self.aaa.map(|aaa| aaa.resolve(folder)).transpose().map_err(|e| e.within("[aaa]"))?,
             auc: self.auc.map(|auc| folder.join(auc.socket)),
             peers: self.peers.map(|peers| peers.resolve(folder)).transpose()?,

@@ -1,4 +1,4 @@
-//! The BSF: Ub from the HTTP server, Zn from NAFs, Zh to the HSS.
+//! The BSF: Ub from the HTTP server, Zn and Zpn from NAFs, Zh to the HSS.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use sidelink_network::aka::Quintet;
 use sidelink_network::bsf::{self, Bsf, Connection, KeyMaterial, KeyRefusal, Record, Request, Response};
+use sidelink_network::gba_push::bsf::{self as push, PushBsf, Pushed};
 use sidelink_network::hss::{Refusal, Resynchronisation, Ticket};
 use sidelink_network::identity::{BTid, Fqdn, Impi, NafId};
 use sidelink_security::counter::UtcTime;
@@ -18,6 +19,15 @@ use crate::store::{Store, StoreError, Write};
 /// Asks an HSS for a vector.
 pub(crate) type Zh = Box<dyn Fn(Impi, Option<Resynchronisation>, Reply<Result<Quintet, Refusal>>) + Send>;
 
+/// What a NAF is answered over Zpn.
+pub(crate) type Pushing = Result<Pushed, push::Refusal>;
+
+/// Who waits for a GPI, and which of its requests it is.
+struct Pusher {
+    ticket: Ticket,
+    reply: Reply<(Ticket, Pushing)>,
+}
+
 /// What a BSF is asked.
 pub(crate) enum BsfCommand {
     /// A request over Ub.
@@ -26,11 +36,16 @@ pub(crate) enum BsfCommand {
     Vector { ticket: Ticket, result: Result<Quintet, Refusal> },
     /// A NAF asks for its key, over Zn.
     Key { naf: Fqdn, b_tid: BTid, naf_id: NafId, reply: Reply<Result<KeyMaterial, KeyRefusal>> },
+    /// A NAF asks for a GPI, over Zpn. The answer has the ticket of the request.
+    Push { request: push::Request, reply: Reply<(Ticket, Pushing)> },
+    /// The HSS answered for a GPI.
+    PushVector { ticket: Ticket, result: Result<Quintet, Refusal> },
 }
 
 /// The BSF of a process.
 pub(crate) struct BsfFunction {
     bsf: Bsf,
+    push: PushBsf,
     ledger: Ledger,
     counters: Arc<Counters>,
     zh: Zh,
@@ -38,6 +53,7 @@ pub(crate) struct BsfFunction {
     names: u64,
     requests: HashMap<Connection, Reply<Response>>,
     keys: HashMap<Ticket, Reply<Result<KeyMaterial, KeyRefusal>>>,
+    pushers: HashMap<Ticket, Pusher>,
     stores: Vec<(Ticket, Record)>,
     forgotten: Vec<Impi>,
 }
@@ -51,9 +67,16 @@ impl BsfFunction {
         zh: Zh,
         own: Address<BsfCommand>,
     ) -> Result<Self, StoreError> {
+        // Vectors of NAFs are limited as those of Ub are, and apart from them.
+        let limits = push::Config {
+            rate: config.rate,
+            fetch_timeout: config.fetch_timeout,
+            ..push::Config::default()
+        };
         let bsf = Bsf::new(config, store.keys()?);
         Ok(Self {
             bsf,
+            push: PushBsf::new(limits),
             ledger: Ledger::new("BSF", store, Arc::clone(&counters)),
             counters,
             zh,
@@ -61,6 +84,7 @@ impl BsfFunction {
             names: 0,
             requests: HashMap::new(),
             keys: HashMap::new(),
+            pushers: HashMap::new(),
             stores: Vec::new(),
             forgotten: Vec::new(),
         })
@@ -69,6 +93,34 @@ impl BsfFunction {
     fn name(&mut self) -> u64 {
         self.names += 1;
         self.names
+    }
+
+    /// Does what both machines say, and returns when one of them wants to be called again.
+    fn drain_all(&mut self) -> Option<UtcTime> {
+        [self.drain_push(), self.drain()].into_iter().flatten().min()
+    }
+
+    fn drain_push(&mut self) -> Option<UtcTime> {
+        loop {
+            match self.push.poll_output() {
+                push::Output::Fetch { ticket, impi, resynchronisation } => {
+                    let own = self.own.clone();
+                    // A queue that is full: the machine gives the fetch up by its own time.
+                    let answer = move |result| _ = own.send(BsfCommand::PushVector { ticket, result });
+                    (self.zh)(impi, resynchronisation, Box::new(answer));
+                }
+                push::Output::Answer { ticket, result } => {
+                    match result {
+                        Ok(_) => self.counters.keys_pushed.add(),
+                        Err(_) => self.counters.pushes_refused.add(),
+                    }
+                    if let Some(Pusher { ticket, reply }) = self.pushers.remove(&ticket) {
+                        reply((ticket, result));
+                    }
+                }
+                push::Output::Timeout(at) => return at,
+            }
+        }
     }
 
     /// Does what the machine says, and returns when it wants to be called again.
@@ -144,16 +196,27 @@ impl Function for BsfFunction {
                 self.keys.insert(ticket, reply);
                 self.bsf.handle_input(bsf::Input::KeyRequest { now, ticket, naf, b_tid, naf_id });
             }
+            BsfCommand::Push { mut request, reply } => {
+                // NAFs number their requests each from 1.
+                let name = Ticket(self.name());
+                let ticket = std::mem::replace(&mut request.ticket, name);
+                self.pushers.insert(name, Pusher { ticket, reply });
+                self.push.handle_input(push::Input::Request { now, request });
+            }
+            BsfCommand::PushVector { ticket, result } => {
+                self.push.handle_input(push::Input::Vector { now, ticket, result });
+            }
         }
     }
 
     fn tick(&mut self, now: UtcTime) {
         self.bsf.handle_input(bsf::Input::Tick { now });
+        self.push.handle_input(push::Input::Tick { now });
     }
 
     fn settle(&mut self) -> Option<UtcTime> {
         loop {
-            let at = self.drain();
+            let at = self.drain_all();
             if self.stores.is_empty() && self.forgotten.is_empty() {
                 return at;
             }

@@ -4,6 +4,7 @@
 //! address.rs   where the database is
 //! session.rs   a connection: schema, lock of the network function, statements
 //! change.rs    changes as statements
+//! group_naf.rs the tables of a NAF of groups
 //! kms.rs       the tables of a key management server of identities
 //! pkmf.rs      the tables of a PKMF
 //! ```
@@ -21,6 +22,7 @@
 
 mod address;
 mod change;
+mod group_naf;
 mod kms;
 mod pkmf;
 mod session;
@@ -45,6 +47,7 @@ use tokio_postgres::types::ToSql;
 use super::rows::{self, Columns, damaged};
 use super::{Store, StoreError, StoredSubscriber, Write, Written};
 pub use address::{Address, AddressError};
+pub(crate) use group_naf::PostgresGroupNaf;
 pub(crate) use kms::PostgresKms;
 pub(crate) use pkmf::PostgresPkmf;
 use session::{Beginning, Owner, Session, Statements, refused};

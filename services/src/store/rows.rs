@@ -1,5 +1,6 @@
 //! What stands in the rows of either database: columns for what is searched and compared, JSON for the rest.
 
+pub(super) mod group_naf;
 pub(super) mod kms;
 pub(super) mod pkmf;
 

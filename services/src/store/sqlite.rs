@@ -4,9 +4,11 @@
 //! from it, and the file must be the one that was opened, or nothing is written: a commit into a file that somebody has
 //! removed would be lost with the next start.
 
+mod group_naf;
 mod kms;
 mod pkmf;
 
+pub use group_naf::SqliteGroupNaf;
 pub use kms::SqliteKms;
 pub use pkmf::SqlitePkmf;
 
@@ -31,7 +33,8 @@ use super::{NewSubscriber, Store, StoreError, StoredSubscriber, Write, Written};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Steps from each version of the schema to the next.
-const MIGRATIONS: [&str; 6] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, REMOTE_UES, kms::TABLES];
+const MIGRATIONS: [&str; 7] =
+    [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, REMOTE_UES, kms::TABLES, group_naf::TABLES];
 
 const REMOTE_UES: &str = "
 CREATE TABLE cp_pruk (

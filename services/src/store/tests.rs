@@ -15,6 +15,7 @@ use sidelink_security::keys::Ks;
 use super::*;
 
 mod cases;
+pub(crate) mod group_naf;
 pub(crate) mod kms;
 pub(crate) mod pkmf;
 mod postgres;

@@ -117,6 +117,7 @@ pub(crate) fn config(folder: &Path, subscribers: u32) -> Config {
         }),
         pkmf: None,
         kms: None,
+        group_naf: None,
         aaa: None,
         auc: None,
         peers: None,

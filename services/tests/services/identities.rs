@@ -36,7 +36,8 @@ fn config(folder: &Path) -> Config {
 
 /// With these identities of these subscribers.
 fn config_with(folder: &Path, grants: &[(&str, u32)]) -> Config {
-    with_kms(common::config(folder, grants.len() as u32), folder, grants)
+    let subscribers = grants.iter().map(|(_, number)| *number).max().unwrap_or(2);
+    with_kms(common::config(folder, subscribers), folder, grants)
 }
 
 /// Adds the server, and who has which identity.

@@ -9,6 +9,7 @@ mod configuration;
 mod crash;
 mod flood;
 mod group_keys;
+mod group_naf;
 mod identities;
 mod load;
 mod orders;

@@ -2,7 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::config::network_toml::Refresh;
-use crate::config::ue_toml::{RadioFacts, UeConfig};
+use crate::config::ue_toml::{Given, RadioFacts, UeConfig};
 #[cfg(feature = "services")]
 use crate::network_leg::{NetworkLeg, News, live};
 use crate::report::address_book::AddressBook;
@@ -140,7 +140,7 @@ fn with_network(
     config: &UeConfig,
     facts: RadioFacts,
     named: impl FnOnce(&Keys) -> Reporter,
-    (leg, news): (NetworkLeg, Vec<News>),
+    (mut leg, news): (NetworkLeg, Vec<News>),
 ) -> anyhow::Result<Built> {
     let store = leg.store();
     let keys = store.keys()?;
@@ -156,10 +156,12 @@ fn with_network(
         let remedy = "see the lines above; or give the UE a layer2-id, and it waits for the network";
         return Err(ConfigError::new(what, config.name.clone(), remedy).into());
     }
+    let naf = config.network.as_ref().map(|network| leg.naf_access(network)).transpose()?.flatten();
     let notes = reporter.another(&config.name);
     let (network, ends) = live::Live::start(leg, config.clone(), notes)?;
     let applications: Vec<Box<dyn Application>> = vec![Box::new(reporter), Box::new(ends.listening)];
-    let mut ue = config.build_with(&keys, store, facts, applications)?;
+    let given = Given { naf, ..Given::default() };
+    let mut ue = config.build_given(&keys, store, facts, applications, given)?;
     if let (Some(questions), Some(links)) = (ends.questions, ue.stack().links()) {
         links.ask_over(Box::new(questions));
     }

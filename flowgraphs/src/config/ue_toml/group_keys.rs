@@ -71,15 +71,13 @@ fn of_naf(
     (_, sc_period): (Layer2Id, u64),
     naf: Option<NafAccess>,
 ) -> Result<Option<Box<dyn GroupMachine>>, ConfigError> {
-    let is_of_naf =
-        |group: &&GroupConfig| matches!(group.solution, GroupSolution::Invitation | GroupSolution::WhiteList);
-    let groups: Vec<_> = config.group.iter().filter(is_of_naf).collect();
+    let groups: Vec<_> = config.group.iter().filter(|group| group.is_of_naf()).collect();
     let Some(first) = groups.first() else { return Ok(None) };
     let parts = groups.iter().map(|group| group.naf_part()).collect::<Result<Vec<_>, _>>()?;
     let Some(NafAccess { config: client, usim, path }) = naf else {
         let what = format!("{:?} takes its keys from a NAF, and no NAF is in reach", first.name);
-        let remedy = "NAFs for keys of groups are in exercises alone: `sidelink scenario group-invitation`, `group-white-list`; \
-                      over a network use solution = \"pgk\" with [network]";
+        let remedy = "add naf = \"ADDRESS\" and naf-name to [network], in a build with services and on a radio in real time; or see \
+                      the exercises: `sidelink scenario group-invitation`, `group-white-list`";
         return Err(ConfigError::new(what, format!("[[group]] {:?}", first.name), remedy));
     };
     let spacing = groups.iter().filter_map(|group| group.spacing).max();
@@ -156,6 +154,12 @@ fn by_identities<S: GroupKeyStore>(
 }
 
 impl UeConfig {
+    /// Whether a NAF gives the keys of a group.
+    #[cfg(feature = "services")]
+    pub(crate) fn has_naf_groups(&self) -> bool {
+        self.group.iter().any(GroupConfig::is_of_naf)
+    }
+
     /// Returns the keys of this UE's identities that a key store has now, for a UE that runs.
     ///
     /// # Errors

@@ -327,7 +327,11 @@ fn faults_of_groups_of_a_naf_are_said() {
             ),
             (group("member") + &call, "a call in a group that has none", "leave it out"),
             (group("member"), "no NAF is in reach", "group-white-list"),
-            (group("owner") + &member(one, "0000b2") + &member(two, "0000b3"), "no NAF is in reach", "pgk"),
+            (
+                group("owner") + &member(one, "0000b2") + &member(two, "0000b3"),
+                "no NAF is in reach",
+                "naf-name",
+            ),
         ] {
             let config = UeConfig::from_toml(&format!("name = \"alice\"\n{RADIO}{text}"), "test").unwrap();
             let built = config.build_with(&keys(), NoStore::default(), facts, Vec::new());

@@ -6,9 +6,10 @@ use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls, Statement};
 
+use super::group_naf::GroupNafStatements;
 use super::kms::KmsStatements;
 use super::pkmf::PkmfStatements;
-use super::{Address, kms, pkmf};
+use super::{Address, group_naf, kms, pkmf};
 use crate::store::StoreError;
 
 /// How long the lock of a network function is waited for: the server notices late that a process has ended.
@@ -25,7 +26,8 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET client_min_messages = warning; SET lock_timeout = '2s'";
 
 /// Steps from each version of the schema to the next.
-pub(super) const MIGRATIONS: [&str; 6] = [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, PRUKS, kms::TABLES];
+pub(super) const MIGRATIONS: [&str; 7] =
+    [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, PRUKS, kms::TABLES, group_naf::TABLES];
 
 const FIRST: &str = "
 CREATE TABLE counter (stream BYTEA PRIMARY KEY, reserved BIGINT NOT NULL);
@@ -197,6 +199,7 @@ pub(super) struct Statements {
     pub(super) forget_key: Statement,
     pub(super) put_entry: Statement,
     pub(super) remove_entry: Statement,
+    pub(super) group_naf: GroupNafStatements,
     pub(super) kms: KmsStatements,
     pub(super) pkmf: PkmfStatements,
     pub(super) refuse: Statement,
@@ -235,6 +238,7 @@ impl Statements {
                 )
                 .await?,
             remove_entry: client.prepare("DELETE FROM entry WHERE ue = $1 AND entry = $2").await?,
+            group_naf: GroupNafStatements::prepare(client).await?,
             kms: KmsStatements::prepare(client).await?,
             pkmf: PkmfStatements::prepare(client).await?,
             refuse: client

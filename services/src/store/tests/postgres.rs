@@ -3,7 +3,7 @@
 use super::cases;
 use super::*;
 use crate::config::Database;
-use crate::store::{Postgres, PostgresKms, PostgresPkmf};
+use crate::store::{Postgres, PostgresGroupNaf, PostgresKms, PostgresPkmf};
 
 #[path = "../../../tests/services/cluster.rs"]
 mod cluster;
@@ -81,6 +81,20 @@ fn a_key_management_server_keeps_on_a_server_what_it_keeps_in_a_file() {
     assert!(matches!(read, Err(StoreError::Damaged { table: "kms", .. })));
 }
 
+#[test]
+fn a_naf_of_groups_keeps_on_a_server_what_it_keeps_in_a_file() {
+    let Some(cluster) = Cluster::start() else { return };
+    let open = |address: &str| PostgresGroupNaf::open(&Address::parse(address).unwrap()).unwrap();
+    let address = cluster.database("start");
+    group_naf::what_a_naf_keeps_is_there_after_a_restart(&|| Box::new(open(&address)));
+    group_naf::all_or_nothing(&mut open(&cluster.database("batch")));
+    let execute = |store: &mut PostgresGroupNaf, statement: &str| {
+        assert_eq!(store.for_tests().execute_for_tests(statement, &[]), 1, "{statement}");
+    };
+    let mut damaged = open(&cluster.database("damage"));
+    group_naf::a_damaged_row_is_an_error_that_shows_no_key(&mut damaged, execute, "'\\x0909'");
+}
+
 /// A database that a version without the tables of a PKMF has made.
 #[test]
 fn a_database_of_before_gets_the_tables_of_a_pkmf_and_keeps_its_own() {
@@ -90,7 +104,8 @@ fn a_database_of_before_gets_the_tables_of_a_pkmf_and_keeps_its_own() {
     store.commit(&raise(0, 10)).unwrap();
     drop(store);
     let before = "DROP TABLE pkmf_ue, pkmf_key, pkmf_revocation, pkmf_remote, refusal, cp_pruk, up_pruk,
-         kms_revocation, kms_issued, kms_escrowed, kms_seen;
+         kms_revocation, kms_issued, kms_escrowed, kms_seen,
+         group_naf_group, group_naf_user, group_naf_used, group_naf_ue;
          UPDATE schema_version SET version = 1";
     cluster.psql("old", before).unwrap();
     let mut store = PostgresPkmf::open(&Address::parse(&address).unwrap()).unwrap();
