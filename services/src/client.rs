@@ -236,11 +236,7 @@ impl<'a> Target<'a> {
         body_of(response)
     }
 
-    fn request(
-        &self,
-        body: &[u8],
-        solution: Option<&Solution>,
-    ) -> Result<Request<Vec<u8>>, ClientError> {
+    fn request(&self, body: &[u8], solution: Option<&Solution>) -> Result<Request<Vec<u8>>, ClientError> {
         let mut request = Request::post(self.path)
             .header(header::HOST, self.name.as_str())
             .header(header::CONTENT_TYPE, self.media_type);
