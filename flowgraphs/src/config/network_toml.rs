@@ -311,14 +311,8 @@ impl NetworkConfig {
     /// # Errors
     /// One of them is missing, or not the name of a host.
     pub fn pkmf(&self) -> Result<(Fqdn, SocketAddr, SocketAddr), ConfigError> {
-        let missing = |key: &str, example: &str| {
-            let what = format!("[[network.group]] needs {key}");
-            ConfigError::new(what, "[network]", format!("add {key} = {example:?}"))
-        };
-        let address = self.pkmf.ok_or_else(|| missing("pkmf", "127.0.0.1:8444"))?;
-        let name = self.pkmf_name.as_deref().ok_or_else(|| missing("pkmf-name", "pkmf.example"))?;
-        let name = Fqdn::new(name)
-            .map_err(|e| ConfigError::new(e.to_string(), "[network] pkmf-name", "name a host"))?;
+        let given = (self.pkmf, self.pkmf_name.as_deref());
+        let (name, address) = server("[[network.group]] needs", "pkmf", 8444, given)?;
         let mikey = self.mikey.unwrap_or_else(|| SocketAddr::new(address.ip(), PORT));
         Ok((name, address, mikey))
     }
@@ -328,15 +322,7 @@ impl NetworkConfig {
     /// # Errors
     /// One of them is missing, or not the name of a host.
     pub fn naf(&self) -> Result<(Fqdn, SocketAddr), ConfigError> {
-        let missing = |key: &str, example: &str| {
-            let what = format!("groups of a NAF need {key}");
-            ConfigError::new(what, "[network]", format!("add {key} = {example:?}"))
-        };
-        let address = self.naf.ok_or_else(|| missing("naf", "127.0.0.1:8447"))?;
-        let name = self.naf_name.as_deref().ok_or_else(|| missing("naf-name", "groups.example"))?;
-        let name = Fqdn::new(name)
-            .map_err(|e| ConfigError::new(e.to_string(), "[network] naf-name", "name a host"))?;
-        Ok((name, address))
+        server("groups of a NAF need", "naf", 8447, (self.naf, self.naf_name.as_deref()))
     }
 
     /// Returns the identities whose keys are wanted, by name.
@@ -363,15 +349,7 @@ impl NetworkConfig {
     /// # Errors
     /// One of them is missing, or not the name of a host.
     pub fn kms(&self) -> Result<(Fqdn, SocketAddr), ConfigError> {
-        let missing = |key: &str, example: &str| {
-            let what = format!("identities and tickets need {key}");
-            ConfigError::new(what, "[network]", format!("add {key} = {example:?}"))
-        };
-        let address = self.kms.ok_or_else(|| missing("kms", "127.0.0.1:8445"))?;
-        let name = self.kms_name.as_deref().ok_or_else(|| missing("kms-name", "kms.example"))?;
-        let name = Fqdn::new(name)
-            .map_err(|e| ConfigError::new(e.to_string(), "[network] kms-name", "name a host"))?;
-        Ok((name, address))
+        server("identities and tickets need", "kms", 8445, (self.kms, self.kms_name.as_deref()))
     }
 
     /// Returns the names of BSF and ProSe Function.
@@ -393,114 +371,27 @@ impl NetworkConfig {
     }
 }
 
+/// Name and address of a server with this key in the file, and with its name beside it; `what` needs both.
+fn server(
+    what: &str,
+    key: &str,
+    port: u16,
+    (address, name): (Option<SocketAddr>, Option<&str>),
+) -> Result<(Fqdn, SocketAddr), ConfigError> {
+    let missing = |key: &str, example: &str| {
+        ConfigError::new(format!("{what} {key}"), "[network]", format!("add {key} = {example:?}"))
+    };
+    let address = address.ok_or_else(|| missing(key, &format!("127.0.0.1:{port}")))?;
+    let name_key = format!("{key}-name");
+    let name = name.ok_or_else(|| missing(&name_key, &format!("{key}.example")))?;
+    let place = format!("[network] {name_key}");
+    let name = Fqdn::new(name).map_err(|e| ConfigError::new(e.to_string(), place, "name a host"))?;
+    Ok((name, address))
+}
+
 fn fits<T>(value: Result<T, OutOfRange>, place: &str) -> Result<T, ConfigError> {
     value.map_err(|e| ConfigError::new(e.to_string(), format!("[network] {place}"), "correct it"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt;
-
-    const TEXT: &str = r#"
-usim = "alice.usim"
-bsf = "127.0.0.1:8080"
-prose-function = "127.0.0.1:8443"
-prose-function-name = "prosefunction.mnc001.mcc001.pub.3gppnetwork.org"
-os-id = "00112233445566778899aabbccddeeff"
-os-app-id = "org.example"
-"#;
-
-    fn read(more: &str) -> NetworkConfig {
-        toml::from_str(&format!("{TEXT}{more}")).unwrap()
-    }
-
-    #[test]
-    fn what_is_wanted_is_checked() {
-        let all = "rpauid = \"a\"\nannounce = [\"x\"]\nmonitor = [\"y\", \"z\"]\nbe-discovered = \"restricted\"\n\
-                   discover = [\"b\"]\nask = [\"b\", \"c\"]\n";
-        assert_eq!(read(all).wanted().unwrap().len(), 6);
-        let both = all.replace("\"restricted\"", "\"both\"");
-        assert!(read(&both).wanted().unwrap().contains(&Wanted::Answer));
-        assert_eq!(read(&both).wanted().unwrap().len(), 7);
-        let when_asked = "rpauid = \"a\"\nbe-discovered = \"when-asked\"\n";
-        assert_eq!(read(when_asked).wanted().unwrap(), [Wanted::Answer]);
-        for (more, said) in [
-            ("", "nothing is asked for"),
-            ("discover = [\"b\"]\n", "rpauid"),
-            ("be-discovered = \"restricted\"\n", "rpauid"),
-            ("be-discovered = \"when-asked\"\n", "rpauid"),
-            ("ask = [\"b\"]\n", "rpauid"),
-            ("rpauid = \"a\"\nask = [\"\"]\n", "ask"),
-            ("announce = [\"\"]\n", "announce"),
-        ] {
-            let error = read(more).wanted().unwrap_err().to_string();
-            assert!(error.contains(said), "{error}");
-        }
-        assert!(toml::from_str::<NetworkConfig>(&format!("{TEXT}tls = \"1.1\"\n")).is_err());
-    }
-
-    #[test]
-    fn groups_and_their_pkmf_are_checked() {
-        let group = "[[group]]\nname = \"rescue\"\nid = \"00002a\"\n";
-        let pkmf = "pkmf = \"127.0.0.1:8444\"\npkmf-name = \"pkmf.example\"\n";
-        let config = read(&format!("{pkmf}{group}"));
-        assert!(config.wanted().unwrap().is_empty());
-        assert_eq!(config.groups().unwrap(), [("rescue".to_owned(), ServiceId([0, 0, 0x2a]))]);
-        assert_eq!(config.pkmf().unwrap().2.port(), 2269);
-        assert_eq!(config.refresh, Refresh::Automatic);
-        assert!(read(group).pkmf().unwrap_err().to_string().contains("pkmf"));
-        let without_name = read(&format!("pkmf = \"127.0.0.1:8444\"\n{group}"));
-        assert!(without_name.pkmf().unwrap_err().to_string().contains("pkmf-name"));
-        for (bad, said) in [(group.replace("00002a", "2a"), "six"), (format!("{group}{group}"), "twice")] {
-            let error = read(&format!("{pkmf}{bad}")).groups().unwrap_err().to_string();
-            assert!(error.contains(said) && error.contains("rescue"), "{error}");
-        }
-    }
-
-    #[test]
-    fn identities_and_their_server_are_checked() {
-        let identity = "[[identity]]\nname = \"alice\"\nuri = \"sip:alice@lab\"\n";
-        let kms = "kms = \"127.0.0.1:8445\"\nkms-name = \"KMS.lab\"\n";
-        let config = read(&format!("{kms}{identity}"));
-        assert!(config.wanted().unwrap().is_empty(), "identities alone are enough");
-        assert_eq!(config.identities().unwrap()[0].1.as_str(), "sip:alice@lab");
-        assert_eq!(config.kms().unwrap().0.as_str(), "kms.lab");
-        assert!(read(identity).kms().unwrap_err().to_string().contains("add kms = "));
-        let without_name = read(&format!("kms = \"127.0.0.1:8445\"\n{identity}"));
-        assert!(without_name.kms().unwrap_err().to_string().contains("kms-name"));
-        for (bad, said) in
-            [(identity.replace("sip:", "sip "), "no URI"), (format!("{identity}{identity}"), "twice")]
-        {
-            let error = read(&format!("{kms}{bad}")).identities().unwrap_err().to_string();
-            assert!(error.contains(said) && error.contains("alice"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_usim_is_read_and_is_its_owners() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("alice.usim");
-        let mut config = read("");
-        config.within(folder.path());
-        let good = "imsi = \"001010000000001\"\nmnc-digits = 2\nk = \"465b5ce8b199b49faa5f0a2ee238a6bc\"\n\
-                    opc = \"cd63cb71954a9f4e48a5994e37a02baf\"\n";
-        keystore::write_private(&path, good).unwrap();
-        let usim = config.usim().unwrap();
-        assert_eq!(config.names(&usim).unwrap()[0].as_str(), "bsf.mnc001.mcc001.pub.3gppnetwork.org");
-        assert_eq!(config.pc3(&usim).unwrap().ue.to_string(), "001010000000001");
-        for (from, to, said) in [
-            ("465b5ce8", "465b5c", "k is not"),
-            ("001010000000001", "00101", ""),
-            ("mnc-digits = 2", "mnc-digits = 9", ""),
-            ("opc", "op", "imsi, mnc-digits, k and opc"),
-        ] {
-            std::fs::write(&path, good.replace(from, to)).unwrap();
-            let error = config.usim().err().unwrap().to_string();
-            assert!(error.contains(said) && error.contains("alice.usim"), "{error}");
-            assert!(!error.contains("b199b49f"), "{error}");
-        }
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(config.usim().err().unwrap().to_string().contains("600"));
-    }
-}
+mod tests;

@@ -5,6 +5,9 @@
 //!                            <--answers---                 now and then: is there a new key?
 //!            state of the USIM: into its file at once
 //! ```
+//!
+//! The messages are under the key that was bootstrapped at the start. When it ends, after a day as a rule, the NAF knows it no more:
+//! the keys of the groups go on until their own end, and the UE has to be started again.
 
 use super::{News, Note};
 use crate::config::network_toml::NetworkConfig;

@@ -66,6 +66,27 @@ fn indices_are_judged_apart_and_auts_tells_the_highest() {
     assert_eq!(highest_of(&mut usim, challenge(2, 5, Amf::OPEN)), Sqn::new(9, 4).unwrap());
 }
 
+/// Two protocols with one card: what one has accepted and made durable, the other does not accept again, nor does it forget its own.
+#[test]
+fn what_another_protocol_has_accepted_is_not_accepted_again() {
+    let (mut one, mut other) =
+        (Usim::new(subscriber(), SqnArray::default()), Usim::new(subscriber(), SqnArray::default()));
+    assert!(is_accepted(&mut one, 5, 0));
+    assert!(is_accepted(&mut other, 7, 1));
+    let stored = one.array.clone();
+    other.raise(&stored);
+    assert!(!is_accepted(&mut other, 5, 0));
+    assert!(!is_accepted(&mut other, 7, 1));
+    // While what this one has accepted is being stored, too.
+    other.handle_input(challenge(8, 1, Amf::OPEN)).unwrap();
+    assert!(matches!(other.poll_output(), Some(Output::Store(_))));
+    assert!(is_accepted(&mut one, 9, 0));
+    other.raise(&one.array.clone());
+    other.handle_input(Input::Stored).unwrap();
+    assert!(matches!(other.poll_output(), Some(Output::Answer(Answer::Keys(_)))));
+    assert!(!is_accepted(&mut other, 9, 0) && !is_accepted(&mut other, 8, 1));
+}
+
 #[test]
 fn a_jump_by_more_than_delta_is_out_of_sync() {
     let mut usim = Usim::new(subscriber(), SqnArray::default());

@@ -2,7 +2,9 @@
 
 use crate::config::ConfigError;
 use crate::config::network_toml::Refresh;
-use crate::config::ue_toml::{Given, RadioFacts, UeConfig};
+#[cfg(feature = "services")]
+use crate::config::ue_toml::Given;
+use crate::config::ue_toml::{RadioFacts, UeConfig};
 #[cfg(feature = "services")]
 use crate::network_leg::{NetworkLeg, News, live};
 use crate::report::address_book::AddressBook;
