@@ -319,7 +319,7 @@ mod tests {
         for length in 0..=FRAGMENT_HEADER {
             assert!(matches!(parse(&part[..length]), Err(Error::Truncated { .. })), "{length}");
         }
-        for (at, value) in [(0, 0xe2), (3, 0), (3, 3), (6, 0), (6, 2), (6, 4), (7, 255)] {
+        for (at, value) in [(0, 0xe2), (3, 0), (3, 4), (6, 0), (6, 2), (6, 4), (7, 255)] {
             let mut changed = part.clone();
             changed[at] = value;
             assert!(matches!(parse(&changed), Err(Error::Reserved { .. })), "{at} {value}");
