@@ -13,14 +13,12 @@
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Nonce;
-use sidelink_security::keys::Kd;
 use sidelink_wire::relay_keying::{Answer, Question, User};
 
-use super::cause::Cause;
 use super::key_establishment::{
     AgreedKd, Asks, Credentials, Freshness, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
 };
-use super::relaying::{RelayLink, SERVICE_ALONE, Serves, link_of};
+use super::relaying::{RelayLink, SERVICE_ALONE, Serves, agreed, link_of, refused};
 
 /// Method 8: the KD of a remote UE and its relay from a PRUK.
 #[derive(Debug, Clone, Copy)]
@@ -67,10 +65,6 @@ impl KeyEstablishment for FromPruk {
     }
 }
 
-fn refused(why: impl ToString) -> Refusal {
-    Refusal { cause: Cause::AuthenticationFailure, why: why.to_string() }
-}
-
 fn user_of(link: &RelayLink) -> User<'_> {
     User { kind: link.user.kind, value: &link.user.value }
 }
@@ -104,10 +98,6 @@ impl Steps for RemoteUe {
             | Heard::OutOfStep { .. } => Ok(Step::Wait),
         }
     }
-}
-
-fn agreed(kd: &[u8; 32], lifetime: u32) -> AgreedKd {
-    AgreedKd { lifetime: Some(u64::from(lifetime) * 1000), ..Kd::from(*kd).into() }
 }
 
 /// Whether the relay asked the network once more.

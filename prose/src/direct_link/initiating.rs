@@ -14,6 +14,7 @@ use super::key_establishment::{Heard, Step};
 use super::link::{Common, Message, Next, State};
 use super::local::Local;
 use super::note::Note;
+use super::relaying::out_of_step;
 use super::request::{
     CommandError, METHOD_TURNS, ProvenCommand, Request, user_plane_policy, wire_capabilities,
 };
@@ -314,10 +315,7 @@ impl AwaitingSecurityMode {
             }
             Ok(Step::Ask(question)) => self.ask(link, local, question),
             Ok(Step::OutOfStep { rand, auts }) => {
-                // TS 33.303 §6.7.3.2.1.2
-                let cause = Cause::SynchronisationError;
-                let cause = cause.octet(local.config.profile, CauseOf::SecurityModeReject);
-                let body = Body::SecurityModeReject { cause, rand: Some(rand), auts: Some(auts) };
+                let body = out_of_step(local.config.profile, (rand, auts));
                 link.send_plain(local, body);
             }
             Err(refusal) => {

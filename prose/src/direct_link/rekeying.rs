@@ -14,7 +14,7 @@ use super::key_establishment::{Heard, Refusal, Step};
 use super::link::Common;
 use super::local::Local;
 use super::note::{Note, PduError};
-use super::relaying::RelayLink;
+use super::relaying::{RelayLink, out_of_step};
 use super::request::{
     CommandError, METHOD_TURNS, ProvenCommand, Request, user_plane_policy, wire_capabilities,
 };
@@ -437,10 +437,7 @@ impl Rekeying {
             Ok(Step::Wait | Step::Admit(_)) => return,
             // TS 24.334 §10.4.5.5: the keys of before stay.
             Ok(Step::OutOfStep { rand, auts }) => {
-                let cause =
-                    Cause::SynchronisationError.octet(local.config.profile, CauseOf::SecurityModeReject);
-                let body = Body::SecurityModeReject { cause, rand: Some(rand), auts: Some(auts) };
-                return session.send(link, local, body);
+                return session.send(link, local, out_of_step(local.config.profile, (rand, auts)));
             }
             Ok(Step::Agreed(kd)) => return self.request.agreed(kd),
             Ok(Step::Send(content)) => content,

@@ -1,13 +1,14 @@
 //! Links between a remote UE and a relay: what their requests say besides, and whose methods make their KD. TS 24.334
 //! §10.4.2.2, TS 33.303 §6.7.3.2.1.
 
-use sidelink_security::direct::Nonce;
+use sidelink_security::direct::{Nonce, Profile};
+use sidelink_security::keys::Kd;
 use sidelink_wire::pc5_signalling::{Body, CommunicationRequest};
 
-use super::Cause;
 use super::kd::Identity;
-use super::key_establishment::{KeyEstablishment, Party, Refusal};
+use super::key_establishment::{AgreedKd, KeyEstablishment, Party, Refusal};
 use super::receive::parse;
+use super::{Cause, CauseOf};
 
 /// A link between a remote UE and a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,10 +68,27 @@ impl RelayLink {
 pub(super) fn link_of<'a>(party: &Party<'a>) -> Result<(&'a RelayLink, Nonce), Refusal> {
     let why = "a Relay Service Code is missing".to_owned();
     let refusal = Refusal { cause: Cause::ProtocolError, why };
-    let nonce = match parse(sidelink_security::direct::Profile::Lte, party.request).map(|repr| repr.body) {
+    let nonce = match parse(Profile::Lte, party.request).map(|repr| repr.body) {
         Ok(Body::CommunicationRequest(request)) => request.nonce,
         Ok(Body::RekeyingRequest(request)) => request.nonce,
         _ => return Err(refusal),
     };
     party.relay.map(|link| (link, nonce)).ok_or(refusal)
+}
+
+/// Returns the refusal of a peer that the network does not vouch for.
+pub(super) fn refused(why: impl ToString) -> Refusal {
+    Refusal { cause: Cause::AuthenticationFailure, why: why.to_string() }
+}
+
+/// Returns a KD of the network that lives `lifetime` seconds.
+pub(super) fn agreed(kd: &[u8; 32], lifetime: u32) -> AgreedKd {
+    AgreedKd { lifetime: Some(u64::from(lifetime) * 1000), ..Kd::from(*kd).into() }
+}
+
+/// Returns the message of a remote UE that its USIM is out of step.
+// TS 33.303 §6.7.3.2.1.2
+pub(super) fn out_of_step(profile: Profile, (rand, auts): ([u8; 16], [u8; 14])) -> Body<'static> {
+    let cause = Cause::SynchronisationError.octet(profile, CauseOf::SecurityModeReject);
+    Body::SecurityModeReject { cause, rand: Some(rand), auts: Some(auts) }
 }

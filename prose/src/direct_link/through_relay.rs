@@ -13,14 +13,10 @@
 //! asked is in the relay's question: the network refuses another than that of the user it authenticates.
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::keys::Kd;
 use sidelink_wire::relay_keying::{Answer, MAX_PACKET, Question};
 
-use super::cause::Cause;
-use super::key_establishment::{
-    AgreedKd, Asks, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
-};
-use super::relaying::{Serves, link_of};
+use super::key_establishment::{Asks, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+use super::relaying::{Serves, agreed, link_of, refused};
 
 /// EAP-Request/Identity with identifier 0. RFC 3748 §5.1.
 const IDENTITY_REQUEST: [u8; 5] = [1, 0, 0, 5, 1];
@@ -79,14 +75,6 @@ fn parse(info: &[u8]) -> Option<Option<[u8; 16]>> {
         [] => Some(None),
         cookie => Some(Some(cookie.try_into().ok()?)),
     }
-}
-
-fn refused(why: impl ToString) -> Refusal {
-    Refusal { cause: Cause::AuthenticationFailure, why: why.to_string() }
-}
-
-fn agreed(kd: &[u8; 32], lifetime: u32) -> AgreedKd {
-    AgreedKd { lifetime: Some(u64::from(lifetime) * 1000), ..Kd::from(*kd).into() }
 }
 
 /// Whether the network is being asked about a packet.
