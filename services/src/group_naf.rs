@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 use tokio_openssl::SslStream;
 
 use crate::http::{Limits, Reply, Site, body_of, media_type, plain, refuse};
-use crate::runtime::{Address, GroupNafCommand, now};
-use crate::tls::PskServer;
+use crate::runtime::{Address, GroupNafCommand};
+use crate::tls::{Peer, PskServer};
 
 /// Where new keys are taken that nobody has asked for.
 pub(crate) const PUSHED: &str = "/pushed";
@@ -34,35 +34,25 @@ pub(crate) struct GroupNafSite {
     pub(crate) limits: Limits,
 }
 
-/// Who asks.
-#[derive(Clone)]
-pub(crate) struct Asker {
-    ue: Impi,
-    lasts: Duration,
-}
-
 impl Site for GroupNafSite {
     type Stream = SslStream<TcpStream>;
-    type Peer = Asker;
+    type Peer = Peer;
 
-    async fn admit(&self, stream: TcpStream) -> Option<(Self::Stream, Asker)> {
-        let (stream, peer) = self.tls.accept(stream).await?;
-        // TS 24.109 §5.3.3.4: the key has ended, close_notify tells the UE.
-        let lasts = Duration::from_millis(peer.expires.millis().saturating_sub(now().millis()));
-        Some((stream, Asker { ue: peer.impi, lasts }))
+    async fn admit(&self, stream: TcpStream) -> Option<(Self::Stream, Peer)> {
+        self.tls.accept(stream).await
     }
 
-    fn lasts(&self, peer: &Asker) -> Duration {
-        peer.lasts
+    fn lasts(&self, peer: &Peer) -> Duration {
+        peer.lasts()
     }
 
-    async fn answer(&self, peer: Asker, request: Request<Incoming>) -> Reply {
+    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
         if request.method() != Method::POST {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "a NAF of groups is asked by POST");
         }
         match request.uri().path() {
             "/" => self.message(request).await,
-            PUSHED => self.pushed(peer.ue).await,
+            PUSHED => self.pushed(peer.impi).await,
             _ => plain(StatusCode::NOT_FOUND, format!("a NAF of groups is at / and at {PUSHED}")),
         }
     }

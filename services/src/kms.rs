@@ -18,8 +18,8 @@ use tokio_openssl::SslStream;
 use zeroize::Zeroizing;
 
 use crate::http::{Limits, Reply, Site, body_of, document, media_type, plain, refuse};
-use crate::runtime::{Address, KmsCommand, now};
-use crate::tls::{CertificateServer, PskServer};
+use crate::runtime::{Address, KmsCommand};
+use crate::tls::{CertificateServer, Peer, PskServer};
 
 /// Where requests for tickets go. TS 33.328 Annex A.2.
 const TICKETS: &str = "/keymanagement";
@@ -47,30 +47,20 @@ pub(crate) struct CertifiedKmsSite {
     pub(crate) desk: Desk,
 }
 
-/// Who asks.
-#[derive(Clone)]
-pub(crate) struct Asker {
-    ue: Impi,
-    lasts: Duration,
-}
-
 impl Site for KmsSite {
     type Stream = SslStream<TcpStream>;
-    type Peer = Asker;
+    type Peer = Peer;
 
-    async fn admit(&self, stream: TcpStream) -> Option<(Self::Stream, Asker)> {
-        let (stream, peer) = self.tls.accept(stream).await?;
-        // TS 24.109 §5.3.3.4: the key has ended, close_notify tells the UE.
-        let lasts = Duration::from_millis(peer.expires.millis().saturating_sub(now().millis()));
-        Some((stream, Asker { ue: peer.impi, lasts }))
+    async fn admit(&self, stream: TcpStream) -> Option<(Self::Stream, Peer)> {
+        self.tls.accept(stream).await
     }
 
-    fn lasts(&self, peer: &Asker) -> Duration {
-        peer.lasts
+    fn lasts(&self, peer: &Peer) -> Duration {
+        peer.lasts()
     }
 
-    async fn answer(&self, peer: Asker, request: Request<Incoming>) -> Reply {
-        self.desk.answer(peer.ue, request).await
+    async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {
+        self.desk.answer(peer.impi, request).await
     }
 }
 

@@ -24,7 +24,7 @@ use tokio_openssl::SslStream;
 
 use crate::configuration::Desk;
 use crate::http::{Limits, Reply, Site, body_of, check_target, document, media_type, plain, refuse};
-use crate::runtime::{Address, ProseCommand, now};
+use crate::runtime::{Address, ProseCommand};
 use crate::tls::{Peer, PskServer};
 
 /// As IANA registers the media type of TS 24.334 §11.2.2.
@@ -49,9 +49,8 @@ impl Site for Pc3 {
         self.tls.accept(stream).await
     }
 
-    /// The key has ended: close_notify tells the UE. TS 24.109 §5.3.3.4.
     fn lasts(&self, peer: &Peer) -> Duration {
-        Duration::from_millis(peer.expires.millis().saturating_sub(now().millis()))
+        peer.lasts()
     }
 
     async fn answer(&self, peer: Peer, request: Request<Incoming>) -> Reply {

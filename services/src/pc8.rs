@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 use tokio_openssl::SslStream;
 
 use crate::http::{Limits, Reply, Site, body_of, check_target, document, media_type, plain, refuse};
-use crate::runtime::{Address, PkmfCommand, now};
-use crate::tls::{Peer, PskServer};
+use crate::runtime::{Address, PkmfCommand};
+use crate::tls::PskServer;
 
 /// How long the PKMF may take: longer than it waits for its store.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,10 +43,9 @@ impl Site for Pc8 {
 
     async fn admit(&self, stream: TcpStream) -> Option<(Self::Stream, Asker)> {
         let address = stream.peer_addr().ok()?.ip().to_canonical();
-        let (stream, Peer { impi, expires, .. }) = self.tls.accept(stream).await?;
-        // TS 24.109 §5.3.3.4: the key has ended, close_notify tells the UE.
-        let lasts = Duration::from_millis(expires.millis().saturating_sub(now().millis()));
-        Some((stream, Asker { ue: impi, address, lasts }))
+        let (stream, peer) = self.tls.accept(stream).await?;
+        let lasts = peer.lasts();
+        Some((stream, Asker { ue: peer.impi, address, lasts }))
     }
 
     fn lasts(&self, peer: &Asker) -> Duration {

@@ -21,7 +21,7 @@ use tokio_openssl::SslStream;
 
 use super::suites::TLS_13_SUITES;
 use super::{PREFIX, PskSuite, TLS_13_PROTOCOL, b_tid_of};
-use crate::runtime::Reply;
+use crate::runtime::{Reply, now};
 use crate::status::Counters;
 
 /// How long the BSF may take.
@@ -43,6 +43,13 @@ pub(crate) struct Peer {
     pub(crate) impi: Impi,
     /// Until when its key lives.
     pub(crate) expires: UtcTime,
+}
+
+impl Peer {
+    /// Returns how long its key lives: then close_notify tells the UE. TS 24.109 §5.3.3.4.
+    pub(crate) fn lasts(&self) -> Duration {
+        Duration::from_millis(self.expires.millis().saturating_sub(now().millis()))
+    }
 }
 
 /// A handshake.
