@@ -64,8 +64,8 @@ pub(crate) fn machine(
     let group = Layer2Id::new(GROUP_ID)?;
     let machine: Box<dyn GroupMachine> = match party {
         Party::Manager => Box::new(Restarting::new(case)?),
-        Party::Member(_) => Box::new(Keeping(member(case, party)?)),
-        Party::Spy => Box::new(Silent(member(case, party)?)),
+        Party::Member(_) => Box::new(Without::removals(member(case, party)?)),
+        Party::Spy => Box::new(Without::messages(member(case, party)?)),
         Party::Impostor => Box::new(Shared {
             group,
             handed: Arc::clone(handed),
@@ -106,45 +106,38 @@ fn member(case: &GroupCase<'_>, party: Party) -> anyhow::Result<OwnerGroup> {
     Ok(OwnerGroup::new(Layer2Id::new(GROUP_ID)?, OwnerRole::Member { machine, owner, identity }))
 }
 
-/// A member whose radio keeps every key that it ever had.
-struct Keeping(OwnerGroup);
+/// A member some of whose machine's outputs come to nothing.
+struct Without {
+    machine: OwnerGroup,
+    drops: fn(&GroupOutput) -> bool,
+}
 
-impl GroupMachine for Keeping {
-    fn content(&self) -> Option<Content> {
-        self.0.content()
+impl Without {
+    /// Its radio keeps every key that it ever had.
+    const fn removals(machine: OwnerGroup) -> Self {
+        Self { machine, drops: |output| matches!(output, GroupOutput::Remove { .. }) }
     }
 
-    fn handle_input(&mut self, input: GroupInput<'_>) {
-        self.0.handle_input(input);
-    }
-
-    fn poll_output(&mut self) -> GroupOutput {
-        loop {
-            match self.0.poll_output() {
-                GroupOutput::Remove { .. } => {}
-                output => return output,
-            }
-        }
+    /// Its messages do not go out.
+    const fn messages(machine: OwnerGroup) -> Self {
+        Self { machine, drops: |output| matches!(output, GroupOutput::Message(_)) }
     }
 }
 
-/// A machine whose messages do not go out.
-struct Silent(OwnerGroup);
-
-impl GroupMachine for Silent {
+impl GroupMachine for Without {
     fn content(&self) -> Option<Content> {
-        self.0.content()
+        self.machine.content()
     }
 
     fn handle_input(&mut self, input: GroupInput<'_>) {
-        self.0.handle_input(input);
+        self.machine.handle_input(input);
     }
 
     fn poll_output(&mut self) -> GroupOutput {
         loop {
-            match self.0.poll_output() {
-                GroupOutput::Message(_) => {}
-                output => return output,
+            let output = self.machine.poll_output();
+            if !(self.drops)(&output) {
+                return output;
             }
         }
     }
