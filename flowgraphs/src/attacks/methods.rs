@@ -113,7 +113,7 @@ impl Steps for InClearEnd {
     }
 }
 
-/// Who answers in the place of UE_2 without keys: it leaves the I_MESSAGE of UE_2 out, and commands under a KD of its own.
+/// A radio that answers in the place of UE_2 without keys: it leaves the I_MESSAGE of UE_2 out, and commands under a KD of its own.
 /// T4.3-8.
 #[derive(Debug)]
 pub(crate) struct Omitting;

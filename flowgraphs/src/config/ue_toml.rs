@@ -271,7 +271,7 @@ pub struct RadioFacts {
     pub draws: Draws,
 }
 
-/// What a UE is given that is in no file.
+/// Material of a UE that is in no file.
 #[derive(Default)]
 pub(crate) struct Given {
     /// A certificate for groups with an owner.

@@ -94,7 +94,7 @@ fn every_member_gets_the_key_of_a_naf_and_the_one_removed_does_not() {
     }
 }
 
-/// Whoever comes when three rounds of invitations are over is invited again.
+/// A member that comes after three rounds of invitations is invited again.
 #[test]
 fn who_comes_late_to_a_naf_gets_the_key() {
     let pool = question::pool(40, 5, 0.01);

@@ -201,7 +201,7 @@ impl GroupCosts {
             true => &run.members[..run.members.len() - 1],
             false => &run.members[..],
         };
-        // Whoever starts again counts its messages again.
+        // A UE that starts again counts its messages anew.
         let life = |t: u64| case.scenario.mishap == Some(Mishap::Crash) && t >= run.timeline.down().end;
         let twice = inside.iter().any(|entries| {
             let mut seen = BTreeSet::new();
@@ -327,7 +327,7 @@ pub(crate) fn asked(entries: &Entries) -> u64 {
     count(entries, [0, u64::MAX], &Sort::Asked) as u64
 }
 
-/// What the first phase is.
+/// Returns the name of the first phase.
 const fn first_phase(solution: Solution) -> &'static str {
     match solution {
         Solution::Identity | Solution::AdHoc => "distribution",
@@ -488,11 +488,11 @@ fn thief(run: &Run) -> Thief {
     }
 }
 
-/// What members refused, and an owner, and why.
+/// Refusals of members and of an owner, with their reasons.
 fn refused(case: &GroupCase<'_>, run: &Run) -> BTreeMap<String, u64> {
     let mut refused = BTreeMap::new();
     let owner = (case.scenario.solution == Solution::Owner).then_some(&run.manager);
-    // What the network refuses an attacker counts as well.
+    // Refusals by the network count as well.
     let attacker = run.other.iter().filter(|_| run.network.is_some() && !run.has_thief);
     for (_, entry) in run.members.iter().chain(owner).chain(attacker).flatten() {
         let why = match entry {
