@@ -86,7 +86,7 @@ pub use ip::{Ip, IpConfig};
 pub use jobs::{GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
 pub use latency_stats::{LatencyStats, Stage};
 pub use link_status::LinkStatus;
-pub use links::{KeyNetwork, LinkAction, Links, NetworkAnswer, Peer};
+pub use links::{KeyNetwork, LinkAction, LinkStanding, Links, NetworkAnswer, Part, Peer};
 pub use planner::{
     Communication, CommunicationSettings, Discovery, DiscoverySettings, Mode4Communication, Mode4Settings,
     Planner,

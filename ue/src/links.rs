@@ -6,8 +6,9 @@ use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Admission, Config, Error, Event, FromNetwork, FromTicket, Identity, IdentityBased, IdentityKeys, Input,
-    KdRecord, KeyEstablishment, LinkId, LinkManager, Output, Rules, Sdes, State, Ticket, TicketAccess,
+    Admission, Config, Error, Event, FromNetwork, FromPruk, FromTicket, Identity, IdentityBased,
+    IdentityKeys, Input, KdRecord, KeyEstablishment, LinkId, LinkManager, Output, RelayLink, Rules, Sdes,
+    State, ThroughRelay, Ticket, TicketAccess,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::CounterStore;
@@ -23,12 +24,30 @@ use zeroize::Zeroizing;
 
 /// The way from the links of a UE to its network, where KDs come from one.
 pub trait KeyNetwork: Send {
-    /// Takes a question of a link: one of [`sidelink_wire::direct_keying`] or [`sidelink_wire::sdes`], or a request of
-    /// MIKEY-TICKET. It must not block.
+    /// Takes a question of a link: one of [`sidelink_wire::direct_keying`], [`sidelink_wire::sdes`] or
+    /// [`sidelink_wire::relay_keying`], or a request of MIKEY-TICKET. It must not block.
     fn ask(&mut self, now: UtcTime, ticket: Ticket, question: &[u8]);
 
     /// Returns an answer that has come. A question without one is given up by the link's timers.
     fn poll(&mut self, now: UtcTime) -> Option<NetworkAnswer>;
+
+    /// Returns what this UE calls itself towards a relay of this service (TS 33.303 §6.7.3.2.1.1 step 3); `None` where there
+    /// is no name that may be shown yet.
+    fn name_for_relay(&mut self, _now: UtcTime, _service: [u8; 3]) -> Option<Identity> {
+        None
+    }
+
+    /// Learns that a link with `peer` came up, or that it ended or came to nothing.
+    fn link_changed(&mut self, _now: UtcTime, _peer: Layer2Id, _standing: LinkStanding) {}
+}
+
+/// Whether there is a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkStanding {
+    /// It is up: the peer has proven that it has the KD.
+    Up,
+    /// It is over, or did not come up.
+    Ended,
 }
 
 /// The answer of a network.
@@ -100,6 +119,23 @@ pub struct Peer {
     pub rekey: Option<u64>,
     /// Whether re-keying makes a new KD as well.
     pub reauthenticate: bool,
+    /// What it is to this UE.
+    pub part: Part,
+}
+
+/// What a peer is to this UE.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// Another UE.
+    #[default]
+    Peer,
+    /// A relay, whose remote UE this one is.
+    Relay {
+        /// Relay Service Code.
+        service: [u8; 3],
+        /// What this UE calls itself; where it is none, the network's end says it ([`KeyNetwork::name_for_relay`]).
+        user: Option<Identity>,
+    },
 }
 
 /// The configured requests of one peer.
@@ -112,7 +148,28 @@ struct Plan {
     waits: bool,
     rekey: Option<u64>,
     reauthenticate: bool,
+    part: Part,
     last_rekey: u64,
+}
+
+impl Plan {
+    /// Returns the request for its link.
+    ///
+    /// # Errors
+    /// There is no name yet under which a relay may be asked.
+    fn connection(
+        &self,
+        now: UtcTime,
+        network: Option<&mut (dyn KeyNetwork + 'static)>,
+    ) -> Result<Input<'static>, Error> {
+        let (peer, identity) = (self.peer, self.identity.clone());
+        let Part::Relay { service, user } = &self.part else {
+            return Ok(Input::Connect { now, peer, identity });
+        };
+        let user = user.clone().or_else(|| network?.name_for_relay(now, *service));
+        let relay = RelayLink { service: *service, user: user.ok_or(Error::NoKey)? };
+        Ok(Input::ConnectToRelay { now, peer, identity, relay })
+    }
 }
 
 impl Links {
@@ -145,7 +202,7 @@ impl Links {
             spent: Duration::ZERO,
         };
         for peer in peers {
-            let Peer { id, identity, kd, connect, rekey, reauthenticate } = peer;
+            let Peer { id, identity, kd, connect, rekey, reauthenticate, part } = peer;
             if let Some((kd_id, kd)) = kd {
                 links.manager.add_kd(KdRecord::pre_shared(kd_id, kd, identity.clone()));
             }
@@ -157,6 +214,7 @@ impl Links {
                 waits: false,
                 rekey,
                 reauthenticate,
+                part,
                 last_rekey: 0,
             });
         }
@@ -203,6 +261,18 @@ impl Links {
     /// Lets the signalling of networks carry keys in crypto attributes where none is shared (method 6).
     pub fn establish_by_sdes(&mut self, network: Box<dyn KeyNetwork>) {
         self.manager.establish_by(Box::new(Sdes));
+        self.ask_over(network);
+    }
+
+    /// Makes the KDs between remote UE and relay from PRUKs (method 8).
+    pub fn establish_from_pruk(&mut self, network: Box<dyn KeyNetwork>) {
+        self.manager.establish_by(Box::new(FromPruk));
+        self.ask_over(network);
+    }
+
+    /// Lets the network authenticate remote UEs through their relay by EAP (method 7).
+    pub fn establish_through_relay(&mut self, network: Box<dyn KeyNetwork>) {
+        self.manager.establish_by(Box::new(ThroughRelay));
         self.ask_over(network);
     }
 
@@ -261,7 +331,7 @@ impl Links {
         let link = self.up.iter().find(|(_, known)| *known == plan.peer).map(|(link, _)| *link);
         let up = || link.ok_or_else(|| Refused::NotUp(peer.to_owned()));
         let input = match action {
-            LinkAction::Connect => Input::Connect { now, peer: plan.peer, identity: plan.identity.clone() },
+            LinkAction::Connect => plan.connection(now, self.network.as_deref_mut())?,
             LinkAction::Rekey => Input::Rekey { now, link: up()?, reauthenticate: false },
             LinkAction::Reauthenticate => Input::Rekey { now, link: up()?, reauthenticate: true },
             LinkAction::Release => Input::Release { now, link: up()? },
@@ -295,9 +365,11 @@ impl Links {
 
     /// Sets up the link of a plan. Where a network brings the key and has not yet, the link waits for it.
     fn connect_as_planned(&mut self, index: usize, now: UtcTime, refused: &mut dyn FnMut(Error)) {
-        let Plan { peer, ref identity, waits, .. } = self.plans[index];
-        let input = Input::Connect { now, peer, identity: identity.clone() };
-        let result = self.handle_input(input);
+        let waits = self.plans[index].waits;
+        let result = match self.plans[index].connection(now, self.network.as_deref_mut()) {
+            Ok(input) => self.handle_input(input),
+            Err(error) => Err(error),
+        };
         let plan = &mut self.plans[index];
         plan.waits = result == Err(Error::NoKey) && self.network.is_some();
         if !plan.waits {
@@ -375,9 +447,11 @@ impl Links {
                     State::Up { .. } => {
                         self.up.push((*link, *peer));
                         self.report_up(*link, *peer);
+                        self.tell_network(*peer, LinkStanding::Up);
                     }
                     State::Closed { .. } => {
                         self.up.retain(|(known, _)| known != link);
+                        self.tell_network(*peer, LinkStanding::Ended);
                         // Another link with this peer may have taken its place.
                         if !self.is_up(*peer) {
                             self.changes.push(LinkChange::Down { peer: *peer });
@@ -389,6 +463,12 @@ impl Links {
             self.board.note(self.now, event);
         }
         output
+    }
+
+    fn tell_network(&mut self, peer: Layer2Id, standing: LinkStanding) {
+        if let Some(network) = &mut self.network {
+            network.link_changed(self.now, peer, standing);
+        }
     }
 
     /// Returns the time that the inputs took since the last call, by the clock of the system.

@@ -6,7 +6,7 @@ use sidelink_prose::direct_link::Identity;
 use sidelink_security::direct::KdId;
 use sidelink_security::keys::Kd;
 use sidelink_store::{Hex, Secret};
-use sidelink_ue::Peer;
+use sidelink_ue::{Part, Peer};
 use sidelink_wire::ids::Layer2Id;
 
 /// `[[link]]`: a peer that a UE may have a link with.
@@ -35,6 +35,30 @@ pub struct LinkConfig {
     /// Least time in milliseconds between two re-keyings that the peer requests.
     #[serde(default)]
     pub rekey_interval: Option<u64>,
+    /// The peer is a relay, and this UE its remote UE.
+    #[serde(default)]
+    pub relay: Option<RelayConfig>,
+}
+
+/// `relay = { service = "000001" }`: what a remote UE asks its relay for.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RelayConfig {
+    /// Relay Service Code, six hexadecimal digits.
+    pub service: Hex,
+    /// What this UE calls itself; without it by its PRUK ID, or by its IMSI.
+    #[serde(default)]
+    pub user: Option<String>,
+}
+
+impl RelayConfig {
+    fn part(&self, place: &str) -> Result<Part, ConfigError> {
+        let service = self.service.0.as_slice().try_into().map_err(|_| {
+            let what = format!("relay service has {} octets", self.service.0.len());
+            ConfigError::new(what, place, "a Relay Service Code has six hexadecimal digits")
+        })?;
+        Ok(Part::Relay { service, user: self.user.as_deref().map(Identity::user) })
+    }
 }
 
 fn one() -> u32 {
@@ -66,6 +90,7 @@ impl LinkConfig {
             connect: self.connect,
             rekey: self.rekey,
             reauthenticate: self.reauthenticate,
+            part: self.relay.as_ref().map_or(Ok(Part::Peer), |relay| relay.part(&place))?,
         })
     }
 }

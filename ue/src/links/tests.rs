@@ -24,6 +24,7 @@ fn links() -> (Links, Memory) {
         connect: Some(5),
         rekey: None,
         reauthenticate: false,
+        part: Part::Peer,
     };
     let mut disk = Memory::default();
     let config = Config::new(id(1), Identity::user("alice"), 40);

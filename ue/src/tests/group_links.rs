@@ -3,7 +3,7 @@
 use super::super::carriage::Carriage;
 use super::super::group_keys::{GroupAction, GroupInput, GroupMachine, GroupMessage, GroupOutput};
 use super::super::jobs::{NoStore, Threaded};
-use super::super::links::{Links, Peer};
+use super::super::links::{Links, Part, Peer};
 use super::super::stack::{Names, Stack};
 use super::super::{Event, Warning};
 use sidelink_mac::engine::{self, Bearer, Config, Engine};
@@ -139,6 +139,7 @@ impl Pair {
                 connect: None,
                 rekey: None,
                 reauthenticate: false,
+                part: Part::Peer,
             };
             stack.with_links(
                 Links::open(rules, vec![peer], &[index as u8; 32], &mut NoStore::default()).unwrap(),

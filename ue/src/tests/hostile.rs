@@ -3,7 +3,7 @@
 use super::super::jobs::{NoStore, Threaded};
 
 use super::super::link_bearers;
-use super::super::links::{Links, Peer};
+use super::super::links::{Links, Part, Peer};
 use super::super::stack::{Names, Stack};
 use sidelink_mac::engine::{Bearer, Config, Engine, Input, Output};
 use sidelink_mac::mux::Address;
@@ -29,6 +29,7 @@ fn john() -> Stack {
         connect: None,
         rekey: None,
         reauthenticate: false,
+        part: Part::Peer,
     };
     let mut store = NoStore::default();
     let links =

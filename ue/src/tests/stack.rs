@@ -3,7 +3,7 @@
 
 use super::super::event::Event;
 use super::super::jobs::{Immediate, NoStore};
-use super::super::links::{Links, Peer};
+use super::super::links::{Links, Part, Peer};
 use super::super::stack::{Names, Stack};
 use sidelink_mac::engine::{Config, Engine};
 use sidelink_mac::mux::Address;
@@ -33,6 +33,7 @@ fn john(jobs: Immediate<NoStore>) -> Stack<Immediate<NoStore>> {
         connect: Some(CONNECT),
         rekey: None,
         reauthenticate: false,
+        part: Part::Peer,
     };
     let rules = direct_link::Config::new(JOHN, Identity::user("john"), 40);
     let links = Links::open(rules, vec![mary], &[1; 32], &mut NoStore::default()).unwrap();
