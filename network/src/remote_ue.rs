@@ -29,7 +29,6 @@ pub use io::{Failure, Held, ImsiPolicy, Input, LinkId, Output, Proof, Slots, Tic
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sidelink_security::counter::UtcTime;
-use sidelink_security::kdf::lte;
 use sidelink_security::keys::Pruk;
 
 use crate::gba_push::ue::{self as push, Association, PushUe};
@@ -37,6 +36,7 @@ use crate::identity::{Fqdn, Impi};
 use crate::pc3::Imsi;
 use crate::pc8::{Code, PrukId};
 use crate::pkmf::{UA_PROTOCOL, pruk_id};
+use crate::relay_kd::Derivation;
 use crate::usim::Usim;
 
 /// Links at once, and changes of the slots that wait, at most.
@@ -53,6 +53,8 @@ pub struct Config {
     pub pkmf: Fqdn,
     /// When the IMSI is shown.
     pub policy: ImsiPolicy,
+    /// How a KD is derived.
+    pub derivation: Derivation,
 }
 
 /// A link.
@@ -247,7 +249,7 @@ impl RemoteUe {
     fn key(&mut self, link: LinkId, id: PrukId, freshness: &[u8; 16]) -> Result<(), Failure> {
         let held = self.slots.get(id).ok_or(Failure::NoKey)?;
         let state = self.links.get_mut(&link).ok_or(Failure::Unexpected)?;
-        let kd = lte::relay_kd(&held.pruk, &state.service.0, &state.nonce_1, freshness);
+        let kd = self.config.derivation.kd(&held.pruk, &state.service.0, &state.nonce_1, freshness);
         (state.id, state.keyed) = (Some(id), true);
         self.outbox.push_back(Output::Kd { link, kd, pruk: id });
         Ok(())

@@ -2,6 +2,7 @@
 
 pub mod compare;
 mod compare_groups;
+mod compare_relays;
 mod groups;
 mod relays;
 

@@ -64,6 +64,7 @@ fn remote(policy: ImsiPolicy, slots: Slots) -> (RemoteKeys<Disk>, Disk) {
         imsi: Imsi::new(Plmn::new("001", "01").unwrap(), "0000000001").unwrap(),
         pkmf: Fqdn::new("pkmf.example.org").unwrap(),
         policy,
+        derivation: Default::default(),
     };
     let settings = RemoteSettings { config, mnc: Default::default(), kd_lifetime: 60 };
     let usim = Usim::new(Subscriber::with_opc([1; 16], [2; 16]), SqnArray::default());

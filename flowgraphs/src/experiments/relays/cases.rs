@@ -80,13 +80,68 @@ pub(crate) struct RelayAttack {
 pub(crate) enum By {
     /// The way from the relay to the network is cut.
     Cut,
+    /// A5: a relay with a way to the PKMF, which does not know it as one.
+    Unauthorised,
+    /// A6: the remote UE is stolen, and the operator revokes its PRUKs between two links.
+    Revoked,
+    /// Nobody: the remote UE has no PRUK, and shows its IMSI to nobody.
+    Nameless,
+    /// A5: the first relay gives what it was granted to a radio that takes the place of the second.
+    Mixup,
+    /// A0: listens.
+    Listen,
+    /// A1 in the place of the relay: refuses every request.
+    Refuse,
+    /// A1: answers requests with commands whose GPI is garbage.
+    Garbage,
+    /// A2: answers requests with commands whose GPI the remote UE has used.
+    OldGpi,
+    /// A1: sends requests to the relay.
+    Flood(Names),
+    /// A3: keeps back the first DIRECT_COMMUNICATION_ACCEPT.
+    Jam,
+}
+
+/// The names in a flood of requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// PRUK IDs that nobody has.
+    Random,
+    /// The IMSI of the remote UE.
+    Victim,
+}
+
+/// Which links must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Linked {
+    /// Those with every relay.
+    All,
+    /// Those with the first relay, and no other.
+    First,
+    /// None.
+    None,
 }
 
 impl By {
     /// The capability of the proposals' digest.
     pub(crate) const fn adversary(self) -> &'static str {
         match self {
-            Self::Cut => "nobody",
+            Self::Cut | Self::Nameless => "nobody",
+            Self::Listen => "A0",
+            Self::Refuse | Self::Garbage | Self::Flood(_) => "A1",
+            Self::OldGpi => "A2",
+            Self::Jam => "A3",
+            Self::Unauthorised | Self::Mixup => "A5",
+            Self::Revoked => "A6",
+        }
+    }
+
+    /// Returns which links must be while it lasts.
+    pub(crate) const fn linked(self) -> Linked {
+        match self {
+            Self::Cut | Self::Unauthorised | Self::Nameless | Self::Refuse => Linked::None,
+            Self::Revoked | Self::Mixup => Linked::First,
+            Self::Listen | Self::Garbage | Self::OldGpi | Self::Flood(_) | Self::Jam => Linked::All,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a run cost, on each hop and at each reference point, and what came of it.
 
 use super::attackers::GAIN;
-use super::cases::{Rekeys, RelayCase};
+use super::cases::{Linked, Rekeys, RelayCase};
 use super::hops::about;
 use super::parties::Party;
 use super::predicted::Predicted;
@@ -100,7 +100,7 @@ impl RelayCosts {
             counts_repeated: counts_repeated(&run.entries),
             adversary: case.scenario.attack.map(|attack| attack.by.adversary().to_owned()),
             attacks: run.attacks,
-            findings: run.findings.clone(),
+            findings: findings(run),
             said: said(run),
             outcome: String::new(),
             failure: None,
@@ -124,9 +124,11 @@ impl RelayCosts {
     fn judge(&self) -> String {
         match (self.gained(), self.linked()) {
             (Some((what, count)), _) => format!("{what}: {count}"),
-            (None, true) if self.adversary.is_some() => "stopped".to_owned(),
-            (None, true) => "linked".to_owned(),
-            (None, false) => "no link".to_owned(),
+            (None, linked) => {
+                let what = if self.adversary.is_some() { "stopped" } else { "done" };
+                let links = self.hops.iter().filter(|hop| hop.linked()).count();
+                format!("{what}; {}", if linked { "every link".to_owned() } else { format!("{links} links") })
+            }
         }
     }
 
@@ -140,12 +142,19 @@ impl RelayCosts {
             return Some(failure.clone());
         }
         let gained = self.gained().is_some();
+        let wanted = case.scenario.attack.map_or(Linked::All, |attack| attack.by.linked());
+        let first = Party::Relay(0).name();
+        let is_wanted = |hop: &HopCosts| match wanted {
+            Linked::All => true,
+            Linked::First => hop.relay == first,
+            Linked::None => false,
+        };
         let why = match case.scenario.attack.map(|attack| attack.expect) {
-            None | Some(Expect::Stopped) if !self.linked() => "there is no link",
-            Some(Expect::Stopped | Expect::Denied) if gained => "the attack was not stopped",
-            Some(Expect::Denied) if self.hops.iter().any(HopCosts::linked) => {
+            _ if self.hops.iter().any(|hop| is_wanted(hop) && !hop.linked()) => "there is no link",
+            _ if self.hops.iter().any(|hop| !is_wanted(hop) && hop.linked()) => {
                 "there is a link, which nothing here is known to allow"
             }
+            Some(Expect::Stopped | Expect::Denied) if gained => "the attack was not stopped",
             Some(Expect::Passes) if !gained => "the attack was stopped, which nothing here is known to do",
             None if !self.rekeyed(case.scenario.rekeys) => "no re-keying came about",
             _ => return None,
@@ -266,6 +275,16 @@ fn counts_repeated(entries: &BTreeMap<Party, Entries>) -> usize {
         }
     }
     repeated
+}
+
+/// What was seen, with the links of a radio that takes the place of a relay.
+fn findings(run: &Run) -> BTreeMap<String, u64> {
+    let mut found = run.findings.clone();
+    if let Some(entries) = run.entries.get(&Party::Impostor) {
+        let up = entries.iter().filter(|(_, entry)| matches!(state(entry), Some(State::Up { .. })));
+        found.insert(format!("{GAIN}links with a radio in the place of a relay"), up.count() as u64);
+    }
+    found
 }
 
 /// What links said of what they refused.

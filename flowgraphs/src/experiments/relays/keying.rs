@@ -1,6 +1,7 @@
 //! Where the KDs between remote UEs and relays come from. A method of keying gives each party what its links need, counts what
 //! the network took, and says what came of attacks there.
 
+use super::attackers::Loot;
 use super::cases::{Keying, RelayCase};
 use super::parties::Party;
 use super::pruk;
@@ -26,6 +27,11 @@ pub(crate) trait KeyingNetwork {
 
     /// Returns authentication vectors that the HSS made.
     fn vectors(&self) -> u64;
+
+    /// Returns what attackers of this network come by.
+    fn loot(&self) -> Loot {
+        Loot::default()
+    }
 
     /// Returns what was seen there, in words, and how often.
     fn findings(&self) -> BTreeMap<String, u64>;

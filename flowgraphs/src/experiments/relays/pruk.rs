@@ -2,22 +2,28 @@
 //!
 //! ```text
 //! network.rs  the functions of the network, and the ways between them
+//! mixup.rs    a relay that gives away what it was granted
 //! ports.rs    what stands behind the adapters of `relay_keys` here
 //! ```
 
+mod mixup;
 mod network;
 mod ports;
 
+use super::attackers::{GAIN, Loot};
 use super::cases::{By, RelayCase};
 use super::keying::KeyingNetwork;
 use super::parties::Party;
 use super::predicted::Turns;
 use crate::experiments::metrics::NetworkSpent;
+use crate::relay_keys::identity;
 use crate::relay_keys::relay::{RelayKeys, RelaySettings};
 use crate::relay_keys::remote::{RemoteKeys, RemoteSettings};
+use mixup::{Granted, Telling, Told};
 use network::{Network, Shared, imsi, subscriber};
 use ports::{RelayWay, RemoteDisk};
-use sidelink_network::remote_ue::{Config, ImsiPolicy};
+use sidelink_network::relay_kd::Derivation;
+use sidelink_network::remote_ue::{Config, ImsiPolicy, User};
 use sidelink_network::usim::Usim;
 use sidelink_ue::Ue;
 use std::collections::BTreeMap;
@@ -31,6 +37,8 @@ pub(crate) struct PrukSettings {
     pub(crate) policy: ImsiPolicy,
     /// Their USIMs.
     pub(crate) card: Card,
+    /// How KDs are derived, at both ends.
+    pub(crate) derivation: Derivation,
 }
 
 /// Whether a remote UE has a PRUK.
@@ -53,8 +61,12 @@ pub(crate) enum Card {
 
 impl PrukSettings {
     /// A PRUK that was fetched before.
-    pub(crate) const CACHED: Self =
-        Self { pruk: Held::Cached, policy: ImsiPolicy::WhenProven, card: Card::InStep };
+    pub(crate) const CACHED: Self = Self {
+        pruk: Held::Cached,
+        policy: ImsiPolicy::WhenProven,
+        card: Card::InStep,
+        derivation: Derivation::Text,
+    };
 
     /// Returns what a set-up should take.
     pub(crate) const fn turns(self) -> Turns {
@@ -76,6 +88,8 @@ pub(crate) struct PrukNetwork {
     settings: PrukSettings,
     by: Option<By>,
     shared: Shared,
+    /// What a relay gives away.
+    granted: Granted,
 }
 
 /// Opens the network of a case.
@@ -88,7 +102,10 @@ pub(crate) fn open(case: &RelayCase<'_>, settings: PrukSettings) -> anyhow::Resu
         (0..case.remotes).try_for_each(|number| network.provision(number))?;
     }
     let by = case.scenario.attack.map(|attack| attack.by);
-    Ok(PrukNetwork { settings, by, shared: Shared::new(network) })
+    if by == Some(By::OldGpi) {
+        network.use_gpi(0)?;
+    }
+    Ok(PrukNetwork { settings, by, shared: Shared::new(network), granted: Granted::default() })
 }
 
 impl KeyingNetwork for PrukNetwork {
@@ -101,6 +118,7 @@ impl KeyingNetwork for PrukNetwork {
                     imsi: imsi(number)?,
                     pkmf: network::pkmf_name()?,
                     policy: self.settings.policy,
+                    derivation: self.settings.derivation,
                 };
                 let settings = RemoteSettings { config, mnc: Default::default(), kd_lifetime: KD_LIFETIME };
                 let (slots, array) = self.shared.open().durable(number);
@@ -108,12 +126,17 @@ impl KeyingNetwork for PrukNetwork {
                 let port = RemoteDisk::new(self.shared.clone(), number);
                 links.establish_from_pruk(Box::new(RemoteKeys::new(settings, usim, slots, port)));
             }
+            Party::Relay(0) if self.by == Some(By::Mixup) => {
+                let port = RelayWay::new(self.shared.clone(), 0, ports::Reach::There);
+                let keys = RelayKeys::new(RelaySettings::default(), port);
+                links.establish_from_pruk(Box::new(Telling { keys, granted: self.granted.clone() }));
+            }
             Party::Relay(number) => {
                 let reach = if self.by == Some(By::Cut) { ports::Reach::Away } else { ports::Reach::There };
                 let port = RelayWay::new(self.shared.clone(), number, reach);
                 links.establish_from_pruk(Box::new(RelayKeys::new(RelaySettings::default(), port)));
             }
-            Party::Impostor => anyhow::bail!("an impostor has no network"),
+            Party::Impostor => links.establish_from_pruk(Box::new(Told::new(self.granted.clone()))),
         }
         Ok(())
     }
@@ -126,7 +149,22 @@ impl KeyingNetwork for PrukNetwork {
         self.shared.open().vectors()
     }
 
+    fn loot(&self) -> Loot {
+        let victim = imsi(0).map(|imsi| identity(&User::Imsi(imsi)).value);
+        Loot { gpi: self.shared.open().used_gpi(), victim: victim.unwrap_or_default() }
+    }
+
     fn findings(&self) -> BTreeMap<String, u64> {
-        self.shared.open().findings()
+        let network = self.shared.open();
+        let mut found = network.findings();
+        let gain = match self.by {
+            Some(By::Garbage | By::OldGpi) => {
+                Some(("changes of PRUKs and USIM by a forged command", network.writes()))
+            }
+            Some(By::Flood(_)) => Some(("vectors that a flood cost the HSS", network.vectors())),
+            _ => None,
+        };
+        found.extend(gain.map(|(what, count)| (format!("{GAIN}{what}"), count)));
+        found
     }
 }

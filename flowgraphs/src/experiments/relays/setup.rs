@@ -1,6 +1,7 @@
 //! Plays a case: its parties and its attacker on one air, in lock-step.
 
-use super::cases::RelayCase;
+use super::attackers::{Attacking, has_radio};
+use super::cases::{By, RelayCase};
 use super::costs::Run;
 use super::keying::{KeyingNetwork, network_of};
 use super::parties::{Party, config};
@@ -9,7 +10,7 @@ use crate::config::ue_toml::{Draws, RadioFacts};
 use crate::experiments::log::{Entries, Log};
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
-use sidelink_radio::{Anchor, Radio};
+use sidelink_radio::{Anchor, Radio, RadioError};
 use sidelink_store::Keys;
 use sidelink_ue::{Application, NoStore, Participant, Running, ThreadOptions, Ue};
 use std::collections::BTreeMap;
@@ -38,32 +39,43 @@ struct Player {
 /// A configuration, or the air.
 pub(crate) fn play(case: &RelayCase<'_>) -> anyhow::Result<Run> {
     let parties = parties(case);
-    let air = open_air(case, parties.len())?;
+    let by = case.scenario.attack.map(|attack| attack.by).filter(|by| has_radio(*by));
+    let air = open_air(case, parties.len() + usize::from(by.is_some()))?;
     let network = network_of(case)?;
     let end = Timeline::of(case).end;
     // The air begins when all are there.
     let ports: Vec<_> = parties.iter().map(|party| air.attach(port(*party))).collect::<Result<_, _>>()?;
+    let attacking = by.map(|by| Ok::<_, RadioError>((by, air.attach(PortConfig::named("mallory"))?)));
+    let attacking = attacking.transpose()?;
     let mut players = Vec::new();
     for (party, radio) in parties.into_iter().zip(ports) {
         players.push(begin(case, network.as_ref(), party, radio, end)?);
     }
+    let attacking = attacking.map(|(by, radio)| {
+        Ok::<_, anyhow::Error>((by, Attacking::begin(case, by, &network.loot(), radio, end)?))
+    });
+    let attacking = attacking.transpose()?;
     let mut entries: BTreeMap<Party, Entries> = BTreeMap::new();
     for Player { party, running, log } in players {
         ended(running)?;
         entries.insert(party, log.take());
     }
-    Ok(Run {
-        entries,
-        network: network.spent(),
-        vectors: network.vectors(),
-        attacks: 0,
-        findings: network.findings(),
-    })
+    let (attacks, mut findings) =
+        attacking.map_or(Ok(Default::default()), |(by, attacking)| attacking.end(by))?;
+    findings.extend(network.findings());
+    Ok(Run { entries, network: network.spent(), vectors: network.vectors(), attacks, findings })
 }
 
 fn parties(case: &RelayCase<'_>) -> Vec<Party> {
-    let relays = (0..case.scenario.relays).map(Party::Relay);
-    relays.chain((0..case.remotes).map(Party::Remote)).collect()
+    let by = case.scenario.attack.map(|attack| attack.by);
+    let mut parties: Vec<_> = match by {
+        // Whoever attacks is in the place of the relay.
+        Some(By::Refuse) => Vec::new(),
+        Some(By::Mixup) => vec![Party::Relay(0), Party::Impostor],
+        _ => (0..case.scenario.relays).map(Party::Relay).collect(),
+    };
+    parties.extend((0..case.remotes).map(Party::Remote));
+    parties
 }
 
 /// The air of a case, which begins once `ports` radios are there.

@@ -9,25 +9,28 @@
 //! would have taken its time. PC8 is counted without HTTP and TLS, which stand before; Zpn and Zh without octets, since
 //! their coding is not these machines'.
 
-use super::super::cases::{CORE_RTT, RelayCase};
+use super::super::cases::{By, CORE_RTT, RelayCase};
 use super::super::parties::SERVICE;
 use super::super::setup::START;
+use super::super::timeline::Timeline;
 use super::{Card, PrukSettings};
 use crate::experiments::metrics::NetworkSpent;
 use crate::relay_keys::relay::Reply;
 use crate::relay_keys::remote::Record;
 use core::net::{IpAddr, Ipv4Addr};
 use sidelink_network::aka::{ARRAY, Quintet, Rand};
+use sidelink_network::gba_push::Place;
 use sidelink_network::gba_push::bsf::{self as push, PushBsf};
+use sidelink_network::gba_push::ue::{self as push_ue, PushUe};
 use sidelink_network::hss::{self, Hss, Node, Purpose, Subject, Vector};
-use sidelink_network::identity::{self, Fqdn, Impi};
+use sidelink_network::identity::{self, Fqdn, Impi, NafId};
 use sidelink_network::limit::RateLimit;
 use sidelink_network::pc3::{Imsi, MaxOffset, Plmn};
-use sidelink_network::pc8::{self, Code, OtherId};
+use sidelink_network::pc8::{self, Code, OtherId, PrukId};
 use sidelink_network::pkmf::{self, Pkmf, Remote, Response, Told};
 use sidelink_network::pkmf_client::{self as client, PkmfClient};
 use sidelink_network::remote_ue::{Held, Slots};
-use sidelink_network::usim::SqnArray;
+use sidelink_network::usim::{SqnArray, Usim};
 use sidelink_security::cipher::milenage::Subscriber;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::memory::Memory;
@@ -113,6 +116,12 @@ pub(super) struct Network {
     pushes: u64,
     spent: NetworkSpent,
     found: BTreeMap<String, u64>,
+    /// Durable writes of remote UEs on the air.
+    writes: u64,
+    /// When the operator revokes the first remote UE.
+    revoke_at: Option<UtcTime>,
+    /// A GPI that the first remote UE has used.
+    used_gpi: Vec<u8>,
 }
 
 impl Network {
@@ -125,6 +134,7 @@ impl Network {
         let mut hss = Hss::new(hss::Config { rate: unlimited, ..hss::Config::default() });
         let mut counters = Memory::default();
         let mut config = pkmf::Config::new(pkmf_name()?, Vec::new(), MaxOffset::new(32)?);
+        config.relays.derivation = settings.derivation;
         let mut disks = Vec::new();
         for number in 0..case.remotes {
             let (imsi, ue) = (subscriber_imsi(number)?, impi(number)?);
@@ -143,7 +153,9 @@ impl Network {
             };
             disks.push(Disk { slots: Slots::default(), usim });
         }
-        for relay in 0..case.scenario.relays {
+        let by = case.scenario.attack.map(|attack| attack.by);
+        let relays = if by == Some(By::Unauthorised) { 0 } else { case.scenario.relays };
+        for relay in 0..relays {
             config.relays.relays.push((impi(RELAYS + relay)?, vec![Code(SERVICE)]));
         }
         let reserve = ReserveConfig { block: 64, low_water: 16 };
@@ -164,7 +176,60 @@ impl Network {
             pushes: 0,
             spent: NetworkSpent::default(),
             found: BTreeMap::new(),
+            writes: 0,
+            revoke_at: (by == Some(By::Revoked)).then(|| {
+                // A little before it asks the second relay.
+                let at = Timeline::of(case).connect(0, 1) - case.period;
+                UtcTime::from_millis(1000 * START + at)
+            }),
+            used_gpi: Vec::new(),
         })
+    }
+
+    /// Lets a remote UE use a pushed key, in a life before.
+    ///
+    /// # Errors
+    /// A name that is none, or a network that pushes no key.
+    pub(super) fn use_gpi(&mut self, number: usize) -> anyhow::Result<()> {
+        let naf_id = NafId { fqdn: pkmf_name()?, protocol: pkmf::UA_PROTOCOL };
+        let request = push::Request {
+            ticket: hss::Ticket(u64::MAX),
+            naf: pkmf_name()?,
+            impi: impi(number)?,
+            label: String::new(),
+            naf_id,
+            p_tid: pkmf::p_tid(PrukId(*b"of old..")),
+            place: Place::Terminal,
+            lifetime: 3_600_000,
+            resynchronisation: None,
+        };
+        let (now, spent) = (self.now, self.spent.clone());
+        let pushed = self.pushed(request).map_err(|why| anyhow::anyhow!("no key is pushed: {why}"))?;
+        let Disk { usim, .. } = &self.disks[number];
+        let mut ue = PushUe::new(impi(number)?, Usim::new(subscriber(number), usim.clone()));
+        ue.handle_input(push_ue::Input::Gpi { now, octets: &pushed.gpi });
+        while let Some(output) = ue.poll_output() {
+            match output {
+                push_ue::Output::Store(array) => {
+                    self.disks[number].usim = array;
+                    ue.handle_input(push_ue::Input::Stored);
+                }
+                push_ue::Output::Associated(_) => {}
+                other => anyhow::bail!("the pushed key is not taken: {other:?}"),
+            }
+        }
+        (self.used_gpi, self.spent, self.vectors) = (pushed.gpi, spent, 0);
+        Ok(())
+    }
+
+    /// Returns a GPI that the first remote UE has used.
+    pub(super) fn used_gpi(&self) -> Vec<u8> {
+        self.used_gpi.clone()
+    }
+
+    /// Returns durable writes of remote UEs on the air.
+    pub(super) const fn writes(&self) -> u64 {
+        self.writes
     }
 
     /// Lets a remote UE fetch its PRUK over PC8.
@@ -186,7 +251,7 @@ impl Network {
                 }
                 client::Output::Pruk(info) => {
                     let current = Some(Held { id: info.id, pruk: info.pruk });
-                    self.write(number, Record::Slots(Slots { current, pending: None }));
+                    self.disks[number].slots = Slots { current, pending: None };
                     return Ok(());
                 }
                 client::Output::Store { ticket, .. } => {
@@ -200,6 +265,12 @@ impl Network {
     /// Answers a relay, and says when the answer is there.
     pub(super) fn ask_as_relay(&mut self, now: UtcTime, relay: usize, document: &str) -> (UtcTime, Reply) {
         self.now = self.now.max(now);
+        if self.revoke_at.take_if(|at| *at <= now).is_some()
+            && let Ok(ue) = impi(0)
+        {
+            self.pkmf.handle_input(pkmf::Input::RevokeRemote { now, ue });
+            self.work();
+        }
         self.pushes = 0;
         let Ok(relay) = impi(RELAYS + relay) else { return (now, Reply::Lost) };
         let reply = self.ask(PC8_RELAY, relay, document);
@@ -328,6 +399,7 @@ impl Network {
             Record::Slots(slots) => self.disks[number].slots = slots,
             Record::Usim(array) => self.disks[number].usim = array,
         }
+        self.writes += 1;
         self.found("durable writes of remote UEs".to_owned());
     }
 
