@@ -4,6 +4,7 @@
 //! injector.rs   hears every block and sends whatever its plot says
 //! link.rs       attacks on the set-up of links
 //! group.rs      a radio in the middle of a group
+//! relay.rs      radios around a relay and its remote UEs
 //! tap.rs        a radio that listens, and puts messages together
 //! methods.rs    ends that agree on keys as no UE may
 //! impostor.rs   a member that calls in the name of another
@@ -18,6 +19,7 @@ mod injector;
 pub(crate) mod link;
 pub(crate) mod methods;
 pub(crate) mod naf;
+pub(crate) mod relay;
 mod replayer;
 mod subframes;
 pub(crate) mod tap;

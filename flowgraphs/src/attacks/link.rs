@@ -323,15 +323,15 @@ impl Attack for LinkAttack {
 }
 
 /// A PDCP PDU in a block.
-struct Heard<'a> {
-    source: Layer2Id,
-    destination: Layer2Id,
-    lcid: Lcid,
-    octets: &'a [u8],
+pub(crate) struct Heard<'a> {
+    pub(crate) source: Layer2Id,
+    pub(crate) destination: Layer2Id,
+    pub(crate) lcid: Lcid,
+    pub(crate) octets: &'a [u8],
 }
 
 /// Returns the whole PDUs of a block between two UEs; none if it has only parts. `None` for other blocks.
-fn heard(group: u8, block: &[u8]) -> Option<Vec<Heard<'_>>> {
+pub(crate) fn heard(group: u8, block: &[u8]) -> Option<Vec<Heard<'_>>> {
     let packet = sl_sch::Packet::new_checked(block).ok()?;
     let source = Layer2Id::from_octets(packet.source());
     let repr = sl_sch::Repr::parse(&packet).ok()?;
@@ -383,7 +383,7 @@ pub(crate) fn message(pdu: &[u8], tail: usize) -> Option<Repr<'_>> {
 }
 
 /// Makes an unprotected PDU with a message.
-fn plain(sequence: u16, body: Body<'_>) -> Option<Vec<u8>> {
+pub(crate) fn plain(sequence: u16, body: Body<'_>) -> Option<Vec<u8>> {
     let repr = Repr { sequence, body };
     let mut pdu = vec![0; HEADER_LEN + repr.buffer_len(Coding::Lte)];
     OneToOneRepr { sdu_type: SduType::Pc5Signalling, kd_sess_id: 0, sn: 0 }.emit(&mut pdu).ok()?;
@@ -392,7 +392,12 @@ fn plain(sequence: u16, body: Body<'_>) -> Option<Vec<u8>> {
 }
 
 /// Makes a block of `octets` octets with the source `source`.
-fn block(source: Layer2Id, to: Layer2Id, pdus: &[(Lcid, Vec<u8>)], octets: usize) -> Option<Vec<u8>> {
+pub(crate) fn block(
+    source: Layer2Id,
+    to: Layer2Id,
+    pdus: &[(Lcid, Vec<u8>)],
+    octets: usize,
+) -> Option<Vec<u8>> {
     let mut mux = Multiplexer::new(source);
     let address = Address::Ue(to);
     for (lcid, pdu) in pdus {
@@ -405,6 +410,6 @@ fn block(source: Layer2Id, to: Layer2Id, pdus: &[(Lcid, Vec<u8>)], octets: usize
     Some(block)
 }
 
-fn group_of(id: Layer2Id) -> u8 {
+pub(crate) fn group_of(id: Layer2Id) -> u8 {
     id.group_destination().0
 }

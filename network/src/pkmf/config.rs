@@ -12,6 +12,7 @@ use crate::key_delivery::{ServiceId, Suite};
 use crate::limit::RateLimit;
 use crate::pc3::{Imsi, MaxOffset};
 use crate::pc8::{Code, MemberId, Msisdn, OtherId, ProtectionProfile};
+use crate::relay_kd::Derivation;
 
 /// What has keys of its own.
 #[derive(Clone, Debug)]
@@ -63,12 +64,19 @@ pub struct Relays {
     pub remotes: Vec<Remote>,
     /// How long a PRUK serves until the remote UE gets another, in milliseconds.
     pub pruk_lifetime: u64,
+    /// How KDs are derived: another way than the text's needs remote UEs of the same way.
+    pub derivation: Derivation,
 }
 
 impl Default for Relays {
     /// None; a PRUK of a day, which a BSF lets a pushed key live.
     fn default() -> Self {
-        Self { relays: Vec::new(), remotes: Vec::new(), pruk_lifetime: 86_400_000 }
+        Self {
+            relays: Vec::new(),
+            remotes: Vec::new(),
+            pruk_lifetime: 86_400_000,
+            derivation: Derivation::default(),
+        }
     }
 }
 

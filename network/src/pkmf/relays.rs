@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 
 use core::net::IpAddr;
 use sidelink_security::counter::UtcTime;
-use sidelink_security::kdf::lte;
 use sidelink_security::keys::Pruk;
 
 use super::Pkmf;
@@ -256,7 +255,7 @@ impl Pkmf {
         let mut freshness = [0; 16];
         freshness.copy_from_slice(&self.nonces_from.draw(number)[..16]);
         let mut response = KdResponse {
-            kd: lte::relay_kd(pruk, &kd.relay_service_code.0, &kd.nonce_1, &freshness),
+            kd: self.config.relays.derivation.kd(pruk, &kd.relay_service_code.0, &kd.nonce_1, &freshness),
             freshness,
             gpi: None,
             imsi: None,

@@ -309,6 +309,68 @@ fn a_crash_at_any_write_costs_one_round_at_most() {
     }
 }
 
+/// Kills remote UE and PKMF at writes that a seed chooses, in histories that it chooses; after each the link comes with one round
+/// more at most.
+fn kill(kills: usize, seed: u64) {
+    let mut random = seed | 1;
+    let mut draw = move |below: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 20) % below
+    };
+    let (mut killed, mut sides) = (0, [0, 0]);
+    while killed < kills {
+        let mut world = world();
+        // RAND of this HSS is one octet.
+        while killed < kills && world.net.asked < 200 {
+            world.dies =
+                Some((world.writes + 1 + draw(6) as usize, [When::Before, When::After][draw(2) as usize]));
+            world.died = None;
+            for _ in 0..12 {
+                world.accept_lost = draw(8) == 0;
+                let _ = match draw(6) {
+                    0 => world.fetch().is_ok(),
+                    1 => {
+                        world.pass(86_400_000);
+                        true
+                    }
+                    _ => world.connect().is_ok(),
+                };
+                if world.died.is_some() {
+                    break;
+                }
+            }
+            (world.accept_lost, world.dies) = (false, None);
+            let Some(side) = world.died else { continue };
+            (killed, sides[side as usize]) = (killed + 1, sides[side as usize] + 1);
+            let first = world.connect();
+            if first.is_err() {
+                assert_eq!(world.connect(), Ok(()), "kill {killed} of {side:?}, seed {seed}: {first:?}");
+            }
+            // What both have is the same: the link after that shows a PRUK ID, and takes no vector.
+            let asked = world.net.asked;
+            world.connect().unwrap();
+            assert!(matches!(world.shown.last(), Some(User::Pruk(_))), "kill {killed}");
+            assert_eq!(world.net.asked, asked, "kill {killed}");
+            (world.shown, world.gpis, world.events) = Default::default();
+        }
+    }
+    assert!(sides.iter().all(|count| *count > kills / 10), "both ends die: {sides:?}");
+}
+
+#[test]
+fn kills_in_any_history_cost_one_round_at_most() {
+    kill(100, 1);
+}
+
+/// TR-6.
+#[test]
+#[ignore = "long: 100 000 kills"]
+fn a_hundred_thousand_kills() {
+    kill(100_000, 7);
+}
+
 #[test]
 fn a_store_that_fails_leaves_what_was_there() {
     let mut world = world();

@@ -125,7 +125,13 @@ fn begin(config: &pkmf::Config, disk: &mut Disk) -> Pkmf {
 }
 
 fn remote_ue(policy: ImsiPolicy, sqn: &SqnArray, slots: &Slots) -> RemoteUe {
-    let config = remote::Config { impi: super::impi(), imsi: remote_imsi(), pkmf: pkmf_name(), policy };
+    let config = remote::Config {
+        impi: super::impi(),
+        imsi: remote_imsi(),
+        pkmf: pkmf_name(),
+        policy,
+        derivation: Default::default(),
+    };
     RemoteUe::new(config, Usim::new(super::keys(), sqn.clone()), slots.duplicate())
 }
 

@@ -193,6 +193,7 @@ impl PkmfText {
             relays: self.relays.iter().map(relay).collect::<Result<_, ConfigError>>()?,
             remotes: self.remotes.iter().map(|remote| remote.resolve(plmn)).collect::<Result<_, _>>()?,
             pruk_lifetime: self.pruk_lifetime_s.map_or(usual.pruk_lifetime, |s| s.saturating_mul(1000)),
+            ..usual
         })
     }
 }

@@ -1,8 +1,9 @@
 //! `sidelink compare`: configurations of one-to-one links side by side, over many runs; and ways to bring keys to groups
-//! ([`super::compare_groups`]).
+//! ([`super::compare_groups`]); and links to relays ([`super::compare_relays`]).
 
 use super::Cases;
 use super::compare_groups::{self, GroupArgs};
+use super::compare_relays;
 use crate::args::Output;
 use crate::config::ConfigError;
 use crate::experiments::cases;
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `sidelink compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Scenarios of links to run (`sidelink scenario --list`), and files of earlier runs: `scenario .. -F json:a.json`. Or
+    /// Scenarios of links, or of relays, to run (`sidelink scenario --list`), and files of earlier runs: `scenario .. -F json:a.json`. Or
     /// ways to bring keys to groups, on a simulated clock: group-sakke, group-owner, group-pgk, group-invitation,
     /// group-white-list, group-mls; all of them as `groups`.
     #[arg(required = true, value_name = "NAME|FILE")]
@@ -46,6 +47,10 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     if let Some(solutions) = solutions(&args.what)? {
         let output = (&args.output, args.plot.as_deref());
         return compare_groups::run(&solutions, (&args.cases, &args.groups), output, outputs);
+    }
+    if compare_relays::names_relays(&args.what) {
+        let output = (&args.output, args.plot.as_deref());
+        return compare_relays::run(&args.what, &args.cases, output, outputs);
     }
     let picture = args.plot.as_deref().map(|path| plot::claim(&mut outputs, path)).transpose()?;
     let mut out = args.output.claim(&mut outputs)?.create()?;

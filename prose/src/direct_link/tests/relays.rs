@@ -4,7 +4,7 @@ use sidelink_security::kdf::lte;
 use sidelink_security::keys::Pruk;
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::{self as pc5, Body, Coding, Repr};
-use sidelink_wire::relay_keying::{Answer, Question, User};
+use sidelink_wire::relay_keying::{Answer, Denial, Question, User};
 
 use super::super::*;
 use super::rig::{Air, Flying, Outside, PERIOD, l2, name};
@@ -223,7 +223,8 @@ fn a_kd_of_another_exchange_proves_nothing() {
     assert!(air.ues.iter().all(|ue| ue.disk.keys.is_empty()));
 }
 
-/// TS 33.303 §6.7.3.2.1.2: the USIM is out of step; the relay asks once more, and never twice.
+// TS 33.303 §6.7.3.2.1.2
+/// The USIM is out of step; the relay asks once more, and never twice.
 #[test]
 fn the_relay_resynchronises_once() {
     let mut air = air(|| Box::new(FromPruk));
@@ -276,7 +277,8 @@ fn after_a_resynchronisation_there_is_a_link() {
     assert_eq!(messages(&air), [1, 12, 14, 12, 13, 2], "one extra round");
 }
 
-/// TS 33.303 §6.7.3.2.1.3: the session key alone, KD by the remote UE, KD by the relay.
+// TS 33.303 §6.7.3.2.1.3
+/// The session key alone, KD by the remote UE, KD by the relay.
 #[test]
 fn the_three_rekeyings() {
     let mut air = linked();
@@ -314,6 +316,62 @@ fn the_three_rekeyings() {
     derive(&mut air, NEXT_ID);
     air.run(3 * PERIOD);
     assert!(air.agreed(0, 1) && air.up(0, 1).unwrap().1.kd != renewed.kd);
+}
+
+/// A USIM that is out of step in a re-keying: once more, and never twice; the link stays under its keys.
+#[test]
+fn a_rekeying_is_resynchronised_once() {
+    for rounds in [1, 2] {
+        let mut air = linked();
+        let before = air.up(0, 1).unwrap().1;
+        air.run(1500);
+        air.rekey(0, 1, true).unwrap();
+        air.run(PERIOD);
+        let question = air.ues[1].questions[0].clone();
+        let Question::Grant { nonce_1, .. } = Question::parse(&question).unwrap() else { panic!() };
+        grant(&mut air, [11; 16], GPI, NEXT_ID);
+        air.run(PERIOD);
+        answer(&mut air, 0, Some(Answer::OutOfStep { rand: [3; 16], auts: [4; 14] }));
+        air.run(PERIOD);
+        let question = air.ues[1].questions[0].clone();
+        let Question::Resynchronise { rand, auts } = Question::parse(&question).unwrap() else { panic!() };
+        assert_eq!((rand, auts), ([3; 16], [4; 14]));
+        let kd = lte::relay_kd(&pruk(NEXT_ID), &SERVICE, &nonce_1, &[12; 16]);
+        let granted =
+            Answer::Granted { kd: kd.as_bytes(), lifetime: LIFETIME, freshness: &[12; 16], gpi: GPI };
+        answer(&mut air, 1, Some(granted));
+        air.run(PERIOD);
+        if rounds == 1 {
+            derive(&mut air, NEXT_ID);
+            air.run(3 * PERIOD);
+            assert!(air.agreed(0, 1) && air.up(0, 1).unwrap().1.kd != before.kd, "{:?}", air.ues[0].notes);
+        } else {
+            answer(&mut air, 0, Some(Answer::OutOfStep { rand: [3; 16], auts: [4; 14] }));
+            air.run(PERIOD);
+            assert!(air.ues[1].questions.is_empty(), "no third round");
+            assert_eq!(air.up(1, 0).unwrap().1.kd, before.kd, "the keys of before stay");
+        }
+    }
+}
+
+/// Why a network refuses is told as a cause; nothing but an unknown name looks like one.
+#[test]
+fn a_denial_is_told_as_a_cause() {
+    for (denial, cause) in [
+        (Denial::Unknown, Cause::AuthenticationFailure),
+        (Denial::NotAllowed, Cause::NotAllowed),
+        (Denial::Unreachable, Cause::LackOfResources),
+    ] {
+        let mut air = air(|| Box::new(FromPruk));
+        connect(&mut air, user()).unwrap();
+        air.run(PERIOD);
+        answer(&mut air, 1, Some(Answer::Denied(denial)));
+        air.run(PERIOD);
+        let told = |note: &Note| matches!(note, Note::PeerRefuses { cause: c, .. } if *c == cause);
+        assert!(air.ues[0].notes.iter().any(told), "{denial:?} {:?}", air.ues[0].notes);
+        assert_eq!(messages(&air), [1, 3], "a DIRECT_COMMUNICATION_REJECT");
+        assert_eq!(air.ues[1].manager.half_open(), 0);
+    }
 }
 
 /// A refusal of the network reaches the remote UE as a cause; nothing is left behind.
@@ -424,6 +482,7 @@ fn parsed(flying: &Flying) -> Repr<'_> {
     Repr::parse(&pc5::Packet::new_checked(Coding::Lte, message).unwrap()).unwrap()
 }
 
+// TS 33.303 §6.7.3.2.1.1
 /// The request of a link to a relay has neither a name of upper layers nor key information of ours.
 #[test]
 fn the_request_is_the_specifications() {
