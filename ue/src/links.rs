@@ -67,6 +67,8 @@ pub struct Links {
     up: Vec<(LinkId, Layer2Id)>,
     /// Links that came up or ended, for machines of group keys.
     changes: Vec<LinkChange>,
+    /// The same of links between remote UE and relay, for the machines of relays.
+    relay_changes: Vec<RelayLinkChange>,
     began: Option<u64>,
     board: LinkBoard,
     now: UtcTime,
@@ -196,6 +198,7 @@ impl Links {
             plans: Vec::new(),
             up: Vec::new(),
             changes: Vec::new(),
+            relay_changes: Vec::new(),
             began: None,
             board: LinkBoard::default(),
             now: UtcTime::from_millis(0),
@@ -447,14 +450,16 @@ impl Links {
                     State::Up { .. } => {
                         self.up.push((*link, *peer));
                         self.report_up(*link, *peer);
+                        self.note_relay_up(*link, *peer);
                         self.tell_network(*peer, LinkStanding::Up);
                     }
-                    State::Closed { .. } => {
+                    State::Closed { why } => {
                         self.up.retain(|(known, _)| known != link);
                         self.tell_network(*peer, LinkStanding::Ended);
                         // Another link with this peer may have taken its place.
                         if !self.is_up(*peer) {
                             self.changes.push(LinkChange::Down { peer: *peer });
+                            self.note_relay_end(*peer, *why);
                         }
                     }
                     _ => {}
@@ -476,6 +481,10 @@ impl Links {
         std::mem::take(&mut self.spent)
     }
 }
+
+mod relay;
+
+pub(super) use relay::RelayLinkChange;
 
 #[cfg(test)]
 mod tests;

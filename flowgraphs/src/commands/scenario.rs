@@ -3,6 +3,7 @@
 pub mod compare;
 mod compare_groups;
 mod groups;
+mod relay_finding;
 
 use crate::args::Output;
 use crate::config::{ConfigError, LongMessageWay};
@@ -112,7 +113,8 @@ impl Cases {
         for name in names {
             let Some(scenario) = cases::all().find(|s| s.name == name) else {
                 let names = cases::all().map(|s| s.name);
-                let known = names.chain(groups::list().map(|(name, _)| name)).collect::<Vec<_>>().join(", ");
+                let others = groups::list().chain(relay_finding::list()).map(|(name, _)| name);
+                let known = names.chain(others).collect::<Vec<_>>().join(", ");
                 let what = format!("no scenario {name:?}");
                 return Err(ConfigError::usage(what, format!("there are {known}")).into());
             };
@@ -142,7 +144,7 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     if args.list {
         let mut out = terminal::stdout();
         let links = cases::all().map(|scenario| (scenario.name, scenario.what));
-        for (name, what) in links.chain(groups::list()) {
+        for (name, what) in links.chain(groups::list()).chain(relay_finding::list()) {
             writeln!(out, "{name:<28} {what}")?;
         }
         out.flush()?;
@@ -150,6 +152,9 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     }
     if args.name.iter().any(|name| groups::is_one(name)) {
         return groups::run(&args);
+    }
+    if args.name.iter().any(|name| relay_finding::is_one(name)) {
+        return relay_finding::run(&args);
     }
     let mut outputs = Outputs::new(Existing::Keep);
     let drawing = args.diagram.as_deref().map(|path| outputs.claim("--diagram", path)).transpose()?;

@@ -123,6 +123,12 @@ impl LinkManager {
         self.links.iter().map(|link| (link.common.id, link.common.remote, link.keys()))
     }
 
+    /// Returns the Relay Service Code of a link between remote UE and relay; `None` for one between two UEs.
+    pub fn relay_service(&self, link: LinkId) -> Option<[u8; 3]> {
+        let link = self.links.iter().find(|l| l.common.id == link)?;
+        link.common.relay.as_ref().map(|relay| relay.service)
+    }
+
     /// Returns the layer-2 identities for which this UE receives: its own, and those of its links. They change with
     /// [`super::State`].
     pub fn addresses(&self) -> impl Iterator<Item = Layer2Id> + '_ {

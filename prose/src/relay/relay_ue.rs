@@ -102,7 +102,7 @@ impl RelayUe {
     }
 
     /// Returns what the discovery of the relay says of its resources.
-    // TS 24.334 §12.2.2.67 (2)
+    // TS 24.334 §12.2.2.67
     pub fn status(&self) -> Status {
         Status { resources: self.service == Service::Open && self.remotes.len() < self.most }
     }

@@ -196,7 +196,7 @@ impl Selection {
     }
 
     /// Asks the serving relay whether it is there when nothing was heard of it, and gives it up when it does not answer.
-    // As TS 24.334 §10A.2.4.2: T4110, T4109
+    // TS 24.334 §10A.2.4.2 (2)
     fn look_after(&mut self) {
         let Some(relay) = self.relay() else { return };
         let heard_at = self.candidates.get(&relay).map_or(UtcTime::from_millis(0), |known| known.heard_at);
@@ -227,13 +227,15 @@ impl Selection {
         let suitable = self.candidates.iter().filter(|(id, known)| {
             Some(**id) != but && !self.barred.contains_key(id) && known.strength >= least
         });
-        // As TS 24.334 §10A.2.12.3: the status may be weighed, then the radio ranks.
+        // The status may be weighed, then the radio ranks.
+        // TS 24.334 §10A.2.12.3
         let rank = |known: &Candidate| (known.has_room, known.strength);
         let best = suitable
             .max_by(|(_, a), (_, b)| rank(a).partial_cmp(&rank(b)).unwrap_or(core::cmp::Ordering::Equal));
         best.map(|(id, known)| (*id, *known))
     }
 
+    // TS 24.334 §10A.2.13.2 (1)
     fn select(&mut self) {
         let old = match self.serving {
             Serving::Connecting(..) => return,

@@ -128,6 +128,7 @@ fn a_relay_is_not_asked_while_its_old_link_ends() {
 }
 
 #[test]
+// TS 24.334 §10A.2.4.2 (2)
 fn model_b_solicits_until_a_relay_serves_and_then_only_to_measure_it() {
     let mut remote = Remote::new(Model::B);
     assert_eq!(remote.machine.take_solicitation(), Some(None));
