@@ -24,6 +24,7 @@ mod link_rules;
 mod links;
 pub mod network_toml;
 mod pools;
+mod relay;
 mod resolve;
 mod sigmf;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use identity::{IdentityConfig, IdentityMethod};
 pub use link_rules::LinkRules;
 pub use links::LinkConfig;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};
+pub use relay::{RelayKeying, RelayModel, RelayRoleName, RelaySection};
 pub(crate) use resolve::slss_id;
 pub use resolve::{Communication, Discovery, Radio, Sync, receiver_config};
 pub use sigmf::{from_sigmf, to_sigmf};

@@ -18,6 +18,7 @@
 //! distribution.rs keys of groups of 2 to 2000 members on a simulated clock distribution/
 //! groups.rs      exercises of groups                                       groups/
 //! relays.rs      exercises of relays and their remote UEs                   relays/
+//! relay_finding.rs a remote UE finds a relay                               relay_finding/
 //! network.rs     the network side on a simulated clock                     network/
 //! ```
 
@@ -36,6 +37,7 @@ pub(crate) mod others;
 pub(crate) mod output;
 pub(crate) mod reading;
 pub(crate) mod relays;
+pub(crate) mod relay_finding;
 pub(crate) mod setup;
 pub(crate) mod signalling;
 pub(crate) mod tickets;

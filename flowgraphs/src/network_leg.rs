@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! codes.rs   PC3: what is wanted, allotted, renewed, ended, reported
-//! groups.rs  PC8 and MIKEY: PGKs
+//! groups.rs  PC8 and MIKEY: PGKs, PSDKs of relays
 //! identities.rs keys of identities
 //! naf.rs    the way of groups to the NAF that gives their keys
 //! tickets.rs the way of links to the server of tickets
@@ -156,7 +156,8 @@ impl NetworkLeg {
             return Err(ConfigError::new("there is no key store", place, "add keys = \"FILE\"").into());
         };
         let codes = Codes::new(network, &config.name)?;
-        let groups = (!network.group.is_empty()).then(|| Groups::new(network, &config.name)).transpose()?;
+        let has_keys = !network.group.is_empty() || !network.relay.is_empty();
+        let groups = has_keys.then(|| Groups::new(network, &config.name)).transpose()?;
         let identities =
             (!network.identity.is_empty()).then(|| Identities::new(network, &config.name)).transpose()?;
         let tickets = Tickets::wanted(config, network)?;

@@ -24,6 +24,7 @@ mod json;
 mod lossy;
 mod opened;
 mod pcap;
+mod relays;
 mod table;
 
 pub use annotation::annotation;

@@ -349,6 +349,13 @@ pub struct Discovery {
     /// Key Type ID of the PSDK, 24 bits: all services and groups that it stands for have the same keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_type_id: Option<Hex>,
+    /// PSDK ID, 8 bits: the PKMF's name of the key within its Key Type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psdk_id: Option<Hex>,
+    /// Which keys are used, the octet of the PKMF: 80 DUSK, 40 DUIK, 20 DUCK (with `duck-mask`). Without it DUSK and DUIK, and DUCK
+    /// where there is a `duck-mask`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection_profile: Option<Hex>,
     /// Our own, as entries of earlier versions: the service code or group ID, 24 bits, that alone has these keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Hex>,
@@ -397,6 +404,8 @@ impl Discovery {
             mic_check: None,
             psdk: None,
             key_type_id: None,
+            psdk_id: None,
+            protection_profile: None,
             identity: None,
             prose_id: None,
             application_key: None,

@@ -160,6 +160,8 @@ pub enum Fault {
     SpareBits(u8),
     /// A PSDK of a Key Type, which derives keys as the standard has it, and of one identity, which does so as we have it.
     KeyTypeAndIdentity,
+    /// A protection profile under which nothing would be protected, or confidentiality without a MIC.
+    NoKeyInUse,
     /// Fewer bits of a code than keep strangers out, without being meant.
     ShortCode(u16),
     /// The parameters of changing identifiers do not fit.
@@ -399,6 +401,7 @@ impl Fault {
             Self::Lacks(_) => "this protection needs it",
             Self::ShortCode(_) => "take 64 bits or more; --short-code (short-code = true) if that is meant",
             Self::KeyTypeAndIdentity => "leave out identity: it stands in the code",
+            Self::NoKeyInUse => "say 80 (scrambling), 40 (MIC), c0, or 60 and e0 with a duck-mask",
             Self::NoUri(_) => "write such as sip:alice@example.org, without spaces",
             Self::NoSuchKms(_) => "name one of [[kms]], or add it with its public keys",
             Self::NoTel(_) => "write tel:+ and digits, or give the server a period-length",
@@ -442,6 +445,9 @@ impl fmt::Display for Fault {
             Self::NoMaster => f.write_str("the master secrets of this key management server are not here"),
             Self::SamePeriod(number) => write!(f, "two key sets are of period {number}"),
             Self::KeyTypeAndIdentity => f.write_str("key-type-id and identity give different keys"),
+            Self::NoKeyInUse => {
+                f.write_str("protection-profile says that no key is used, or a DUCK without a DUIK")
+            }
             Self::SpareBits(octet) => {
                 write!(f, "the code has bits where messages of type {octet:02x} are spare")
             }

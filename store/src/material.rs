@@ -161,13 +161,17 @@ impl Discovery {
                 (None, None) => return Err(missing("key-type-id", &place)),
                 (Some(_), Some(_)) => return Err(Error::entry(place, Fault::KeyTypeAndIdentity)),
             };
+            if let Some(id) = &self.psdk_id {
+                let _: [u8; 1] = exactly("psdk-id", id, &place)?;
+            }
+            let [scramble, integrity, confidentiality] = self.used_keys(&place)?;
             let key = PublicSafetyKey {
                 psdk: Psdk::try_from(psdk.as_bytes()).map_err(|e| length(&e, &place))?,
                 serves,
                 expiry: UtcCounter::new(self.valid_until),
-                scramble: true,
-                integrity: true,
-                confidentiality: self.duck_mask.is_some().then_some(mask),
+                scramble,
+                integrity,
+                confidentiality: confidentiality.then_some(mask),
             };
             // The expiry is that of the entry, which the monitor checks.
             return Ok(key.material(UtcCounter::new(0)).unwrap_or_default());
@@ -184,6 +188,23 @@ impl Discovery {
             return Err(missing("dusk, duik or duck", &place));
         }
         Ok(material)
+    }
+
+    /// Whether DUSK, DUIK and DUCK are used, as the security metadata say.
+    // TS 33.303 §6.6.4.2.2
+    fn used_keys(&self, place: &str) -> Result<[bool; 3], Error> {
+        let Some(profile) = &self.protection_profile else {
+            return Ok([true, true, self.duck_mask.is_some()]);
+        };
+        let [octet] = exactly("protection-profile", profile, place)?;
+        let used = [0x80, 0x40, 0x20].map(|bit| octet & bit != 0);
+        match (used, &self.duck_mask) {
+            ([false, false, false], _) => Err(Error::entry(place, Fault::NoKeyInUse)),
+            // A mask alone says nothing of what it is for; confidentiality needs it, and a MIC.
+            ([_, _, true], None) => Err(missing("duck-mask", place)),
+            ([_, false, true], Some(_)) => Err(Error::entry(place, Fault::NoKeyInUse)),
+            _ => Ok(used),
+        }
     }
 
     /// Returns who checks the MIC.

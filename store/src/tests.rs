@@ -281,6 +281,31 @@ fn a_psdk_serves_a_key_type_or_our_own_identity_and_never_both() {
     assert!(said(Some(1), Some(1)).unwrap_err().contains("different keys"));
 }
 
+/// The octet of the security metadata says which keys are used; without one DUSK and DUIK, and DUCK where there is a mask.
+#[test]
+// TS 33.303 §6.6.4.2.2
+fn a_protection_profile_says_which_keys_are_used() {
+    let used = |profile: Option<u8>, mask: bool| {
+        let mut entry = Discovery::new("relay", Protection::PublicSafety, u32::MAX);
+        (entry.code, entry.psdk) = (Some(Hex(vec![7; 23])), Some(Secret::new(vec![1; 32])));
+        entry.key_type_id = Some(Hex(vec![1; 3]));
+        entry.protection_profile = profile.map(|octet| Hex(vec![octet]));
+        entry.duck_mask = mask.then(|| Hex(vec![0xff; 23]));
+        let material = entry.material().map_err(|e| e.to_string())?;
+        Ok::<_, String>([material.dusk.is_some(), material.duik.is_some(), material.duck.is_some()])
+    };
+    assert_eq!(used(None, false), Ok([true, true, false]));
+    assert_eq!(used(None, true), Ok([true, true, true]));
+    assert_eq!(used(Some(0x40), false), Ok([false, true, false]));
+    assert_eq!(used(Some(0x80), true), Ok([true, false, false]));
+    assert_eq!(used(Some(0x60), true), Ok([false, true, true]));
+    assert!(used(Some(0x60), false).unwrap_err().contains("duck-mask"));
+    for nothing in [0x00, 0x1f] {
+        assert!(used(Some(nothing), false).unwrap_err().contains("no key is used"));
+    }
+    assert!(used(Some(0xa0), true).unwrap_err().contains("DUCK without a DUIK"));
+}
+
 /// What names nobody is handed to nobody, and renewed when anybody is revoked: earlier versions handed it to everybody.
 #[test]
 fn what_names_nobody_is_nobodys() {

@@ -1,6 +1,7 @@
 //! Events of a UE, for applications, reports and experiments: those of its engines, unchanged, and its own.
 
 use super::group_keys::{GroupError, GroupEvent, GroupMessage};
+use super::relays::RelayEvent;
 use super::silence::{Change, Hindrance};
 use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
@@ -38,6 +39,8 @@ pub enum Event<'a> {
     },
     /// Keys of groups that come over the air.
     GroupKeys(GroupReport<'a>),
+    /// Relays: found, selected, left; remote UEs of this relay.
+    Relay(&'a RelayEvent),
     /// A fault that an operator must know of.
     Warning(&'a Warning),
     /// The UE sends again after a silence of this many subframes.

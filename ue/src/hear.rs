@@ -59,11 +59,15 @@ impl Hearing<'_> {
                 stack.receive_sl_sch(group, block.block, &mut |event| applications.tell(now, event));
             }
             // TS 36.321 §5.15.2.1.2 (2)
-            Event::SlDch { message, repeat: false, since_first, .. } => {
+            Event::SlDch { message, repeat: false, since_first, measurement, .. } => {
                 totals.heard[3] += 1;
                 let since_first = u64::from(*since_first);
+                // As TS 36.214 §5.1.22: the CRC holds.
+                let power = Some(measurement.signal);
                 // TS 36.300 §23.11.2
-                stack.receive_sl_dch(message, since_first, &mut |event| applications.tell(now, event));
+                stack.receive_sl_dch(message, since_first, power, &mut |event| {
+                    applications.tell(now, event);
+                });
             }
             _ => {}
         }

@@ -34,6 +34,7 @@
 //! latency_stats.rs  processing time of each stage
 //! silence.rs      when a UE cannot send, and for how long
 //! refused.rs      reasons why a UE refuses a request
+//! relays.rs       finds a relay and keeps a link with it, or is one                                       relays/
 //! run.rs          threads between a radio and a UE
 //! ```
 
@@ -62,6 +63,7 @@ mod notch;
 mod planner;
 pub mod provision;
 mod refused;
+mod relays;
 mod run;
 mod silence;
 mod stack;
@@ -92,6 +94,7 @@ pub use planner::{
     Planner,
 };
 pub use refused::Refused;
+pub use relays::{Active, RelayEvent, RelayRole, RelayStatus, Relays};
 pub use run::{Observer, Participant, Running, ThreadOptions};
 pub use silence::Hindrance;
 pub use stack::{Names, Stack, Waiting};

@@ -69,6 +69,8 @@ pub struct Links {
     up: Vec<(LinkId, Layer2Id)>,
     /// Links that came up or ended, for machines of group keys.
     changes: Vec<LinkChange>,
+    /// The same of links between remote UE and relay, for the machines of relays.
+    relay_changes: Vec<RelayLinkChange>,
     began: Option<u64>,
     /// Subframes since then.
     age: u64,
@@ -204,6 +206,7 @@ impl Links {
             plans: Vec::new(),
             up: Vec::new(),
             changes: Vec::new(),
+            relay_changes: Vec::new(),
             began: None,
             age: 0,
             again: None,
@@ -463,16 +466,18 @@ impl Links {
                     State::Up { .. } => {
                         self.up.push((*link, *peer));
                         self.report_up(*link, *peer);
+                        self.note_relay_up(*link, *peer);
                         self.tell_network(*peer, LinkStanding::Up);
                     }
                     State::Rekeyed { new_kd: true, .. } => self.tell_network(*peer, LinkStanding::Up),
-                    State::Closed { .. } => {
+                    State::Closed { why } => {
                         self.ask_relay_again(*peer);
                         self.up.retain(|(known, _)| known != link);
                         self.tell_network(*peer, LinkStanding::Ended);
                         // Another link with this peer may have taken its place.
                         if !self.is_up(*peer) {
                             self.changes.push(LinkChange::Down { peer: *peer });
+                            self.note_relay_end(*peer, *why);
                         }
                     }
                     _ => {}
@@ -509,6 +514,10 @@ impl Links {
         std::mem::take(&mut self.spent)
     }
 }
+
+mod relay;
+
+pub(super) use relay::RelayLinkChange;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ use super::link_bearers::LinkBearers;
 use super::links::Links;
 use super::provision::{GroupNews, IdentityNews, RenewTerms};
 use super::refused::Refused;
+use super::relays::Relays;
 use sidelink_mac::engine::{self, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link;
@@ -39,6 +40,7 @@ pub struct Names {
 
 mod group_keys;
 mod links;
+mod relays;
 
 /// Layer 2, discovery and links of one UE.
 pub struct Stack<J = Threaded> {
@@ -47,6 +49,7 @@ pub struct Stack<J = Threaded> {
     links: Option<Links>,
     link_bearers: LinkBearers,
     group_keys: GroupKeys,
+    relays: Option<Relays>,
     /// Whether a machine of group keys gave the links an input whose outputs are not handled yet.
     has_link_input: bool,
     jobs: J,
@@ -87,6 +90,7 @@ impl<J: Jobs> Stack<J> {
             links: None,
             link_bearers: LinkBearers::default(),
             group_keys: GroupKeys::default(),
+            relays: None,
             has_link_input: false,
             jobs,
             names,
@@ -158,7 +162,8 @@ impl<J: Jobs> Stack<J> {
 
     /// Returns the counters of outcomes of everything that was received.
     pub fn counters(&self) -> Counters {
-        *self.engine.counters() + *self.agent.counters()
+        let counters = *self.engine.counters() + *self.agent.counters();
+        self.relays.as_ref().map_or(counters, |relays| counters + *relays.counters())
     }
 
     /// Returns the number of subframes in which a job was late.
@@ -177,6 +182,7 @@ impl<J: Jobs> Stack<J> {
             self.agent.handle_input(agent::Input::Tick { now: self.now });
             self.link(Some(direct_link::Input::Tick { now: utc }), sink);
             self.group_keys.tick(utc);
+            self.tick_relays(utc);
         }
         self.group_keys.begin(t, utc);
         if let Some(links) = &mut self.links {
@@ -234,10 +240,19 @@ impl<J: Jobs> Stack<J> {
         self.drain(sink);
     }
 
-    /// Takes a discovery message whose first transmission was `since_first` subframes ago.
-    pub fn receive_sl_dch(&mut self, block: &[u8], since_first: u64, tell: &mut Tell<'_>) {
-        let slot = self.now.slot.minus_millis(since_first);
-        self.agent.handle_input(agent::Input::Message { now: AirTime { slot, ..self.now }, block });
+    /// Takes a discovery message whose first transmission was `since_first` subframes ago. `power` is that of a resource element of
+    /// its reference signals, in the receiver's scale, where it was measured.
+    pub fn receive_sl_dch(
+        &mut self,
+        block: &[u8],
+        since_first: u64,
+        power: Option<f32>,
+        tell: &mut Tell<'_>,
+    ) {
+        let now = AirTime { slot: self.now.slot.minus_millis(since_first), ..self.now };
+        if !self.is_for_relays(&now, block, power, tell) {
+            self.agent.handle_input(agent::Input::Message { now, block });
+        }
         self.drain(&mut Sink::events(tell));
     }
 
@@ -302,11 +317,15 @@ impl<J: Jobs> Stack<J> {
 
     /// Returns the number of messages that need a resource in the next discovery period.
     pub fn messages_wanted(&mut self) -> usize {
-        self.messages + self.agent.discoveree().waiting()
+        let of_relays = self.relays.as_ref().map_or(0, Relays::wanted);
+        self.messages + self.agent.discoveree().waiting() + of_relays
     }
 
     /// Returns the message for a discovery resource; `None` when none is due in `period`.
     pub fn announce(&mut self, period: u64, nonce: [u64; 2], tell: &mut Tell<'_>) -> Option<Message> {
+        if let Some(message) = self.message_of_relays(period, tell) {
+            return Some(message);
+        }
         let mut sink = Sink::events(tell);
         self.agent.handle_input(agent::Input::Opportunity { now: self.now, period, nonce });
         self.drain(&mut sink);
@@ -333,15 +352,15 @@ impl<J: Jobs> Stack<J> {
     fn drain(&mut self, sink: &mut Sink<'_, '_>) {
         let engine = self.drain_engine(sink);
         let agent = self.drain_agent(sink);
-        let [links, groups] = loop {
+        let [links, groups, relays] = loop {
             self.has_link_input = false;
-            let due = [self.drain_links(sink), self.drain_groups(sink)];
-            // Machines of group keys act on links, and links on them.
+            let due = [self.drain_links(sink), self.drain_groups(sink), self.drain_relays(sink)];
+            // Machines of group keys and of relays act on links, and links on them.
             if !self.has_link_input {
                 break due;
             }
         };
-        self.due = [engine, agent, links, groups].into_iter().flatten().min();
+        self.due = [engine, agent, links, groups, relays].into_iter().flatten().min();
     }
 
     /// Acts on all outputs of layer 2. Returns its next time-out.

@@ -5,6 +5,7 @@ pub(in crate::commands) mod certificates;
 mod fetch;
 mod identities;
 mod list_number;
+mod relays;
 
 use crate::config::ConfigError;
 use crate::outputs::{Existing, Outputs, Place};
@@ -44,6 +45,8 @@ enum What {
     NewGroup(NewGroup),
     /// Make fresh keys for one discovery code or identity.
     NewDiscovery(NewDiscovery),
+    /// Make a fresh PSDK for the discovery of relays of one service, or add one that follows.
+    NewRelay(relays::NewRelay),
     /// Make a key management server of identity-based keys in the store, without a network.
     NewKms(identities::NewKms),
     /// Make keys of an identity for the present key period, and near its end for the next one.
@@ -222,6 +225,7 @@ pub fn run(args: KeysArgs) -> anyhow::Result<()> {
     match args.what {
         What::NewGroup(args) => new_group(args),
         What::NewDiscovery(args) => new_discovery(args),
+        What::NewRelay(args) => relays::new_relay(&args),
         What::NewKms(args) => identities::new_kms(&args),
         What::NewIdentity(args) => identities::new_identity(&args),
         What::NewIssuer(args) => certificates::new_issuer(&args),

@@ -3,7 +3,9 @@
 pub mod compare;
 mod compare_groups;
 mod compare_relays;
+mod families;
 mod groups;
+mod relay_finding;
 mod relays;
 
 use crate::args::Output;
@@ -121,7 +123,7 @@ impl Cases {
         for name in names {
             let Some(scenario) = cases::all().find(|s| s.name == name) else {
                 let names = cases::all().map(|s| s.name);
-                let others = groups::list().chain(relays::list()).map(|(name, _)| name);
+                let others = families::list().map(|(name, _)| name);
                 let known = names.chain(others).collect::<Vec<_>>().join(", ");
                 let what = format!("no scenario {name:?}");
                 return Err(ConfigError::usage(what, format!("there are {known}")).into());
@@ -152,17 +154,14 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     if args.list {
         let mut out = terminal::stdout();
         let links = cases::all().map(|scenario| (scenario.name, scenario.what));
-        for (name, what) in links.chain(groups::list()).chain(relays::list()) {
+        for (name, what) in links.chain(families::list()) {
             writeln!(out, "{name:<28} {what}")?;
         }
         out.flush()?;
         return Ok(());
     }
-    if args.name.iter().any(|name| groups::is_one(name)) {
-        return groups::run(&args);
-    }
-    if args.name.iter().any(|name| relays::is_one(name)) {
-        return relays::run(&args);
+    if let Some(family) = families::of(&args.name) {
+        return (family.run)(&args);
     }
     let mut outputs = Outputs::new(Existing::Keep);
     let drawing = args.diagram.as_deref().map(|path| outputs.claim("--diagram", path)).transpose()?;

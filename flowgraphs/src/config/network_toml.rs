@@ -8,6 +8,7 @@ use sidelink_network::key_delivery::{PORT, ServiceId};
 use sidelink_network::kms_messages::Uri;
 use sidelink_network::pc3::{self, ApplicationId, OsAppId, OutOfRange, Plmn, Rpauid};
 use sidelink_network::pc3_client::{self, Wanted};
+use sidelink_network::pc8::Code;
 use sidelink_network::prose_function::Application;
 use sidelink_security::cipher::milenage::Subscriber;
 use sidelink_store::{self as keystore, Hex, Secret};
@@ -61,6 +62,9 @@ pub struct NetworkConfig {
     /// Groups whose PGKs the PKMF gives.
     #[serde(default)]
     pub group: Vec<NetworkGroup>,
+    /// Relay services whose PSDKs the PKMF gives.
+    #[serde(default)]
+    pub relay: Vec<NetworkRelay>,
     /// Identities whose keys the key management server gives.
     #[serde(default)]
     pub identity: Vec<NetworkIdentity>,
@@ -110,6 +114,16 @@ pub struct NetworkGroup {
     pub name: String,
     /// ProSe Layer-2 group ID, six hexadecimal digits.
     pub id: Hex,
+}
+
+/// A relay service whose PSDKs the PKMF gives.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkRelay {
+    /// Name of its entries in the key store: the ID of each PSDK follows it.
+    pub name: String,
+    /// Relay Service Code, six hexadecimal digits.
+    pub service: Hex,
 }
 
 /// An identity whose keys the key management server gives.
@@ -279,9 +293,9 @@ impl NetworkConfig {
             ));
         }
         let servers = [self.kms, self.naf];
-        let has_others = !self.group.is_empty() || !self.identity.is_empty();
+        let has_others = !self.group.is_empty() || !self.relay.is_empty() || !self.identity.is_empty();
         if wanted.is_empty() && !has_others && servers.iter().all(Option::is_none) {
-            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]], [[network.identity]], kms or naf";
+            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]], [[network.relay]], [[network.identity]], kms or naf";
             return Err(ConfigError::new("nothing is asked for", "[network]", remedy));
         }
         Ok(wanted)
@@ -306,13 +320,33 @@ impl NetworkConfig {
         Ok(groups)
     }
 
+    /// Returns the relay services whose PSDKs are wanted, by name.
+    ///
+    /// # Errors
+    /// A code that is none, or a service that stands there twice.
+    pub fn relays(&self) -> Result<Vec<(String, Code)>, ConfigError> {
+        let mut relays: Vec<(String, Code)> = Vec::new();
+        for relay in &self.relay {
+            let place = format!("[[network.relay]] {:?}", relay.name);
+            let code = relay.service.0.as_slice().try_into().map_err(|_| {
+                let (what, remedy) = ("not six hexadecimal digits", "write service = \"000001\"");
+                ConfigError::new(what, format!("{place} service"), remedy)
+            })?;
+            if relays.iter().any(|(name, known)| *name == relay.name || known.0 == code) {
+                return Err(ConfigError::new("the service stands there twice", place, "remove one"));
+            }
+            relays.push((relay.name.clone(), Code(code)));
+        }
+        Ok(relays)
+    }
+
     /// Returns the name of the PKMF, its address, and that of its MIKEY.
     ///
     /// # Errors
     /// One of them is missing, or not the name of a host.
     pub fn pkmf(&self) -> Result<(Fqdn, SocketAddr, SocketAddr), ConfigError> {
         let given = (self.pkmf, self.pkmf_name.as_deref());
-        let (name, address) = server("[[network.group]] needs", "pkmf", 8444, given)?;
+        let (name, address) = server("[[network.group]] and [[network.relay]] need", "pkmf", 8444, given)?;
         let mikey = self.mikey.unwrap_or_else(|| SocketAddr::new(address.ip(), PORT));
         Ok((name, address, mikey))
     }

@@ -8,7 +8,7 @@ mod upper;
 
 use super::{
     ConfigError, GroupConfig, IdentityConfig, LinkConfig, LinkRules, LongMessages, Radio, RadioConfig,
-    parse_toml, receiver_config, slss_id,
+    RelaySection, parse_toml, receiver_config, slss_id,
 };
 use crate::config::network_toml::NetworkConfig;
 use crate::naf_groups::NafAccess;
@@ -72,6 +72,9 @@ pub struct UeConfig {
     /// Rules of the one-to-one links.
     #[serde(default)]
     pub links: LinkRules,
+    /// What this UE is to relays.
+    #[serde(default)]
+    pub relay: Option<RelaySection>,
     /// Credential of this UE for links without a shared KD.
     #[serde(default)]
     pub credential: Option<CredentialConfig>,
@@ -111,6 +114,8 @@ pub struct DeviceConfig {
     pub transmit_advance: i64,
     /// Level of transmissions in dB: 0 is a carrier of power 1 that one UE fills.
     pub level: f64,
+    /// SD-RSRP in dBm of a resource element of power 1 in the receiver's scale, at this gain.
+    pub rsrp_reference: f32,
 }
 
 impl Default for DeviceConfig {
@@ -122,6 +127,7 @@ impl Default for DeviceConfig {
             antenna: None,
             transmit_advance: 0,
             level: -6.0,
+            rsrp_reference: 0.0,
         }
     }
 }

@@ -1,13 +1,14 @@
-//! PGKs of groups, over PC8 and MIKEY.
+//! PGKs of groups and PSDKs of relay services, over PC8 and MIKEY.
 
 use super::places::beside;
 use super::{News, Note};
 use crate::config::network_toml::NetworkConfig;
-use crate::experiments::network::entries::group_of;
+use crate::experiments::network::entries::{group_of, psdks_of};
 use sidelink_network::key_delivery::ServiceId;
+use sidelink_network::pc8::Code;
 use sidelink_network::pkmf_client::Wanted;
 use sidelink_services::client::{KeyFile, KeySession, PkmfAddress, UeClient};
-use sidelink_store::{GivenPgks, SharedStore, TakenGroup, utc_now};
+use sidelink_store::{GivenPgks, Keys, SharedStore, TakenGroup, utc_now};
 use sidelink_ue::provision::GroupNews;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Groups {
     ue: String,
     groups: Vec<(String, ServiceId)>,
+    relays: Vec<(String, Code)>,
     session: KeySession,
     given: GivenPgks,
     /// Changes of the session that are in the store.
@@ -30,14 +32,15 @@ pub(super) struct Groups {
 impl Groups {
     /// Opens the port of MIKEY, and the files of PMK and PGKs beside the USIM.
     pub(super) fn new(network: &NetworkConfig, ue: &str) -> anyhow::Result<Self> {
-        let groups = network.groups()?;
+        let (groups, relays) = (network.groups()?, network.relays()?);
         let (name, address, mikey) = network.pkmf()?;
         let pkmf =
             PkmfAddress { name, address, mikey, local: network.local_address, port: network.mikey_port };
-        let ids: Vec<_> = groups.iter().map(|(_, id)| Wanted::Group(*id)).collect();
+        let ids = groups.iter().map(|(_, id)| Wanted::Group(*id));
+        let ids: Vec<_> = ids.chain(relays.iter().map(|(_, code)| Wanted::Relay(*code))).collect();
         let session = KeySession::open(&pkmf, &KeyFile::new(beside(&network.usim, ".pmk")), &ids)?;
         let given = GivenPgks::new(beside(&network.usim, ".pgks"));
-        Ok(Self { ue: ue.to_owned(), groups, session, given, seen: None, told: 0, trouble: None })
+        Ok(Self { ue: ue.to_owned(), groups, relays, session, given, seen: None, told: 0, trouble: None })
     }
 
     /// Waits for the first keys of all groups.
@@ -53,7 +56,7 @@ impl Groups {
                     (_, true) => Ok(news),
                     (Some(why), false) => Err(why.into()),
                     (None, false) => anyhow::bail!(
-                        "no key of group {} came in {} s: does UDP from the PKMF reach this machine?",
+                        "no key of {} came in {} s: does UDP from the PKMF reach this machine?",
                         self.names(&missing),
                         PATIENCE.as_secs()
                     ),
@@ -113,7 +116,7 @@ impl Groups {
     fn take(&mut self, store: &SharedStore) -> anyhow::Result<Vec<News>> {
         let mut news = Vec::new();
         for (wanted, why) in self.session.rejected().iter().skip(self.told) {
-            let name = format!("group {}", self.names(&[*wanted]));
+            let name = self.names(&[*wanted]);
             news.push(News::Note(Note::Refused { name, why: format!("the PKMF refuses: {why}") }));
         }
         self.told = self.session.rejected().len();
@@ -128,17 +131,23 @@ impl Groups {
                 store.open().put_from_network(&group, &member, &self.given, utc_now())?;
             news.push(News::Group(GroupNews { group, counters }));
         }
+        for (name, code) in &self.relays {
+            let new = psdks_of(self.session.keys(), name, &self.ue, *code, utc_now());
+            if !new.is_empty() {
+                store.open().put(&Keys { discovery: new.clone(), ..Keys::default() })?;
+                news.push(News::Discovery { old: Vec::new(), new });
+            }
+        }
         self.seen = Some(changes);
         self.trouble = None;
         Ok(news)
     }
 
     fn names(&self, wanted: &[Wanted]) -> String {
-        let names = self
-            .groups
-            .iter()
-            .filter(|(_, id)| wanted.contains(&Wanted::Group(*id)))
-            .map(|(name, _)| name.as_str());
-        names.collect::<Vec<_>>().join(", ")
+        let groups = self.groups.iter().filter(|(_, id)| wanted.contains(&Wanted::Group(*id)));
+        let relays = self.relays.iter().filter(|(_, code)| wanted.contains(&Wanted::Relay(*code)));
+        let groups = groups.map(|(name, _)| format!("group {name}"));
+        let relays = relays.map(|(name, _)| format!("relay service {name}"));
+        groups.chain(relays).collect::<Vec<_>>().join(", ")
     }
 }

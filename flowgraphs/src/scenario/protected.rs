@@ -237,7 +237,7 @@ impl ProtectedTraffic {
         if *answers {
             for (_, block) in heard.extract_if(.., |(asked, _)| *asked < period) {
                 // nobody is told of what is not believed
-                stack.receive_sl_dch(&block, 0, &mut |_| {});
+                stack.receive_sl_dch(&block, 0, None, &mut |_| {});
             }
         }
         let mut refused = None;

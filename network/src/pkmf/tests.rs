@@ -142,6 +142,10 @@ fn discoveries_of_a_key_type_share_their_keys() {
     };
     assert_eq!(of(&mut world, 1, relay), of(&mut world, 1, team));
     assert_eq!(of(&mut world, 1, relay), of(&mut world, 2, relay));
+    let all = world.phone(1).client.discovery_keys(relay, now);
+    assert!(all.iter().is_sorted_by_key(|(_, key)| key.expiry), "the one that ends first is in front");
+    let first = world.phone(1).client.discovery_key(relay, now).map(|key| key.psdk);
+    assert_eq!(all.first().map(|(_, key)| &key.psdk), first.as_ref());
     assert!(world.phone(2).client.discovery_key(team, now).is_none(), "it was not asked for");
     assert_eq!(world.phone(1).client.group_keys(FIRE).len(), 1);
     let end = UtcCounter::new(u32::MAX);

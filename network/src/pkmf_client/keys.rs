@@ -49,17 +49,28 @@ impl PkmfClient {
 
     /// The key that protects a discovery now: of those that have not ended the one that ends first. TS 33.303 §6.6.7.
     pub fn discovery_key(&self, wanted: Wanted, now: UtcCounter) -> Option<PublicSafetyKey> {
-        let Terms::Discovery { key_type, protection, encrypted } = self.terms(wanted)? else { return None };
-        let alive = self.of(key_type).filter(|(_, held)| now < held.period.to);
-        let (_, held) = alive.min_by_key(|(_, held)| held.period.to)?;
-        Some(PublicSafetyKey {
-            psdk: Psdk::from(*held.key.as_bytes()),
-            serves: PsdkUse::KeyType,
-            expiry: held.period.to,
-            scramble: protection.scrambles(),
-            integrity: protection.has_mic(),
-            confidentiality: encrypted.filter(|_| protection.is_confidential()),
-        })
+        self.discovery_keys(wanted, now).into_iter().next().map(|(_, key)| key)
+    }
+
+    /// The keys that protect a discovery with their names, the one that ends first in front: those that have not ended.
+    pub fn discovery_keys(&self, wanted: Wanted, now: UtcCounter) -> Vec<(KeyName, PublicSafetyKey)> {
+        let Some(Terms::Discovery { key_type, protection, encrypted }) = self.terms(wanted) else {
+            return Vec::new();
+        };
+        let mut alive: Vec<_> = self.of(key_type).filter(|(_, held)| now < held.period.to).collect();
+        alive.sort_by_key(|(_, held)| held.period.to);
+        let key = |(name, held): (KeyName, &Held)| {
+            let key = PublicSafetyKey {
+                psdk: Psdk::from(*held.key.as_bytes()),
+                serves: PsdkUse::KeyType,
+                expiry: held.period.to,
+                scramble: protection.scrambles(),
+                integrity: protection.has_mic(),
+                confidentiality: encrypted.filter(|_| protection.is_confidential()),
+            };
+            (name, key)
+        };
+        alive.into_iter().map(key).collect()
     }
 
     pub(super) fn of(&self, service: ServiceId) -> impl Iterator<Item = (KeyName, &Held)> {

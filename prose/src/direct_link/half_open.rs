@@ -22,6 +22,7 @@ use super::session::{Answer, Session, Up};
 use super::target::{
     Agreed, AwaitingComplete, Carried, Completed, Establishing, KdInUse, StoringKd, Target, send_accept,
 };
+use crate::relay::admission::NotAdmitted;
 use sidelink_security::direct::Active;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body, CommunicationRequest};
@@ -168,7 +169,8 @@ impl LinkManager {
         let signed = request.signature.is_some();
         let attempt = Attempt { source, identity, kd, offer, info, relay, signed, message };
         match self.place_for(&attempt) {
-            Ok(true) => self.answer_request(&attempt),
+            Ok(true) if self.admits(&attempt) => self.answer_request(&attempt),
+            Ok(true) => {}
             Ok(false) => {}
             Err(cause) => self.refuse_request(source, cause),
         }
@@ -191,6 +193,22 @@ impl LinkManager {
             None if self.links.len() >= self.local.config.links => Err(Cause::LackOfResources),
             None => Ok(true),
         }
+    }
+
+    /// Whether a request is one of two UEs, or one of a remote UE that this relay takes. Refuses it otherwise.
+    fn admits(&mut self, attempt: &Attempt<'_>) -> bool {
+        let Some((control, relay)) = self.remotes.as_mut().zip(attempt.relay.as_ref()) else { return true };
+        let (now, source) = (self.local.now, attempt.source);
+        let others = |link: &&Link| link.common.relay.is_some() && link.common.remote != source;
+        let used = self.links.iter().filter(others).count();
+        match control.admit(now, source, relay.service, used) {
+            Ok(()) => return true,
+            Err(NotAdmitted::Service) => self.refuse_request(source, Cause::NotAllowed),
+            Err(NotAdmitted::Full) => self.refuse_request(source, Cause::LackOfResources),
+            Err(NotAdmitted::TooOften) => self.local.note(Note::NoRoom { source, what: TOO_OFTEN }),
+            Err(NotAdmitted::TooMany) => self.local.note(Note::NoRoom { source, what: TOO_MANY }),
+        }
+        false
     }
 
     fn answer_request(&mut self, attempt: &Attempt<'_>) {
@@ -370,6 +388,14 @@ impl LinkManager {
             let Common { remote, permanent, identity: who, .. } = &link.common;
             *remote == source || *permanent == source || *who == identity
         };
+        let others = |link: &&Link| link.common.relay.is_some() && link.common.remote != source;
+        if let (Some(control), true) = (&mut self.remotes, relay.is_some()) {
+            // Others came up while this one was being proven.
+            if self.links.iter().filter(others).count() >= control.most() {
+                return self.refuse_request(source, Cause::LackOfResources);
+            }
+            control.linked(source);
+        }
         let old = match self.links.iter().position(known) {
             Some(index) if !self.links[index].state.is_connecting() => {
                 // TS 24.334 §10.4.2.6.2 (1); TS 33.303 §6.5.5.2 step 5
@@ -406,5 +432,9 @@ impl LinkManager {
 }
 
 pub(super) const NO_NUMBER_OR_NAME: &str = "no session number, or no free KD-sess ID";
+
+const TOO_OFTEN: &str = "it asked this relay for a link too often";
+
+const TOO_MANY: &str = "too many remote UEs asked this relay for a link";
 
 const BUDGET: &str = "as many unproven messages as are answered in one SC period came already";

@@ -105,12 +105,21 @@ pub enum Input<'a> {
         /// The link.
         link: LinkId,
     },
-    /// Release a link.
+    /// Release a link: it is no longer needed.
     Release {
         /// The time.
         now: UtcTime,
         /// The link.
         link: LinkId,
+    },
+    /// Release a link for another reason, as a relay does ([`Cause::NoLongerAllowed`], [`Cause::NotAvailable`]).
+    ReleaseFor {
+        /// The time.
+        now: UtcTime,
+        /// The link.
+        link: LinkId,
+        /// The reason that the peer gets.
+        reason: Cause,
     },
     /// A reservation of session numbers is durable.
     Granted {
@@ -170,6 +179,7 @@ impl Input<'_> {
             | Self::TriggerRekey { now, .. }
             | Self::UpdateIdentifiers { now, .. }
             | Self::Release { now, .. }
+            | Self::ReleaseFor { now, .. }
             | Self::Granted { now, .. }
             | Self::ReservationFailed { now, .. }
             | Self::Stored { now, .. }

@@ -20,6 +20,7 @@ use super::note::Note;
 use super::relaying::{RelayLink, Serves};
 use super::session::{Exchange, Releasing, Up};
 use super::signed::Signed;
+use crate::relay::admission::{AdmissionControl, AdmissionRules};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
 
@@ -35,6 +36,8 @@ pub struct LinkManager {
     pub(super) local: Local,
     pub(super) links: Vec<Link>,
     pub(super) half_open: HalfOpenTable,
+    /// Whom this UE takes as its remote UEs, where it says so.
+    pub(super) remotes: Option<AdmissionControl>,
 }
 
 impl LinkManager {
@@ -52,7 +55,7 @@ impl LinkManager {
         let reserve = ReserveConfig { block: 256, low_water: 128 };
         let numbers = Lease::open(stream, 1, SESSION_LIMIT, reserve, store)?;
         let local = Local::new(config, seed, numbers);
-        Ok(Self { local, links: Vec::new(), half_open: HalfOpenTable::default() })
+        Ok(Self { local, links: Vec::new(), half_open: HalfOpenTable::default(), remotes: None })
     }
 
     /// Adds a KD that is durable already: call it for the store's content, in the order in which it was made.
@@ -76,6 +79,11 @@ impl LinkManager {
         self.local.credentials = Some(Credentials { credential, trust });
         self.local.keys_changed = true;
         self.establish_by(Box::new(Signed));
+    }
+
+    /// Makes this UE a relay under these rules. Without them it answers whoever asks for a relay, as far as it has a method.
+    pub fn serve_as_relay(&mut self, rules: AdmissionRules) {
+        self.remotes = Some(AdmissionControl::new(rules));
     }
 
     /// Adds a method that agrees on a KD, or puts it in the place of the one with its octet. Requests offer the first, and
@@ -113,6 +121,12 @@ impl LinkManager {
     /// Returns the links with their peers, and the keys of those that are up.
     pub fn links(&self) -> impl Iterator<Item = (LinkId, Layer2Id, Option<Keys>)> + '_ {
         self.links.iter().map(|link| (link.common.id, link.common.remote, link.keys()))
+    }
+
+    /// Returns the Relay Service Code of a link between remote UE and relay; `None` for one between two UEs.
+    pub fn relay_service(&self, link: LinkId) -> Option<[u8; 3]> {
+        let link = self.links.iter().find(|l| l.common.id == link)?;
+        link.common.relay.as_ref().map(|relay| relay.service)
     }
 
     /// Returns the layer-2 identities for which this UE receives: its own, and those of its links. They change with
@@ -168,7 +182,8 @@ impl LinkManager {
             Input::UpdateIdentifiers { link, .. } => {
                 return self.on_up(link, Up::update_identifiers);
             }
-            Input::Release { link, .. } => return self.release(link),
+            Input::Release { link, .. } => return self.release(link, Cause::NoLongerNeeded),
+            Input::ReleaseFor { link, reason, .. } => return self.release(link, reason),
             Input::Granted { granted, .. } if granted.stream() == self.local.numbers.stream() => {
                 self.local.numbers.grant(granted);
             }
@@ -220,7 +235,7 @@ impl LinkManager {
             };
             if let Some(id) = self.links.iter().find(|link| of_kd(link)).map(|link| link.common.id) {
                 // The link is up, therefore it can be released.
-                let _ = self.release(id);
+                let _ = self.release(id, Cause::NoLongerNeeded);
             }
         }
         let mut index = 0;
@@ -361,11 +376,16 @@ impl LinkManager {
         Ok(())
     }
 
-    fn release(&mut self, id: LinkId) -> Result<(), Error> {
+    fn release(&mut self, id: LinkId, reason: Cause) -> Result<(), Error> {
         let index = self.index(id).ok_or(Error::NotUp(id))?;
         self.with(index, |state, link, local| match state {
+            // Whoever is not available any more waits for nobody: as TS 24.334 §10.4.4.2.
+            State::Up(Up { mut session, .. }) if reason == Cause::NotAvailable => {
+                session.send_release(link, local, reason);
+                (Next::Close(Closed::Released), ())
+            }
             // TS 24.334 §10.4.3.5.1 (3)
-            State::Up(Up { session, .. }) => (Releasing::new(session, link, local, 1).into(), ()),
+            State::Up(Up { session, .. }) => (Releasing::new(session, link, local, (reason, 1)).into(), ()),
             state @ State::Releasing(_) => (Next::To(state), ()),
             // TS 24.334 §10.4.2.6.1 (2)
             _ => (Next::Close(Closed::Released), ()),

@@ -324,15 +324,21 @@ impl Session {
 #[derive(Debug)]
 pub(super) struct Releasing {
     pub(super) session: Session,
+    reason: Cause,
     repeat: Repeat,
 }
 
 impl Releasing {
-    /// Sends the release, as try number `tries`.
-    pub(super) fn new(mut session: Session, link: &mut Common, local: &mut Local, tries: u8) -> Self {
+    /// Sends the release for a reason, as try number `tries`.
+    pub(super) fn new(
+        mut session: Session,
+        link: &mut Common,
+        local: &mut Local,
+        (reason, tries): (Cause, u8),
+    ) -> Self {
         let repeat = Repeat { deadline: local.now.plus_millis(local.config.t4101()), tries };
-        session.send_release(link, local, Cause::NoLongerNeeded);
-        Self { session, repeat }
+        session.send_release(link, local, reason);
+        Self { session, reason, repeat }
     }
 
     pub(super) fn deadline(&self) -> UtcTime {
@@ -346,7 +352,7 @@ impl Releasing {
             Repeat { deadline, .. } if deadline > now => self.into(),
             // TS 24.334 §10.4.4.5.1
             Repeat { tries, .. } if tries < local.config.tries => {
-                Self::new(self.session, link, local, tries + 1).into()
+                Self::new(self.session, link, local, (self.reason, tries + 1)).into()
             }
             // The peer is gone, or its inactivity timer will end the link.
             _ => Next::Close(Closed::Released),

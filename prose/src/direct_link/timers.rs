@@ -111,7 +111,9 @@ impl Session {
         let deadline = local.now.plus_millis(local.config.t4101());
         // TS 24.334 §10.4.3.2 (3)
         self.keepalive = Some(Repeat { deadline, tries });
-        let body = Body::Keepalive { counter: self.keepalive_counter, maximum_inactivity: None };
-        self.send(link, local, body);
+        // A relay has to know how long its remote UE may be silent: TS 24.334 §10.4.3.2.
+        let seconds = u32::try_from(local.config.inactivity.div_ceil(1000)).unwrap_or(u32::MAX);
+        let maximum_inactivity = link.relay.as_ref().map(|_| seconds);
+        self.send(link, local, Body::Keepalive { counter: self.keepalive_counter, maximum_inactivity });
     }
 }

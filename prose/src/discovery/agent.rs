@@ -274,8 +274,11 @@ impl Agent {
         }
     }
 
-    /// Checks that the clock may be used for discovery.
-    fn check_clock(&mut self, now: &AirTime) -> Result<(), Refusal> {
+    /// Checks that the clock may be used for discovery, also for messages that go past this agent.
+    ///
+    /// # Errors
+    /// [`Refusal::Clock`]: it shows less than the durable mark.
+    pub fn check_clock(&mut self, now: &AirTime) -> Result<(), Refusal> {
         match &mut self.clock_guard {
             Some(guard) => guard.check(now.slot.counter()).map(|_| ()).map_err(|_| Refusal::Clock),
             None => Ok(()),

@@ -4,7 +4,7 @@
 //! ```text
 //!   io.rs   rules, inputs, outputs
 //!
-//!   Heard -> candidate: filtered S-RSRP; suitable above the threshold
+//!   Heard -> candidate: filtered SD-RSRP; suitable above the threshold
 //!   no relay    -> the best suitable one is connected to
 //!   serving     -> too weak, silent, or ended -> Reselect: another is connected to first where there is one
 //!   Rejected, Released "not allowed"          -> not asked again for a time; others are
@@ -28,6 +28,8 @@ use sidelink_wire::pc5_discovery::Relay;
 
 /// Relays that are remembered: the one heard longest ago goes first.
 const CANDIDATES: usize = 64;
+/// Relays that are barred: where there are more, the bar that ends first goes.
+const BARS: usize = 64;
 
 /// A relay that was heard.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +86,25 @@ impl Selection {
             Serving::Up(relay) | Serving::Connecting(_, Some(relay)) => Some(relay),
             _ => None,
         }
+    }
+
+    /// Whether a relay is looked for: there is none, or the one in use is too weak, and no link is being set up.
+    pub fn is_seeking(&self) -> bool {
+        match self.serving {
+            Serving::None => true,
+            Serving::Connecting(..) => false,
+            Serving::Up(relay) => !self.stays(relay),
+        }
+    }
+
+    /// Returns how strong a relay is, filtered; `None` where it is not remembered.
+    pub fn strength(&self, relay: RelayId) -> Option<Strength> {
+        self.candidates.get(&relay).map(|known| known.strength)
+    }
+
+    /// Returns the number of relays and of bars that are remembered.
+    pub fn remembered(&self) -> [usize; 2] {
+        [self.candidates.len(), self.barred.len()]
     }
 
     /// Takes an input. Drain [`Self::poll_output`] afterwards.
@@ -146,6 +167,12 @@ impl Selection {
         // The text (TS 24.334 §10.4.2.5, §10.4.4.3) leaves the time to the UE.
         if let Some(until) = why.bars(&self.rules).map(|time| self.now.plus_millis(time)) {
             self.barred.insert(relay, until);
+            if self.barred.len() > BARS
+                && let Some(first) =
+                    self.barred.iter().min_by_key(|(_, until)| **until).map(|(relay, _)| *relay)
+            {
+                self.barred.remove(&first);
+            }
         }
         self.serving = match self.serving {
             Serving::Connecting(to, old) if to == relay => old.map_or(Serving::None, Serving::Up),
@@ -169,7 +196,7 @@ impl Selection {
     }
 
     /// Asks the serving relay whether it is there when nothing was heard of it, and gives it up when it does not answer.
-    // As TS 24.334 §10A.2.4.2: T4110, T4109
+    // TS 24.334 §10A.2.4.2 (2)
     fn look_after(&mut self) {
         let Some(relay) = self.relay() else { return };
         let heard_at = self.candidates.get(&relay).map_or(UtcTime::from_millis(0), |known| known.heard_at);
@@ -200,13 +227,15 @@ impl Selection {
         let suitable = self.candidates.iter().filter(|(id, known)| {
             Some(**id) != but && !self.barred.contains_key(id) && known.strength >= least
         });
-        // As TS 24.334 §10A.2.12.3: the status may be weighed, then the radio ranks.
+        // The status may be weighed, then the radio ranks.
+        // TS 24.334 §10A.2.12.3
         let rank = |known: &Candidate| (known.has_room, known.strength);
         let best = suitable
             .max_by(|(_, a), (_, b)| rank(a).partial_cmp(&rank(b)).unwrap_or(core::cmp::Ordering::Equal));
         best.map(|(id, known)| (*id, *known))
     }
 
+    // TS 24.334 §10A.2.13.2 (1)
     fn select(&mut self) {
         let old = match self.serving {
             Serving::Connecting(..) => return,

@@ -51,6 +51,7 @@ impl<J: Jobs> Stack<J> {
         for change in self.links.as_mut()?.take_changes() {
             self.group_keys.link(self.now.slot, &change);
         }
+        self.hand_to_relays();
         if let Some(links) = self.links.as_mut().filter(|_| !quiet) {
             let (took, writes) = (links.take_spent(), std::mem::take(&mut self.writes));
             (sink.tell)(Event::LinkStep { took, writes });

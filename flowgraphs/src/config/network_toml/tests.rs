@@ -77,6 +77,21 @@ fn identities_and_their_server_are_checked() {
 }
 
 #[test]
+fn relay_services_have_a_code_and_stand_there_once() {
+    let one = "[[network.relay]]\nname = \"fire\"\nservice = \"000009\"\n";
+    let config = read(one);
+    assert!(config.wanted().unwrap().is_empty(), "a relay service alone is enough");
+    assert_eq!(config.relays().unwrap(), [("fire".to_owned(), Code([0, 0, 9]))]);
+    for (text, said) in [
+        ("[[network.relay]]\nname = \"fire\"\nservice = \"09\"\n".to_owned(), "six hexadecimal digits"),
+        (format!("{one}{one}"), "twice"),
+    ] {
+        let error = read(&text).relays().unwrap_err().to_string();
+        assert!(error.contains(said) && error.contains("fire"), "{error}");
+    }
+}
+
+#[test]
 fn a_naf_of_groups_has_an_address_and_a_name() {
     let config = read("naf = \"127.0.0.1:8447\"\nnaf-name = \"Groups.lab\"\n");
     assert!(config.wanted().unwrap().is_empty(), "a NAF alone is enough");

@@ -110,7 +110,7 @@ impl Application for Diary {
             },
             Event::Warning(warning) => format!("trouble {warning}"),
             Event::SendsAgain(subframes) => format!("note this UE sends again after {subframes}"),
-            Event::LinkPdu(_) | Event::LinkStep { .. } | Event::GroupKeys(_) => return,
+            Event::LinkPdu(_) | Event::LinkStep { .. } | Event::GroupKeys(_) | Event::Relay(_) => return,
         };
         self.0.lock().unwrap().push(line);
     }

@@ -4,11 +4,11 @@ use super::blocks::pdu_octets;
 use super::group_keys;
 use super::{Draws, Given, RadioFacts, UeConfig};
 use crate::config::groups::layer2_id;
-use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, LinkConfig};
+use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, LinkConfig, RelayRoleName};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Identity, KdStore};
-use sidelink_prose::discovery::agent;
+use sidelink_prose::discovery::{TimePolicy, agent};
 use sidelink_prose::group_keys::GroupKeyStore;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::clock_guard::ClockGuard;
@@ -40,7 +40,9 @@ where
     <S as CounterStore>::Error: std::fmt::Display,
 {
     let plans = plans(config)?;
-    let mut provisioned = provisioned(config, keys, facts, &mut store)?;
+    // What belongs to the discovery of relays goes past the agent.
+    let others = config.relay.as_ref().map(|relay| relay.without_own(keys, &config.name)).transpose()?;
+    let mut provisioned = provisioned(config, others.as_ref().unwrap_or(keys), facts, &mut store)?;
     let mut links = None;
     let has_machines = has_machines(config);
     let source = provisioned.engine.source();
@@ -68,8 +70,14 @@ where
     for (after, group, action) in plans {
         stack.plan_for_group(after, group, action);
     }
-    Ok(match links {
-        Some(links) => stack.with_links(links),
+    if let Some(links) = links {
+        stack = stack.with_links(links);
+    }
+    Ok(match &config.relay {
+        Some(relay) => {
+            let (time, reference) = (discovery_time(config, facts)?, config.device.rsrp_reference);
+            stack.with_relays(relay.relays(&config.name, source, keys, time, reference)?)
+        }
         None => stack,
     })
 }
@@ -91,7 +99,10 @@ fn has_machines(config: &UeConfig) -> bool {
 
 /// Whether there may be one-to-one links.
 pub(super) fn has_links(config: &UeConfig) -> bool {
-    !config.link.is_empty() || config.takes_ad_hoc() || config.group.iter().any(GroupConfig::is_ad_hoc)
+    !config.link.is_empty()
+        || config.relay.is_some()
+        || config.takes_ad_hoc()
+        || config.group.iter().any(GroupConfig::is_ad_hoc)
 }
 
 impl UeConfig {
@@ -130,17 +141,7 @@ where
         group_signalling: has_machines,
         ..EngineConfig::new(Layer2Id::from_octets([0; 3]))
     };
-    let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
-    let mut discovery = agent::Config::default();
-    discovery.time.uncertainty_millis = config.time.uncertainty + radio_ms;
-    if let Some(max_offset) = config.discovery.max_offset {
-        // TS 24.334 §12.2.2.24; TS 33.303 §E.5.2.2.30 (TS 24.334 §12.2.2.24)
-        if !(1..=Freshness::MAX_OFFSET).contains(&max_offset) {
-            let what = format!("max-offset = {max_offset}");
-            return Err(ConfigError::new(what, "[discovery]", "say 1 to 32 seconds: TS 24.334 §12.2.2.24"));
-        }
-        discovery.time.max_offset = max_offset;
-    }
+    let discovery = agent::Config { time: discovery_time(config, facts)?, ..agent::Config::default() };
     let RenewTerms { to_group, v2x_priority, reserve, .. } = config.renew_terms();
     let wish = Wish { ue: &config.name, layer2_id: id, to_group, v2x_priority, reserve, layer2, discovery };
     let mut provisioned = provision(&wish, keys, store)?;
@@ -165,6 +166,22 @@ where
     Ok(provisioned)
 }
 
+/// Returns the tolerances of the clocks of discovery.
+fn discovery_time(config: &UeConfig, facts: RadioFacts) -> Result<TimePolicy, ConfigError> {
+    let radio_ms = facts.anchor.uncertainty_ns.div_ceil(1_000_000);
+    let mut time =
+        TimePolicy { uncertainty_millis: config.time.uncertainty + radio_ms, ..TimePolicy::default() };
+    if let Some(max_offset) = config.discovery.max_offset {
+        // TS 24.334 §12.2.2.24; TS 33.303 §E.5.2.2.30 (TS 24.334 §12.2.2.24)
+        if !(1..=Freshness::MAX_OFFSET).contains(&max_offset) {
+            let what = format!("max-offset = {max_offset}");
+            return Err(ConfigError::new(what, "[discovery]", "say 1 to 32 seconds: TS 24.334 §12.2.2.24"));
+        }
+        time.max_offset = max_offset;
+    }
+    Ok(time)
+}
+
 /// Opens the links of `[[link]]`, with the KDs and identities of the store and the credential of the configuration.
 fn open_links<S>(
     config: &UeConfig,
@@ -186,6 +203,9 @@ where
     // Whoever makes an ad-hoc group has a link with each member.
     let makes = config.group.iter().filter(|group| group.is_ad_hoc() && group.role == GroupRole::Manager);
     rules.links = rules.links.max(makes.map(|group| group.member.len()).sum());
+    // A relay has a link with each remote UE besides those that the file names.
+    let remotes = config.relay.as_ref().filter(|relay| relay.role == RelayRoleName::Relay);
+    rules.links = rules.links.max(remotes.map_or(0, |relay| relay.most) + config.link.len());
     let peers = config.link.iter().map(LinkConfig::peer).collect::<Result<Vec<_>, _>>()?;
     let mut links = Links::open(rules, peers, &seed, store)?;
     if let Some(credential) = &config.credential {

@@ -1,12 +1,14 @@
 //! What the ProSe Function allots, as entries of a key store.
 
-use sidelink_network::key_delivery::ServiceId;
+use sidelink_network::key_delivery::{KeyName, ServiceId};
 use sidelink_network::pc3::Bits;
 use sidelink_network::pc3::filters::MatchingFilter;
 use sidelink_network::pc3_client::{Allotment, Filter, Heard, Query, Target};
+use sidelink_network::pc8::Code;
 use sidelink_network::pkmf_client::{PkmfClient, Terms, Wanted};
-use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::Announcement;
+use sidelink_security::discovery::public_safety::PublicSafetyKey;
 use sidelink_security::discovery::restricted::Material;
 use sidelink_store::{
     Discovery, Group, Hex, Member, MicCheckName, PgkEntry, Protection, Right, Secret, Sending,
@@ -130,6 +132,29 @@ pub(crate) fn group_of(keys: &PkmfClient, name: &str, ue: &str, group: ServiceId
         member: vec![Member { ue: ue.to_owned(), id: id.clone() }],
         pgk: pgk.collect(),
     })
+}
+
+/// Makes the entries of a relay service whose PSDKs the PKMF gave to the UE `ue`: one of each that has not ended.
+pub(crate) fn psdks_of(keys: &PkmfClient, name: &str, ue: &str, service: Code, now: u32) -> Vec<Discovery> {
+    let psdks = keys.discovery_keys(Wanted::Relay(service), UtcCounter::new(now)).into_iter();
+    let entry = |(key_name, key): (KeyName, PublicSafetyKey)| {
+        let id = key_name.id.get();
+        let until = key.expiry.value();
+        let mut entry = Discovery::new(&format!("{name}-{id}"), Protection::PublicSafety, until);
+        entry.monitors = vec![ue.to_owned()];
+        entry.message_type = Some(Hex(vec![MessageType::RelayAnnouncement.octet()]));
+        entry.code = Some(Hex([&service.0[..], &[0; 20]].concat()));
+        entry.code_mask = Some(Hex([vec![0xff; 3], vec![0; 20]].concat()));
+        entry.key_type_id = Some(Hex(key_name.service.0.to_vec()));
+        entry.psdk_id = Some(Hex(vec![id]));
+        entry.psdk = Some(Secret::new(key.psdk.as_bytes().to_vec()));
+        let used = [(key.scramble, 0x80), (key.integrity, 0x40), (key.confidentiality.is_some(), 0x20)];
+        let profile = used.iter().filter(|(is_used, _)| *is_used).fold(0, |octet, (_, bit)| octet | bit);
+        entry.protection_profile = Some(Hex(vec![profile]));
+        entry.duck_mask = key.confidentiality.map(|mask| Hex(mask.to_vec()));
+        entry
+    };
+    psdks.map(entry).collect()
 }
 
 fn announced(ue: &str, name: &str, protection: Protection, until: UtcTime) -> Discovery {

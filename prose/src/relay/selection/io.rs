@@ -9,7 +9,7 @@ use sidelink_wire::pc5_discovery::Relay;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelayId(pub [u8; 3]);
 
-/// S-RSRP or SD-RSRP, dBm: power of a resource element of the DMRS. TS 36.214 §5.1.
+/// SD-RSRP, dBm: power of a resource element of the DMRS of PSDCH whose CRC holds. TS 36.214 §5.1.22.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Strength(pub f32);
 
@@ -57,6 +57,8 @@ pub struct Rules {
     pub not_allowed: u64,
     /// How long a relay without room is not asked again.
     pub no_room: u64,
+    /// How long no relay is asked again where this UE has no key or name to show yet.
+    pub no_key: u64,
 }
 
 impl Default for Rules {
@@ -72,6 +74,7 @@ impl Default for Rules {
             solicitations: 3,
             not_allowed: 300_000,
             no_room: 10_000,
+            no_key: 1000,
         }
     }
 }
@@ -91,6 +94,8 @@ pub enum Leave {
     NotAuthenticated,
     /// This UE wanted it.
     Wanted,
+    /// This UE has no key or name to show to a relay yet.
+    NoKey,
 }
 
 impl Leave {
@@ -100,6 +105,7 @@ impl Leave {
         match self {
             Self::NotAllowed | Self::NotAuthenticated => Some(rules.not_allowed),
             Self::NoRoom | Self::NoAnswer => Some(rules.no_room),
+            Self::NoKey => Some(rules.no_key),
             Self::NotAvailable | Self::Wanted => None,
         }
     }
@@ -114,6 +120,7 @@ impl fmt::Display for Leave {
             Self::NoAnswer => "the relay does not answer",
             Self::NotAuthenticated => "relay and remote UE have no common key of the network",
             Self::Wanted => "this UE wanted it",
+            Self::NoKey => "this UE has no key or name to show to a relay yet",
         })
     }
 }

@@ -93,6 +93,7 @@ fn another_service_and_another_owner_are_passed_over() {
 }
 
 #[test]
+// TS 24.334 §10A.2.12.3
 fn the_strongest_with_room_comes_first_and_one_without_room_last() {
     let mut remote = Remote::new();
     remote.selection.serving = Serving::Connecting(id(9), None);
@@ -108,6 +109,7 @@ fn the_strongest_with_room_comes_first_and_one_without_room_last() {
 
 /// The new link is up before the old one is left.
 #[test]
+// TS 24.334 §10A.2.13.2 (1)
 fn a_serving_relay_that_grows_weak_is_replaced_before_it_is_left() {
     let mut remote = Remote::new();
     remote.hear(1, -80.0);
