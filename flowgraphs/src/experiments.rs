@@ -18,6 +18,7 @@
 //! distribution.rs keys of groups of 2 to 2000 members on a simulated clock distribution/
 //! groups.rs      exercises of groups                                       groups/
 //! network.rs     the network side on a simulated clock                     network/
+//! overlay.rs     the users' own security above a link                     overlay/
 //! ```
 
 pub(crate) mod answers;
@@ -33,6 +34,7 @@ pub(crate) mod networks;
 pub(crate) mod operators;
 pub(crate) mod others;
 pub(crate) mod output;
+pub(crate) mod overlay;
 pub(crate) mod reading;
 pub(crate) mod setup;
 pub(crate) mod signalling;

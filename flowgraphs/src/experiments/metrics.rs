@@ -4,6 +4,7 @@ pub(crate) mod messages;
 
 use crate::experiments::cases::{By, Expect, Scenario};
 use crate::experiments::log::{Entries, Entry};
+use crate::experiments::overlay::costs::{self, Came, OverlayCosts};
 use crate::experiments::reading::READ;
 use messages::{Message, MessageMetrics, Spent};
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,9 @@ pub(crate) struct Costs {
     pub(crate) outcome: Option<String>,
     #[serde(default)]
     pub(crate) network: Option<NetworkSpent>,
+    /// What the users' own security above the link cost, where there is some.
+    #[serde(default)]
+    pub(crate) overlay: Option<OverlayCosts>,
     /// Links of one UE under keys that the other never sent under, or that it took up twice.
     pub(crate) foreign_links: usize,
     /// Why the link ended, at each end, if it did.
@@ -265,6 +269,13 @@ impl Costs {
             .events(1)
             .filter_map(|(t, e)| if let Event::Received(r) = e { Some((t, number(&r.data))) } else { None })
             .collect();
+        let data = match case.scenario.overlay {
+            None => data,
+            Some(_) => {
+                let came = costs::came(&played.entries[1]);
+                came.into_iter().map(|Came { t, number }| (t, Some(number))).collect()
+            }
+        };
         let numbers: Vec<u64> = data.iter().filter_map(|(_, number)| *number).collect();
         let ordered = numbers.windows(2).all(|w| w[0] < w[1]);
         let lost = numbers.last().map_or(0, |last| (last + 1) as usize).saturating_sub(numbers.len());
@@ -297,6 +308,7 @@ impl Costs {
             findings: played.findings.clone(),
             outcome: None,
             network: played.network.clone(),
+            overlay: case.scenario.overlay.map(|overlay| OverlayCosts::of(overlay, &played.entries, start)),
             foreign_links: [0, 1].map(|ue| played.foreign_links(ue)).iter().sum(),
             closed: [0, 1].map(|ue| played.events(ue).find_map(|(_, e)| closed(e))),
             held: [0, 1].map(|ue| played.holds_link(ue)),
@@ -306,6 +318,10 @@ impl Costs {
             }),
             failure: None,
         };
+        if let Some(overlay) = &costs.overlay {
+            costs.sent = overlay.sent[0] as usize;
+            costs.delivered_back = overlay.came[0] as usize;
+        }
         costs.outcome = case.scenario.attack.map(|_| costs.outcome().to_owned());
         costs.failure = costs.failure(case, ordered).map(str::to_owned);
         costs
@@ -348,9 +364,9 @@ impl Costs {
         }
     }
 
-    /// Whether both ends have the link.
+    /// Whether both ends have the link, and the overlay above it where there is one.
     pub(crate) fn linked(&self) -> bool {
-        !self.setup_ms.contains(&None)
+        !self.setup_ms.contains(&None) && self.overlay.as_ref().is_none_or(OverlayCosts::is_up)
     }
 
     /// A figure of both ends together.
