@@ -3,12 +3,16 @@
 use super::OverlayCase;
 use crate::experiments::log::{Entries, Entry, Over, OverlayEntry};
 use serde::{Deserialize, Serialize};
+use sidelink_prose::direct_link::{Event, State};
 use std::collections::BTreeMap;
 
 /// Of UE_1 and UE_2.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct OverlayCosts {
     pub(crate) method: String,
+    /// What the link ciphers with, once it is up.
+    #[serde(default)]
+    pub(crate) ciphering: Option<String>,
     /// Milliseconds from the asking for the link to the keys of the overlay.
     pub(crate) ready_ms: [Option<u64>; 2],
     /// Times that an end got its keys: once, however its way changes.
@@ -92,6 +96,12 @@ impl OverlayCosts {
         let to_target = came(&entries[1]);
         Self {
             method: case.method.name().to_owned(),
+            ciphering: entries[0].iter().find_map(|(_, entry)| match entry {
+                Entry::Link(Event::State { state: State::Up { keys, .. }, .. }) => {
+                    Some(format!("EEA{}", keys.chosen.eea.id()))
+                }
+                _ => None,
+            }),
             ready_ms: entries.each_ref().map(|ue| {
                 let ready = overlay(ue).find(|(_, entry)| matches!(entry, OverlayEntry::Ready));
                 ready.map(|(t, _)| t.saturating_sub(start))
