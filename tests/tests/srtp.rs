@@ -4,12 +4,16 @@
 
 use sidelink_security::srtp::{MasterKey, Receiver, Sender, SrtpProfile};
 use sidelink_tests::program::program;
-use sidelink_tests::project::in_project;
 use sidelink_wire::hex::of_bytes;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const SSRC: u32 = 0x6d61_7279;
+
+fn in_project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
 
 /// The interpreter, if it has pylibsrtp.
 fn python() -> Option<String> {
