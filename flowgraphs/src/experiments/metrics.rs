@@ -168,6 +168,19 @@ impl Run {
         (!times.is_empty()).then(|| times.iter().sum::<u64>() as f64 / times.len() as f64)
     }
 
+    /// What came to UE_2, with the numbers that UE_1 gave it.
+    fn data(&self, scenario: &Scenario) -> Vec<(u64, Option<u64>)> {
+        if scenario.overlay.is_some() {
+            let came = costs::came(&self.entries[1]);
+            return came.into_iter().map(|Came { t, number }| (t, Some(number))).collect();
+        }
+        let received = |(t, event): (u64, &Event)| match event {
+            Event::Received(received) => Some((t, number(&received.data))),
+            _ => None,
+        };
+        self.events(1).filter_map(received).collect()
+    }
+
     /// What links said of what they refused, and how often.
     fn said(&self) -> BTreeMap<String, u64> {
         let mut said = BTreeMap::new();
@@ -250,6 +263,14 @@ fn note(entry: &Entry) -> Option<String> {
     }
 }
 
+/// Whether messages came once, and in their order. Packets of an overlay overtake each other where their way changes.
+fn is_ordered(scenario: &Scenario, numbers: &[u64]) -> bool {
+    match scenario.overlay {
+        None => numbers.windows(2).all(|w| w[0] < w[1]),
+        Some(_) => numbers.iter().collect::<HashSet<_>>().len() == numbers.len(),
+    }
+}
+
 /// The number with which data end.
 fn number(data: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(data).ok()?;
@@ -265,25 +286,14 @@ impl Costs {
         let accounts = MessageMetrics::of(&played.entries, start);
         let phases: BTreeMap<_, _> =
             accounts.phases.iter().map(|(phase, spent)| (phase.as_str().to_owned(), *spent)).collect();
-        let data: Vec<(u64, Option<u64>)> = played
-            .events(1)
-            .filter_map(|(t, e)| if let Event::Received(r) = e { Some((t, number(&r.data))) } else { None })
-            .collect();
-        let data = match case.scenario.overlay {
-            None => data,
-            Some(_) => {
-                let came = costs::came(&played.entries[1]);
-                came.into_iter().map(|Came { t, number }| (t, Some(number))).collect()
-            }
-        };
+        let data = played.data(case.scenario);
         let numbers: Vec<u64> = data.iter().filter_map(|(_, number)| *number).collect();
-        let ordered = match case.scenario.overlay {
-            None => numbers.windows(2).all(|w| w[0] < w[1]),
-            // Packets overtake each other where their way changes.
-            Some(_) => numbers.iter().collect::<HashSet<_>>().len() == numbers.len(),
-        };
+        let ordered = is_ordered(case.scenario, &numbers);
         let lost = numbers.last().map_or(0, |last| (last + 1) as usize).saturating_sub(numbers.len());
-        let sent = played.entries[0].iter().filter(|(_, e)| matches!(e, Entry::Pdu { message: None, .. }));
+        let overlay = case.scenario.overlay.map(|overlay| OverlayCosts::of(overlay, &played.entries, start));
+        let is_data = |(_, entry): &&(u64, Entry)| matches!(entry, Entry::Pdu { message: None, .. });
+        let sent = played.entries[0].iter().filter(is_data).count();
+        let back = played.events(0).filter(|(_, e)| matches!(e, Event::Received(_))).count();
         let mut costs = Self {
             name: case.scenario.name.to_owned(),
             period: case.period,
@@ -295,10 +305,10 @@ impl Costs {
             rekeyings: [0, 1].map(|ue| count(ue, is_rekeyed)),
             rekey_ms: [played.rekey_ms(0), played.rekey_ms(1)],
             rekey_every_ms: case.rekey.or(case.scenario.rekey),
-            sent: sent.count(),
+            sent: overlay.as_ref().map_or(sent, |overlay| overlay.sent[0] as usize),
             delivered: numbers.len(),
             lost,
-            delivered_back: played.events(0).filter(|(_, e)| matches!(e, Event::Received(_))).count(),
+            delivered_back: overlay.as_ref().map_or(back, |overlay| overlay.came[0] as usize),
             longest_gap_ms: data.windows(2).map(|w| w[1].0 - w[0].0).max(),
             spent: accounts.whole(),
             phases,
@@ -312,7 +322,7 @@ impl Costs {
             findings: played.findings.clone(),
             outcome: None,
             network: played.network.clone(),
-            overlay: case.scenario.overlay.map(|overlay| OverlayCosts::of(overlay, &played.entries, start)),
+            overlay,
             foreign_links: [0, 1].map(|ue| played.foreign_links(ue)).iter().sum(),
             closed: [0, 1].map(|ue| played.events(ue).find_map(|(_, e)| closed(e))),
             held: [0, 1].map(|ue| played.holds_link(ue)),
@@ -322,10 +332,6 @@ impl Costs {
             }),
             failure: None,
         };
-        if let Some(overlay) = &costs.overlay {
-            costs.sent = overlay.sent[0] as usize;
-            costs.delivered_back = overlay.came[0] as usize;
-        }
         costs.outcome = case.scenario.attack.map(|_| costs.outcome().to_owned());
         costs.failure = costs.failure(case, ordered).map(str::to_owned);
         costs

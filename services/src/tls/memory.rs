@@ -100,16 +100,28 @@ pub struct MemoryTls {
     is_established: bool,
 }
 
-fn context(method: SslMethod, credentials: &Credentials) -> Result<SslContext, ErrorStack> {
-    let mut builder = SslContext::builder(method)?;
+/// Who begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Client,
+    Server,
+}
+
+fn context(role: Role, credentials: &Credentials) -> Result<SslContext, ErrorStack> {
+    let mut builder = SslContext::builder(match role {
+        Role::Client => SslMethod::tls_client(),
+        Role::Server => SslMethod::tls_server(),
+    })?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_3))?;
     builder.set_ciphersuites(SUITE)?;
     builder.set_options(SslOptions::NO_TICKET);
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_num_tickets(0)?;
     match credentials {
-        // No certificate is trusted: whoever comes with one instead of the key is refused.
-        Credentials::PreShared(_) => builder.set_verify(SslVerifyMode::PEER),
+        // No certificate is trusted: a server that comes with one instead of the key is refused. A server has none to show, so that
+        // nobody gets in without the key.
+        Credentials::PreShared(_) if role == Role::Client => builder.set_verify(SslVerifyMode::PEER),
+        Credentials::PreShared(_) => builder.set_verify(SslVerifyMode::NONE),
         Credentials::Certificate(certified) => {
             builder.set_sigalgs_list("ECDSA+SHA256")?;
             builder.set_certificate(&certified.certificate)?;
@@ -158,7 +170,7 @@ impl MemoryTls {
     /// # Errors
     /// OpenSSL takes a credential not.
     pub fn client(credentials: &Credentials, server: &str) -> Result<Self, MemoryTlsError> {
-        let context = context(SslMethod::tls_client(), credentials)?;
+        let context = context(Role::Client, credentials)?;
         let mut ssl = Ssl::new(&context)?;
         ssl.set_connect_state();
         if let Credentials::Certificate(_) = credentials {
@@ -173,7 +185,7 @@ impl MemoryTls {
     /// # Errors
     /// OpenSSL takes a credential not.
     pub fn server(credentials: &Credentials) -> Result<Self, MemoryTlsError> {
-        let context = context(SslMethod::tls_server(), credentials)?;
+        let context = context(Role::Server, credentials)?;
         let mut ssl = Ssl::new(&context)?;
         ssl.set_accept_state();
         Ok(Self { stream: SslStream::new(ssl, Pipe::default())?, is_established: false })

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
-use proptest::prelude::*;
+use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use sidelink_radio::Anchor;
 use sidelink_security::counter::UtcTime;
@@ -78,10 +78,7 @@ impl Scene {
     }
 
     /// Does something in another thread while the UE looks for commands.
-    fn while_looking<T: std::marker::Send>(
-        &mut self,
-        act: impl FnOnce(SocketAddr) -> T + std::marker::Send,
-    ) -> T {
+    fn while_looking<T: Send>(&mut self, act: impl FnOnce(SocketAddr) -> T + Send) -> T {
         let address = self.server.address();
         std::thread::scope(|scope| {
             let acting = scope.spawn(move || act(address));

@@ -71,6 +71,17 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / f64::from(count.max(1))
 }
 
+/// What was not believed, and how often.
+fn refused(entries: &[Entries; 2]) -> BTreeMap<String, u64> {
+    let mut refused = BTreeMap::new();
+    for (_, entry) in entries.iter().flat_map(overlay) {
+        if let OverlayEntry::Refused(why) = entry {
+            *refused.entry(why.clone()).or_default() += 1;
+        }
+    }
+    refused
+}
+
 impl OverlayCosts {
     /// Of a case whose link was asked for in subframe `start`.
     pub(crate) fn of(case: OverlayCase, entries: &[Entries; 2], start: u64) -> Self {
@@ -87,12 +98,6 @@ impl OverlayCosts {
             _ => None,
         };
         let first = || overlay(&entries[0]).filter_map(|(_, entry)| sent(entry));
-        let mut refused = BTreeMap::new();
-        for (_, entry) in entries.iter().flat_map(overlay) {
-            if let OverlayEntry::Refused(why) = entry {
-                *refused.entry(why.clone()).or_default() += 1;
-            }
-        }
         let to_target = came(&entries[1]);
         Self {
             method: case.method.name().to_owned(),
@@ -131,7 +136,7 @@ impl OverlayCosts {
                 .filter(|(_, entry)| matches!(entry, OverlayEntry::Sent { over: Over::Network, .. }))
                 .count() as u64,
             gap_ms: to_target.windows(2).map(|pair| pair[1].t - pair[0].t).max(),
-            refused,
+            refused: refused(entries),
         }
     }
 

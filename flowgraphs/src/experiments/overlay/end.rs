@@ -89,7 +89,11 @@ impl End {
             _ => {
                 let address = Address::Ue(self.config.peer);
                 let (lcid, sdu_type) = (Lcid::LINK_DATA, SduType::Ip);
-                if let Err(why) = send(Outgoing { address, lcid, sdu_type, data: &packet }) {
+                let Err(why) = send(Outgoing { address, lcid, sdu_type, data: &packet }) else { return };
+                // A link that is being released takes nothing any more, and is not closed yet.
+                if let Some(uu) = &self.config.uu {
+                    uu.send(now.utc, packet);
+                } else {
                     self.log.overlay(now, OverlayEntry::Refused(why.to_string()));
                 }
             }

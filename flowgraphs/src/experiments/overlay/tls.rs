@@ -22,6 +22,8 @@ pub(super) struct TlsEnd {
     tls: MemoryTls,
     stream: Stream,
     is_begun: bool,
+    /// Whether the last octets of the handshake may not be sent yet.
+    is_finishing: bool,
     failed: Option<String>,
     /// Octets of voice that came, before they are a whole packet.
     plain: Vec<u8>,
@@ -45,7 +47,8 @@ impl TlsEnd {
             _ => MemoryTls::server(&credentials)?,
         };
         let stream = Stream::new(number, patience);
-        Ok(Self { number, tls, stream, is_begun: false, failed: None, plain: Vec::new() })
+        let (failed, plain) = (None, Vec::new());
+        Ok(Self { number, tls, stream, is_begun: false, is_finishing: true, failed, plain })
     }
 
     /// Goes on with the handshake, and hands what TLS says to the stream.
@@ -74,6 +77,7 @@ impl Protocol for TlsEnd {
             self.is_begun = true;
             self.advance();
         }
+        self.is_finishing = !self.tls.is_established();
         self.stream.due(now)
     }
 
@@ -108,7 +112,7 @@ impl Protocol for TlsEnd {
     }
 
     fn is_in_handshake(&self) -> bool {
-        !self.tls.is_established()
+        self.is_finishing
     }
 
     fn protect(&mut self, packet: &[u8]) -> Result<Vec<u8>, Fault> {
