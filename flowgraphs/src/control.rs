@@ -4,23 +4,27 @@
 //! UE thread: Panel::look, periodically: a snapshot into the board if nobody reads it, pending commands out of it
 //! control thread (tokio): GET /status, GET /metrics, POST /send, POST /link, POST /shutdown          routes.rs
 //!                         connections, each with its limits                                        server.rs
+//!                         /app/..: applications with handles and tokens of their own                applications.rs
 //! ```
 //!
 //! Bound to loopback by default; another address requires a token. Without a token a caller has to name a loopback
 //! host, and must not be a web page: a browser on this machine visits pages whose name can be made to resolve to this
 //! machine.
 
+mod applications;
 mod routes;
 mod server;
 
+pub use applications::{ApplicationCommand, ApplicationsConfig, Lines};
 pub use server::{ControlConfig, Server};
 
+use applications::{Gate, Tokens};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::{Serialize, Serializer};
 use sidelink_phy::units::Hertz;
 use sidelink_security::outcome::Outcome;
 use sidelink_ue::clock::Clock;
-use sidelink_ue::{LinkAction, LinkStatus, Observer, Refused, Role, Stack, Stage, Totals, Ue};
+use sidelink_ue::{LinkAction, LinkStatus, Observer, Refused, Role, Stack, Stage, Totals, Ue, UserError};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,6 +95,8 @@ pub enum Command {
         /// The action.
         action: LinkAction,
     },
+    /// An application with a token of its own wants something.
+    Application(ApplicationCommand),
     /// Clear the histograms.
     ResetStages,
     /// Take a snapshot now.
@@ -128,6 +134,8 @@ impl std::error::Error for CommandError {}
 pub struct Board {
     status: Mutex<Arc<Status>>,
     commands: Sender<(Command, Sender<Answer>)>,
+    /// Tokens of applications, where there are some.
+    applications: Option<Tokens>,
     stop: Arc<AtomicBool>,
 }
 
@@ -171,14 +179,21 @@ impl Board {
 pub struct Panel {
     board: Arc<Board>,
     waiting: Receiver<(Command, Sender<Answer>)>,
+    applications: Option<Gate>,
     last: u64,
 }
 
 /// Makes a board and its panel; `stop` ends the UE.
 pub fn board(stop: Arc<AtomicBool>) -> (Arc<Board>, Panel) {
+    board_for(stop, None)
+}
+
+/// The same for applications too.
+pub fn board_for(stop: Arc<AtomicBool>, applications: Option<ApplicationsConfig>) -> (Arc<Board>, Panel) {
     let (commands, waiting) = bounded(COMMANDS);
-    let board = Arc::new(Board { status: Mutex::default(), commands, stop });
-    (Arc::clone(&board), Panel { board, waiting, last: 0 })
+    let (gate, applications) = applications.map(ApplicationsConfig::split).unzip();
+    let board = Arc::new(Board { status: Mutex::default(), commands, applications, stop });
+    (Arc::clone(&board), Panel { board, waiting, applications: gate, last: 0 })
 }
 
 impl Observer<Ue> for Panel {
@@ -190,6 +205,10 @@ impl Observer<Ue> for Panel {
                     Some(links) => links.act(&peer, action),
                     None => Err(Refused::NoLinks),
                 },
+                Command::Application(command) => match &mut self.applications {
+                    Some(gate) => gate.command(ue, command),
+                    None => Err(UserError::NotGranted.into()),
+                },
                 Command::Look => {
                     self.board.put(Status::of(ue));
                     Ok(())
@@ -200,6 +219,9 @@ impl Observer<Ue> for Panel {
                 }
             };
             let _ = answer.try_send(result);
+        }
+        if let Some(gate) = &mut self.applications {
+            gate.look(ue);
         }
         let now = ue.totals().subframes;
         if now >= self.last + EVERY || self.last == 0 {

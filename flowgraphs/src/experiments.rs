@@ -20,6 +20,7 @@
 //! relays.rs      exercises of relays and their remote UEs                   relays/
 //! relay_finding.rs a remote UE finds a relay                               relay_finding/
 //! network.rs     the network side on a simulated clock                     network/
+//! overlay.rs     the users' own security above a link                     overlay/
 //! ```
 
 pub(crate) mod answers;
@@ -35,6 +36,7 @@ pub(crate) mod networks;
 pub(crate) mod operators;
 pub(crate) mod others;
 pub(crate) mod output;
+pub(crate) mod overlay;
 pub(crate) mod reading;
 pub(crate) mod relays;
 pub(crate) mod relay_finding;

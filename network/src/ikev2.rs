@@ -20,6 +20,8 @@
 //! - [`Responder`], the ProSe Function's
 //! - [`esp`], packets under the keys of a CHILD_SA
 //!
+//! Two ends that share a key do without EAP ([`SharedKey`], RFC 7296 §2.15): both prove it in IKE_AUTH, and four messages are all.
+//!
 //! One suite: X25519, AES-CBC-128, HMAC-SHA-256-128, PRF-HMAC-SHA-256; ESP with AES-GCM-128. EAP is the caller's
 //! ([`crate::eap_peer`], [`crate::aaa`]). Messages go over UDP with the marker of RFC 3948 in front where the port is not 500: that is
 //! the caller's too.
@@ -44,6 +46,7 @@ pub use responder::{
 use core::net::Ipv4Addr;
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
+use zeroize::Zeroizing;
 
 use crate::ikev2::keys::ChildKeys;
 
@@ -54,6 +57,29 @@ pub enum ResponderProof {
     Signature(VerifyingKey),
     /// Not at all: EAP proves it, since AUTH is by MSK. RFC 5998.
     EapOnly,
+    /// By a key that both ends have, which proves the initiator too: there is no EAP.
+    SharedKey(SharedKey),
+}
+
+/// A key that two ends share. RFC 7296 §2.15.
+#[derive(Clone)]
+pub struct SharedKey(Zeroizing<Vec<u8>>);
+
+impl SharedKey {
+    /// Of octets that nobody can guess: a key that can be guessed is found out by whoever listens (RFC 7296 §2.15).
+    pub const fn new(octets: Zeroizing<Vec<u8>>) -> Self {
+        Self(octets)
+    }
+
+    fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SharedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedKey(redacted)")
+    }
 }
 
 /// The same, at the responder.
@@ -62,6 +88,13 @@ pub enum ResponderKey {
     Signature(Box<SigningKey>),
     /// It does not.
     EapOnly,
+    /// By a key that it shares with one initiator, whose identity this is: there is no EAP.
+    SharedKey {
+        /// Identity of the initiator.
+        initiator: String,
+        /// The key.
+        key: SharedKey,
+    },
 }
 
 /// Addresses that a tunnel carries, from the first to the last.

@@ -24,7 +24,7 @@ mod model_b;
 mod monitor;
 mod sightings;
 
-pub use announcer::{Announcer, AnnouncerKey};
+pub use announcer::{Announcer, AnnouncerKey, Announcing};
 pub use code_table::Job;
 pub use model_b::{Answering, Asking, Discoveree, DiscovereeConfig, Discoverer};
 pub use monitor::{Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig};

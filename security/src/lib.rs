@@ -59,6 +59,7 @@
 //! - [`hpke`], encryption to a public key
 //! - [`outcome`], the words of reports for all of these, and their counters
 //! - [`direct`], one-to-one: KD, KD-sess, PEK and PIK, a type per state
+//! - [`srtp`], media between users under keys of their own
 //! - [`key_period`], months and other periods of identity-based keys
 //! - [`identity`], ECCSI, SAKKE, the UID of 3GPP, and the secrets of a key management server
 
@@ -79,3 +80,4 @@ pub mod keys;
 pub mod mikey;
 pub mod outcome;
 pub mod pdu;
+pub mod srtp;

@@ -6,6 +6,7 @@
 //! suites.rs  cipher suites, and the Ua security protocol identifier of each
 //! hint.rs    the PSK identity hint, which the `openssl` crate does not set
 //! certificates.rs  both ends with certificates, for UEs of public safety
+//! memory.rs  both ends without a socket, for overlays above links                                  memory/
 //! ```
 //!
 //! By the OpenSSL of the system: TLS 1.3 needs an external PSK whose key comes from elsewhere while the handshake waits, and TLS 1.2
@@ -14,6 +15,7 @@
 mod certificates;
 mod client;
 mod hint;
+pub mod memory;
 mod server;
 mod suites;
 

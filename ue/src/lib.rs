@@ -30,6 +30,7 @@
 //! planner.rs      which transmissions go into which subframe                                                planner/
 //! application.rs  users of a UE: traffic, IP, people
 //! ip.rs           IP packets over a group: TUN or UDP
+//! users.rs        applications by handles: what each may do, and what ends with it                       users/
 //! transfer.rs     a file over IP, repeated until it is complete
 //! latency_stats.rs  processing time of each stage
 //! silence.rs      when a UE cannot send, and for how long
@@ -72,6 +73,7 @@ mod sync;
 mod tests;
 mod timing;
 mod transfer;
+mod users;
 
 pub use sidelink_radio::Sample;
 
@@ -100,6 +102,9 @@ pub use silence::Hindrance;
 pub use stack::{Names, Stack, Waiting};
 pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
 pub use transfer::{FileReceiver, FileSender, Progress};
+pub use users::{
+    ApplicationId, Grant, Handle, MOST_HANDLES, UserError, UserInput, UserOutput, UserRequest, Users,
+};
 
 use notch::Notch;
 use silence::{Lateness, Silence};
@@ -352,6 +357,11 @@ impl Ue {
     /// Returns layer 2, discovery and links.
     pub fn stack(&mut self) -> &mut Stack {
         &mut self.stack
+    }
+
+    /// Adds an application behind the others.
+    pub fn add_application(&mut self, application: Box<dyn Application>) {
+        self.applications.0.push(Some(application));
     }
 
     /// Sends `data` to a group.

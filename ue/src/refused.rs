@@ -1,6 +1,7 @@
 //! Reasons why a UE refuses a request.
 
 use crate::BuildError;
+use crate::users::UserError;
 use sidelink_mac::engine;
 use sidelink_prose::direct_link;
 use sidelink_wire::ids::Layer2Id;
@@ -31,6 +32,8 @@ pub enum Refused {
     Engine(engine::Error),
     /// The links refused.
     Link(direct_link::Error),
+    /// An application may not.
+    User(UserError),
 }
 
 impl fmt::Display for Refused {
@@ -46,6 +49,7 @@ impl fmt::Display for Refused {
             Self::NoLink(peer) => write!(f, "there is no link with {peer}"),
             Self::Engine(error) => error.fmt(f),
             Self::Link(error) => error.fmt(f),
+            Self::User(error) => error.fmt(f),
         }
     }
 }
@@ -61,5 +65,11 @@ impl From<engine::Error> for Refused {
 impl From<direct_link::Error> for Refused {
     fn from(error: direct_link::Error) -> Self {
         Self::Link(error)
+    }
+}
+
+impl From<UserError> for Refused {
+    fn from(error: UserError) -> Self {
+        Self::User(error)
     }
 }

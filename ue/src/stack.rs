@@ -16,7 +16,7 @@ use sidelink_mac::engine::{self, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link;
 use sidelink_prose::discovery::agent::{self, Agent, Origin};
-use sidelink_prose::discovery::{AirTime, Subject};
+use sidelink_prose::discovery::{AirTime, Announcing, Subject};
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::Message;
 use sidelink_security::outcome::Counters;
@@ -61,6 +61,8 @@ pub struct Stack<J = Threaded> {
     due: Option<UtcTime>,
     /// Number of announcers and discoverers: each sends a message in every discovery period.
     messages: usize,
+    /// Whether entries are announced that applications ask for.
+    announcing: HashMap<String, Announcing>,
     /// Durable writes of the links since their last step.
     writes: u64,
 }
@@ -98,6 +100,7 @@ impl<J: Jobs> Stack<J> {
             now: AirTime::at(UtcTime::from_millis(0)),
             due: Some(UtcTime::from_millis(0)),
             writes: 0,
+            announcing: HashMap::new(),
         }
     }
 
@@ -132,8 +135,25 @@ impl<J: Jobs> Stack<J> {
         new: &[Discovery],
     ) -> Result<(), BuildError> {
         let result = terms.renew_discovery(&mut self.agent, &mut self.names, old, new);
-        self.messages = self.names.messages();
+        self.apply_announcing();
         result
+    }
+
+    /// Announces the entries of this name, or does not, from now on: those that are renewed too.
+    pub fn set_announcing(&mut self, name: &str, announcing: Announcing) {
+        self.announcing.insert(name.to_owned(), announcing);
+        self.apply_announcing();
+    }
+
+    fn apply_announcing(&mut self) {
+        for (origin, name) in &self.names.origin {
+            if let (Origin::Announcer(place), Some(announcing)) = (origin, self.announcing.get(name))
+                && let Some(announcer) = self.agent.announcer(*place)
+            {
+                announcer.set_announcing(*announcing);
+            }
+        }
+        self.messages = self.names.messages() - self.agent.silenced();
     }
 
     /// Adds the PGKs of a group, as [`RenewTerms::renew_group`] does.

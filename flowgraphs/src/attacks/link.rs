@@ -17,6 +17,8 @@ pub(crate) enum Alter {
     BidDown,
     /// Removes every algorithm but null.
     NullOnly,
+    /// Removes every ciphering algorithm but null, and leaves integrity.
+    NullCiphering,
     /// Replaces the nonces in requests and commands.
     Nonces,
     /// Flips a bit of the data.
@@ -144,7 +146,7 @@ impl LinkAttack {
         let mut octets = pdu.octets.to_vec();
         let signalling = pdu.lcid.is_signalling();
         match alter {
-            Alter::BidDown | Alter::NullOnly | Alter::Nonces => {
+            Alter::BidDown | Alter::NullOnly | Alter::NullCiphering | Alter::Nonces => {
                 let command = pdu.lcid == Lcid::PC5_S_SECURITY_MODE;
                 let tail = if command { MAC_I_LEN } else { 0 };
                 let mut parsed = message(pdu.octets, tail)?;
@@ -159,6 +161,7 @@ impl LinkAttack {
                             Alter::NullOnly => {
                                 (request.capabilities.eea, request.capabilities.eia) = (0x80, 0x80)
                             }
+                            Alter::NullCiphering => request.capabilities.eea = 0x80,
                             _ => request.nonce[0] ^= 1,
                         }
                         self.count("requests altered");

@@ -90,6 +90,7 @@ pub fn run(args: AnnounceArgs) -> anyhow::Result<()> {
         all: true,
         control: None,
         control_token_file: None,
+        applications: None,
         cpu: None,
         real_time: false,
     };

@@ -13,6 +13,7 @@ use crate::config::{ConfigError, LongMessageWay};
 use crate::experiments::cases::Expect;
 use crate::experiments::metrics::{Case, Costs};
 use crate::experiments::output::Detail;
+use crate::experiments::overlay::costs::OverlayCosts;
 use crate::experiments::{cases, diagram, output, setup};
 use crate::outputs::{Existing, Outputs};
 use crate::terminal;
@@ -200,6 +201,9 @@ fn outcomes(all: &[Costs]) -> anyhow::Result<()> {
                 eprintln!("{case}: {point}: {} messages, {} octets", spent.messages, spent.octets);
             }
         }
+        if let Some(overlay) = &c.overlay {
+            overlay_outcome(&case, overlay);
+        }
         for (ue, (why, ms)) in c.closed.iter().zip(c.closed_ms).enumerate() {
             if let (Some(why), Some(ms)) = (why, ms) {
                 eprintln!("{case}: UE_{} gives its link up after {ms} ms: {why}", ue + 1);
@@ -230,6 +234,28 @@ fn outcomes(all: &[Costs]) -> anyhow::Result<()> {
         }
     }
     if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+}
+
+/// Prints what an overlay came to, for people.
+fn overlay_outcome(case: &str, overlay: &OverlayCosts) {
+    match overlay.both_ready_ms() {
+        None => eprintln!("{case}: overlay ({}): no keys", overlay.method),
+        Some(ms) => eprintln!(
+            "{case}: overlay ({}): keys after {ms} ms, {} packets of {} octets; {:.0} octets added to {:.0}; {} of {} packets came, {} over the network, {} ms at most between two",
+            overlay.method,
+            overlay.messages.iter().sum::<u64>(),
+            overlay.octets.iter().sum::<u64>(),
+            overlay.added_octets,
+            overlay.plain_octets,
+            overlay.came[1],
+            overlay.sent[0],
+            overlay.over_network,
+            overlay.gap_ms.unwrap_or(0)
+        ),
+    }
+    for (why, count) in &overlay.refused {
+        eprintln!("    {count:>5} {why}");
+    }
 }
 
 /// Largest number of kinds of notes that are shown.

@@ -8,7 +8,7 @@ use crate::args::{Form as OutputForm, Output};
 use crate::commands::record::{Annotations, RecordArgs};
 use crate::config::ConfigError;
 use crate::config::ue_toml::{Draws, RadioFacts, TimeSource, UeConfig};
-use crate::control::{self, Board, ControlConfig, Server};
+use crate::control::{self, ApplicationsConfig, Board, ControlConfig, Server};
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::report::events::{Form, Reporter, Writer};
 use crate::report::{PcapReport, annotation};
@@ -75,6 +75,9 @@ pub struct UeArgs {
     /// File with the token that clients of --control must present.
     #[arg(long, value_name = "FILE", requires = "control")]
     pub control_token_file: Option<PathBuf>,
+    /// File of applications that may use this UE over --control, each with a token of its own and a grant by names.
+    #[arg(long, value_name = "FILE", requires = "control_token_file")]
+    pub applications: Option<PathBuf>,
     /// Pin the UE's thread to this processor.
     #[arg(long, value_name = "N")]
     pub cpu: Option<usize>,
@@ -125,6 +128,9 @@ pub(super) fn run_config(
     let (radio, annotations) = args.record.open(radio, &config.radio, config.numerology()?)?;
     let description = radio.description().clone();
     let token = args.control_token_file.as_deref().map(read_token).transpose()?;
+    let applications = args.applications.as_deref();
+    let applications =
+        applications.map(|path| ApplicationsConfig::from_file(path, read_token)).transpose()?;
     let streams = radio.start()?;
     let facts = RadioFacts {
         anchor: anchor(config, streams.anchor),
@@ -143,7 +149,7 @@ pub(super) fn run_config(
     if let Some(duration) = args.duration {
         ue.set_duration(duration.as_millis() as u64);
     }
-    let (board, panel) = control::board(Arc::clone(&stop));
+    let (board, panel) = control::board_for(Arc::clone(&stop), applications);
     let listen = args.control.map(|listen| ControlConfig { listen, token });
     let server = listen.map(|listen| Server::start(listen, Arc::clone(&board))).transpose()?;
     if let Some(server) = &server {
@@ -211,7 +217,9 @@ struct Places {
 impl Places {
     fn claim(config: &UeConfig, args: &UeArgs) -> Result<Self, ConfigError> {
         let mut outputs = Outputs::new(args.force);
-        outputs.reads(args.config.iter().chain(&args.control_token_file).chain(&config.keys));
+        outputs.reads(
+            args.config.iter().chain(&args.control_token_file).chain(&args.applications).chain(&config.keys),
+        );
         outputs.device(&config.device.args)?;
         args.record.claim(&mut outputs)?;
         let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;

@@ -1,7 +1,7 @@
 //! HTTP requests, and their authorisation. It depends on the head of a request alone, and is decided before the body is
 //! read.
 
-use super::{Board, Command, CommandError};
+use super::{Board, Command, CommandError, applications};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -34,11 +34,17 @@ pub(super) struct Guard {
 }
 
 pub(super) fn router(board: Arc<Board>, guard: Guard) -> Router {
-    let guard = Arc::new(guard);
-    let admit = move |request: Request, next: Next| {
-        let guard = Arc::clone(&guard);
+    let (guard, known) = (Arc::new(guard), Arc::clone(&board));
+    let admit = move |mut request: Request, next: Next| {
+        let (guard, known) = (Arc::clone(&guard), Arc::clone(&known));
         async move {
-            if let Err(refusal) = guard.admit(request.headers()) {
+            // An application has a token of its own, which serves for nothing else; that of the control is none of an application.
+            if let Some(tokens) = known.applications.as_ref().filter(|_| is_of_application(&request)) {
+                let Some(application) = tokens.admit(request.headers()) else {
+                    return Stranger::NoToken.into_response();
+                };
+                request.extensions_mut().insert(application);
+            } else if let Err(refusal) = guard.admit(request.headers()) {
                 return refusal.into_response();
             }
             match tokio::time::timeout(REQUEST, next.run(request)).await {
@@ -54,6 +60,7 @@ pub(super) fn router(board: Arc<Board>, guard: Guard) -> Router {
         .route("/link", post(link))
         .route("/reset-stages", post(reset))
         .route("/shutdown", post(shutdown))
+        .merge(applications::router())
         .layer(DefaultBodyLimit::max(BODY))
         .layer(from_fn(admit))
         .with_state(board)
@@ -111,19 +118,30 @@ fn is_here(headers: &HeaderMap) -> bool {
 }
 
 async fn command(board: &Board, command: Command) -> Response {
-    let answer = match board.command(command) {
-        Ok(answer) => answer,
-        Err(why) => return refusal(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()),
-    };
-    let waited = tokio::task::spawn_blocking(move || answer.recv_timeout(PATIENCE)).await;
-    match waited {
-        Ok(Ok(Ok(()))) => Json(json!({"ok": true})).into_response(),
-        Ok(Ok(Err(why))) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &why.to_string()),
-        _ => refusal(StatusCode::GATEWAY_TIMEOUT, &CommandError::NoAnswer.to_string()),
+    match carried_out(board, command).await {
+        Ok(()) => Json(json!({"ok": true})).into_response(),
+        Err(refused) => refused,
     }
 }
 
-fn refusal(status: StatusCode, why: &str) -> Response {
+/// Waits until the UE has carried out a command; the error is the answer to the caller.
+pub(super) async fn carried_out(board: &Board, command: Command) -> Result<(), Response> {
+    let answer =
+        board.command(command).map_err(|why| refusal(StatusCode::SERVICE_UNAVAILABLE, &why.to_string()))?;
+    let waited = tokio::task::spawn_blocking(move || answer.recv_timeout(PATIENCE)).await;
+    match waited {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(why))) => Err(refusal(StatusCode::UNPROCESSABLE_ENTITY, &why.to_string())),
+        _ => Err(refusal(StatusCode::GATEWAY_TIMEOUT, &CommandError::NoAnswer.to_string())),
+    }
+}
+
+/// Whether a request is one of applications.
+fn is_of_application(request: &Request) -> bool {
+    request.uri().path().starts_with("/app/")
+}
+
+pub(super) fn refusal(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({"ok": false, "error": why}))).into_response()
 }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::disallowed_methods)]
 
+mod applications;
 mod guard;
 
 use super::*;

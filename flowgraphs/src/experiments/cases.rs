@@ -1,13 +1,16 @@
 //! Which cases there are.
 //!
 //! ```text
-//! cases/keys.rs  attacks on keys of identities, tickets and crypto attributes
+//! cases/keys.rs     attacks on keys of identities, tickets and crypto attributes
+//! cases/overlays.rs the users' own security above a link
 //! ```
 
 mod keys;
+mod overlays;
 
 use crate::attacks::link::{Alter, Kind, Lure};
 use crate::attacks::methods::Spelling;
+use crate::experiments::overlay::OverlayCase;
 use crate::experiments::signalling::Proxy;
 use sidelink_network::mme::message::Kind as Material;
 use sidelink_prose::direct_link::{Answer, Coverage, Variant};
@@ -25,6 +28,8 @@ pub(crate) struct Scenario {
     pub(crate) talk: Option<Talk>,
     /// On a carrier of 50 PRBs instead of 15.
     pub(crate) wide: bool,
+    /// The users' own security above the link.
+    pub(crate) overlay: Option<OverlayCase>,
     pub(crate) attack: Option<AttackCase>,
 }
 
@@ -100,6 +105,10 @@ pub(crate) enum By {
     Cut(usize),
     /// Nobody: the period of the keys ends while the link is up.
     Expire,
+    /// A1: has brought UE_2 to do without ciphering.
+    Persuade,
+    /// Nobody: the key management server of the users is not reached.
+    Offline,
 }
 
 /// What a reader comes by.
@@ -111,6 +120,8 @@ pub(crate) enum With {
     Stolen,
     /// A7: what the key management server can make.
     Server,
+    /// A7: the KD of the link, as the operator has it, and what its signalling carried.
+    Operator,
 }
 
 /// What comes of an attack.
@@ -130,12 +141,12 @@ impl AttackCase {
         match self.by {
             By::Replay => "A2",
             By::Forge | By::Attacker(Kind::Flood { .. } | Kind::Spoof) => "A1",
-            By::Omit => "A1",
+            By::Omit | By::Persuade => "A1",
             By::Insider | By::Storm | By::Impostor | By::Resign => "A4",
             By::Attacker(Kind::Track) | By::Read(With::Air) => "A0",
             By::Read(With::Stolen) => "A6",
-            By::Read(With::Server) | By::Proxy(_) => "A7",
-            By::Cut(_) | By::Expire => "nobody",
+            By::Read(With::Server | With::Operator) | By::Proxy(_) => "A7",
+            By::Cut(_) | By::Expire | By::Offline => "nobody",
             By::Attacker(Kind::Middle(_)) => "A3",
         }
     }
@@ -149,6 +160,7 @@ const PLAIN: Scenario = Scenario {
     reauthenticate: false,
     talk: None,
     wide: false,
+    overlay: None,
     attack: None,
 };
 
@@ -170,7 +182,7 @@ const fn middle(name: &'static str, what: &'static str, alter: Alter, expect: Ex
 
 /// All cases, in the order of the list.
 pub(crate) fn all() -> impl Iterator<Item = &'static Scenario> {
-    LINKS.iter().chain(keys::ATTACKS)
+    LINKS.iter().chain(keys::ATTACKS).chain(overlays::OVERLAYS)
 }
 
 const LINKS: &[Scenario] = &[

@@ -6,6 +6,7 @@ use sidelink_ue::mapping::pdcp_parts;
 use sidelink_ue::mapping::transmit::Content;
 use sidelink_ue::{Application, Event, Moment, OnAir, Send as SendData, Warning};
 use sidelink_wire::pc5_signalling::MessageType;
+use sidelink_wire::pdcp::SduType;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What UE_1 says begins with it.
@@ -37,6 +38,36 @@ pub(crate) enum Entry {
     Block { number: u64, octets: usize, to: u32, parts: Vec<(u8, usize)> },
     /// PSDCH.
     Discovery,
+    /// What an overlay above the link does.
+    Overlay(OverlayEntry),
+}
+
+/// The way of a packet of an overlay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// The link.
+    Link,
+    /// Uu and the network.
+    Network,
+}
+
+/// One thing that an overlay does. Octets are those of packets of IP.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum OverlayEntry {
+    /// A packet of the handshake goes out: the next data on the link are it.
+    Handshake { octets: usize, over: Over },
+    /// A packet goes out that keeps the overlay going: an acknowledgement, or a part that was lost.
+    Upkeep { octets: usize },
+    /// A step of the handshake took so long.
+    Step { cpu_us: f64 },
+    /// This end has its keys.
+    Ready,
+    /// A packet of voice goes out, with and without the overlay.
+    Sent { number: u64, plain: usize, octets: usize, cpu_us: f64, over: Over },
+    /// One came.
+    Came { number: u64, cpu_us: f64, over: Over },
+    /// Something was not believed, or not sent.
+    Refused(String),
 }
 
 /// Entries with the subframe in which they happened.
@@ -55,6 +86,11 @@ impl Log {
                 log.0.lock().unwrap_or_else(PoisonError::into_inner).push((now.t, entry));
             }
         })
+    }
+
+    /// Writes down what an overlay does.
+    pub(crate) fn overlay(&self, now: Moment, entry: OverlayEntry) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((now.t, Entry::Overlay(entry)));
     }
 
     /// Everything so far; it begins anew.
@@ -82,6 +118,8 @@ impl Application for Log {
             Event::LinkStep { took, writes } => {
                 Some(Entry::Step { cpu_us: took.as_secs_f64() * 1e6, writes: *writes })
             }
+            // What an overlay takes of it, its application writes down.
+            Event::Link(direct_link::Event::Received(received)) if received.sdu_type == SduType::Ip => None,
             Event::Link(direct_link::Event::Received(received))
                 if !received.data.starts_with(TEXT.as_bytes()) =>
             {

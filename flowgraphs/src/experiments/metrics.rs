@@ -4,6 +4,7 @@ pub(crate) mod messages;
 
 use crate::experiments::cases::{By, Expect, Scenario};
 use crate::experiments::log::{Entries, Entry};
+use crate::experiments::overlay::costs::{self, Came, OverlayCosts};
 use crate::experiments::reading::READ;
 use messages::{Message, MessageMetrics, Spent};
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,9 @@ pub(crate) struct Costs {
     pub(crate) outcome: Option<String>,
     #[serde(default)]
     pub(crate) network: Option<NetworkSpent>,
+    /// What the users' own security above the link cost, where there is some.
+    #[serde(default)]
+    pub(crate) overlay: Option<OverlayCosts>,
     /// Links of one UE under keys that the other never sent under, or that it took up twice.
     pub(crate) foreign_links: usize,
     /// Why the link ended, at each end, if it did.
@@ -162,6 +166,19 @@ impl Run {
         let times: Vec<u64> =
             ends.filter_map(|(t, _)| Some(t - requests.iter().copied().filter(|r| *r <= t).max()?)).collect();
         (!times.is_empty()).then(|| times.iter().sum::<u64>() as f64 / times.len() as f64)
+    }
+
+    /// What came to UE_2, with the numbers that UE_1 gave it.
+    fn data(&self, scenario: &Scenario) -> Vec<(u64, Option<u64>)> {
+        if scenario.overlay.is_some() {
+            let came = costs::came(&self.entries[1]);
+            return came.into_iter().map(|Came { t, number }| (t, Some(number))).collect();
+        }
+        let received = |(t, event): (u64, &Event)| match event {
+            Event::Received(received) => Some((t, number(&received.data))),
+            _ => None,
+        };
+        self.events(1).filter_map(received).collect()
     }
 
     /// What links said of what they refused, and how often.
@@ -246,6 +263,14 @@ fn note(entry: &Entry) -> Option<String> {
     }
 }
 
+/// Whether messages came once, and in their order. Packets of an overlay overtake each other where their way changes.
+fn is_ordered(scenario: &Scenario, numbers: &[u64]) -> bool {
+    match scenario.overlay {
+        None => numbers.windows(2).all(|w| w[0] < w[1]),
+        Some(_) => numbers.iter().collect::<HashSet<_>>().len() == numbers.len(),
+    }
+}
+
 /// The number with which data end.
 fn number(data: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(data).ok()?;
@@ -261,14 +286,14 @@ impl Costs {
         let accounts = MessageMetrics::of(&played.entries, start);
         let phases: BTreeMap<_, _> =
             accounts.phases.iter().map(|(phase, spent)| (phase.as_str().to_owned(), *spent)).collect();
-        let data: Vec<(u64, Option<u64>)> = played
-            .events(1)
-            .filter_map(|(t, e)| if let Event::Received(r) = e { Some((t, number(&r.data))) } else { None })
-            .collect();
+        let data = played.data(case.scenario);
         let numbers: Vec<u64> = data.iter().filter_map(|(_, number)| *number).collect();
-        let ordered = numbers.windows(2).all(|w| w[0] < w[1]);
+        let ordered = is_ordered(case.scenario, &numbers);
         let lost = numbers.last().map_or(0, |last| (last + 1) as usize).saturating_sub(numbers.len());
-        let sent = played.entries[0].iter().filter(|(_, e)| matches!(e, Entry::Pdu { message: None, .. }));
+        let overlay = case.scenario.overlay.map(|overlay| OverlayCosts::of(overlay, &played.entries, start));
+        let is_data = |(_, entry): &&(u64, Entry)| matches!(entry, Entry::Pdu { message: None, .. });
+        let sent = played.entries[0].iter().filter(is_data).count();
+        let back = played.events(0).filter(|(_, e)| matches!(e, Event::Received(_))).count();
         let mut costs = Self {
             name: case.scenario.name.to_owned(),
             period: case.period,
@@ -280,10 +305,10 @@ impl Costs {
             rekeyings: [0, 1].map(|ue| count(ue, is_rekeyed)),
             rekey_ms: [played.rekey_ms(0), played.rekey_ms(1)],
             rekey_every_ms: case.rekey.or(case.scenario.rekey),
-            sent: sent.count(),
+            sent: overlay.as_ref().map_or(sent, |overlay| overlay.sent[0] as usize),
             delivered: numbers.len(),
             lost,
-            delivered_back: played.events(0).filter(|(_, e)| matches!(e, Event::Received(_))).count(),
+            delivered_back: overlay.as_ref().map_or(back, |overlay| overlay.came[0] as usize),
             longest_gap_ms: data.windows(2).map(|w| w[1].0 - w[0].0).max(),
             spent: accounts.whole(),
             phases,
@@ -297,6 +322,7 @@ impl Costs {
             findings: played.findings.clone(),
             outcome: None,
             network: played.network.clone(),
+            overlay,
             foreign_links: [0, 1].map(|ue| played.foreign_links(ue)).iter().sum(),
             closed: [0, 1].map(|ue| played.events(ue).find_map(|(_, e)| closed(e))),
             held: [0, 1].map(|ue| played.holds_link(ue)),
@@ -348,9 +374,9 @@ impl Costs {
         }
     }
 
-    /// Whether both ends have the link.
+    /// Whether both ends have the link, and the overlay above it where there is one.
     pub(crate) fn linked(&self) -> bool {
-        !self.setup_ms.contains(&None)
+        !self.setup_ms.contains(&None) && self.overlay.as_ref().is_none_or(OverlayCosts::is_up)
     }
 
     /// A figure of both ends together.

@@ -9,6 +9,7 @@ use crate::experiments::credentials::{Issue, Server, issue, keys_of, with_method
 use crate::experiments::log::Log;
 use crate::experiments::metrics::Case;
 use crate::experiments::networks::Networks;
+use crate::experiments::overlay::Overlay;
 use crate::experiments::reading::{Knowledge, read};
 use crate::experiments::setup::{CONNECT, NO_ANCHOR, OTHER, PAIR, begin_with, config, ended, link, pair};
 use crate::experiments::signalling::Proxy;
@@ -24,7 +25,14 @@ pub(super) const THIRD: (u32, &str) = (0x12, "peter");
 /// Returns the names of the radios that an attack has.
 pub(crate) const fn radios_of(by: By) -> &'static [&'static str] {
     match by {
-        By::Storm | By::Proxy(Proxy::Alters) | By::Impostor | By::Omit | By::Cut(_) | By::Expire => &[],
+        By::Storm
+        | By::Proxy(Proxy::Alters)
+        | By::Impostor
+        | By::Omit
+        | By::Cut(_)
+        | By::Expire
+        | By::Persuade
+        | By::Offline => &[],
         By::Resign => &["mallory", "peter"],
         By::Replay | By::Forge | By::Insider | By::Attacker(_) | By::Read(_) | By::Proxy(Proxy::Reads) => {
             &["mallory"]
@@ -90,7 +98,9 @@ impl Other {
                 let Some(radio) = radios.next() else { anyhow::bail!("a second radio is missing") };
                 Self::Resigner(tap, resigner(case, captured, radio, duration)?)
             }
-            By::Storm | By::Impostor | By::Omit | By::Cut(_) | By::Expire => Self::None,
+            By::Storm | By::Impostor | By::Omit | By::Cut(_) | By::Expire | By::Persuade | By::Offline => {
+                Self::None
+            }
         })
     }
 
@@ -98,7 +108,11 @@ impl Other {
     ///
     /// # Errors
     /// It failed.
-    pub(crate) fn end(self, networks: &Networks) -> anyhow::Result<(u64, BTreeMap<String, u64>)> {
+    pub(crate) fn end(
+        self,
+        networks: &Networks,
+        overlay: Option<&Overlay>,
+    ) -> anyhow::Result<(u64, BTreeMap<String, u64>)> {
         Ok(match self {
             Self::None => (0, BTreeMap::new()),
             Self::Replayer(running) => (ended(running)?.replayed(), BTreeMap::new()),
@@ -113,6 +127,9 @@ impl Other {
                     (Some(With::Stolen), _) => Knowledge::Receiver(Box::new(keys_of("john", anchor)?.1)),
                     // To whom the final variant sends its key.
                     (Some(With::Server), _) => Knowledge::Receiver(Box::new(keys_of("mary", anchor)?.1)),
+                    (Some(With::Operator), _) => {
+                        Knowledge::Operator(overlay.map_or_else(Vec::new, Overlay::seen))
+                    }
                     (None, Networks::Signalling(networks)) => Knowledge::Attributes(networks.seen()),
                     _ => Knowledge::Air,
                 };

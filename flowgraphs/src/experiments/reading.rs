@@ -4,6 +4,8 @@ use crate::attacks::link::{header, message};
 use crate::attacks::methods::{InClear, key_in_clear};
 use crate::attacks::tap::Taken;
 use crate::experiments::log::TEXT;
+use crate::experiments::overlay::is_read;
+use crate::experiments::setup::SHARED_KD;
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::direct::keying::{kd_from_sdes, kd_from_ssv};
 use sidelink_security::direct::signed::Subject;
@@ -22,12 +24,17 @@ use std::collections::BTreeMap;
 /// What is found of data that others than UE_2 read.
 pub(crate) const READ: &str = "messages of UE_1 read by others";
 
+/// What is found of data that stay closed though the link's keys are there.
+const CLOSED: &str = "messages of UE_1 deciphered to more ciphertext";
+
 /// What the reader has besides its recording.
 pub(crate) enum Knowledge {
     /// Nothing: what was said on the air has to do.
     Air,
     /// Keys that passed through its hands: of offers and of answers.
     Attributes(Vec<[[u8; KEY]; 2]>),
+    /// The KD of the link, and the keys of overlays in crypto attributes, of offers and of answers.
+    Operator(Vec<[[u8; KEY]; 2]>),
     /// Keys of the identity to which SAKKE payloads were sent.
     Receiver(Box<ReceiverKey>),
 }
@@ -40,13 +47,14 @@ const ENDS: [Subject<'static>; 2] =
 pub(crate) fn read(taken: &[Taken], pair: [Layer2Id; 2], knowledge: &Knowledge) -> BTreeMap<String, u64> {
     let attributes = taken.iter().filter(|pdu| sidelink_wire::sdes::is_carried(&pdu.octets)).count();
     let kds = kds(taken, pair, knowledge);
-    let (mut links, mut data) = (0, 0);
+    let (mut links, mut data, mut closed) = (0, 0, 0);
     for offer in taken.iter().filter(|pdu| pdu.source == pair[0]).filter_map(offer) {
         for (id, command) in taken.iter().filter(|pdu| pdu.source == pair[1]).filter_map(command) {
             let mut opened = kds.iter().filter_map(|kd| session(taken, pair, kd, (&offer, &command, id)));
             if let Some(mut active) = opened.next() {
                 links += 1;
-                data += read_data(taken, pair, &mut active);
+                let read = read_data(taken, pair, &mut active, knowledge);
+                (data, closed) = (data + read[0], closed + read[1]);
             }
         }
     }
@@ -54,9 +62,11 @@ pub(crate) fn read(taken: &[Taken], pair: [Layer2Id; 2], knowledge: &Knowledge) 
         ("crypto attributes heard on the air", attributes as u64),
         ("KDs obtained", kds.len() as u64),
         ("session keys obtained", links),
+        (CLOSED, closed),
         (READ, data),
     ];
-    found.into_iter().map(|(what, count)| (what.to_owned(), count)).collect()
+    let found = found.into_iter().filter(|(what, count)| *what != CLOSED || *count > 0);
+    found.map(|(what, count)| (what.to_owned(), count)).collect()
 }
 
 /// The KDs that follow from what the reader has.
@@ -65,6 +75,7 @@ fn kds(taken: &[Taken], pair: [Layer2Id; 2], knowledge: &Knowledge) -> Vec<Kd> {
         Knowledge::Attributes(seen) => {
             seen.iter().map(|[offer, answer]| kd_from_sdes(offer, answer, ENDS)).collect()
         }
+        Knowledge::Operator(_) => vec![Kd::from(SHARED_KD)],
         Knowledge::Receiver(key) => {
             let payloads = taken.iter().filter_map(payload);
             let keys = payloads.filter_map(|payload| key.decapsulate(&payload).ok());
@@ -159,16 +170,22 @@ fn session(
     None
 }
 
-/// Counts the data of UE_1 that become text.
-fn read_data(taken: &[Taken], pair: [Layer2Id; 2], active: &mut Active) -> u64 {
+/// Counts the data of UE_1 that become text, and those that do not.
+fn read_data(taken: &[Taken], pair: [Layer2Id; 2], active: &mut Active, knowledge: &Knowledge) -> [u64; 2] {
     let id = active.id().value();
-    let mut read = 0;
+    let attributes = if let Knowledge::Operator(attributes) = knowledge { &attributes[..] } else { &[] };
+    let mut read = [0; 2];
     for pdu in taken.iter().filter(|pdu| pdu.source == pair[0] && pdu.lcid == Lcid::LINK_DATA) {
         let Some(header) = header(&pdu.octets).filter(|header| header.kd_sess_id == id) else { continue };
         let mut octets = pdu.octets.clone();
         let opened = active.open(header.sn, pdu.lcid.value(), Kind::User, &mut octets, HEADER_LEN);
         let starts = [TEXT.as_bytes(), b" "].concat();
-        read += u64::from(opened.is_ok() && octets[HEADER_LEN..].starts_with(&starts));
+        let sdu = &octets[HEADER_LEN..];
+        match opened {
+            Ok(_) if sdu.starts_with(&starts) || is_read(sdu, attributes) => read[0] += 1,
+            Ok(_) => read[1] += 1,
+            Err(_) => {}
+        }
     }
     read
 }

@@ -8,11 +8,12 @@ use crate::experiments::log::{Entry, Log, TEXT};
 use crate::experiments::metrics::{Case, Run};
 use crate::experiments::networks::Networks;
 use crate::experiments::others::{Other, THIRD, radios_of};
+use crate::experiments::overlay::{Overlay, paths};
 use sidelink_radio::air::{Air, AirConfig, Pace, PortConfig};
 use sidelink_radio::number::Number;
 use sidelink_radio::{Anchor, Radio};
 use sidelink_store::Keys;
-use sidelink_ue::{Application, NoStore, Participant, Running, ThreadOptions, Ue};
+use sidelink_ue::{Application, NoStore, Observer, Participant, Running, ThreadOptions, Ue};
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::pc5_signalling::MessageType;
 
@@ -77,18 +78,28 @@ pub(crate) fn play(case: &Case<'_>) -> anyhow::Result<Run> {
     let others: Vec<_> =
         names.iter().map(|name| air.attach(PortConfig::named(*name))).collect::<Result<_, _>>()?;
     let networks = Networks::of(scenario, case.seed)?;
+    let overlay =
+        scenario.overlay.map(|overlay| Overlay::new(overlay, case.period, case.seed)).transpose()?;
     let mut running = Vec::new();
     for (number, ((config, radio), log)) in
         parties(case, rekey)?.into_iter().zip(radios).zip(&logs).enumerate()
     {
+        let user = |anchor| match &overlay {
+            None => Ok(Above::default()),
+            Some(overlay) => Ok(Above {
+                applications: vec![overlay.end(number, pair()?[1 - number], log, anchor)?],
+                observer: overlay.switcher(number, CONNECT),
+            }),
+        };
         let equip = |ue: &mut Ue, anchor| networks.equip(ue, number, scenario, anchor);
-        running.push(begin_with(&config, radio, log, duration, equip)?);
+        running.push(begin_under(user, &config, radio, log, duration, equip)?);
     }
     let other = by.map(|by| Other::begin(case, by, others, duration)).transpose()?;
     for one in running {
         ended(one)?;
     }
-    let (attacks, mut findings) = other.map_or(Ok(Default::default()), |other| other.end(&networks))?;
+    let (attacks, mut findings) =
+        other.map_or(Ok(Default::default()), |other| other.end(&networks, overlay.as_ref()))?;
     findings.extend(networks.findings());
     let network = networks.metered();
     let entries = logs.each_ref().map(Log::take);
@@ -142,7 +153,11 @@ fn parties(case: &Case<'_>, rekey: Option<u64>) -> anyhow::Result<[UeConfig; 2]>
     };
     // Who lets a key expire does not give the link up for it.
     let keep = if by == Some(By::Expire) { "[links]\nfailed-rekeying = \"keep-key\"\n" } else { "" };
-    let mary = link(scenario, "john", PAIR[1], &connect, 1, SHARED) + &talk("john") + keep;
+    let rules = |number: usize| {
+        let ciphering = scenario.overlay.map(|overlay| overlay.eps.ciphering()[number]);
+        ciphering.map_or(keep.to_owned(), |need| format!("[links]\nciphering = \"{need}\"\n"))
+    };
+    let mary = link(scenario, "john", PAIR[1], &connect, 1, SHARED) + &talk("john") + &rules(0);
     let mut mary = config(case, "mary", PAIR[0], 1, 0.0, &mary)?;
     let often = if by == Some(By::Storm) { "rekey = 100\n" } else { "rekey-interval = 100\n" };
     let mut john = link(scenario, "mary", PAIR[0], often, 1, SHARED);
@@ -156,7 +171,7 @@ fn parties(case: &Case<'_>, rekey: Option<u64>) -> anyhow::Result<[UeConfig; 2]>
     if scenario.talk.is_some_and(|talk| talk.way == TalkWay::Both) {
         john += &talk("mary");
     }
-    john += keep;
+    john += &rules(1);
     let mut john = config(case, "john", PAIR[1], 2, 0.0, &john)?;
     if by.is_some() {
         // All three tries are seen: the networks of exercises are fast, or away.
@@ -171,6 +186,7 @@ const NETWORK_TIME: u64 = 400;
 
 /// The KD of UE_1 and UE_2, and one that is not.
 const SHARED: &str = "5a";
+pub(super) const SHARED_KD: [u8; 32] = [0x5a; 32];
 pub(super) const OTHER: &str = "a5";
 
 pub(super) const NO_ANCHOR: Anchor = Anchor { utc_ns: 0, uncertainty_ns: 0 };
@@ -192,6 +208,10 @@ fn duration(case: &Case<'_>, rekey: Option<u64>) -> u64 {
         _ => 14,
     };
     match (rekey, case.scenario.attack.map(|attack| attack.by)) {
+        // The link, the handshake of the overlay, and some voice.
+        (_, None | Some(By::Read(_) | By::Offline | By::Persuade)) if case.scenario.overlay.is_some() => {
+            (40 * case.period).max(paths::RETURNS + 1200)
+        }
         (_, Some(By::Attacker(Kind::Flood { .. }))) => 90 * case.period,
         // all three tries, each longer by what the one in the middle takes
         (_, Some(By::Attacker(Kind::Middle(_)))) => (45 * case.period).max(2000),
@@ -238,8 +258,27 @@ pub(super) fn config(
     Ok(config)
 }
 
+/// What uses a UE besides the ledger.
+#[derive(Default)]
+struct Above {
+    applications: Vec<Box<dyn Application>>,
+    observer: Option<Box<dyn Observer<Ue>>>,
+}
+
 /// Starts a UE with the credentials that `equip` gives it.
 pub(super) fn begin_with(
+    config: &UeConfig,
+    radio: Box<dyn Radio>,
+    log: &Log,
+    duration: u64,
+    equip: impl FnOnce(&mut Ue, Anchor) -> anyhow::Result<()>,
+) -> anyhow::Result<Running<Ue>> {
+    begin_under(|_| Ok(Above::default()), config, radio, log, duration, equip)
+}
+
+/// The same under what `user` makes.
+fn begin_under(
+    user: impl FnOnce(Anchor) -> anyhow::Result<Above>,
     config: &UeConfig,
     radio: Box<dyn Radio>,
     log: &Log,
@@ -249,12 +288,14 @@ pub(super) fn begin_with(
     let streams = radio.start()?;
     let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
     let facts = RadioFacts { anchor, real_time: false, draws: Draws::Seeded };
-    let ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
+    let Above { applications, observer } = user(anchor)?;
+    let mut ears: Vec<Box<dyn Application>> = vec![Box::new(log.clone())];
+    ears.extend(applications);
     let mut ue = config.build_with(&Keys::default(), NoStore::default(), facts, ears)?;
     ue.set_on_air(log.on_air());
     equip(&mut ue, anchor)?;
     ue.set_duration(duration);
-    Ok(Running::start(ue, streams, false, ThreadOptions::default(), None)?)
+    Ok(Running::start(ue, streams, false, ThreadOptions::default(), observer)?)
 }
 
 pub(super) fn ended<P: Participant>(running: Running<P>) -> anyhow::Result<P> {

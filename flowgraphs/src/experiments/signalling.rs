@@ -111,8 +111,13 @@ impl Signalling {
     /// A UE without links.
     pub(crate) fn equip(&self, ue: &mut Ue, number: usize) -> anyhow::Result<()> {
         let Some(links) = ue.stack().links() else { anyhow::bail!("the UE has no links") };
-        links.establish_by_sdes(Box::new(Way { networks: self.clone(), number }));
+        links.establish_by_sdes(self.way(number));
         Ok(())
+    }
+
+    /// The way of UE `number` (0 or 1) to its network.
+    pub(crate) fn way(&self, number: usize) -> Box<dyn KeyNetwork> {
+        Box::new(Way { networks: self.clone(), number })
     }
 
     /// The keys that were carried, in the order of offers and answers.

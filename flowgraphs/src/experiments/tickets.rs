@@ -169,6 +169,22 @@ impl SharedServer {
     /// # Errors
     /// A UE without links.
     pub(crate) fn equip(&self, ue: &mut Ue, name: &str, reach: Reach) -> anyhow::Result<()> {
+        let (access, way) = self.access(name, reach)?;
+        let Some(links) = ue.stack().links() else { anyhow::bail!("{name} has no links") };
+        links.establish_by_ticket(Arc::new(access));
+        links.ask_over(way);
+        Ok(())
+    }
+
+    /// The key of subscriber `name`, and its way to the server.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub(crate) fn access(
+        &self,
+        name: &str,
+        reach: Reach,
+    ) -> anyhow::Result<(TicketAccess, Box<dyn KeyNetwork>)> {
         let (named, _) = subscriber(name)?;
         let access = TicketAccess {
             kms: KMS.to_owned(),
@@ -176,11 +192,7 @@ impl SharedServer {
             key_id: Some(named.as_str().as_bytes().to_vec()),
             window: Window::Strict,
         };
-        let Some(links) = ue.stack().links() else { anyhow::bail!("{name} has no links") };
-        let way = Way { server: self.clone(), reach, answers: Answers::default() };
-        links.establish_by_ticket(Arc::new(access));
-        links.ask_over(Box::new(way));
-        Ok(())
+        Ok((access, Box::new(Way { server: self.clone(), reach, answers: Answers::default() })))
     }
 
     /// What it all took.

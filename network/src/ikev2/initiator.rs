@@ -96,6 +96,8 @@ enum State {
     /// EAP goes on: the peer is asked, or the responder.
     EapPeer(Box<Sa>),
     EapResponder(Box<Sa>),
+    /// IKE_AUTH was sent, which proves a shared key.
+    Shared(Box<Sa>),
     /// AUTH was sent.
     Last(Box<Sa>, Zeroizing<[u8; 64]>),
     Over,
@@ -140,7 +142,11 @@ impl Initiator {
             (Input::EapFailed, State::EapPeer(_)) => Err(Error::Eap),
             (
                 Input::Timeout,
-                state @ (State::Init(_) | State::First(_) | State::EapResponder(_) | State::Last(..)),
+                state @ (State::Init(_)
+                | State::First(_)
+                | State::EapResponder(_)
+                | State::Shared(_)
+                | State::Last(..)),
             ) => self.again().map(|()| state),
             (_, state) => Ok(state),
         };
@@ -225,8 +231,12 @@ impl Initiator {
                 Ok((next, inner)) => self.eap(sa, next, &inner),
                 Err(why) => return drop(self, State::EapResponder(sa), why),
             },
+            State::Shared(sa) => match Self::open(&sa, message) {
+                Ok((next, inner)) => self.shared(sa, next, &inner),
+                Err(why) => return drop(self, State::Shared(sa), why),
+            },
             State::Last(sa, msk) => match Self::open(&sa, message) {
-                Ok((next, inner)) => self.last(&sa, &msk, next, &inner),
+                Ok((next, inner)) => self.last(&sa, &*msk, next, &inner),
                 Err(why) => return drop(self, State::Last(sa, msk), why),
             },
             state => return drop(self, state, Error::Unexpected),
@@ -281,13 +291,19 @@ impl Initiator {
         // 0 to 255 are reserved. RFC 4303 §2.1.
         sa.esp_spi = octets(rng);
         sa.esp_spi[0] |= 1;
+        let shared = match &self.config.proof {
+            ResponderProof::SharedKey(key) => Some(self.signed(&sa).body_by_msk(key.octets())),
+            _ => None,
+        };
+        let then = if shared.is_some() { State::Shared } else { State::First };
+        payloads.extend(shared.map(|auth| (Kind::Auth, auth)));
         let [own, other] = self.config.selectors;
         payloads.extend([
             (Kind::Sa, proposal(Protocol::Esp, 1, &sa.esp_spi)),
             (Kind::TsInitiator, selectors(own)),
             (Kind::TsResponder, selectors(other)),
         ]);
-        self.request(Box::new(sa), &payloads, rng).map(State::First)
+        self.request(Box::new(sa), &payloads, rng).map(then)
     }
 
     fn request(
@@ -331,16 +347,32 @@ impl Initiator {
         if let Some(why) = payloads.fault() {
             return Err(why);
         }
-        sa.identity = payloads.need(Kind::IdResponder, "IDr")?.to_vec();
-        let [2, _, _, _, name @ ..] = &sa.identity[..] else { return Err(Error::Value("IDr")) };
-        if !name.eq_ignore_ascii_case(self.config.responder.as_bytes()) {
-            return Err(Error::Value("IDr"));
-        }
+        sa.identity = self.responder_of(&payloads)?;
         if let ResponderProof::Signature(key) = &self.config.proof {
             theirs(&sa).verify_key(key, payloads.need(Kind::Auth, "AUTH")?)?;
         }
         self.outputs.push_back(Output::Eap(payloads.need(Kind::Eap, "EAP")?.to_vec()));
         Ok(State::EapPeer(sa))
+    }
+
+    /// IDr, which has to be the name of the responder.
+    fn responder_of(&self, payloads: &Payloads<'_>) -> Result<Vec<u8>, Error> {
+        let identity = payloads.need(Kind::IdResponder, "IDr")?.to_vec();
+        let [2, _, _, _, name @ ..] = &identity[..] else { return Err(Error::Value("IDr")) };
+        match name.eq_ignore_ascii_case(self.config.responder.as_bytes()) {
+            true => Ok(identity),
+            false => Err(Error::Value("IDr")),
+        }
+    }
+
+    /// IDr, AUTH by the shared key, and the CHILD_SA.
+    fn shared(&mut self, mut sa: Box<Sa>, next: u8, inner: &[u8]) -> Result<State, Error> {
+        let ResponderProof::SharedKey(key) = self.config.proof.clone() else { return Err(Error::Unexpected) };
+        let payloads = Payloads::parse(next, inner)?;
+        if payloads.find(Kind::Auth).is_some() {
+            sa.identity = self.responder_of(&payloads)?;
+        }
+        self.last(&sa, key.octets(), next, inner)
     }
 
     fn eap(&mut self, sa: Box<Sa>, next: u8, inner: &[u8]) -> Result<State, Error> {
@@ -356,7 +388,7 @@ impl Initiator {
         Ok(State::EapPeer(sa))
     }
 
-    fn last(&mut self, sa: &Sa, msk: &[u8; 64], next: u8, inner: &[u8]) -> Result<State, Error> {
+    fn last(&mut self, sa: &Sa, msk: &[u8], next: u8, inner: &[u8]) -> Result<State, Error> {
         let payloads = Payloads::parse(next, inner)?;
         let Some(auth) = payloads.find(Kind::Auth) else {
             return Err(payloads.fault().unwrap_or(Error::Missing("AUTH")));
@@ -394,7 +426,7 @@ struct OwnSigned<'a> {
 }
 
 impl OwnSigned<'_> {
-    fn body_by_msk(&self, msk: &[u8; 64]) -> Vec<u8> {
+    fn body_by_msk(&self, msk: &[u8]) -> Vec<u8> {
         let Sa { first, nonces, keys, .. } = self.sa;
         let signed = Signed {
             message: &first[0],

@@ -121,19 +121,19 @@ impl Signed<'_> {
         [self.message, self.nonce, &*prf(self.sk_p, &[self.identity])].concat()
     }
 
-    /// AUTH by a MSK.
-    pub(super) fn by_msk(&self, msk: &[u8; 64]) -> [u8; 32] {
+    /// AUTH by a MSK, or by another key that both ends have.
+    pub(super) fn by_msk(&self, msk: &[u8]) -> [u8; 32] {
         let key = prf(msk, &[b"Key Pad for IKEv2"]);
         *prf(&*key, &[&self.octets()])
     }
 
     /// Body of AUTH by a MSK.
-    pub(super) fn body_by_msk(&self, msk: &[u8; 64]) -> Vec<u8> {
+    pub(super) fn body_by_msk(&self, msk: &[u8]) -> Vec<u8> {
         [&[SHARED_KEY, 0, 0, 0], &self.by_msk(msk)[..]].concat()
     }
 
     /// Whether a body of AUTH is that of this MSK.
-    pub(super) fn verify_msk(&self, msk: &[u8; 64], body: &[u8]) -> Result<(), Error> {
+    pub(super) fn verify_msk(&self, msk: &[u8], body: &[u8]) -> Result<(), Error> {
         let [SHARED_KEY, _, _, _, auth @ ..] = body else { return Err(Error::Value("the method of AUTH")) };
         if self.by_msk(msk)[..].ct_eq(auth).into() { Ok(()) } else { Err(Error::Auth) }
     }

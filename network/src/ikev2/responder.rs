@@ -196,9 +196,9 @@ impl Responder {
         session.answer.clear();
         let spi = header.spi_responder;
         let done = match std::mem::replace(&mut session.stage, Stage::Server) {
-            Stage::Keyed => self.first(spi, next, &inner),
+            Stage::Keyed => self.first(spi, next, &inner, rng),
             Stage::Ue => self.eap_of_ue(spi, next, &inner),
-            Stage::Proven(msk) => self.last(spi, &msk, next, &inner, rng),
+            Stage::Proven(msk) => self.last(spi, &*msk, next, &inner, rng),
             stage => {
                 session.stage = stage;
                 Err(Error::Unexpected)
@@ -292,17 +292,21 @@ impl Responder {
         self.sessions.get_mut(&spi).ok_or(Error::Unexpected)
     }
 
-    /// Who it is, and what it wants: EAP is to begin.
-    fn first(&mut self, spi: [u8; 8], next: u8, inner: &[u8]) -> Result<(), Error> {
+    /// Who it is, and what it wants: EAP is to begin, unless both share a key.
+    fn first(&mut self, spi: [u8; 8], next: u8, inner: &[u8], rng: &mut dyn Rng) -> Result<(), Error> {
         let [ues, own] = self.config.selectors;
-        let signs = matches!(self.config.key, ResponderKey::Signature(_));
+        let is_eap_only = matches!(self.config.key, ResponderKey::EapOnly);
+        let shared = match &self.config.key {
+            ResponderKey::SharedKey { initiator, key } => Some((initiator.clone(), key.clone())),
+            ResponderKey::Signature(_) | ResponderKey::EapOnly => None,
+        };
         let session = self.session(spi)?;
         let payloads = Payloads::parse(next, inner)?;
         let identity = payloads.need(Kind::IdInitiator, "IDi")?.to_vec();
-        if payloads.find(Kind::Auth).is_some() {
+        if shared.is_none() && payloads.find(Kind::Auth).is_some() {
             return Err(Error::Value("AUTH of an initiator that is to do EAP"));
         }
-        if !signs && !payloads.notifications().any(|kind| kind == notify::EAP_ONLY) {
+        if is_eap_only && !payloads.notifications().any(|kind| kind == notify::EAP_ONLY) {
             return Err(Error::Missing("EAP_ONLY_AUTHENTICATION"));
         }
         let child = || -> Result<_, Error> {
@@ -320,6 +324,12 @@ impl Responder {
         let name = identity.get(4..).unwrap_or_default().to_vec();
         let wanted = Wanted { identity, child: child() };
         session.wanted = Some(wanted);
+        if let Some((initiator, key)) = shared {
+            if name != initiator.as_bytes() {
+                return Err(Error::Value("IDi"));
+            }
+            return self.last(spi, key.octets(), next, inner, rng);
+        }
         let begin = Output::Begin { session: session.id, identity: name };
         self.outputs.push_back(begin);
         Ok(())
@@ -388,7 +398,7 @@ impl Responder {
     fn last(
         &mut self,
         spi: [u8; 8],
-        msk: &[u8; 64],
+        msk: &[u8],
         next: u8,
         inner: &[u8],
         rng: &mut dyn Rng,
@@ -406,7 +416,12 @@ impl Responder {
             identity: &wanted.identity,
         };
         theirs.verify_msk(msk, payloads.need(Kind::Auth, "AUTH")?)?;
-        let mut answer = vec![(Kind::Auth, ours(session, &own).body_by_msk(msk))];
+        let auth = ours(session, &own).body_by_msk(msk);
+        let mut answer = Vec::new();
+        if !session.is_identified {
+            answer.push((Kind::IdResponder, own));
+        }
+        answer.push((Kind::Auth, auth));
         let child = wanted.child.map(|(number, spi_initiator, [initiator, responder])| {
             answer.extend([
                 (Kind::Sa, proposal(Protocol::Esp, number, &esp)),

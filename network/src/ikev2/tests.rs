@@ -14,6 +14,7 @@ use crate::usim::{SqnArray, Usim};
 
 mod esp;
 mod exchange;
+mod shared_key;
 
 fn ends() -> [SocketAddrV4; 2] {
     ["192.0.2.1:500".parse().unwrap(), "192.0.2.2:500".parse().unwrap()]

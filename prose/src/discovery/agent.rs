@@ -39,7 +39,9 @@ use sidelink_security::discovery::book::NonceNotFollowable;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::outcome::{Counters, Outcome};
 
-use super::{AirTime, Announcer, Discoveree, Discoverer, Dropped, Monitor, checked, more_telling};
+use super::{
+    AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, checked, more_telling,
+};
 use sidelink_wire::pc5_discovery::MessageType;
 
 mod io;
@@ -111,6 +113,12 @@ impl Agent {
     /// Returns an announcer, to give it a new code or key.
     pub fn announcer(&mut self, index: usize) -> Option<&mut Announcer> {
         self.announcers.get_mut(index)?.as_mut().map(|(announcer, _)| announcer)
+    }
+
+    /// Returns the number of announcers that are off.
+    pub fn silenced(&self) -> usize {
+        let is_off = |(announcer, _): &&(Announcer, Option<u64>)| announcer.announcing() == Announcing::Off;
+        self.announcers.iter().flatten().filter(is_off).count()
     }
 
     /// Removes an announcer: nothing of it is announced any more. The others keep their index.
@@ -266,6 +274,9 @@ impl Agent {
         let mut entropy = || nonce.next().unwrap_or(0);
         for (index, place) in self.announcers.iter_mut().enumerate() {
             let Some((announcer, last)) = place else { continue };
+            if announcer.announcing() == Announcing::Off {
+                continue;
+            }
             if last.replace(period) != Some(period) {
                 // TS 24.334 §10A.2.2.2 (6)
                 let message = announcer.announce(now, policy, &mut entropy);

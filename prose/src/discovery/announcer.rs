@@ -47,6 +47,16 @@ impl AnnouncerKey {
     }
 }
 
+/// Whether a code is announced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Announcing {
+    /// In every discovery period.
+    #[default]
+    On,
+    /// Nobody wants it now.
+    Off,
+}
+
 /// One announced code with its key and validity.
 pub struct Announcer {
     plain: Message,
@@ -55,6 +65,7 @@ pub struct Announcer {
     /// The latest slot of an announcement: with a clock behind it nothing is announced.
     latest: UtcTime,
     sent: u64,
+    announcing: Announcing,
 }
 
 impl Announcer {
@@ -66,20 +77,22 @@ impl Announcer {
         content.check()?;
         let mut plain = [0; LEN];
         Repr::Standard { content: *content, mic: [0; 4], utc_lsb: 0 }.emit(&mut plain)?;
-        Ok(Self { plain, key, valid_until, latest: UtcTime::from_millis(0), sent: 0 })
+        let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
+        Ok(Self { plain, key, valid_until, latest, sent: 0, announcing })
     }
 
     /// Makes an announcer of a changing identifier.
     pub fn changing(config: OtaConfig, id: ProseId, key: &ApplicationKey, valid_until: UtcCounter) -> Self {
         let key = AnnouncerKey::Changing(config, OtaIdentity::new(config, id, key));
-        Self { plain: [0; LEN], key, valid_until, latest: UtcTime::from_millis(0), sent: 0 }
+        let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
+        Self { plain: [0; LEN], key, valid_until, latest, sent: 0, announcing }
     }
 
     /// Replaces code, identifier or key, as after a revocation: every announcement from now on uses the new one, and
-    /// the old one is dropped.
+    /// the old one is dropped. One that is off stays off.
     pub fn replace(&mut self, with: Self) {
         let (latest, sent) = (self.latest, self.sent);
-        *self = with;
+        *self = Self { announcing: self.announcing, ..with };
         self.latest = self.latest.max(latest);
         self.sent += sent;
     }
@@ -88,6 +101,16 @@ impl Announcer {
     pub fn next_edge(&self, now: &AirTime) -> UtcTime {
         let period = self.key.period();
         period.start(period.index(now.slot).next())
+    }
+
+    /// Says whether it is announced from now on.
+    pub const fn set_announcing(&mut self, announcing: Announcing) {
+        self.announcing = announcing;
+    }
+
+    /// Whether it is announced.
+    pub const fn announcing(&self) -> Announcing {
+        self.announcing
     }
 
     /// Returns the number of announcements so far.

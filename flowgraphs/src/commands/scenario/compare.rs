@@ -11,6 +11,7 @@ use crate::experiments::distribution::question::Solution;
 use crate::experiments::metrics::Costs;
 use crate::experiments::metrics::messages::Spent;
 use crate::experiments::output::{self, Rows};
+use crate::experiments::overlay::costs::OverlayCosts;
 use crate::inspect::plot::{self, Panel};
 use crate::outputs::{Existing, Outputs};
 use clap::Args;
@@ -146,6 +147,81 @@ struct Group {
     sent: usize,
     delivered: usize,
     longest_gap_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overlay: Option<OverlayMeans>,
+}
+
+/// What an overlay above the link takes, both ends together: means over the runs with one.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct OverlayMeans {
+    /// From the asking for the link to the keys of both ends.
+    ready_ms: f64,
+    messages: f64,
+    octets: f64,
+    /// Blocks, and SC periods with a grant, of the handshake.
+    n_tb: f64,
+    sc_periods: f64,
+    cpu_us: f64,
+    /// Octets of a packet of voice without the overlay, and those that it adds.
+    plain_octets: f64,
+    added_octets: f64,
+    /// Time to protect or open a packet.
+    operation_us: f64,
+    gap_ms: Option<u64>,
+}
+
+impl OverlayMeans {
+    fn of(linked: &[&&Costs]) -> Option<Self> {
+        let all: Vec<_> = linked.iter().filter_map(|c| Some((c.overlay.as_ref()?, *c))).collect();
+        let count = all.len().max(1) as f64;
+        let mean = |figure: &dyn Fn(&OverlayCosts) -> f64| {
+            all.iter().map(|(overlay, _)| figure(overlay)).sum::<f64>() / count
+        };
+        let spent = |figure: fn(&Spent) -> u64| {
+            let of = |c: &Costs| c.phases.get("overlay").map_or(0, |ues| ues.iter().map(figure).sum());
+            all.iter().map(|(_, c)| of(c)).sum::<u64>() as f64 / count
+        };
+        (!all.is_empty()).then(|| Self {
+            ready_ms: mean(&|o| o.both_ready_ms().unwrap_or_default() as f64),
+            messages: mean(&|o| o.messages.iter().sum::<u64>() as f64),
+            octets: mean(&|o| o.octets.iter().sum::<u64>() as f64),
+            n_tb: spent(|s| s.n_tb),
+            sc_periods: spent(|s| s.sc_periods),
+            cpu_us: mean(&|o| o.cpu_us.iter().sum()),
+            plain_octets: mean(&|o| o.plain_octets),
+            added_octets: mean(&|o| o.added_octets),
+            operation_us: mean(&|o| o.operation_us),
+            gap_ms: all.iter().filter_map(|(overlay, _)| overlay.gap_ms).max(),
+        })
+    }
+
+    const HEAD: [&str; 10] = [
+        "overlay ms",
+        "its msgs",
+        "its oct.",
+        "its TBs",
+        "its periods",
+        "its CPU us",
+        "packet oct.",
+        "added",
+        "us a packet",
+        "gap ms",
+    ];
+
+    fn cells(&self) -> [String; 10] {
+        [
+            format!("{:.0}", self.ready_ms),
+            short(self.messages),
+            short(self.octets),
+            short(self.n_tb),
+            short(self.sc_periods),
+            format!("{:.0}", self.cpu_us),
+            format!("{:.0}", self.plain_octets),
+            short(self.added_octets),
+            format!("{:.1}", self.operation_us),
+            self.gap_ms.map_or("-".to_owned(), |gap| gap.to_string()),
+        ]
+    }
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -218,6 +294,7 @@ fn group(runs: &[&Costs]) -> Group {
         sent: runs.iter().map(|c| c.sent).sum(),
         delivered: runs.iter().map(|c| c.delivered).sum(),
         longest_gap_ms: runs.iter().filter_map(|c| c.longest_gap_ms).max(),
+        overlay: OverlayMeans::of(&linked),
     }
 }
 
@@ -232,6 +309,10 @@ fn rows(groups: &[Group]) -> Rows {
     head.extend([
         "msgs", "L3 oct.", "PDU oct.", "TBs", "PSCCH", "PSSCH", "periods", "retx", "CPU us", "writes",
     ]);
+    let has_overlays = groups.iter().any(|g| g.overlay.is_some());
+    if has_overlays {
+        head.extend(OverlayMeans::HEAD);
+    }
     let ms = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.0}"));
     let lines = groups.iter().map(|g| {
         let mut cells = vec![g.name.clone(), g.period.to_string(), g.snr_db.to_string(), g.mcs.to_string()];
@@ -245,6 +326,11 @@ fn rows(groups: &[Group]) -> Rows {
                 cells.extend(figures.iter().chain([&m.retx]).map(|v| short(*v)));
                 cells.extend([format!("{:.0}", m.cpu_us), short(m.durable_writes)]);
             }
+        }
+        match g.overlay {
+            Some(overlay) => cells.extend(overlay.cells()),
+            None if has_overlays => cells.extend(OverlayMeans::HEAD.map(|_| "-".to_owned())),
+            None => {}
         }
         cells
     });
@@ -269,6 +355,15 @@ fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
         bars("Subframes that the set-up takes", "PSCCH and PSSCH subframes of both UEs", &subframes),
         bars("Octets of transport blocks in the set-up", "octets of both UEs", &|g| {
             g.mean.map(|m| m.pdu_octets)
+        }),
+        bars("Time until the overlay has its keys", "ms after the link was asked for", &|g| {
+            g.overlay.map(|overlay| overlay.ready_ms)
+        }),
+        bars("Octets of the overlay's handshake", "octets of IP packets of both UEs", &|g| {
+            g.overlay.map(|overlay| overlay.octets)
+        }),
+        bars("Octets that the overlay adds to a packet of voice", "octets", &|g| {
+            g.overlay.map(|overlay| overlay.added_octets)
         }),
         bars("Runs that came to a link", "%", &|g| Some(100.0 * g.linked as f64 / g.runs as f64)),
     ];

@@ -1,9 +1,9 @@
 //! Two ledgers into accounts: what each message cost, and each phase.
 //!
-//! A transport block belongs to the first message of which it carries octets, else to data. The SCIs of a grant belong to
+//! A transport block belongs to the first message of which it carries octets, else to the handshake of an overlay, else to data. The SCIs of a grant belong to
 //! its first block. A step of the processor belongs to the message that it made, else to the one that it judged.
 
-use crate::experiments::log::{Entries, Entry};
+use crate::experiments::log::{Entries, Entry, Over, OverlayEntry};
 use serde::{Deserialize, Serialize};
 use sidelink_prose::direct_link::{Event, State};
 use sidelink_wire::pc5_signalling::MessageType;
@@ -18,6 +18,8 @@ pub(crate) enum Phase {
     Rekeying,
     KeepAlive,
     Release,
+    /// The handshake of an overlay.
+    Overlay,
     Data,
 }
 
@@ -28,6 +30,7 @@ impl Phase {
             Self::Rekeying => "re-keying",
             Self::KeepAlive => "keep-alive",
             Self::Release => "release",
+            Self::Overlay => "overlay",
             Self::Data => "data",
         }
     }
@@ -159,7 +162,16 @@ struct One {
     messages: Vec<Message>,
     heard: Vec<Heard>,
     steps: Vec<(For, f64, u64)>,
+    overlay: Spent,
     data: Spent,
+}
+
+/// To what PDUs and blocks belong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Message(usize),
+    Overlay,
+    Data,
 }
 
 impl MessageMetrics {
@@ -202,6 +214,7 @@ impl MessageMetrics {
                     ..Spent::default()
                 });
             }
+            phases.entry(Phase::Overlay).or_default()[ue].add(&ones[ue].overlay);
             phases.entry(Phase::Data).or_default()[ue].add(&ones[ue].data);
         }
         let messages = order.iter().map(|&(ue, i)| ones[ue].messages[i].clone()).collect();
@@ -222,7 +235,7 @@ impl MessageMetrics {
 }
 
 /// PDCP PDUs that wait in RLC, by destination and channel: the message that each is, and the octets that are left of it.
-type Queues = HashMap<(u32, u8), VecDeque<(Option<usize>, usize)>>;
+type Queues = HashMap<(u32, u8), VecDeque<(Of, usize)>>;
 
 /// The walk through one UE's entries, with what is open at each.
 struct Walk {
@@ -239,8 +252,10 @@ struct Walk {
     earlier: (usize, usize),
     /// SCIs without a block so far.
     scis: u64,
-    /// The block that is on the air, and the message that it belongs to.
-    block: Option<(u64, Option<usize>)>,
+    /// The block that is on the air, and what it belongs to.
+    block: Option<(u64, Of)>,
+    /// What the next data are.
+    data: Of,
     attempts: HashMap<MessageType, u64>,
 }
 
@@ -256,6 +271,7 @@ fn one(from: usize, entries: &Entries, start: u64) -> One {
         earlier: (0, 0),
         scis: 0,
         block: None,
+        data: Of::Data,
         attempts: HashMap::new(),
     };
     for (t, entry) in entries {
@@ -284,7 +300,10 @@ impl Walk {
                 self.attempts.clear();
             }
             Entry::Pdu { to, lcid, message, octets, .. } => {
-                let of = message.map(|message| self.made(at_ms, message, *octets));
+                let of = match message {
+                    Some(message) => Of::Message(self.made(at_ms, *message, *octets)),
+                    None => self.made_data(*octets),
+                };
                 self.queues.entry((*to, *lcid)).or_default().push_back((of, *octets));
             }
             Entry::Step { cpu_us, writes } => self.stepped(*cpu_us, *writes),
@@ -298,8 +317,31 @@ impl Walk {
                 self.block = Some((*number, owner));
                 account(&mut self.one, owner).sf_pssch += 1;
             }
+            Entry::Overlay(entry) => self.overlay(entry),
             Entry::Link(_) | Entry::Refused(_) | Entry::Altered => {}
         }
+    }
+
+    fn overlay(&mut self, entry: &OverlayEntry) {
+        match entry {
+            OverlayEntry::Handshake { octets, over: Over::Link } => {
+                self.one.overlay.msgs += 1;
+                self.one.overlay.l3_octets += *octets as u64;
+                self.data = Of::Overlay;
+            }
+            OverlayEntry::Step { cpu_us } => self.one.overlay.cpu_us += cpu_us,
+            OverlayEntry::Sent { .. } | OverlayEntry::Upkeep { .. } => self.data = Of::Data,
+            _ => {}
+        }
+    }
+
+    /// Data in a PDCP PDU: those of an overlay's handshake, or others.
+    fn made_data(&mut self, octets: usize) -> Of {
+        let of = std::mem::replace(&mut self.data, Of::Data);
+        if of == Of::Overlay {
+            self.one.overlay.pdcp_octets += octets as u64;
+        }
+        of
     }
 
     /// A message of `octets` in its PDCP PDU; its index.
@@ -346,7 +388,7 @@ impl Walk {
     }
 
     /// The first transmission of a block; the message that it belongs to.
-    fn new_block(&mut self, at_ms: i64, octets: usize, to: u32, parts: &[(u8, usize)]) -> Option<usize> {
+    fn new_block(&mut self, at_ms: i64, octets: usize, to: u32, parts: &[(u8, usize)]) -> Of {
         let owner = consume(&mut self.queues, to, parts, &mut self.one.messages, at_ms);
         let account = account(&mut self.one, owner);
         account.n_tb += 1;
@@ -358,22 +400,17 @@ impl Walk {
     }
 }
 
-fn account(one: &mut One, owner: Option<usize>) -> &mut Spent {
+fn account(one: &mut One, owner: Of) -> &mut Spent {
     match owner {
-        Some(i) => &mut one.messages[i].spent,
-        None => &mut one.data,
+        Of::Message(i) => &mut one.messages[i].spent,
+        Of::Overlay => &mut one.overlay,
+        Of::Data => &mut one.data,
     }
 }
 
-/// Take what a block carries out of the queues; the first message of which it carries something.
-fn consume(
-    queues: &mut Queues,
-    to: u32,
-    parts: &[(u8, usize)],
-    messages: &mut [Message],
-    at_ms: i64,
-) -> Option<usize> {
-    let mut owner = None;
+/// Takes what a block carries out of the queues; the first message of which it carries something.
+fn consume(queues: &mut Queues, to: u32, parts: &[(u8, usize)], messages: &mut [Message], at_ms: i64) -> Of {
+    let mut owner = Of::Data;
     for &(lcid, octets) in parts {
         let Some(queue) = queues.get_mut(&(to, lcid)) else { continue };
         let mut octets = octets;
@@ -381,8 +418,11 @@ fn consume(
             let Some((of, left)) = queue.front_mut() else { break };
             let taken = octets.min(*left);
             (octets, *left) = (octets - taken, *left - taken);
-            if let Some(i) = *of {
-                owner = owner.or(Some(i));
+            owner = match (owner, *of) {
+                (Of::Message(_), _) | (Of::Overlay, Of::Data) => owner,
+                (_, of) => of,
+            };
+            if let Of::Message(i) = *of {
                 messages[i].on_air_ms.get_or_insert(at_ms);
             }
             if *left == 0 {
