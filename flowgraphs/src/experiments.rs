@@ -17,6 +17,7 @@
 //! answers.rs     answers of a network on their way to a UE
 //! distribution.rs keys of groups of 2 to 2000 members on a simulated clock distribution/
 //! groups.rs      exercises of groups                                       groups/
+//! u2u.rs         exercises of UE-to-UE relays                              u2u/
 //! network.rs     the network side on a simulated clock                     network/
 //! ```
 
@@ -37,3 +38,4 @@ pub(crate) mod reading;
 pub(crate) mod setup;
 pub(crate) mod signalling;
 pub(crate) mod tickets;
+pub(crate) mod u2u;

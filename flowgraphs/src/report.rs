@@ -24,6 +24,7 @@ mod json;
 mod lossy;
 mod opened;
 mod pcap;
+mod relaying;
 mod table;
 
 pub use annotation::annotation;

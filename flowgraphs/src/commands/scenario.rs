@@ -1,8 +1,10 @@
-//! `sidelink scenario`: named cases of one-to-one links and of groups over the virtual air, with their costs.
+//! `sidelink scenario`: named cases of one-to-one links, of groups and of UE-to-UE relays over the virtual air, with their costs.
 
 pub mod compare;
 mod compare_groups;
+mod compare_u2u;
 mod groups;
+mod u2u;
 
 use crate::args::Output;
 use crate::config::{ConfigError, LongMessageWay};
@@ -112,7 +114,8 @@ impl Cases {
         for name in names {
             let Some(scenario) = cases::all().find(|s| s.name == name) else {
                 let names = cases::all().map(|s| s.name);
-                let known = names.chain(groups::list().map(|(name, _)| name)).collect::<Vec<_>>().join(", ");
+                let others = groups::list().chain(u2u::list()).map(|(name, _)| name);
+                let known = names.chain(others).collect::<Vec<_>>().join(", ");
                 let what = format!("no scenario {name:?}");
                 return Err(ConfigError::usage(what, format!("there are {known}")).into());
             };
@@ -142,7 +145,7 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     if args.list {
         let mut out = terminal::stdout();
         let links = cases::all().map(|scenario| (scenario.name, scenario.what));
-        for (name, what) in links.chain(groups::list()) {
+        for (name, what) in links.chain(groups::list()).chain(u2u::list()) {
             writeln!(out, "{name:<28} {what}")?;
         }
         out.flush()?;
@@ -150,6 +153,9 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     }
     if args.name.iter().any(|name| groups::is_one(name)) {
         return groups::run(&args);
+    }
+    if args.name.iter().any(|name| u2u::is_one(name)) {
+        return u2u::run(&args);
     }
     let mut outputs = Outputs::new(Existing::Keep);
     let drawing = args.diagram.as_deref().map(|path| outputs.claim("--diagram", path)).transpose()?;

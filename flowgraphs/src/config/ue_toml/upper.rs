@@ -2,6 +2,7 @@
 
 use super::blocks::pdu_octets;
 use super::group_keys;
+use super::relaying;
 use super::{Draws, Given, RadioFacts, UeConfig};
 use crate::config::groups::layer2_id;
 use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, LinkConfig};
@@ -10,6 +11,7 @@ use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Identity, KdStore};
 use sidelink_prose::discovery::agent;
 use sidelink_prose::group_keys::GroupKeyStore;
+use sidelink_prose::relay::u2u::of_store;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::clock_guard::ClockGuard;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
@@ -51,9 +53,13 @@ where
     if has_links {
         links = Some(open_links(config, keys, source, sc_period, &mut store)?);
     }
+    let relaying = relaying::open(config, sc_period, &mut store)?;
     let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
     if let Some(links) = &links {
         groups.extend(links.peers().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
+    }
+    if let Some(relaying) = &relaying {
+        groups.extend(relaying.users().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
     }
     add_applications(config, (&groups, &receive_only), applications)?;
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
@@ -68,8 +74,11 @@ where
     for (after, group, action) in plans {
         stack.plan_for_group(after, group, action);
     }
-    Ok(match links {
-        Some(links) => stack.with_links(links),
+    if let Some(links) = links {
+        stack = stack.with_links(links);
+    }
+    Ok(match relaying {
+        Some(relaying) => stack.with_relaying(relaying),
         None => stack,
     })
 }
@@ -91,7 +100,10 @@ fn has_machines(config: &UeConfig) -> bool {
 
 /// Whether there may be one-to-one links.
 pub(super) fn has_links(config: &UeConfig) -> bool {
-    !config.link.is_empty() || config.takes_ad_hoc() || config.group.iter().any(GroupConfig::is_ad_hoc)
+    !config.link.is_empty()
+        || config.u2u_relay.is_some()
+        || config.takes_ad_hoc()
+        || config.group.iter().any(GroupConfig::is_ad_hoc)
 }
 
 impl UeConfig {
@@ -186,7 +198,12 @@ where
     // Whoever makes an ad-hoc group has a link with each member.
     let makes = config.group.iter().filter(|group| group.is_ad_hoc() && group.role == GroupRole::Manager);
     rules.links = rules.links.max(makes.map(|group| group.member.len()).sum());
-    let peers = config.link.iter().map(LinkConfig::peer).collect::<Result<Vec<_>, _>>()?;
+    if let Some(relay) = &config.u2u_relay {
+        rules.relays = relay.services()?.into_iter().map(|(service, _)| service).collect();
+        rules.links = rules.links.max(usize::from(relay.ends));
+    }
+    let near = config.link.iter().filter(|link| link.via.is_none());
+    let peers = near.map(LinkConfig::peer).collect::<Result<Vec<_>, _>>()?;
     let mut links = Links::open(rules, peers, &seed, store)?;
     if let Some(credential) = &config.credential {
         let (credential, trust) = credential.read()?;
@@ -205,7 +222,9 @@ where
         }
     }
     for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
-        links.add_kd(record);
+        if let Err(record) = of_store(record) {
+            links.add_kd(record);
+        }
     }
     for admission in store.admissions().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
         links.add_admission(admission);
