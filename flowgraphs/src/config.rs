@@ -31,6 +31,7 @@ mod sigmf;
 mod tests;
 mod text;
 mod types;
+pub(crate) mod u2u;
 pub mod ue_toml;
 mod v2x_flag;
 
@@ -50,6 +51,7 @@ pub use resolve::{Communication, Discovery, Radio, Sync, receiver_config};
 pub use sigmf::{from_sigmf, to_sigmf};
 pub(crate) use text::{parse_toml, read as read_text};
 pub use types::{Bitmap, CyclicPrefixName, OneOrMany};
+pub use u2u::UeRelayConfig;
 
 use serde::{Deserialize, Serialize};
 use sidelink_radio::number::Number;

@@ -19,6 +19,7 @@
 //! groups.rs      exercises of groups                                       groups/
 //! relays.rs      exercises of relays and their remote UEs                   relays/
 //! relay_finding.rs a remote UE finds a relay                               relay_finding/
+//! u2u.rs         exercises of UE-to-UE relays                              u2u/
 //! network.rs     the network side on a simulated clock                     network/
 //! overlay.rs     the users' own security above a link                     overlay/
 //! ```
@@ -43,3 +44,4 @@ pub(crate) mod relay_finding;
 pub(crate) mod setup;
 pub(crate) mod signalling;
 pub(crate) mod tickets;
+pub(crate) mod u2u;

@@ -25,6 +25,7 @@ mod lossy;
 mod opened;
 mod pcap;
 mod relays;
+mod relaying;
 mod table;
 
 pub use annotation::annotation;

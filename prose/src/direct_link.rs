@@ -30,6 +30,7 @@
 //! rekeying, target_rekeying, identifier_update                           exchanges on a link in use
 //! key_establishment, signed, from_network, identity_based, from_ticket, sdes   how a KD comes to be
 //! relaying, from_pruk, through_relay                                     links to relays, and their KDs
+//! hop                         links to and from UE-to-UE relays
 //! connection                  one-time names
 //! admission                   messages with a time: each is taken once   budget: cost of unproven messages
 //! config, io, note, cause, kd, ports, frame
@@ -113,6 +114,7 @@ mod from_network;
 mod from_pruk;
 mod from_ticket;
 mod half_open;
+mod hop;
 mod identifier_update;
 mod identity_based;
 mod initiating;
@@ -140,10 +142,11 @@ mod upper;
 pub use admission::Admission;
 pub(crate) use budget::Budget;
 pub use cause::{Cause, CauseOf};
-pub use config::{Config, FailedRekeying, NewKd};
+pub use config::{Config, FailedRekeying, NewKd, Way};
 pub use from_network::FromNetwork;
 pub use from_pruk::FromPruk;
 pub use from_ticket::{FromTicket, TicketAccess};
+pub use hop::Hop;
 pub use identity_based::{
     Answer, Coverage, IdentityBased, IdentityKeys, Kms, PeriodKeys, Rules, Variant, Window,
 };

@@ -6,6 +6,7 @@
 //! remote_ue.rs  the remote UE: found, selected, linked, left for a better one
 //! relay_ue.rs   the relay: how many remote UEs it has, whether it has room, why it lets one go
 //! admission.rs  whose requests a relay answers, and how often
+//! u2u.rs        a UE that reaches another one through a third                                  u2u/
 //! ```
 //!
 //! The link itself is one of [`crate::direct_link`] (`RelayLink`). Whoever drives the machines hands it on: what is asked for is
@@ -16,6 +17,7 @@ pub mod discovery;
 pub mod relay_ue;
 pub mod remote_ue;
 pub mod selection;
+pub mod u2u;
 
 #[cfg(test)]
 mod tests;

@@ -52,6 +52,9 @@ pub struct CredentialConfig {
     /// Tolerance of clocks for a validity, milliseconds.
     #[serde(default = "guard")]
     pub guard: u64,
+    /// The user of this UE says that it is an emergency: certificates of peers are taken for 24 h after their end.
+    #[serde(default)]
+    pub emergency: bool,
 }
 
 /// A peer and its public key.
@@ -95,7 +98,8 @@ impl CredentialConfig {
                 Credential::certified(&seed, certificate)
             }
         };
-        let mut trust = Trust { roots: Vec::new(), raw: Vec::new(), guard: self.guard };
+        let grace = if self.emergency { Trust::EMERGENCY_GRACE } else { 0 };
+        let mut trust = Trust { guard: self.guard, grace, ..Trust::default() };
         for path in &self.trust {
             for der in read_pem(path, CERTIFICATE)? {
                 trust.roots.push(

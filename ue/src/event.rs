@@ -8,8 +8,9 @@ use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Pdu};
 use sidelink_prose::discovery::agent;
 use sidelink_prose::long_message;
+use sidelink_prose::relay::u2u;
 use sidelink_security::counter::reserve::StreamId;
-use sidelink_wire::ids::Layer2Id;
+use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pdcp::SduType;
 use std::fmt;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub enum Event<'a> {
         /// Reservations of sequence numbers and changes of keys that were requested.
         writes: u64,
     },
+    /// Paths through UE-to-UE relays.
+    Relayed(RelayReport<'a>),
     /// Keys of groups that come over the air.
     GroupKeys(GroupReport<'a>),
     /// Relays: found, selected, left; remote UEs of this relay.
@@ -45,6 +48,37 @@ pub enum Event<'a> {
     Warning(&'a Warning),
     /// The UE sends again after a silence of this many subframes.
     SendsAgain(u64),
+}
+
+/// What becomes of paths through UE-to-UE relays.
+#[derive(Clone, Copy, Debug)]
+pub enum RelayReport<'a> {
+    /// An event of the paths.
+    Event(&'a u2u::Event),
+    /// An event of the links from end to end.
+    Link(&'a direct_link::Event),
+    /// A link from end to end handed this PDU to its path.
+    LinkPdu(&'a Pdu),
+    /// A PDU behind its adaptation header was handed to RLC.
+    Adapted {
+        /// Layer-2 destination.
+        to: Layer2Id,
+        /// Logical channel.
+        lcid: Lcid,
+        /// The PDU.
+        octets: &'a [u8],
+    },
+    /// Data came over a path of layer 3.
+    Data {
+        /// The relay.
+        relay: Layer2Id,
+        /// Who sent them, by its name of [`u2u::far`].
+        peer: Layer2Id,
+        /// Type of the data.
+        sdu_type: SduType,
+        /// The data.
+        data: &'a [u8],
+    },
 }
 
 /// What the machines of group keys do.
@@ -78,7 +112,11 @@ impl<'a> Event<'a> {
             Self::Mac(engine::Event::Received(sdu)) => {
                 (sdu.address == address && sdu.header.sdu_type() == sdu_type).then_some(sdu.data)
             }
-            Self::Link(direct_link::Event::Received(received)) => {
+            Self::Relayed(RelayReport::Data { peer, sdu_type: kind, data, .. }) => {
+                (Address::Ue(*peer) == address && *kind == sdu_type).then_some(*data)
+            }
+            Self::Link(direct_link::Event::Received(received))
+            | Self::Relayed(RelayReport::Link(direct_link::Event::Received(received))) => {
                 let wanted = Address::Ue(received.peer) == address && received.sdu_type == sdu_type;
                 wanted.then_some(&received.data)
             }

@@ -99,6 +99,8 @@ pub enum Owner {
     Agent,
     /// One-to-one links.
     Links,
+    /// Links from end to end, through UE-to-UE relays.
+    EndToEnd,
     /// Machines of group keys.
     GroupKeys,
 }

@@ -24,6 +24,7 @@
 //! event.rs        events, for applications and reports
 //! jobs.rs         durable counters, tables and encapsulations, beside the sample path
 //! links.rs        one-to-one links: what the configuration requests
+//! relaying.rs     paths through UE-to-UE relays, and the links from end to end
 //! group_keys.rs   keys of groups that come over the air: machines, and how their messages travel              group_keys/
 //! carriage.rs     long messages as PDUs of PC5 signalling
 //! link_status.rs  status of each link
@@ -65,6 +66,7 @@ mod planner;
 pub mod provision;
 mod refused;
 mod relays;
+mod relaying;
 mod run;
 mod silence;
 mod stack;
@@ -80,7 +82,7 @@ pub use sidelink_radio::Sample;
 use application::Applications;
 pub use application::{Application, Moment, Outgoing, Send, TestTraffic};
 pub use error::BuildError;
-pub use event::{Event, GroupReport, Tell, Warning};
+pub use event::{Event, GroupReport, RelayReport, Tell, Warning};
 pub use framer::{Continuity, Framer};
 pub use group_keys::{
     GroupAction, GroupError, GroupEvent, GroupInput, GroupMachine, GroupMessage, GroupOutput, GroupWrite,
@@ -97,6 +99,7 @@ pub use planner::{
 };
 pub use refused::Refused;
 pub use relays::{Active, RelayEvent, RelayRole, RelayStatus, Relays};
+pub use relaying::{Carriage as RelayCarriage, Meddler, Relaying, Route, Through};
 pub use run::{Observer, Participant, Running, ThreadOptions};
 pub use silence::Hindrance;
 pub use stack::{Names, Stack, Waiting};

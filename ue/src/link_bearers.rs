@@ -27,7 +27,8 @@ pub(super) struct LinkBearers {
 struct Peer {
     id: Layer2Id,
     last_used: u64,
-    has_data: bool,
+    /// Its channels besides those of signalling.
+    others: Vec<Lcid>,
 }
 
 impl LinkBearers {
@@ -55,15 +56,23 @@ impl LinkBearers {
                     // A channel of this address that exists stays as it is.
                     let _ = engine.add_bearer(bearer);
                 }
-                self.peers.push(Peer { id: peer, last_used: t, has_data: false });
+                self.peers.push(Peer { id: peer, last_used: t, others: Vec::new() });
                 self.peers.len() - 1
             }
         };
         let known = &mut self.peers[index];
         known.last_used = t;
-        if lcid == Lcid::LINK_DATA && !known.has_data {
-            known.has_data = true;
-            let _ = engine.add_bearer(Bearer::new(address, lcid));
+        if !SIGNALLING.contains(&lcid) && !known.others.contains(&lcid) {
+            known.others.push(lcid);
+            let bearer = Bearer::new(address, lcid);
+            let is_data = [lcid, lcid.carried().unwrap_or(lcid)].contains(&Lcid::LINK_DATA);
+            // Signalling from end to end is as urgent as that of links. What a relay says goes behind the message with
+            // which its link comes up.
+            let _ = engine.add_bearer(match (is_data, lcid) {
+                (true, _) => bearer,
+                (false, Lcid::RELAY_CONTROL) => Bearer { priority: 2, ..bearer },
+                (false, _) => Bearer { priority: 1, ..bearer },
+            });
         }
     }
 
@@ -72,7 +81,7 @@ impl LinkBearers {
         self.peers.retain(|peer| {
             let keep = has_link(peer.id) || t < peer.last_used + UNUSED;
             if !keep {
-                close(engine, peer.id);
+                close(engine, peer);
             }
             keep
         });
@@ -84,14 +93,14 @@ impl LinkBearers {
             return;
         }
         if let Some((oldest, _)) = strangers().min_by_key(|(_, peer)| peer.last_used) {
-            close(engine, self.peers.remove(oldest).id);
+            close(engine, &self.peers.remove(oldest));
         }
     }
 }
 
-fn close(engine: &mut Engine, peer: Layer2Id) {
-    for lcid in SIGNALLING.into_iter().chain([Lcid::LINK_DATA]) {
-        // There is no data channel where no link was up.
-        let _ = engine.remove_bearer(Address::Ue(peer), lcid);
+fn close(engine: &mut Engine, peer: &Peer) {
+    for lcid in SIGNALLING.iter().chain(&peer.others) {
+        // A channel that could not be added is not there.
+        let _ = engine.remove_bearer(Address::Ue(peer.id), *lcid);
     }
 }

@@ -6,7 +6,7 @@ use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Admission, Cause, Config, Error, Event, FromNetwork, FromPruk, FromTicket, Identity, IdentityBased,
+    Admission, Cause, Config, Error, Event, FromNetwork, FromPruk, FromTicket, Hop, Identity, IdentityBased,
     IdentityKeys, Input, KdRecord, KeyEstablishment, LinkId, LinkManager, Note, Output, RelayLink, Rules,
     Sdes, State, ThroughRelay, Ticket, TicketAccess,
 };
@@ -146,6 +146,9 @@ pub enum Part {
     },
     /// A remote UE, whose relay this one is: it is triggered to ask for a new KD.
     RemoteUe,
+    /// A UE in this role at UE-to-UE relays ([`Identity::relay`], [`Identity::end`]): paths set up the link, and the KD is
+    /// one for the role.
+    AtUeRelay(Identity),
 }
 
 /// The configured requests of one peer.
@@ -217,7 +220,11 @@ impl Links {
         for peer in peers {
             let Peer { id, identity, kd, connect, rekey, reauthenticate, part } = peer;
             if let Some((kd_id, kd)) = kd {
-                links.manager.add_kd(KdRecord::pre_shared(kd_id, kd, identity.clone()));
+                let owner = match &part {
+                    Part::AtUeRelay(role) => role.clone(),
+                    Part::Peer | Part::Relay { .. } => identity.clone(),
+                };
+                links.manager.add_kd(KdRecord::pre_shared(kd_id, kd, owner));
             }
             links.board.add(id, Some(String::from_utf8_lossy(&identity.value).into_owned()));
             links.plans.push(Plan {
@@ -433,6 +440,11 @@ impl Links {
         std::mem::take(&mut self.changes)
     }
 
+    /// Returns the peer of a link in its role, and what its request was for, if it is one of a UE-to-UE relay.
+    pub(super) fn hop(&self, link: LinkId) -> Option<(&Identity, &Hop)> {
+        self.manager.hop(link)
+    }
+
     /// Returns the link with `peer` that is up.
     pub(super) fn link_with(&self, peer: Layer2Id) -> Option<LinkId> {
         self.up.iter().find(|(_, known)| *known == peer).map(|(link, _)| *link)
@@ -440,10 +452,20 @@ impl Links {
 
     /// Sends data over the link with `peer`.
     pub(super) fn send(&mut self, peer: Layer2Id, sdu_type: SduType, data: &[u8]) -> Result<(), Refused> {
+        self.send_on(peer, (Lcid::LINK_DATA, sdu_type), data)
+    }
+
+    /// Sends data over the link with `peer` on a logical channel.
+    pub(super) fn send_on(
+        &mut self,
+        peer: Layer2Id,
+        (lcid, sdu_type): (Lcid, SduType),
+        data: &[u8],
+    ) -> Result<(), Refused> {
         let link = self.up.iter().find(|(_, known)| *known == peer).map(|(link, _)| *link);
         // TS 24.334 §10.4.2.4
         let link = link.ok_or(Refused::NoLink(peer))?;
-        let (now, lcid) = (self.now, Lcid::LINK_DATA);
+        let now = self.now;
         self.handle_input(Input::Send { now, link, lcid, sdu_type, data })?;
         self.board.data(peer, 0, data.len());
         Ok(())

@@ -11,6 +11,7 @@ use super::link_bearers::LinkBearers;
 use super::links::Links;
 use super::provision::{GroupNews, IdentityNews, RenewTerms};
 use super::refused::Refused;
+use super::relaying::Relaying;
 use super::relays::Relays;
 use sidelink_mac::engine::{self, Engine};
 use sidelink_mac::mux::Address;
@@ -40,6 +41,7 @@ pub struct Names {
 
 mod group_keys;
 mod links;
+mod relaying;
 mod relays;
 
 /// Layer 2, discovery and links of one UE.
@@ -47,6 +49,7 @@ pub struct Stack<J = Threaded> {
     engine: Engine,
     agent: Agent,
     links: Option<Links>,
+    relaying: Option<Relaying>,
     link_bearers: LinkBearers,
     group_keys: GroupKeys,
     relays: Option<Relays>,
@@ -90,6 +93,7 @@ impl<J: Jobs> Stack<J> {
             engine,
             agent,
             links: None,
+            relaying: None,
             link_bearers: LinkBearers::default(),
             group_keys: GroupKeys::default(),
             relays: None,
@@ -201,6 +205,7 @@ impl<J: Jobs> Stack<J> {
             self.layer2(engine::Input::Tick { now: utc }, sink);
             self.agent.handle_input(agent::Input::Tick { now: self.now });
             self.link(Some(direct_link::Input::Tick { now: utc }), sink);
+            self.tick_relaying(utc, sink);
             self.group_keys.tick(utc);
             self.tick_relays(utc);
         }
@@ -208,6 +213,7 @@ impl<J: Jobs> Stack<J> {
         if let Some(links) = &mut self.links {
             links.begin(t, utc, &mut |error| (sink.tell)(Event::Warning(&Warning::Link(error))));
         }
+        self.begin_relaying(t, utc, sink);
         if t.is_multiple_of(100) {
             let links = &self.links;
             let is_up = |id| links.as_ref().is_some_and(|links| links.is_up(id));
@@ -244,6 +250,7 @@ impl<J: Jobs> Stack<J> {
                     self.agent.handle_input(agent::Input::ReservationFailed { now, stream });
                 }
                 (Owner::Links, result) => self.link(links::link_input(now.slot, result), sink),
+                (Owner::EndToEnd, result) => self.finish_end_job(result, sink),
                 (Owner::GroupKeys, result) => self.finish_group_job(result),
                 // Neither asks for keys of links or groups.
                 (Owner::Engine | Owner::Agent, _) => {}
@@ -288,8 +295,13 @@ impl<J: Jobs> Stack<J> {
         data: &[u8],
         tell: &mut Tell<'_>,
     ) -> Result<(), Refused> {
-        let result = match (address, &mut self.links) {
-            (Address::Ue(peer), Some(links)) => links.send(peer, sdu_type, data),
+        let far = match address {
+            Address::Ue(peer) => self.send_far(peer, sdu_type, data),
+            Address::Group(_) | Address::V2x(_) => None,
+        };
+        let result = match (far, address, &mut self.links) {
+            (Some(result), ..) => result,
+            (None, Address::Ue(peer), Some(links)) => links.send(peer, sdu_type, data),
             _ => {
                 let now = self.now.slot;
                 let input = engine::Input::Send { now, address, lcid, sdu_type, data };
@@ -372,15 +384,20 @@ impl<J: Jobs> Stack<J> {
     fn drain(&mut self, sink: &mut Sink<'_, '_>) {
         let engine = self.drain_engine(sink);
         let agent = self.drain_agent(sink);
-        let [links, groups, relays] = loop {
+        let due = loop {
             self.has_link_input = false;
-            let due = [self.drain_links(sink), self.drain_groups(sink), self.drain_relays(sink)];
-            // Machines of group keys and of relays act on links, and links on them.
+            let due = [
+                self.drain_links(sink),
+                self.drain_relaying(sink),
+                self.drain_groups(sink),
+                self.drain_relays(sink),
+            ];
+            // Machines of group keys, of relays and of paths through relays act on links, and links on them.
             if !self.has_link_input {
                 break due;
             }
         };
-        self.due = [engine, agent, links, groups, relays].into_iter().flatten().min();
+        self.due = due.into_iter().chain([engine, agent]).flatten().min();
     }
 
     /// Acts on all outputs of layer 2. Returns its next time-out.
@@ -397,7 +414,12 @@ impl<J: Jobs> Stack<J> {
                 engine::Output::OneToOne { source, address, lcid, pdu } => {
                     let now = self.now.slot;
                     let is_open = lcid == Lcid::PC5_S_UNPROTECTED;
-                    if is_open && self.group_keys.hear(now, source, address, pdu) != Heard::NotForGroups {
+                    let relaying = self.relaying.as_mut();
+                    if relaying.is_some_and(|relaying| relaying.hear_adapted(source, lcid, pdu)) {
+                        self.drain_relaying(sink);
+                    } else if is_open
+                        && self.group_keys.hear(now, source, address, pdu) != Heard::NotForGroups
+                    {
                         self.drain_groups(sink);
                     } else if let Some(links) = &mut self.links
                         && let Err(error) =

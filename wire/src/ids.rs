@@ -120,6 +120,28 @@ impl Lcid {
     /// Data of a link. The number is the project's choice.
     pub const LINK_DATA: Self = Self(3);
 
+    /// What a UE-to-UE relay and its ends tell each other over their link. The number is the project's choice, as are those
+    /// of the channels that a UE-to-UE relay of layer 2 carries.
+    pub const RELAY_CONTROL: Self = Self(4);
+
+    /// Channels of a link from end to end, and those on which a UE-to-UE relay of layer 2 carries them.
+    const CARRIED: [(Self, Self); 4] = [
+        (Self::PC5_S_UNPROTECTED, Self(5)),
+        (Self::PC5_S_SECURITY_MODE, Self(6)),
+        (Self::PC5_S_PROTECTED, Self(7)),
+        (Self::LINK_DATA, Self(8)),
+    ];
+
+    /// Returns the channel on which a UE-to-UE relay carries this channel of a link from end to end.
+    pub fn carrying(self) -> Option<Self> {
+        Self::CARRIED.iter().find(|(inner, _)| *inner == self).map(|(_, outer)| *outer)
+    }
+
+    /// Returns the channel of a link from end to end that is carried on this one.
+    pub fn carried(self) -> Option<Self> {
+        Self::CARRIED.iter().find(|(_, outer)| *outer == self).map(|(inner, _)| *inner)
+    }
+
     /// A traffic channel (1 to 10), the channel of its copies (11 to 20), or one of the three signalling channels (28 to
     /// 30).
     pub const fn new(value: u8) -> Result<Self, Error> {

@@ -36,6 +36,7 @@ pub mod rlc_um;
 pub mod rng;
 pub mod sdes;
 pub mod sl_sch;
+pub mod u2u;
 
 /// Refusal of bytes that are not valid, or of a value that cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,14 @@
-//! `sidelink scenario`: named cases of one-to-one links and of groups over the virtual air, with their costs.
+//! `sidelink scenario`: named cases of one-to-one links, of groups and of UE-to-UE relays over the virtual air, with their costs.
 
 pub mod compare;
 mod compare_groups;
 mod compare_relays;
+mod compare_u2u;
 mod families;
 mod groups;
 mod relay_finding;
 mod relays;
+mod u2u;
 
 use crate::args::Output;
 use crate::config::{ConfigError, LongMessageWay};

@@ -2,13 +2,14 @@
 
 mod blocks;
 mod group_keys;
+mod relaying;
 #[cfg(test)]
 pub(crate) mod tests;
 mod upper;
 
 use super::{
     ConfigError, GroupConfig, IdentityConfig, LinkConfig, LinkRules, LongMessages, Radio, RadioConfig,
-    RelaySection, parse_toml, receiver_config, slss_id,
+    RelaySection, UeRelayConfig, parse_toml, receiver_config, slss_id,
 };
 use crate::config::network_toml::NetworkConfig;
 use crate::naf_groups::NafAccess;
@@ -75,6 +76,12 @@ pub struct UeConfig {
     /// What this UE is to relays.
     #[serde(default)]
     pub relay: Option<RelaySection>,
+    /// Rules of the links from end to end, through UE-to-UE relays; without them those of the other links.
+    #[serde(default)]
+    pub end_to_end: Option<LinkRules>,
+    /// This UE relays between others.
+    #[serde(default)]
+    pub u2u_relay: Option<UeRelayConfig>,
     /// Credential of this UE for links without a shared KD.
     #[serde(default)]
     pub credential: Option<CredentialConfig>,

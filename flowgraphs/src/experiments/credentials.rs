@@ -25,7 +25,7 @@ pub(crate) fn certificate(name: &str, now: UtcTime, seed: &[u8; 32]) -> anyhow::
     let public = Credential::raw(seed).public();
     let certificate = issuer.issue(name.as_bytes(), 7, &public, validity);
     let root = Root::from_der(&issuer.certificate(validity)).map_err(|e| anyhow::anyhow!("{e}"))?;
-    let trust = Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 };
+    let trust = Trust { roots: vec![root], raw: Vec::new(), guard: 32_000, grace: 0 };
     Ok((Credential::certified(seed, certificate), trust))
 }
 

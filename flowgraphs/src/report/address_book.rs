@@ -1,6 +1,8 @@
 //! Names that an operator gave to layer-2 IDs of UEs and groups.
 
 use crate::config::ue_toml::UeConfig;
+use sidelink_prose::direct_link::Identity;
+use sidelink_prose::relay::u2u::far;
 use sidelink_store::{Hex, Keys};
 use sidelink_wire::ids::Layer2Id;
 use std::collections::HashMap;
@@ -26,7 +28,10 @@ impl AddressBook {
             insert(&mut book.groups, &group.id, &group.name);
         }
         for link in &config.link {
-            insert(&mut book.ues, &link.id, &link.peer);
+            match &link.id {
+                Some(id) => insert(&mut book.ues, id, &link.peer),
+                None => _ = book.ues.insert(far(&Identity::user(&link.peer)), link.peer.clone()),
+            }
         }
         if let Some(id) = &config.layer2_id {
             insert(&mut book.ues, id, &config.name);

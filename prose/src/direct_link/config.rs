@@ -29,6 +29,26 @@ pub enum FailedRekeying {
     KeepKey,
 }
 
+/// How the PDUs of links reach the peers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// Over the air, from one UE to the other.
+    #[default]
+    Direct,
+    /// Through a UE-to-UE relay, from end to end.
+    ThroughRelay,
+}
+
+impl Way {
+    /// Returns the name of the session numbers.
+    pub(super) const fn stream(self) -> &'static [u8; 6] {
+        match self {
+            Self::Direct => b"direct",
+            Self::ThroughRelay => b"to end",
+        }
+    }
+}
+
 /// Rules of one UE. Times in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -94,6 +114,10 @@ pub struct Config {
     pub updates: bool,
     /// Interval of automatic changes: T5090, the privacy timer.
     pub privacy: Option<u64>,
+    /// Services in which this UE relays between UEs, by their Relay Service Codes.
+    pub relays: Vec<[u8; 3]>,
+    /// How its PDUs reach the peers: the session numbers of either are counted apart.
+    pub way: Way,
     /// Number of old session keys that are kept for receiving.
     pub retired: usize,
     /// Let keys in the clear onto the air: for the attack that is measured by it, never set otherwise.
@@ -130,6 +154,8 @@ impl Config {
             new_kd: NewKd::WhenAsked,
             updates: false,
             privacy: None,
+            relays: Vec::new(),
+            way: Way::Direct,
             retired: 4,
             in_the_clear: false,
         };

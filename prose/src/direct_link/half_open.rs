@@ -10,6 +10,7 @@ use sidelink_security::kdf::own;
 
 use super::cause::{Cause, CauseOf};
 use super::frame;
+use super::hop::{Asked, Hop};
 use super::io::{Closed, Pdu, Role};
 use super::kd::{Identity, KdRecord, MAX_IDENTITY, Ticket};
 use super::key_establishment::Heard;
@@ -42,6 +43,8 @@ pub(super) struct HalfOpen {
     state: Target,
     /// What makes it a link to a relay, if it is one: this UE is the relay.
     relay: Option<RelayLink>,
+    /// What makes it a link of a UE-to-UE relay, if it is one.
+    hop: Option<Hop>,
     /// The steps of a method that may go on after the command.
     steps: Option<Establishing>,
 }
@@ -118,6 +121,8 @@ struct Attempt<'a> {
     info: Option<&'a [u8]>,
     /// What makes it a link to a relay, if it is one.
     relay: Option<RelayLink>,
+    /// What makes it a link of a UE-to-UE relay, if it is one.
+    hop: Option<Hop>,
     /// Whether it has a signature, which is verified before anything is answered.
     signed: bool,
     message: &'a [u8],
@@ -128,6 +133,7 @@ struct Asker {
     source: Layer2Id,
     identity: Identity,
     offer: Offer,
+    hop: Option<Hop>,
 }
 
 impl LinkManager {
@@ -143,6 +149,15 @@ impl LinkManager {
         let named = request.kd_id.map(|id| KdId(u32::from_be_bytes(id)));
         let claimed = || Identity { kind: info.kind, value: info.value.to_vec() };
         let (identity, kd) = known.map_or_else(|| (claimed(), named), |(peer, kd)| (peer, Some(kd)));
+        let asked = match self.local.is_nr() {
+            true => Asked::Other,
+            false => Asked::of(request, &self.local.config.identity, &self.local.config.relays),
+        };
+        let (identity, hop) = match asked {
+            Asked::Other => (identity, None),
+            Asked::Hop(identity, hop) => (identity, Some(hop)),
+            Asked::NoRelay => return self.refuse_request(source, Cause::NotAllowed),
+        };
         if source == self.local.config.source || identity.value.len() > MAX_IDENTITY {
             return self.refuse_request(source, Cause::ProtocolError);
         }
@@ -165,9 +180,10 @@ impl LinkManager {
         }
         // A signature alone is all that TS 33.303 §6.5.7.3.1 has, and a service all that §6.7.3.2.1.1 has.
         let alone = request.signature.map(|_| &[][..]).or(request.relay_service_code.map(|_| SERVICE_ALONE));
-        let (info, relay) = (request.key_info.or(alone), RelayLink::of_request(request));
+        let relay = if hop.is_some() { None } else { RelayLink::of_request(request) };
+        let info = request.key_info.or(alone.filter(|_| hop.is_none()));
         let signed = request.signature.is_some();
-        let attempt = Attempt { source, identity, kd, offer, info, relay, signed, message };
+        let attempt = Attempt { source, identity, kd, offer, info, relay, hop, signed, message };
         match self.place_for(&attempt) {
             Ok(true) if self.admits(&attempt) => self.answer_request(&attempt),
             Ok(true) => {}
@@ -241,7 +257,8 @@ impl LinkManager {
                 let sequence = self.local.next_sequence();
                 let command = AwaitingComplete::new(&self.local, proposal, kd, sequence, &Carried::default());
                 let Some(command) = command else { return };
-                self.await_complete(Asker { source, identity: identity.clone(), offer }, None, (command, 0));
+                let (identity, hop) = (identity.clone(), attempt.hop.clone());
+                self.await_complete(Asker { source, identity, offer, hop }, None, (command, 0));
             }
         }
     }
@@ -249,7 +266,7 @@ impl LinkManager {
     /// Sends a command, and waits for its complete.
     fn await_complete(
         &mut self,
-        Asker { source, identity, offer }: Asker,
+        Asker { source, identity, offer, hop }: Asker,
         steps: Option<Establishing>,
         ((state, pdu), periods): ((AwaitingComplete, Vec<u8>), u64),
     ) {
@@ -260,7 +277,7 @@ impl LinkManager {
         state.transmit(&mut self.local, addresses, pdu);
         let state = Target::AwaitingComplete(state);
         let relay = steps.as_ref().and_then(|steps| steps.relay.clone());
-        self.half_open.0.push_back(HalfOpen { source, identity, offer, deadline, state, relay, steps });
+        self.half_open.0.push_back(HalfOpen { source, identity, offer, deadline, state, relay, hop, steps });
     }
 
     fn send_container(
@@ -330,7 +347,7 @@ impl LinkManager {
         }
         match proven.agree(&mut self.local) {
             Agreed::Now(active, kd, connection) => {
-                self.accept(half.source, (half.identity, half.relay), active, (kd, connection));
+                self.accept(half.source, (half.identity, half.relay, half.hop), active, (kd, connection));
             }
             Agreed::Storing(storing) => {
                 half.state = Target::StoringKd(storing);
@@ -363,7 +380,7 @@ impl LinkManager {
         let Some(mut half) = self.half_open.0.remove(at) else { return true };
         match half.state {
             Target::StoringKd(StoringKd { active, kd, connection, .. }) => {
-                self.accept(half.source, (half.identity, half.relay), active, (kd, connection));
+                self.accept(half.source, (half.identity, half.relay, half.hop), active, (kd, connection));
             }
             Target::Establishing(ref mut state) => {
                 state.admitting = None;
@@ -379,7 +396,7 @@ impl LinkManager {
     fn accept(
         &mut self,
         source: Layer2Id,
-        (identity, relay): (Identity, Option<RelayLink>),
+        (identity, relay, hop): (Identity, Option<RelayLink>, Option<Hop>),
         active: Active,
         (kd, connection): (KdId, Option<[u8; 4]>),
     ) {
@@ -416,7 +433,7 @@ impl LinkManager {
         let local = &mut self.local;
         // TS 24.334 §10.4.2.3 (1)
         let mut common = Common::new(id, [local.config.source, source], identity, local.now);
-        (common.sequence, common.relay) = (sequence, relay);
+        (common.sequence, common.relay, common.hop) = (sequence, relay, hop);
         local.take_connection(kd, &common.identity, connection);
         let given = local.give_connection(kd, &common.identity);
         let mut session = Session::new(active, kd, Answer::Accept(given), local.now);

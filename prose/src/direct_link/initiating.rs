@@ -104,12 +104,12 @@ pub(super) fn request(
     request.name(kd);
     setup.tries += 1;
     // The first try offers no authentication if a KD is known: it fits into one block then.
-    if (kd.is_none() || setup.tries > 1)
-        && request.offer_agreement(local, link.relay.as_ref(), cookie).is_none()
-    {
+    if (kd.is_none() || setup.tries > 1) && request.offer_agreement(local, link, cookie).is_none() {
         return Err(setup);
     }
-    let connection = local.connection_to(&link.identity, kd, setup.tries);
+    // Who is asked by a one-time name would not know for which path.
+    let connection =
+        if link.hop.is_some() { None } else { local.connection_to(&link.identity, kd, setup.tries) };
     link.next_sequence();
     let unsigned = request_message(link, local, &request, (kd, connection), None);
     let message = match request.sign(local, &link.identity, &unsigned) {
@@ -142,7 +142,7 @@ fn request_message(
     (kd, connection): (Option<KdId>, Option<[u8; 4]>),
     signature: Option<[u8; SIGNATURE_LEN]>,
 ) -> Vec<u8> {
-    let relay = link.relay.as_ref();
+    let (relay, hop) = (link.relay.as_ref(), link.hop.as_ref());
     // TS 24.334 §10.4.2.2 (2)
     let (own, offer) = (relay.map_or(&local.config.identity, |relay| &relay.user), request.offer());
     let body = Body::CommunicationRequest(CommunicationRequest {
@@ -154,14 +154,14 @@ fn request_message(
         // TS 24.334 §10.4.2.2 (6)
         maximum_inactivity: u32::try_from(local.config.inactivity.div_ceil(1000)).unwrap_or(u32::MAX),
         policy: offer.stated.map(frame::wire_policy),
-        target: None,
+        target: hop.map(|hop| hop.target.value.as_slice()),
         nonce: offer.nonce_1,
         capabilities: wire_capabilities(offer.capabilities),
         // TS 24.334 §10.4.2.2 (7)
         kd_sess_msb: offer.msb,
         // TS 24.334 §10.4.2.2 (8); TS 33.303 §6.5.5.2 step 1 (2)
         kd_id: kd.filter(|_| connection.is_none()).map(|kd| kd.0.to_be_bytes()),
-        relay_service_code: relay.map(|relay| relay.service),
+        relay_service_code: relay.map(|relay| relay.service).or(hop.map(|hop| hop.service)),
         signature,
         link_local: None,
         key_info: request.info(),

@@ -48,6 +48,17 @@ pub enum Input<'a> {
         /// The service, and what this UE calls itself.
         relay: RelayLink,
     },
+    /// Set up a link to a UE-to-UE relay, or from it to an end.
+    ConnectHop {
+        /// The time.
+        now: UtcTime,
+        /// Layer-2 identity of the peer.
+        peer: Layer2Id,
+        /// The peer in its role ([`Identity::relay`], [`Identity::end`]), which it must prove.
+        identity: Identity,
+        /// The user at the far end.
+        target: Identity,
+    },
     /// A received PDCP PDU, addressed to this UE alone.
     Pdu {
         /// The time.
@@ -172,6 +183,7 @@ impl Input<'_> {
             Self::Tick { now }
             | Self::Connect { now, .. }
             | Self::ConnectToRelay { now, .. }
+            | Self::ConnectHop { now, .. }
             | Self::Pdu { now, .. }
             | Self::Send { now, .. }
             | Self::SendUpper { now, .. }
@@ -230,6 +242,8 @@ pub enum Error {
     NoUpdates,
     /// The operator: NR has no message to trigger a re-keying by the peer; re-key from this end.
     NotInProfile,
+    /// Our misuse: a peer without a role at a UE-to-UE relay, or NR, which has no such request here.
+    NoHop,
     /// The operator: an identity longer than 64 octets.
     IdentityTooLong {
         /// Its length in octets.
@@ -269,6 +283,9 @@ impl fmt::Display for Error {
                 "identifiers are changed in the profile of NR only, and where the configuration allows it",
             ),
             Self::NotInProfile => f.write_str("the profile has no message for that: re-key from this end"),
+            Self::NoHop => {
+                f.write_str("a link of a UE-to-UE relay takes a role of the peer, and the profile of LTE")
+            }
             Self::IdentityTooLong { len } => write!(f, "an identity of {len} octets, 64 is the most"),
         }
     }

@@ -35,6 +35,11 @@ impl Identity {
         Self { kind: Self::USER, value: name.as_bytes().to_vec() }
     }
 
+    /// Returns an identity of upper-layer user info of these octets.
+    pub fn user_of(name: &[u8]) -> Self {
+        Self { kind: Self::USER, value: name.to_vec() }
+    }
+
     /// Returns the name under which a key management server knows the user: `ProSe:` and the user info. `None` for an
     /// identity of another type, and for user info that is no text.
     pub fn kms_user(&self) -> Option<String> {
@@ -51,6 +56,9 @@ impl fmt::Debug for Identity {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((role, [a, b, c])) = self.role() {
+            return write!(f, "{} as {role} of {a:02x}{b:02x}{c:02x}", Self::user_of(self.name()));
+        }
         match core::str::from_utf8(&self.value) {
             Ok(text) if text.chars().all(|c| !c.is_control()) => write!(f, "{text:?}"),
             _ => {

@@ -230,6 +230,11 @@ pub trait KeyEstablishment: fmt::Debug + Send {
         Serves::Peers
     }
 
+    /// Whether it proves the role of a peer at a UE-to-UE relay, and not only its name.
+    fn proves_roles(&self) -> bool {
+        false
+    }
+
     /// Returns whom the ends ask: both wait longer where that is a network ([`super::Config::network_time`]).
     fn asks(&self) -> Asks {
         Asks::Nobody

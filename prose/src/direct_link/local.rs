@@ -447,8 +447,8 @@ impl Local {
     /// Returns the record of a KD agreed on now. It ends with the certificate that vouched for the peer.
     pub(super) fn record(&self, id: KdId, agreed: AgreedKd, peer: Identity) -> KdRecord {
         let AgreedKd { kd, vouched, lifetime, .. } = agreed;
-        let guard = self.credentials.as_ref().map_or(0, |own| own.trust.guard);
-        let end = vouched.as_ref().map(|vouched| vouched.end.plus_millis(guard));
+        let after = self.credentials.as_ref().map_or(0, |own| own.trust.after_the_end());
+        let end = vouched.as_ref().map(|vouched| vouched.end.plus_millis(after));
         let longest = self.config.kd_lifetime;
         let life = self.clock.plus_millis(lifetime.map_or(longest, |lifetime| lifetime.min(longest)));
         KdRecord {

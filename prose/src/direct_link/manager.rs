@@ -10,6 +10,7 @@ use super::cause::Cause;
 use super::config::Config;
 use super::frame;
 use super::half_open::HalfOpenTable;
+use super::hop::Hop;
 use super::initiating;
 use super::io::{Closed, Error, Input, Keys, LinkId, Output, Pdu, State as Reported};
 use super::kd::{Change, Identity, KdRecord, MAX_IDENTITY, Ticket};
@@ -51,7 +52,7 @@ impl LinkManager {
         seed: &[u8; 32],
         store: &mut S,
     ) -> Result<Self, CommitError<S::Error>> {
-        let stream = StreamId(stream_id(&config.identity.value, b"direct"));
+        let stream = StreamId(stream_id(&config.identity.value, config.way.stream()));
         let reserve = ReserveConfig { block: 256, low_water: 128 };
         let numbers = Lease::open(stream, 1, SESSION_LIMIT, reserve, store)?;
         let local = Local::new(config, seed, numbers);
@@ -141,6 +142,12 @@ impl LinkManager {
         self.links.iter().flat_map(Link::remotes).chain(self.half_open.sources())
     }
 
+    /// Returns the peer of a link in its role, and what the request was for, if it is one of a UE-to-UE relay.
+    pub fn hop(&self, link: LinkId) -> Option<(&Identity, &Hop)> {
+        let common = &self.links.iter().find(|known| known.common.id == link)?.common;
+        Some((&common.identity, common.hop.as_ref()?))
+    }
+
     /// Returns the SN that a link has left for sending under its key.
     pub fn left(&self, link: LinkId) -> Option<u32> {
         Some(self.links.iter().find(|l| l.common.id == link)?.state.active()?.left())
@@ -161,9 +168,15 @@ impl LinkManager {
         }
         match input {
             Input::Tick { .. } => {}
-            Input::Connect { peer, identity, .. } => return self.connect(peer, identity, None),
+            Input::Connect { peer, identity, .. } => return self.connect(peer, identity, None, None),
             Input::ConnectToRelay { peer, identity, relay, .. } => {
-                return self.connect(peer, identity, Some(relay));
+                return self.connect(peer, identity, Some(relay), None);
+            }
+            Input::ConnectHop { peer, identity, target, .. } => {
+                let Some((_, service)) = identity.role().filter(|_| !self.local.is_nr()) else {
+                    return Err(Error::NoHop);
+                };
+                return self.connect(peer, identity, None, Some(Hop { service, target }));
             }
             Input::Pdu { source, lcid, pdu, .. } => {
                 if let Err(error) = self.receive(source, lcid, pdu) {
@@ -303,8 +316,15 @@ impl LinkManager {
         link.map_or(self.local.config.source, |link| link.common.local)
     }
 
-    fn connect(&mut self, peer: Layer2Id, identity: Identity, relay: Option<RelayLink>) -> Result<(), Error> {
-        for identity in [Some(&identity), relay.as_ref().map(|relay| &relay.user)].into_iter().flatten() {
+    fn connect(
+        &mut self,
+        peer: Layer2Id,
+        identity: Identity,
+        relay: Option<RelayLink>,
+        hop: Option<Hop>,
+    ) -> Result<(), Error> {
+        let (user, target) = (relay.as_ref().map(|relay| &relay.user), hop.as_ref().map(|hop| &hop.target));
+        for identity in [Some(&identity), user, target].into_iter().flatten() {
             if identity.value.len() > MAX_IDENTITY {
                 return Err(Error::IdentityTooLong { len: identity.value.len() });
             }
@@ -323,7 +343,7 @@ impl LinkManager {
         }
         let (now, clock, number) = (self.local.now, self.local.clock, self.local.number());
         let shared = self.local.keyring.of_peer(&identity, clock, number).next().is_some();
-        let has_method = Serves::of(relay.as_ref()).first(&self.local.methods).is_some();
+        let has_method = Serves::of(relay.as_ref(), &identity).first(&self.local.methods).is_some();
         if !has_method && (relay.is_some() || !shared) {
             return Err(Error::NoKey);
         }
@@ -332,7 +352,7 @@ impl LinkManager {
         let id = local.new_link_id();
         let source = local.source_for_a_link();
         let mut common = Common::new(id, [source, peer], identity, now);
-        common.relay = relay;
+        (common.relay, common.hop) = (relay, hop);
         common.report(local, Reported::Connecting);
         match initiating::request(&mut common, local, initiating::Setup::default(), None) {
             Ok(state) => {

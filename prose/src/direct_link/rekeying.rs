@@ -363,7 +363,7 @@ fn begin(
         return Exchange::Idle;
     };
     let signs = reauthenticate || local.config.new_kd != NewKd::WhenAsked;
-    if signs && request.offer_agreement(local, link.relay.as_ref(), None).is_none() {
+    if signs && request.offer_agreement(local, link, None).is_none() {
         return Exchange::Idle;
     }
     let message = request_message(link, local, &request);

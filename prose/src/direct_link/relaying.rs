@@ -27,20 +27,31 @@ pub enum Serves {
     Peers,
     /// Those of a remote UE to its relay.
     Relays,
+    /// Those of a UE-to-UE relay and its ends: of the methods for peers, those that prove roles.
+    Hops,
 }
 
 impl Serves {
     /// Returns what serves a link.
-    pub(super) const fn of(relay: Option<&RelayLink>) -> Self {
+    pub(super) fn of(relay: Option<&RelayLink>, peer: &Identity) -> Self {
         match relay {
             Some(_) => Self::Relays,
+            None if peer.role().is_some() => Self::Hops,
             None => Self::Peers,
+        }
+    }
+
+    /// Whether a method makes the KD of such a link.
+    pub(super) fn by(self, method: &dyn KeyEstablishment) -> bool {
+        match self {
+            Self::Hops => method.proves_roles(),
+            serves => method.serves() == serves,
         }
     }
 
     /// Returns the first of the methods that make the KD of such a link.
     pub(super) fn first(self, methods: &[Box<dyn KeyEstablishment>]) -> Option<&dyn KeyEstablishment> {
-        methods.iter().find(|method| method.serves() == self).map(AsRef::as_ref)
+        methods.iter().map(AsRef::as_ref).find(|method| self.by(*method))
     }
 }
 

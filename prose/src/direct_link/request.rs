@@ -135,10 +135,11 @@ impl Request {
     pub(super) fn offer_agreement(
         &mut self,
         local: &mut Local,
-        relay: Option<&RelayLink>,
+        link: &Common,
         cookie: Option<[u8; 16]>,
     ) -> Option<()> {
-        let serves = Serves::of(relay);
+        let relay = link.relay.as_ref();
+        let serves = Serves::of(relay, &link.identity);
         if serves.first(&local.methods).is_none() {
             return Some(());
         }

@@ -20,6 +20,10 @@ impl KeyEstablishment for Signed {
         METHOD
     }
 
+    fn proves_roles(&self) -> bool {
+        true
+    }
+
     fn initiate(
         &self,
         _: UtcTime,
@@ -90,7 +94,8 @@ impl Steps for Target {
                 Ok(Step::Send(content))
             }
             (Heard::Container(content), Self::Challenged(challenged)) => {
-                let (remote, local) = (subject(party.remote), subject(party.local));
+                let own = party.local.towards(party.remote);
+                let (remote, local) = (subject(party.remote), subject(&own));
                 let kd = challenged.finish(trust, party.clock, remote, local, content)?;
                 Ok(Step::Agreed(AgreedKd { vouched: Vouched::of_response(content), ..kd.into() }))
             }
@@ -102,7 +107,7 @@ impl Steps for Target {
 /// Checks that an identity can be certified: certificates and raw keys name users, not identities of another type, such
 /// as an IMSI.
 fn can_be_certified(party: &Party<'_>) -> Result<(), Refusal> {
-    if party.remote.kind == Identity::USER {
+    if party.remote.kind == Identity::USER || party.remote.role().is_some() {
         return Ok(());
     }
     let why = format!("a credential names users, not identities of type {}", party.remote.kind);

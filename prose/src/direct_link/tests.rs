@@ -6,6 +6,7 @@ mod establishment;
 mod floods;
 mod from_network;
 mod from_ticket;
+mod hops;
 mod i_message;
 mod identifiers;
 mod in_command;

@@ -293,7 +293,7 @@ impl Common {
 
     /// Returns the first moment at which a certificate is not valid any more, the clocks' difference included.
     pub(super) const fn end_of(&self, vouched: &Vouched) -> UtcTime {
-        vouched.end.plus_millis(self.trust.guard)
+        vouched.end.plus_millis(self.trust.after_the_end())
     }
 
     /// Installs a revocation list. It counts from now on; members that it names are removed when its number is durable.

@@ -34,11 +34,13 @@ mod der;
 mod extension;
 mod failure;
 pub mod issue;
+mod role;
 mod root;
 mod statement;
 mod vouched;
 
 pub use failure::{CertificateError, Dated, Failure};
+pub use role::{MAX_SERVICES, Role, Roles};
 pub use root::Root;
 pub use statement::{Statement, digest};
 pub use vouched::Vouched;
@@ -64,15 +66,27 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// Upper-layer user info: the type of common names and raw keys.
     pub const USER: u8 = 1;
+    /// A user as UE-to-UE relay: three octets of Relay Service Code, and its name. It is on no air: a request has the user
+    /// info and the code as elements of their own.
+    pub const RELAY: u8 = 0x10;
+    /// A user as an end behind such a relay, in the same form.
+    pub const END: u8 = 0x11;
 
     /// Makes a name of a user.
     pub const fn user(value: &'a [u8]) -> Self {
         Self { kind: Self::USER, value }
     }
 
-    /// Returns the name, if it is that of a user.
-    fn name(self) -> Result<&'a [u8], Failure> {
-        if self.kind == Self::USER { Ok(self.value) } else { Err(Failure::WrongIdentity) }
+    /// Returns the name of the user, and what it must be allowed to be.
+    fn claim(self) -> Result<(&'a [u8], Option<(Role, [u8; 3])>), Failure> {
+        let role = match self.kind {
+            Self::USER => return Ok((self.value, None)),
+            Self::RELAY => Role::Relay,
+            Self::END => Role::End,
+            _ => return Err(Failure::WrongIdentity),
+        };
+        let (service, name) = self.value.split_first_chunk().ok_or(Failure::WrongIdentity)?;
+        Ok((name, Some((role, *service))))
     }
 }
 
@@ -128,6 +142,19 @@ pub struct Trust {
     /// Milliseconds by which clocks may differ: added to both ends of a certificate's validity, so that a UE with a
     /// wrong clock does not refuse its peer. MAX_OFFSET of discovery is the measure.
     pub guard: u64,
+    /// Milliseconds for which a peer's certificate is taken after its end, where the user of this UE says that it is an
+    /// emergency; 0 otherwise. Those of issuers, and revocation lists, have no such time.
+    pub grace: u64,
+}
+
+impl Trust {
+    /// Milliseconds of grace in an emergency: 24 h.
+    pub const EMERGENCY_GRACE: u64 = 24 * 3600 * 1000;
+
+    /// Returns the milliseconds for which a peer's certificate is taken after its end.
+    pub const fn after_the_end(&self) -> u64 {
+        self.guard.saturating_add(self.grace)
+    }
 }
 
 /// An ephemeral key pair, for one exchange.
@@ -364,11 +391,12 @@ impl Trust {
         let key = match kind {
             0 => {
                 let key = reader.take::<32>().filter(|_| length == 32).ok_or(malformed)?;
-                let name = identity.name()?;
+                // A raw key says who has it, and not what it may be.
+                let (name, None) = identity.claim()? else { return Err(Failure::NoRole) };
                 let known = self.raw.iter().any(|(who, theirs)| who == name && *theirs == key);
                 known.then_some(key).ok_or(Failure::UnknownKey)?
             }
-            1 => certificate::verify(reader.0, &self.roots, identity, now, self.guard)?,
+            1 => certificate::verify(reader.0, &self.roots, identity, now, [self.guard, self.grace])?,
             _ => return Err(malformed),
         };
         let key = VerifyingKey::from_bytes(&key).map_err(|_| Failure::WrongSignature)?;

@@ -21,7 +21,15 @@ fn write(folder: &TempDir, name: &str, text: &str) -> PathBuf {
 }
 
 fn config(key: PathBuf, certificate: Option<PathBuf>, trust: Vec<PathBuf>) -> CredentialConfig {
-    CredentialConfig { key, certificate, trust, revoked: Vec::new(), peer: Vec::new(), guard: guard() }
+    CredentialConfig {
+        key,
+        certificate,
+        trust,
+        revoked: Vec::new(),
+        peer: Vec::new(),
+        guard: guard(),
+        emergency: false,
+    }
 }
 
 fn validity() -> Validity {
@@ -56,7 +64,7 @@ fn certificates_of_openssl_prove_a_peer() {
     let roots = |own: &[u8]| {
         let theirs = pem::decode_vec(OPENSSL_ROOT.as_bytes()).unwrap().1;
         let roots = [own, &theirs].map(|der| Root::from_der(der).unwrap());
-        Trust { roots: roots.into(), raw: Vec::new(), guard: guard() }
+        Trust { roots: roots.into(), raw: Vec::new(), guard: guard(), grace: 0 }
     };
     let issuer = Issuer::new("ours", &[1; 32]);
     let trust = roots(&issuer.certificate(validity()));

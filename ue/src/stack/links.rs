@@ -21,6 +21,7 @@ impl<J: Jobs> Stack<J> {
                 }
                 direct_link::Output::Event(event) => {
                     (sink.tell)(Event::Link(&event));
+                    self.hear_hop(&event);
                     None
                 }
                 direct_link::Output::Upper(message) => {

@@ -82,7 +82,7 @@ pub struct CommunicationRequest<'a> {
     pub connection: Option<[u8; 4]>,
     /// Signalling security policy: NR only, and always there.
     pub policy: Option<SecurityPolicy>,
-    /// User info of the target: NR only, optional there.
+    /// User info of the target: optional in NR. In LTE our own element: the user at the far end of a UE-to-UE relay.
     pub target: Option<&'a [u8]>,
 }
 

@@ -28,7 +28,10 @@ mod iei {
     pub(super) const GPI: u8 = 24;
     pub(super) const RELAY_SERVICE_CODE: u8 = 25;
     pub(super) const REMOTE_IDENTITY: u8 = 27;
-    /// Connection identity, the project's own element: behind one octet of length, so that other receivers skip it.
+    /// User at the far end of a UE-to-UE relay, the project's own element: behind one octet of length, so that other
+    /// receivers skip it.
+    pub(super) const TARGET_USER_INFO: u8 = 0x7c;
+    /// Connection identity, the project's own element, skipped in the same way.
     pub(super) const CONNECTION: u8 = 0x7d;
     /// Key establishment information, the project's own element, skipped in the same way.
     pub(super) const KEY_INFO: u8 = 0x7e;
@@ -185,7 +188,7 @@ pub(super) fn check(body: &Body<'_>) -> Result<(), Error> {
     match body {
         Body::CommunicationRequest(request) => {
             absent("security policy", request.policy)?;
-            absent("target user info", request.target)?;
+            fits("target user info length", request.target.map_or(0, <[u8]>::len) as u32, 255)?;
             key_info(request.key_info)?;
             IP_CONFIG.check(request.ip_config)?;
             check_user_info(&request.user_info)
@@ -253,6 +256,7 @@ fn parse_request<'a>(reader: &mut Reader<'a>) -> Result<Body<'a>, Error> {
         iei::RELAY_SERVICE_CODE => reader.first(&mut request.relay_service_code, "Relay Service Code"),
         iei::SIGNATURE => reader.first(&mut request.signature, "Signature"),
         iei::LINK_LOCAL_IPV6 => reader.first(&mut request.link_local, "Link-local IPv6"),
+        iei::TARGET_USER_INFO => reader.short_first(&mut request.target, "Target User Info"),
         _ => Ok(false),
     })?;
     Ok(Body::CommunicationRequest(request))
@@ -347,6 +351,7 @@ pub(super) fn emit(body: &Body<'_>, writer: &mut Writer<'_>) {
             writer.element(iei::SIGNATURE, request.signature.as_ref());
             writer.element(iei::LINK_LOCAL_IPV6, request.link_local.as_ref());
             writer.short(iei::CONNECTION, request.connection.as_ref().map(|name| &name[..]));
+            writer.short(iei::TARGET_USER_INFO, request.target);
             writer.short(iei::KEY_INFO, request.key_info);
         }
         Body::CommunicationAccept { ip_config, link_local, connection, .. } => {

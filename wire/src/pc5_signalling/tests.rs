@@ -78,6 +78,7 @@ fn messages() -> Vec<Body<'static>> {
             signature,
             link_local: Some([8; 16]),
             key_info: Some(&[6; 40]),
+            target: Some(b"john"),
             connection: Some([1, 2, 3, 4]),
             ..request()
         }),

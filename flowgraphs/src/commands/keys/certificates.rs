@@ -7,9 +7,10 @@ use crate::terminal;
 use clap::Args;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::issue::{self, Issuer};
-use sidelink_security::direct::signed::{Credential, Root, certificate};
+use sidelink_security::direct::signed::{Credential, MAX_SERVICES, Role, Roles, Root, certificate};
 use sidelink_store as keystore;
 use sidelink_store::credential::{CERTIFICATE, CRL, read_issuer, read_key, read_pem, to_pem, write_key};
+use sidelink_wire::hex;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,51 @@ pub(super) struct Certify {
     /// Days of validity from now on.
     #[arg(long, default_value_t = 365, value_name = "DAYS")]
     days: u32,
+    /// What the UE may be at UE-to-UE relays: end or relay; several as end,relay.
+    #[arg(long, value_name = "ROLE", value_delimiter = ',', requires = "relay_service")]
+    role: Vec<RoleName>,
+    /// Relay Service Codes in which it may be that, six hexadecimal digits each; several as 000001,000002.
+    #[arg(long, value_name = "CODE", value_delimiter = ',', requires = "role")]
+    relay_service: Vec<String>,
+}
+
+/// A part at a UE-to-UE relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::commands) enum RoleName {
+    /// A UE that reaches another one through a relay.
+    End,
+    /// The relay.
+    Relay,
+}
+
+impl Certify {
+    /// Returns the roles of the command line; `None` without one.
+    fn roles(&self) -> Result<Option<Roles>, ConfigError> {
+        if self.role.is_empty() {
+            return Ok(None);
+        }
+        let code = |text: &String| {
+            let octets = hex::bytes(text).and_then(|octets| <[u8; 3]>::try_from(octets).ok());
+            octets.ok_or_else(|| {
+                let what = format!("--relay-service {text}: no Relay Service Code");
+                ConfigError::usage(what, "six hexadecimal digits, such as 000001")
+            })
+        };
+        let services = self.relay_service.iter().map(code).collect::<Result<Vec<_>, _>>()?;
+        let roles: Vec<Role> = self
+            .role
+            .iter()
+            .map(|role| match role {
+                RoleName::End => Role::End,
+                RoleName::Relay => Role::Relay,
+            })
+            .collect();
+        let roles = Roles::new(&roles, &services);
+        roles.map(Some).ok_or_else(|| {
+            let what = format!("{} services", services.len());
+            ConfigError::usage(what, format!("a certificate has at most {MAX_SERVICES}"))
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -144,22 +190,37 @@ pub(in crate::commands) fn make_certificate(
     output: &Path,
     days: u32,
 ) -> Result<u32, ConfigError> {
+    make_certificate_with(name, issuer, output, (days, None))
+}
+
+/// Does the same, with roles at UE-to-UE relays.
+fn make_certificate_with(
+    name: &str,
+    issuer: &Path,
+    output: &Path,
+    (days, roles): (u32, Option<&Roles>),
+) -> Result<u32, ConfigError> {
     let issuer = self::issuer(issuer)?;
     let seed = seed()?;
     let draw = keystore::random(4)?;
     let serial = draw.as_bytes().iter().fold(0, |all, octet| all << 8 | u32::from(*octet)) | 1 << 31;
     let public = Credential::raw(&seed).public();
-    let der = issuer.issue(name.as_bytes(), serial, &public, validity(days));
+    let (subject, validity) = (name.as_bytes(), validity(days));
+    let der = match roles {
+        Some(roles) => issuer.issue_with_roles(subject, serial, &public, validity, roles),
+        None => issuer.issue(subject, serial, &public, validity),
+    };
     write_key(&list_number::with(output, ".key"), &seed)?;
     write_new(&list_number::with(output, ".pem"), &to_pem(CERTIFICATE, &der))?;
     Ok(serial)
 }
 
 pub(super) fn certify(args: &Certify) -> anyhow::Result<()> {
+    let roles = args.roles()?;
     let mut outputs = Outputs::new(Existing::Keep);
     outputs.reads(&[list_number::with(&args.issuer, ".key"), list_number::with(&args.issuer, ".pem")]);
     claim_pair(&mut outputs, &args.output)?;
-    let serial = make_certificate(&args.name, &args.issuer, &args.output, args.days)?;
+    let serial = make_certificate_with(&args.name, &args.issuer, &args.output, (args.days, roles.as_ref()))?;
     terminal::print(&format!(
         "[credential]            # of {:?}, valid for {} days, serial number {serial:08x}\n\
          key = \"{}\"\ncertificate = \"{}\"\ntrust = [\"{}\"]\n",

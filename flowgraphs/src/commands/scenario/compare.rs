@@ -4,6 +4,7 @@
 use super::Cases;
 use super::compare_groups::{self, GroupArgs};
 use super::compare_relays;
+use super::compare_u2u;
 use crate::args::Output;
 use crate::config::ConfigError;
 use crate::experiments::cases;
@@ -52,6 +53,10 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     if compare_relays::names_relays(&args.what) {
         let output = (&args.output, args.plot.as_deref());
         return compare_relays::run(&args.what, &args.cases, output, outputs);
+    }
+    if compare_u2u::are_all(&args.what)? {
+        let output = (&args.output, args.plot.as_deref());
+        return compare_u2u::run(&args.what, &args.cases, output, outputs);
     }
     let picture = args.plot.as_deref().map(|path| plot::claim(&mut outputs, path)).transpose()?;
     let mut out = args.output.claim(&mut outputs)?.create()?;

@@ -1,6 +1,6 @@
 //! Exercises that are of more than one link: their names, and who runs them.
 
-use super::{ScenarioArgs, groups, relay_finding, relays};
+use super::{ScenarioArgs, groups, relay_finding, relays, u2u};
 
 /// Exercises of one kind.
 pub(super) struct Family {
@@ -13,6 +13,7 @@ const ALL: &[Family] = &[
     Family { list: || groups::list().collect(), run: groups::run },
     Family { list: || relays::list().collect(), run: relays::run },
     Family { list: || relay_finding::list().collect(), run: relay_finding::run },
+    Family { list: || u2u::list().collect(), run: u2u::run },
 ];
 
 /// Names of all exercises of families, and what each is.

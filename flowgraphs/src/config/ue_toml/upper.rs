@@ -2,6 +2,7 @@
 
 use super::blocks::pdu_octets;
 use super::group_keys;
+use super::relaying;
 use super::{Draws, Given, RadioFacts, UeConfig};
 use crate::config::groups::layer2_id;
 use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, LinkConfig, RelayRoleName};
@@ -10,6 +11,7 @@ use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Identity, KdStore};
 use sidelink_prose::discovery::{TimePolicy, agent};
 use sidelink_prose::group_keys::GroupKeyStore;
+use sidelink_prose::relay::u2u::of_store;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::counter::clock_guard::ClockGuard;
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig};
@@ -53,9 +55,13 @@ where
     if has_links {
         links = Some(open_links(config, keys, source, sc_period, &mut store)?);
     }
+    let relaying = relaying::open(config, sc_period, &mut store)?;
     let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
     if let Some(links) = &links {
         groups.extend(links.peers().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
+    }
+    if let Some(relaying) = &relaying {
+        groups.extend(relaying.users().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
     }
     add_applications(config, (&groups, &receive_only), applications)?;
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
@@ -72,6 +78,9 @@ where
     }
     if let Some(links) = links {
         stack = stack.with_links(links);
+    }
+    if let Some(relaying) = relaying {
+        stack = stack.with_relaying(relaying);
     }
     Ok(match &config.relay {
         Some(relay) => {
@@ -101,6 +110,7 @@ fn has_machines(config: &UeConfig) -> bool {
 pub(super) fn has_links(config: &UeConfig) -> bool {
     !config.link.is_empty()
         || config.relay.is_some()
+        || config.u2u_relay.is_some()
         || config.takes_ad_hoc()
         || config.group.iter().any(GroupConfig::is_ad_hoc)
 }
@@ -206,7 +216,12 @@ where
     // A relay has a link with each remote UE besides those that the file names.
     let remotes = config.relay.as_ref().filter(|relay| relay.role == RelayRoleName::Relay);
     rules.links = rules.links.max(remotes.map_or(0, |relay| relay.most) + config.link.len());
-    let peers = config.link.iter().map(LinkConfig::peer).collect::<Result<Vec<_>, _>>()?;
+    if let Some(relay) = &config.u2u_relay {
+        rules.relays = relay.services()?.into_iter().map(|(service, _)| service).collect();
+        rules.links = rules.links.max(usize::from(relay.ends));
+    }
+    let near = config.link.iter().filter(|link| link.via.is_none());
+    let peers = near.map(LinkConfig::peer).collect::<Result<Vec<_>, _>>()?;
     let mut links = Links::open(rules, peers, &seed, store)?;
     if let Some(credential) = &config.credential {
         let (credential, trust) = credential.read()?;
@@ -225,7 +240,9 @@ where
         }
     }
     for record in store.kds().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
-        links.add_kd(record);
+        if let Err(record) = of_store(record) {
+            links.add_kd(record);
+        }
     }
     for admission in store.admissions().map_err(|e| ConfigError::new(e.to_string(), "the key store", ""))? {
         links.add_admission(admission);

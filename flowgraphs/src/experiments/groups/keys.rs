@@ -126,7 +126,7 @@ pub(crate) fn certificate(case: &GroupCase<'_>, party: Party) -> anyhow::Result<
     let maker = if is_rogue { &foreign } else { &issuer };
     let certificate = maker.issue(party.name().as_bytes(), serial, &public, validity);
     let root = Root::from_der(&issuer.certificate(validity)).map_err(|e| anyhow::anyhow!("{e}"))?;
-    let mut trust = Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 };
+    let mut trust = Trust { roots: vec![root], raw: Vec::new(), guard: 32_000, grace: 0 };
     if party == Party::Manager && by == Some(By::Revoked { known: true }) {
         let list = issuer.revoke(1, &[REVOKED], now);
         trust.install_crl(&list).map_err(|e| anyhow::anyhow!("{e}"))?;

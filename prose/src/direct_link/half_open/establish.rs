@@ -4,7 +4,7 @@ use super::{Asker, Attempt, BUDGET, COOKIE_METHOD, HalfOpen};
 use crate::direct_link::FromPruk;
 use crate::direct_link::cause::Cause;
 use crate::direct_link::kd::Ticket;
-use crate::direct_link::key_establishment::{AgreedKd, Heard, Refusal, Step};
+use crate::direct_link::key_establishment::{AgreedKd, Heard, KeyEstablishment, Refusal, Step};
 use crate::direct_link::manager::LinkManager;
 use crate::direct_link::note::Note;
 use crate::direct_link::request::METHOD_TURNS;
@@ -17,7 +17,9 @@ impl LinkManager {
     // TS 33.303 §6.5.5.2 step 2
     pub(super) fn establish(&mut self, attempt: &Attempt<'_>) -> bool {
         let Attempt { source, ref identity, offer, message, .. } = *attempt;
-        let understood = |info: &&[u8]| self.local.methods.iter().any(|method| method.understands(info));
+        let is_for = |method: &&Box<dyn KeyEstablishment>| attempt.hop.is_none() || method.proves_roles();
+        let understood =
+            |info: &&[u8]| self.local.methods.iter().filter(is_for).any(|method| method.understands(info));
         let Some(info) = attempt.info.filter(understood) else { return false };
         if !self.local.may_verify(source) {
             self.local.note(Note::NoRoom { source, what: REFUTED });
@@ -62,7 +64,8 @@ impl LinkManager {
         }
         let (deadline, identity) = (state.deadline(&self.local), identity.clone());
         let state = Target::Establishing(state);
-        let half = HalfOpen { source, identity, offer, deadline, state, relay, steps: None };
+        let hop = attempt.hop.clone();
+        let half = HalfOpen { source, identity, offer, deadline, state, relay, hop, steps: None };
         self.follow(half, Ok(step));
         true
     }
@@ -119,7 +122,7 @@ impl LinkManager {
 
     /// Sends the command under a KD on which a method agreed; `periods` more than one pass until it is on the air.
     fn command_new(&mut self, half: HalfOpen, kd: AgreedKd, periods: u64) {
-        let HalfOpen { source, identity, offer, state, .. } = half;
+        let HalfOpen { source, identity, offer, state, hop, .. } = half;
         let sequence = self.local.next_sequence();
         // Only the remote UE of a relay can have something to say against the KD.
         let steps = match state {
@@ -127,7 +130,7 @@ impl LinkManager {
             _ => None,
         };
         if let Some(command) = self.local.command_under_new((source, sequence), &identity, offer, kd, None) {
-            self.await_complete(Asker { source, identity, offer }, steps, (command, periods));
+            self.await_complete(Asker { source, identity, offer, hop }, steps, (command, periods));
         }
     }
 

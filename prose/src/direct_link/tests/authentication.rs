@@ -19,7 +19,7 @@ pub(super) fn valid(from: u64, until: u64) -> Validity {
 
 pub(super) fn trust() -> Trust {
     let root = Root::from_der(&issuer().certificate(valid(T0 - HOUR, T0 + HOUR))).unwrap();
-    Trust { roots: vec![root], raw: Vec::new(), guard: 32_000 }
+    Trust { roots: vec![root], raw: Vec::new(), guard: 32_000, grace: 0 }
 }
 
 pub(super) fn certificate(index: usize, validity: Validity) -> Credential {

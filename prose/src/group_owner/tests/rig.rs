@@ -48,7 +48,7 @@ pub(super) fn validity() -> Validity {
 pub(super) fn trust() -> Trust {
     let root =
         Root::from_der(&issuer().certificate(Validity { from: time(T0 - DAY), until: time(T0 + 90 * DAY) }));
-    let mut trust = Trust { roots: vec![root.unwrap()], raw: Vec::new(), guard: 32_000 };
+    let mut trust = Trust { roots: vec![root.unwrap()], raw: Vec::new(), guard: 32_000, grace: 0 };
     trust.install_crl(&issuer().revoke(5, &[], time(T0))).unwrap();
     trust
 }

@@ -12,20 +12,20 @@ use x509_cert::ext::pkix::KeyUsage;
 use super::der::{key, millis, parse, verify_signature};
 use super::extension::Allowed;
 use super::root::{Root, in_time};
-use super::{CertificateError, Dated, Failure, Subject};
+use super::{CertificateError, Dated, Failure, Roles, Subject};
 use crate::counter::UtcTime;
 
 /// id-at-commonName, RFC 5280 Appendix A.
 pub(super) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
 /// Returns the key of a certificate that a trusted root issued to `identity` and that is valid at `now`, with a
-/// tolerance of `guard` milliseconds.
+/// tolerance of `guard` milliseconds. After its own end it is taken for `grace` milliseconds more.
 pub(super) fn verify(
     der: &[u8],
     roots: &[Root],
     identity: Subject<'_>,
     now: UtcTime,
-    guard: u64,
+    [guard, grace]: [u64; 2],
 ) -> Result<[u8; 32], Failure> {
     let certificate = parse(der).map_err(Failure::Certificate)?;
     let tbs = certificate.tbs_certificate();
@@ -46,7 +46,7 @@ pub(super) fn verify(
         return Err(Failure::Certificate(CertificateError::Usage));
     }
     let (from, until) = (millis(&tbs.validity().not_before), millis(&tbs.validity().not_after));
-    in_time(Dated::Certificate, from, Some(until), now, guard)?;
+    in_time(Dated::Certificate, from, Some(until.saturating_add(grace)), now, guard)?;
     if issuers.iter().any(|root| root.has_revoked(tbs.serial_number().as_bytes())) {
         return Err(Failure::Revoked);
     }
@@ -56,8 +56,13 @@ pub(super) fn verify(
         in_time = in_time.or_else(|_| root.check_times(now, guard));
     }
     in_time?;
-    if subject_name(&certificate)? != identity.name()? {
+    let (name, role) = identity.claim()?;
+    if subject_name(&certificate)? != name {
         return Err(Failure::WrongIdentity);
+    }
+    let has_role = |roles: &Roles, (role, service)| roles.allow(role, service);
+    if role.is_some_and(|role| !allowed.roles.as_ref().is_some_and(|roles| has_role(roles, role))) {
+        return Err(Failure::NoRole);
     }
     key(&certificate).map_err(Failure::Certificate)
 }
@@ -87,6 +92,12 @@ fn readable(value: &Any) -> Option<&[u8]> {
 pub fn common_name(der: &[u8]) -> Option<String> {
     let certificate = parse(der).ok()?;
     String::from_utf8(subject_name(&certificate).ok()?.to_vec()).ok()
+}
+
+/// Returns the roles at UE-to-UE relays that a certificate (DER) gives; `None` where it gives none.
+pub fn roles(der: &[u8]) -> Option<Roles> {
+    let certificate = parse(der).ok()?;
+    Allowed::read(certificate.tbs_certificate().extensions().map_or(&[], |all| all)).ok()?.roles
 }
 
 /// Returns the serial number of a certificate, if it is positive and has at most 32 bits.

@@ -8,6 +8,7 @@ use x509_cert::ext::pkix::crl::CrlReason;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
 use super::CertificateError;
+use super::role::{ROLES, Roles};
 
 /// id-ce-keyUsage, RFC 5280 §4.2.1.3.
 pub(super) const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
@@ -35,6 +36,8 @@ pub(super) struct Allowed {
     pub(super) ca: bool,
     /// Allowed uses of its key; `None` allows any.
     usage: Option<KeyUsage>,
+    /// Roles at UE-to-UE relays.
+    pub(super) roles: Option<Roles>,
 }
 
 impl Allowed {
@@ -54,6 +57,7 @@ impl Allowed {
                         return Err(CertificateError::Usage);
                     }
                 }
+                ROLES => allowed.roles = Some(Roles::parse(value).ok_or(CertificateError::Malformed)?),
                 NAME_CONSTRAINTS => return Err(CertificateError::NameConstraints),
                 _ if extension.critical => return Err(CertificateError::CriticalExtension),
                 _ => {}

@@ -119,6 +119,8 @@ pub enum Failure {
     /// The certificate names another identity, or the claimed identity is one that no certificate and no raw key can
     /// prove.
     WrongIdentity,
+    /// The certificate does not let its owner be what it claims to be at a UE-to-UE relay, or not in this service.
+    NoRole,
     /// The signature is wrong: forged, or over other messages.
     WrongSignature,
     /// An ephemeral key of low order: anyone would know the shared secret.
@@ -156,6 +158,9 @@ impl fmt::Display for Failure {
             }
             Self::Revoked => f.write_str("the certificate is on the revocation list"),
             Self::WrongIdentity => f.write_str("the certificate names somebody else"),
+            Self::NoRole => f.write_str(
+                "the credential does not give this role at a UE-to-UE relay, or not for this service",
+            ),
             Self::WrongSignature => f.write_str("the signature is wrong"),
             Self::WeakKey => f.write_str("the ephemeral key is of low order"),
         }

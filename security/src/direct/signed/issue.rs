@@ -10,6 +10,7 @@ use x509_cert::time::Time;
 use super::certificate::COMMON_NAME;
 use super::der::ED25519;
 use super::extension::{BASIC_CONSTRAINTS, CRL_NUMBER, KEY_USAGE};
+use super::role::{ROLES, Roles};
 use crate::counter::UtcTime;
 
 /// BOOLEAN TRUE.
@@ -48,6 +49,19 @@ impl Issuer {
     /// Issues a certificate of `subject` (UTF-8) and its public key.
     pub fn issue(&self, subject: &[u8], serial: u32, key: &[u8; 32], validity: Validity) -> Vec<u8> {
         self.certified(&name(subject), serial, key, validity, &[])
+    }
+
+    /// Issues such a certificate that gives roles at UE-to-UE relays.
+    pub fn issue_with_roles(
+        &self,
+        subject: &[u8],
+        serial: u32,
+        key: &[u8; 32],
+        validity: Validity,
+        roles: &Roles,
+    ) -> Vec<u8> {
+        let extension = extension(ROLES, false, &roles.emit());
+        self.certified(&name(subject), serial, key, validity, &extension)
     }
 
     /// Issues a certificate of a whole subject, with these extensions.

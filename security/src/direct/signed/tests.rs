@@ -5,6 +5,7 @@ use super::*;
 
 mod covered;
 mod path;
+mod roles;
 mod statements;
 
 const NOW: UtcTime = UtcTime::from_millis(1_700_000_000_000);
@@ -24,6 +25,7 @@ fn trust() -> Trust {
         roots: vec![Root::from_der(&issuer().certificate(validity())).unwrap()],
         raw: Vec::new(),
         guard: 32_000,
+        grace: 0,
     }
 }
 

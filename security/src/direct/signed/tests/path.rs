@@ -39,7 +39,7 @@ fn key_of_john() -> [u8; 32] {
 
 /// Verifies a certificate as that of John.
 fn judge(der: &[u8], trust: &Trust) -> Result<(), Failure> {
-    certificate::verify(der, &trust.roots, JOHN, NOW, trust.guard).map(drop)
+    certificate::verify(der, &trust.roots, JOHN, NOW, [trust.guard, trust.grace]).map(drop)
 }
 
 /// Verifies a certificate of John's key with these extensions.
@@ -85,7 +85,7 @@ fn an_issuer_proves_no_ue() {
     let own = issuer().certificate(validity());
     let trust = trust();
     let subject = Subject::user(b"operators of the north");
-    let result = certificate::verify(&own, &trust.roots, subject, NOW, 0).map(drop);
+    let result = certificate::verify(&own, &trust.roots, subject, NOW, [0, 0]).map(drop);
     assert_eq!(result, refused(CertificateError::IsIssuer));
 }
 
@@ -120,7 +120,7 @@ fn a_root_ends_with_its_validity() {
     let john = issuer().issue(b"john", 7, &key_of_john(), LONG);
     let with = |validity| {
         let root = Root::from_der(&issuer().certificate(validity)).unwrap();
-        judge(&john, &Trust { roots: vec![root], raw: Vec::new(), guard: 0 })
+        judge(&john, &Trust { roots: vec![root], raw: Vec::new(), guard: 0, grace: 0 })
     };
     let what = Dated::Issuer;
     assert_eq!(with(LONG), Ok(()));
@@ -190,7 +190,7 @@ fn the_common_name_is_read_by_its_type() {
 #[test]
 fn a_certificate_proves_no_other_type_of_identity() {
     let der = issuer().issue(b"john", 7, &key_of_john(), validity());
-    let judge = |identity| certificate::verify(&der, &trust().roots, identity, NOW, 0).map(drop);
+    let judge = |identity| certificate::verify(&der, &trust().roots, identity, NOW, [0, 0]).map(drop);
     assert_eq!(judge(JOHN), Ok(()));
     assert_eq!(judge(Subject { kind: 3, ..JOHN }), Err(Failure::WrongIdentity));
 }
