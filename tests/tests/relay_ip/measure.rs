@@ -1,0 +1,183 @@
+//! What goes through a relay: throughput, latency, loss, the gap of a path switch. Long: `docs/relays.md` has the numbers.
+
+use super::lab::{Lab, NETWORK, Plan, has};
+use super::overlay::{self, Credential, Tls};
+use super::{can, inside, started};
+use std::time::{Duration, Instant};
+
+/// 10 MHz: a pool over the whole carrier, half of whose subframes a grant takes.
+const CARRIER_10_MHZ: &str = r#"
+lead = 12
+[radio]
+prb = 50
+tm = 2
+[radio.sync]
+offset = [0, 20]
+[[radio.communication]]
+period = 40
+control-bitmap = "0111 1111"
+control-prb = { start = 0, end = 49, num = 25 }
+data-bitmap = "1111 1111 1110 1111 1111 1111 1111 1111"
+data-offset = 8
+data-prb = { start = 0, end = 49, num = 25 }
+[communication]
+mcs = 9
+prbs = 24
+trpt-subset = 4
+[time]
+source = "utc"
+"#;
+
+const AT_10_MHZ: Plan = Plan {
+    name: "relay-10mhz",
+    remotes: 1,
+    carrier: CARRIER_10_MHZ,
+    links: [""; 2],
+    ip: ["mtu = 1400", ""],
+    air: ",snr=25",
+};
+
+/// Prints the lines of a text with one of these words.
+fn show(title: &str, text: &str, words: &[&str]) {
+    for line in text.lines().filter(|line| words.iter().any(|word| line.contains(word))) {
+        println!("{title}: {}", line.trim());
+    }
+}
+
+/// Sends a stream for some seconds, up and down, and prints what arrived.
+fn streams(lab: &mut Lab, remote: usize, seconds: u32) {
+    let (network, host) = (lab.network(), lab.remote(remote));
+    let port = (5200 + remote).to_string();
+    let _server = lab.spawn(&network, &format!("iperf{remote}"), &["iperf3", "-s", "-p", &port]);
+    std::thread::sleep(Duration::from_millis(300));
+    let (to, seconds) = (NETWORK.to_string(), seconds.to_string());
+    let base = ["iperf3", "-c", &to, "-p", &port, "-t", &seconds, "--connect-timeout", "9000"];
+    for (title, more) in [
+        ("TCP up", &[][..]),
+        ("TCP down", &["-R"]),
+        ("UDP 200 kbit/s up", &["-u", "-b", "200k", "-l", "1000"]),
+        ("UDP 200 kbit/s down", &["-u", "-b", "200k", "-l", "1000", "-R"]),
+    ] {
+        let (_, text) = lab.run(&host, &[&base[..], more].concat());
+        show(&format!("remote {remote}, {title}"), &text, &["receiver", "error"]);
+    }
+}
+
+fn pings(lab: &Lab, remote: usize, octets: &str) {
+    let words = ["ping", "-i", "0.2", "-c", "50", "-W", "3", "-s", octets, &NETWORK.to_string()];
+    let (_, text) = lab.run(&lab.remote(remote), &words);
+    show(&format!("remote {remote}, ping of {octets} octets"), &text, &["packet loss", "rtt"]);
+}
+
+/// Whether the programs of these measurements are there.
+fn has_programs() -> bool {
+    can("measurements through a relay")
+        && [("iperf3", "-v"), ("ping", "-V"), ("openssl", "version")].iter().all(|(program, word)| {
+            let is_there = has(program, &[word]);
+            if !is_there {
+                eprintln!("SKIPPED: no {program}");
+            }
+            is_there
+        })
+}
+
+#[test]
+#[ignore = "long: two minutes, by the wall clock"]
+fn real_time_throughput_and_latency_through_a_relay() {
+    if !has_programs() {
+        return;
+    }
+    let mcs = std::env::var("SIDELINK_MCS").unwrap_or_else(|_| "9".to_owned());
+    let carrier: &'static str = CARRIER_10_MHZ.replace("mcs = 9", &format!("mcs = {mcs}")).leak();
+    let mut lab = Lab::start(Plan { carrier, ..AT_10_MHZ });
+    lab.address(1);
+    pings(&lab, 1, "56");
+    pings(&lab, 1, "1000");
+    streams(&mut lab, 1, 15);
+    for number in [0, 1] {
+        print!("{}", lab.end(number));
+    }
+}
+
+#[test]
+#[ignore = "long: some minutes, by the wall clock, and more processors than two"]
+fn real_time_eight_remotes_at_10_mhz() {
+    if !has_programs() {
+        return;
+    }
+    let remotes = std::env::var("SIDELINK_REMOTES").ok().and_then(|n| n.parse().ok()).unwrap_or(8);
+    let mut lab = Lab::start(Plan { remotes, ..AT_10_MHZ });
+    for number in 1..=remotes {
+        println!("remote {number} has {}", lab.address(number));
+    }
+    pings(&lab, 1, "56");
+    // All at once.
+    let network = lab.network();
+    let to = NETWORK.to_string();
+    let mut running = Vec::new();
+    for number in 1..=remotes {
+        let port = (5200 + number).to_string();
+        running.push(lab.spawn(&network, &format!("server{number}"), &["iperf3", "-s", "-p", &port]));
+        std::thread::sleep(Duration::from_millis(100));
+        let words = ["iperf3", "-c", &to, "-p", &port, "-t", "30", "-u", "-b", "20k", "-l", "250", "--connect-timeout", "20000"];
+        running.push(lab.spawn(&lab.remote(number), &format!("client{number}"), &words));
+    }
+    std::thread::sleep(Duration::from_secs(45));
+    for number in 1..=remotes {
+        let text = lab.printed(&format!("client{number}"));
+        show(&format!("remote {number}, UDP 20 kbit/s up, all at once"), &text, &["receiver", "error"]);
+    }
+    drop(running);
+    for number in 0..=remotes {
+        print!("{}", lab.end(number));
+    }
+}
+
+/// T3.3-3: the path of a remote UE goes from the relay to another one and back while lines come over TLS. The overlay goes on; a
+/// link that is set up anew costs what the last line says.
+#[test]
+#[ignore = "long: half a minute, by the wall clock"]
+fn real_time_an_overlay_outlives_a_switch_of_its_path() {
+    if !has_programs() {
+        return;
+    }
+    let mut lab = Lab::start(AT_10_MHZ);
+    let address = lab.address(1).to_string();
+    let (network, remote) = (lab.network(), lab.remote(1));
+    let _web = started(inside(&network, "web"));
+    // Another path: a wire.
+    let must = |host: &str, words: &[&str]| {
+        let (is_good, text) = lab.run(host, words);
+        assert!(is_good, "{words:?}: {text}");
+    };
+    must(&remote, &["ip", "link", "add", "direct", "type", "veth", "peer", "name", "wire", "netns", &network]);
+    for (host, name, own) in [(&remote, "direct", "203.0.113.2/24"), (&network, "wire", "203.0.113.1/24")] {
+        must(host, &["ip", "address", "add", own, "dev", name]);
+        must(host, &["ip", "link", "set", name, "up"]);
+    }
+    overlay::certificates(lab.folder.as_path());
+    let mut tls = Tls::start(&lab, Credential::Certificate, Duration::from_millis(20));
+    tls.line();
+    let gap = |tls: &Tls, seconds: u64| {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+        while last < until {
+            let (at, _) = tls.line();
+            longest = longest.max(at.saturating_duration_since(last));
+            last = at.max(last);
+        }
+        longest.as_millis()
+    };
+    println!("no switch: longest gap {} ms in 8 s", gap(&tls, 8));
+    for (title, to_net, to_remote) in [
+        ("PC5 -> wire", ["203.0.113.1", "direct"], "203.0.113.2"),
+        ("wire -> PC5", ["", "sl0"], "198.51.100.2"),
+    ] {
+        let via = if to_net[0].is_empty() { vec!["dev", "sl0"] } else { vec!["via", to_net[0]] };
+        let route = [&["ip", "route", "replace", "198.51.100.1"][..], &via, &["src", &address]].concat();
+        must(&remote, &route);
+        must(&network, &["ip", "route", "replace", &format!("{address}/32"), "via", to_remote]);
+        println!("{title}: longest gap {} ms in the 4 s after it", gap(&tls, 4));
+    }
+    assert!(tls.goes_on(), "the same TLS session all along");
+}
