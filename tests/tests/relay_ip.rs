@@ -38,6 +38,9 @@ trpt-subset = 4
 source = "utc"
 "#;
 
+/// Address of the control page of each UE, in its own host.
+const CONTROL: &str = "127.0.0.1:8080";
+
 /// Returns a step of [`step`] in a process of its own in a host.
 fn inside(host: &str, step: &str) -> Command {
     let mut command = Command::new("ip");
@@ -54,12 +57,12 @@ fn step() {
             let file = std::env::var("SIDELINK_UE").unwrap();
             let out = format!("json:{file}.json");
             let seconds = std::env::var("SIDELINK_SECONDS").unwrap_or_else(|_| "120".to_owned());
-            let mut words = vec!["sidelink", "ue", "-c", &file, "-F", &out, "-T", &seconds, "--all"];
-            if std::env::var_os("SIDELINK_QUIET").is_some() {
-                words.drain(4..6);
-                words.pop();
-            }
+            let words = ["sidelink", "ue", "-c", &file, "-F", &out, "-T", &seconds, "--control", CONTROL];
             commands::run(Cli::parse_from(words).command).unwrap();
+        }
+        Ok("command") => {
+            let words = std::env::var("SIDELINK_WORDS").unwrap();
+            commands::run(Cli::parse_from(["sidelink"].into_iter().chain(words.lines())).command).unwrap();
         }
         Ok("web") => web(),
         _ => {}
@@ -124,6 +127,9 @@ fn real_time_a_ping_and_a_web_page_go_through_a_relay() {
     assert_eq!(report["standing"], "connected", "{report}");
     assert_eq!(report["remote"]["identity"], "\"remote1\"", "{report}");
     assert_eq!(report["remote"]["address"], address.to_string(), "{report}");
+    let status = lab.status(0);
+    assert_eq!(status["ip"]["remotes"][0]["address"], address.to_string(), "{status}");
+    assert_eq!(lab.status(1)["ip"]["address"], address.to_string());
     // Its link ends, and its address with it.
     lab.end(1);
     lab.wait("the end of the link", |lab| {

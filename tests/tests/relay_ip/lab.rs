@@ -1,7 +1,7 @@
 //! Hosts in network namespaces: remote UEs, their relay and a network behind it, each program in a process of its own.
 //!
 //! ```text
-//! remote 1 .. n   sidelink ue, TUN sl0    | virtual air, real time |   relay   sidelink ue, TUN sl0; veth up -- veth net   network
+//! remote 1 .. n   sidelink ue, TUN sl0    | virtual air, real time |   relay   sidelink ue, TUN sl0; veth uplink -- veth net   network
 //! ```
 
 use sidelink_tests::command::Folder;
@@ -127,8 +127,8 @@ impl Lab {
     /// Connects relay and network. These are the operator's commands, as docs/relays.md has them.
     fn wire(&self) {
         let (relay, network) = (self.relay(), self.network());
-        must("ip", &["-n", &relay, "link", "add", "up", "type", "veth", "peer", "name", "net", "netns", &network]);
-        for (host, interface, address) in [(&relay, "up", UPLINK), (&network, "net", NETWORK)] {
+        must("ip", &["-n", &relay, "link", "add", "uplink", "type", "veth", "peer", "name", "net", "netns", &network]);
+        for (host, interface, address) in [(&relay, "uplink", UPLINK), (&network, "net", NETWORK)] {
             must("ip", &["-n", host, "address", "add", &format!("{address}/24"), "dev", interface]);
             must("ip", &["-n", host, "link", "set", interface, "up"]);
         }
@@ -204,6 +204,13 @@ impl Lab {
         let text = std::fs::read_to_string(format!("{}.json", self.ues[number].0)).unwrap_or_default();
         let values = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         values.filter(|value| value["type"] == kind).collect()
+    }
+
+    /// Returns the control page of a UE: 0 is the relay.
+    pub(crate) fn status(&self, number: usize) -> serde_json::Value {
+        let host = if number == 0 { self.relay() } else { self.remote(number) };
+        let (_, text) = self.run(&host, &["curl", "-sS", &format!("http://{}/status", super::CONTROL)]);
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"))
     }
 
     /// Waits until something is there, for a minute at most.

@@ -181,3 +181,95 @@ fn real_time_an_overlay_outlives_a_switch_of_its_path() {
     }
     assert!(tls.goes_on(), "the same TLS session all along");
 }
+
+/// Transport blocks that relay and remote UE have sent.
+fn blocks(lab: &Lab) -> [u64; 2] {
+    [0, 1].map(|number| lab.status(number)["totals"]["sent"][2].as_u64().unwrap())
+}
+
+/// A remote UE bootstraps, and fetches codes, keys and PGKs (Ub, PC3, PC8, MIKEY) over its link with the relay alone.
+#[cfg(feature = "services")]
+#[test]
+#[ignore = "long: half a minute, by the wall clock"]
+fn real_time_keys_come_through_a_relay() {
+    if !has_programs() {
+        return;
+    }
+    let mut lab = Lab::start(Plan { ip: ["mtu = 1400", ""], ..AT_10_MHZ });
+    let folder = lab.folder.path("lab");
+    sidelink_tests::command::run(&["network", "example", "-w", folder.to_str().unwrap()]).unwrap();
+    for name in ["network.toml", "alice.toml"] {
+        let text = std::fs::read_to_string(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name), text.replace("127.0.0.1", &NETWORK.to_string())).unwrap();
+    }
+    let path = |name: &str| folder.join(name).display().to_string();
+    let command = |host: &str, words: &[&str]| {
+        let mut command = inside(host, "command");
+        command.env("SIDELINK_WORDS", words.join("\n"));
+        command
+    };
+    let _network = started(command(&lab.network(), &["network", "run", "-c", &path("network.toml")]));
+    lab.address(1);
+    std::thread::sleep(Duration::from_secs(2));
+    let remote = lab.remote(1);
+    for title in ["first", "again"] {
+        let capture = overlay::Capture::start(&mut lab, &format!("capture-{title}"));
+        let (before, began) = (blocks(&lab), Instant::now());
+        let output = command(&remote, &["keys", "fetch", &path("alice.toml")]).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&text));
+        let (after, took) = (blocks(&lab), began.elapsed());
+        let packets = capture.packets();
+        let octets: usize = packets.iter().map(Vec::len).sum();
+        println!(
+            "{title}: {} ms, {} packets of {octets} octets, {} + {} transport blocks (relay, remote UE)",
+            took.as_millis(),
+            packets.len(),
+            after[0] - before[0],
+            after[1] - before[1]
+        );
+        show(title, &String::from_utf8_lossy(&text), &["key", "code", "PGK"]);
+    }
+    let keys = sidelink_store::KeyStore::open(&folder.join("alice.keys")).unwrap().keys().unwrap();
+    assert!(!keys.group.is_empty() && !keys.discovery.is_empty());
+}
+
+/// What an overlay costs over the path, and what the links cost beside it: set-up in packets, octets and transport blocks, and
+/// octets of each line.
+#[test]
+#[ignore = "long: a minute, by the wall clock"]
+fn real_time_the_cost_of_an_overlay() {
+    if !has_programs() {
+        return;
+    }
+    for (title, links) in
+        [("ciphered", ""), ("null ciphers", "ciphering = \"not-needed\"\noverlay = \"present\"")]
+    {
+        let mut lab = Lab::start(Plan { links: [links; 2], ..AT_10_MHZ });
+        lab.address(1);
+        let state = lab.status(1)["links"][0]["state"].clone();
+        overlay::certificates(lab.folder.as_path());
+        for credential in [Credential::Psk, Credential::Certificate] {
+            let capture = overlay::Capture::start(&mut lab, &format!("capture-{credential:?}"));
+            let (before, began) = (blocks(&lab), Instant::now());
+            let tls = Tls::start(&lab, credential, Duration::from_millis(500));
+            tls.line();
+            let (packets, took, after) = (capture.packets(), began.elapsed(), blocks(&lab));
+            let octets: usize = packets.iter().map(Vec::len).sum();
+            println!(
+                "{title} ({state}), TLS by {credential:?}: first line after {} ms, {} packets of {octets} octets, {} + {} blocks",
+                took.as_millis(),
+                packets.len(),
+                after[0] - before[0],
+                after[1] - before[1]
+            );
+            let lines: Vec<_> = (0..10).map(|_| tls.line().1.len() + 1).collect();
+            let all = capture.packets();
+            let largest = all[packets.len()..].iter().map(Vec::len).max().unwrap_or(0);
+            println!("{title}, a line of {} octets: an IP packet of {largest} octets", lines[9]);
+        }
+        for number in [0, 1] {
+            print!("{}", lab.end(number));
+        }
+    }
+}

@@ -119,7 +119,6 @@ impl Client {
     }
 
     /// The link with the relay is up.
-    // TS 24.334 §10.4.6.2
     pub(super) fn link_up(&mut self, now: UtcTime, wanted: Wanted) {
         self.transaction = now.millis() as u32;
         self.state = match self.held {
@@ -173,6 +172,7 @@ impl Client {
         self.state = State::Discovering(Repeat::now(now));
     }
 
+    // TS 24.334 §10.4.6.3 (1)
     fn ask(&mut self, now: UtcTime) -> Option<Vec<u8>> {
         let mut message = Message::new(Kind::Request, self.transaction, self.hardware);
         match &mut self.state {

@@ -33,8 +33,7 @@ impl Remote {
     }
 
     /// Returns the REMOTE UE REPORT that tells a network of it: with its IMSI where that is what it has proven, and without
-    /// identity otherwise.
-    // TS 24.301 §6.6.3
+    /// identity otherwise. As TS 24.301 §6.6.3.
     pub fn report(&self, standing: Standing) -> Vec<u8> {
         let imsi = std::str::from_utf8(&self.identity.value).ok();
         let imsi = imsi.filter(|_| self.identity.kind == Identity::IMSI).and_then(User::imsi);

@@ -86,7 +86,7 @@ impl Pool {
 
     /// Takes the place of a remote UE: the one that it had, else the one of the address that it would like if nobody has that,
     /// else the first that nobody had yet, or the one that was left for longest.
-    // TS 24.334 §10.4.6.3
+    // TS 24.334 §10.4.6.3 (2)
     pub(super) fn take(
         &mut self,
         now: UtcTime,

@@ -18,7 +18,7 @@ impl Urgency {
     const ALL: [Self; 3] = [Self::Urgent, Self::Normal, Self::Bulk];
 
     /// Returns the urgency of a Differentiated Services Code Point. RFC 4594 §3.
-    // TS 24.334 §10.4.7.2
+    // As TS 24.334 §10.4.7.2, with the code point in the place of a bearer's QCI.
     pub(super) const fn of(dscp: u8) -> Self {
         match dscp {
             1 | 8 => Self::Bulk,

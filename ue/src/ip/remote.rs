@@ -78,7 +78,7 @@ impl Remote {
     }
 
     /// Returns what to ask a relay for that gives this.
-    // TS 24.334 §10.4.6.2
+    // TS 24.334 §10.4.6.2 (1)
     fn wanted(&self, given: Option<Allocation>) -> Wanted {
         let chosen = match self.version {
             Version::Ipv4 => Wanted { v4: true, v6: false },

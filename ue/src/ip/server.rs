@@ -130,7 +130,7 @@ impl Server {
     }
 
     /// Takes back the addresses whose leases are over.
-    // TS 24.334 §10.4.6.3
+    // TS 24.334 §10.4.6.3 (2)
     pub(super) fn on_time(&mut self, now: UtcTime) {
         for index in 0..self.clients.len() {
             let is_over = self.clients[index].bound.is_some_and(|until| until <= now);
@@ -183,6 +183,7 @@ impl Server {
         self.owner(header.from) == Some(peer)
     }
 
+    // TS 24.334 §10.4.6.3 (1)
     fn dhcp(&mut self, now: UtcTime, peer: Layer2Id, datagram: &Datagram<'_>) -> Option<Vec<u8>> {
         let message = dhcp::Message::parse(datagram.payload)?;
         let own = self.pool.space().own.0;
@@ -262,7 +263,7 @@ impl Server {
         datagram.emit().unwrap_or_default()
     }
 
-    // TS 24.334 §10.4.6.4
+    // TS 24.334 §10.4.6.4 (1)
     fn advertise(&mut self, now: UtcTime, peer: Layer2Id, from: Ipv6Addr) -> Option<Vec<u8>> {
         let prefix = self.place(now, peer, None)?.prefix?;
         let client = self.clients.iter_mut().find(|client| client.peer == peer)?;

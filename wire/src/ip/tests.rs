@@ -170,7 +170,7 @@ fn messages_of_dhcp_come_back() {
     bytes[240] = 250;
     assert_eq!(Message::parse(&bytes), None);
     let mut bytes = message(Kind::Offer).emit();
-    bytes[247] = 0;
+    bytes[246] = 0;
     assert_eq!(Message::parse(&bytes), None);
     for bits in 0..=32 {
         let message = Message { prefix: Some(bits), ..message(Kind::Ack) };

@@ -80,7 +80,7 @@ impl Rig {
     /// A subframe in which each link takes so many packets. Returns whose they were, on which channels.
     fn work(&mut self, room: usize) -> Vec<(u8, Lcid, Vec<u8>)> {
         self.ms += 1;
-        let mut sent = Vec::new();
+        let mut sent: Vec<(u8, Lcid, Vec<u8>)> = Vec::new();
         let now = self.now();
         self.relay.work(now, &mut |out: Outgoing<'_>| {
             let Address::Ue(to) = out.address else { panic!("not for a link") };
@@ -191,6 +191,7 @@ fn packets_to_many_are_dropped_without_a_word() {
     assert_eq!((rig.work(9), rig.heard_by_system()), (vec![], vec![]));
 }
 
+// TS 24.334 §10.4.7.1 (1)
 #[test]
 fn urgent_packets_have_a_bearer_of_their_own_and_go_first() {
     let mut rig = Rig::new(1);

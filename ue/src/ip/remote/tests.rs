@@ -117,6 +117,7 @@ fn the_interface_gets_what_the_relay_gives() {
     assert_eq!(rig.remote.ip_status().unwrap().address, Some(MINE), "it outlives the link");
 }
 
+// TS 24.334 §10.4.6.2 (1)
 #[test]
 fn what_a_relay_gives_decides_what_is_asked_for() {
     let asked = |version, allocation| {

@@ -44,6 +44,7 @@ fn header(from: IpAddr) -> Header {
     Header::parse(&Datagram { from: (from, 1), to: (to, 2), payload: b"x" }.emit().unwrap()).unwrap()
 }
 
+// TS 24.334 §10.4.6.3 (1)
 #[test]
 fn an_address_in_four_messages() {
     let mut server = server(24);
@@ -89,6 +90,7 @@ fn nobody_gets_the_address_of_another() {
     assert_eq!(ask(&mut server, 1, stranger, message(Kind::Discover)), None);
 }
 
+// TS 24.334 §10.4.6.3 (2)
 #[test]
 fn a_place_is_free_when_its_link_ends() {
     let mut server = server(30);
@@ -141,6 +143,7 @@ fn a_message_for_another_server_is_not_answered() {
     }
 }
 
+// TS 24.334 §10.4.6.4 (1)
 #[test]
 fn a_prefix_for_each_remote_ue() {
     let mut server = server(24);
