@@ -11,8 +11,9 @@ mod measure;
 mod overlay;
 
 use clap::Parser;
-use lab::{Lab, NETWORK, Plan, Process, RELAY, hindrance};
+use lab::{Lab, NETWORK, NETWORK_V6, Plan, Process, RELAY, hindrance};
 use sidelink_flowgraphs::commands::{self, Cli};
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 
 /// 5 MHz: a pool over the whole carrier, half of whose subframes a grant takes.
@@ -45,7 +46,10 @@ const CONTROL: &str = "127.0.0.1:8080";
 fn inside(host: &str, step: &str) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", host]).arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "step", "--ignored", "--nocapture"]).env("SIDELINK_STEP", step).stdin(Stdio::null());
+    command
+        .args(["--exact", "step", "--ignored", "--nocapture"])
+        .env("SIDELINK_STEP", step)
+        .stdin(Stdio::null());
     command
 }
 
@@ -122,7 +126,7 @@ fn real_time_a_ping_and_a_web_page_go_through_a_relay() {
     pings(&mut lab, &remote);
     fetches(&lab, &remote);
     overlay::the_relay_reads_nothing(&mut lab);
-    too_big(&lab, &remote);
+    too_big(&lab, &remote, address);
     let report = lab.wait("a remote UE report", |lab| lab.events(0, "remote-ue-report").into_iter().last());
     assert_eq!(report["standing"], "connected", "{report}");
     assert_eq!(report["remote"]["identity"], "\"remote1\"", "{report}");
@@ -154,8 +158,12 @@ fn pings(lab: &mut Lab, remote: &str) {
         lab.run(remote, &["ping", "-c", "3", "-W", "2", &host]).0.then_some(())
     });
     lab.wait("an IPv6 address of the relay's prefix", |lab| {
-        let (_, text) = lab.run(remote, &["ip", "-6", "-o", "address", "show", "dev", "sl0", "scope", "global"]);
-        text.contains("fd45:0:0:").then_some(())
+        let (_, text) =
+            lab.run(remote, &["ip", "-6", "-o", "address", "show", "dev", "sl0", "scope", "global"]);
+        text.contains("fd45:").then_some(())
+    });
+    lab.wait("an answer to a ping of IPv6", |lab| {
+        lab.run(remote, &["ping", "-c", "3", "-W", "2", NETWORK_V6]).0.then_some(())
     });
     let (_, routes) = lab.run(remote, &["ip", "route"]);
     assert!(routes.contains("default dev sl0"), "{routes}");
@@ -177,16 +185,17 @@ fn fetches(lab: &Lab, remote: &str) {
     assert!(std::fs::read(file).unwrap() == page(), "the page is another");
 }
 
-/// The interface of the relay is made to take more than the link carries: the relay itself answers.
-fn too_big(lab: &Lab, remote: &str) {
+/// The interfaces are made to take more than the link carries: both ends of the link answer themselves.
+fn too_big(lab: &Lab, remote: &str, address: Ipv4Addr) {
     if !lab::has("ping", &["-V"]) {
         return;
     }
     let relay = lab.relay();
     assert!(lab.run(&relay, &["ip", "link", "set", "sl0", "mtu", "2000"]).0);
     assert!(lab.run(remote, &["ip", "link", "set", "sl0", "mtu", "2000"]).0);
-    let host = NETWORK.to_string();
-    let words = ["ping", "-c", "3", "-W", "2", "-M", "do", "-s", "1450", &host];
-    let (is_good, text) = lab.run(remote, &words);
-    assert!(!is_good && text.contains("mtu") && text.contains("1400"), "{text}");
+    for (from, to) in [(remote, NETWORK), (&lab.network(), address)] {
+        let to = to.to_string();
+        let (is_good, text) = lab.run(from, &["ping", "-c", "3", "-W", "2", "-M", "do", "-s", "1450", &to]);
+        assert!(!is_good && text.contains("mtu") && text.contains("1400"), "{text}");
+    }
 }

@@ -83,13 +83,15 @@ pub use group_keys::{
     IdentityGroups, Managed, NafEvent, NetworkKey, OwnerGroup, OwnerRole,
 };
 pub use ip::{
-    ANY_RELAY, Dropped, Ip, IpConfig, IpEvent, IpStatus, Lease, Part as IpPart, RelayOf, RemoteStatus, RemoteUe,
-    Route, Standing, Version, open_relay, open_remote,
+    ANY_RELAY, Dropped, Ip, IpConfig, IpEvent, IpStatus, Lease, Part as IpPart, RelayOf, RemoteStatus,
+    RemoteUe, Route, Standing, Version, open_relay, open_remote,
 };
 pub use jobs::{GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
 pub use latency_stats::{LatencyStats, Stage};
 pub use link_status::LinkStatus;
-pub use links::{KeyNetwork, LinkAction, LinkChange, LinkStanding, Links, NetworkAnswer, Part, Peer, Secrecy};
+pub use links::{
+    KeyNetwork, LinkAction, LinkChange, LinkStanding, Links, NetworkAnswer, Part, Peer, Secrecy,
+};
 pub use planner::{
     Communication, CommunicationSettings, Discovery, DiscoverySettings, Mode4Communication, Mode4Settings,
     Planner,

@@ -74,7 +74,8 @@ impl LinkBearers {
         if let Some(((_, priority), has @ false)) = data {
             *has = true;
             let (queue_octets, queue_sdus) = DATA_QUEUE;
-            let _ = engine.add_bearer(Bearer { address, lcid, priority: *priority, queue_octets, queue_sdus });
+            let _ =
+                engine.add_bearer(Bearer { address, lcid, priority: *priority, queue_octets, queue_sdus });
         }
     }
 

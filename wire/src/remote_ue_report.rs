@@ -53,7 +53,8 @@ impl User {
 
     fn parse(octets: &[u8]) -> Result<Self, Error> {
         need("identity of a remote UE", 1, octets.len())?;
-        let reserved = |value: u8| Error::Reserved { what: "identity of a remote UE", value: u32::from(value) };
+        let reserved =
+            |value: u8| Error::Reserved { what: "identity of a remote UE", value: u32::from(value) };
         let first = octets[0];
         if first & 7 != TYPE_IMSI {
             return Err(reserved(first));
@@ -130,9 +131,10 @@ impl Context {
         let (kind, rest) = rest.split_first().ok_or(cut("address of a remote UE", 1, 0))?;
         let address = match (kind & 7, rest) {
             (0, []) => Address::None,
-            (ADDRESS_V4, [a, b, c, d, high, low]) => {
-                Address::V4 { address: Ipv4Addr::new(*a, *b, *c, *d), port: u16::from_be_bytes([*high, *low]) }
-            }
+            (ADDRESS_V4, [a, b, c, d, high, low]) => Address::V4 {
+                address: Ipv4Addr::new(*a, *b, *c, *d),
+                port: u16::from_be_bytes([*high, *low]),
+            },
             (ADDRESS_V6, rest) if rest.len() == 8 => {
                 let mut prefix = [0; 8];
                 prefix.copy_from_slice(rest);
@@ -250,8 +252,8 @@ mod tests {
     fn a_report_octet_by_octet() {
         let octets = report().emit().unwrap();
         let connected = [
-            0x79, 0, 30, 2, 17, 1, 8, 0x0a, 0x10, 0x10, 0, 0, 0, 0, 0x10, 1, 10, 45, 0, 2, 0, 7, 10, 0, 2, 0xfd,
-            0x45, 0, 0, 0, 0, 0, 2,
+            0x79, 0, 30, 2, 17, 1, 8, 0x0a, 0x10, 0x10, 0, 0, 0, 0, 0x10, 1, 10, 45, 0, 2, 0, 7, 10, 0, 2,
+            0xfd, 0x45, 0, 0, 0, 0, 0, 2,
         ];
         assert_eq!(octets[..3], [0x02, 0, 0xe9]);
         assert_eq!(octets[3..3 + connected.len()], connected);

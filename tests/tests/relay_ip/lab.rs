@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 /// Address of the host in the network.
 pub(crate) const NETWORK: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+pub(crate) const NETWORK_V6: &str = "fd46::1";
 /// Address of the relay's uplink.
 const UPLINK: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
+const UPLINK_V6: &str = "fd46::2";
 /// Address of the relay towards its remote UEs.
 pub(crate) const RELAY: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 1);
 
@@ -127,13 +129,25 @@ impl Lab {
     /// Connects relay and network. These are the operator's commands, as docs/relays.md has them.
     fn wire(&self) {
         let (relay, network) = (self.relay(), self.network());
-        must("ip", &["-n", &relay, "link", "add", "uplink", "type", "veth", "peer", "name", "net", "netns", &network]);
-        for (host, interface, address) in [(&relay, "uplink", UPLINK), (&network, "net", NETWORK)] {
-            must("ip", &["-n", host, "address", "add", &format!("{address}/24"), "dev", interface]);
+        must(
+            "ip",
+            &[
+                "-n", &relay, "link", "add", "uplink", "type", "veth", "peer", "name", "net", "netns",
+                &network,
+            ],
+        );
+        for (host, interface, v4, v6) in
+            [(&relay, "uplink", UPLINK, UPLINK_V6), (&network, "net", NETWORK, NETWORK_V6)]
+        {
+            must("ip", &["-n", host, "address", "add", &format!("{v4}/24"), "dev", interface]);
+            must("ip", &["-n", host, "address", "add", &format!("{v6}/64"), "dev", interface, "nodad"]);
             must("ip", &["-n", host, "link", "set", interface, "up"]);
         }
         must("ip", &["-n", &network, "route", "add", "10.45.0.0/24", "via", &UPLINK.to_string()]);
-        must("ip", &["netns", "exec", &relay, "sysctl", "-qw", "net.ipv4.ip_forward=1"]);
+        must("ip", &["-n", &network, "route", "add", "fd45::/56", "via", UPLINK_V6]);
+        for setting in ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"] {
+            must("ip", &["netns", "exec", &relay, "sysctl", "-qw", setting]);
+        }
     }
 
     /// Writes the file of a UE: 0 is the relay.
@@ -153,7 +167,8 @@ impl Lab {
                 0 => ("relay".to_owned(), number),
                 peer => (format!("remote{peer}"), peer),
             };
-            let connect = if peer == 0 { format!("connect = {}\n", 600 + 300 * number) } else { String::new() };
+            let connect =
+                if peer == 0 { format!("connect = {}\n", 600 + 300 * number) } else { String::new() };
             let _ = write!(
                 text,
                 "[[link]]\npeer = \"{name}\"\nid = \"0000{:02x}\"\nkd = \"{}\"\n{connect}",
@@ -161,7 +176,11 @@ impl Lab {
                 format!("{key:02x}").repeat(32)
             );
         }
-        let to = if number == 0 { format!("to = \"links\"\naddress = \"{RELAY}/24\"") } else { "to = \"link:relay\"".to_owned() };
+        let to = if number == 0 {
+            format!("to = \"links\"\naddress = \"{RELAY}/24\"")
+        } else {
+            "to = \"link:relay\"".to_owned()
+        };
         let _ = write!(text, "[ip]\n{to}\ntun = \"sl0\"\n{}\n", ip[part]);
         let file = self.folder.put(&format!("{own}.toml"), text);
         must("chmod", &["600", &file.display().to_string()]);
@@ -179,7 +198,8 @@ impl Lab {
 
     /// Runs a program in a host, and returns what it printed, and whether it went well.
     pub(crate) fn run(&self, host: &str, words: &[&str]) -> (bool, String) {
-        let output = Command::new("ip").args(["netns", "exec", host]).args(words).stdin(Stdio::null()).output();
+        let output =
+            Command::new("ip").args(["netns", "exec", host]).args(words).stdin(Stdio::null()).output();
         let output = output.unwrap_or_else(|e| panic!("{words:?}: {e}"));
         let text = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())

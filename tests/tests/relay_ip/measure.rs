@@ -28,6 +28,13 @@ trpt-subset = 4
 source = "utc"
 "#;
 
+/// Returns the carrier with the MCS and the PRBs of the environment.
+fn carrier() -> &'static str {
+    let of = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+    let text = CARRIER_10_MHZ.replace("mcs = 9", &format!("mcs = {}", of("SIDELINK_MCS", "9")));
+    text.replace("prbs = 24", &format!("prbs = {}", of("SIDELINK_PRBS", "24"))).leak()
+}
+
 const AT_10_MHZ: Plan = Plan {
     name: "relay-10mhz",
     remotes: 1,
@@ -44,22 +51,26 @@ fn show(title: &str, text: &str, words: &[&str]) {
     }
 }
 
-/// Sends a stream for some seconds, up and down, and prints what arrived.
-fn streams(lab: &mut Lab, remote: usize, seconds: u32) {
-    let (network, host) = (lab.network(), lab.remote(remote));
-    let port = (5200 + remote).to_string();
-    let _server = lab.spawn(&network, &format!("iperf{remote}"), &["iperf3", "-s", "-p", &port]);
-    std::thread::sleep(Duration::from_millis(300));
-    let (to, seconds) = (NETWORK.to_string(), seconds.to_string());
-    let base = ["iperf3", "-c", &to, "-p", &port, "-t", &seconds, "--connect-timeout", "9000"];
-    for (title, more) in [
-        ("TCP up", &[][..]),
-        ("TCP down", &["-R"]),
-        ("UDP 200 kbit/s up", &["-u", "-b", "200k", "-l", "1000"]),
-        ("UDP 200 kbit/s down", &["-u", "-b", "200k", "-l", "1000", "-R"]),
-    ] {
-        let (_, text) = lab.run(&host, &[&base[..], more].concat());
-        show(&format!("remote {remote}, {title}"), &text, &["receiver", "error"]);
+/// Sends streams for some seconds, up and down, and prints what arrived.
+fn streams(lab: &Lab, remote: usize, seconds: u32) {
+    let (network, host, to) = (lab.network(), lab.remote(remote), NETWORK.to_string());
+    let rate = std::env::var("SIDELINK_UDP").unwrap_or_else(|_| "200k".to_owned());
+    let udp = ["-u", "-b", &rate, "-l", "1000"];
+    for (number, (title, more)) in [
+        ("TCP up", vec![]),
+        ("TCP down", vec!["-R"]),
+        ("UDP up", udp.to_vec()),
+        ("UDP down", [&udp[..], &["-R"]].concat()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (port, seconds) = ((5200 + 10 * remote + number).to_string(), seconds.to_string());
+        let _server = lab.spawn(&network, &format!("iperf{port}"), &["iperf3", "-s", "-1", "-p", &port]);
+        std::thread::sleep(Duration::from_millis(500));
+        let base = ["iperf3", "-c", &to, "-p", &port, "-t", &seconds, "--connect-timeout", "9000"];
+        let (_, text) = lab.run(&host, &[&base[..], &more].concat());
+        show(&format!("remote {remote}, {title} {}", more.join(" ")), &text, &["receiver", "error"]);
     }
 }
 
@@ -87,13 +98,11 @@ fn real_time_throughput_and_latency_through_a_relay() {
     if !has_programs() {
         return;
     }
-    let mcs = std::env::var("SIDELINK_MCS").unwrap_or_else(|_| "9".to_owned());
-    let carrier: &'static str = CARRIER_10_MHZ.replace("mcs = 9", &format!("mcs = {mcs}")).leak();
-    let mut lab = Lab::start(Plan { carrier, ..AT_10_MHZ });
+    let mut lab = Lab::start(Plan { carrier: carrier(), ..AT_10_MHZ });
     lab.address(1);
     pings(&lab, 1, "56");
     pings(&lab, 1, "1000");
-    streams(&mut lab, 1, 15);
+    streams(&lab, 1, 15);
     for number in [0, 1] {
         print!("{}", lab.end(number));
     }
@@ -106,12 +115,13 @@ fn real_time_eight_remotes_at_10_mhz() {
         return;
     }
     let remotes = std::env::var("SIDELINK_REMOTES").ok().and_then(|n| n.parse().ok()).unwrap_or(8);
-    let mut lab = Lab::start(Plan { remotes, ..AT_10_MHZ });
+    let mut lab = Lab::start(Plan { remotes, carrier: carrier(), ..AT_10_MHZ });
     for number in 1..=remotes {
         println!("remote {number} has {}", lab.address(number));
     }
     pings(&lab, 1, "56");
     // All at once.
+    let rate = std::env::var("SIDELINK_UDP").unwrap_or_else(|_| "10k".to_owned());
     let network = lab.network();
     let to = NETWORK.to_string();
     let mut running = Vec::new();
@@ -119,13 +129,28 @@ fn real_time_eight_remotes_at_10_mhz() {
         let port = (5200 + number).to_string();
         running.push(lab.spawn(&network, &format!("server{number}"), &["iperf3", "-s", "-p", &port]));
         std::thread::sleep(Duration::from_millis(100));
-        let words = ["iperf3", "-c", &to, "-p", &port, "-t", "30", "-u", "-b", "20k", "-l", "250", "--connect-timeout", "20000"];
+        let words = [
+            "iperf3",
+            "-c",
+            &to,
+            "-p",
+            &port,
+            "-t",
+            "30",
+            "-u",
+            "-b",
+            "20k",
+            "-l",
+            "250",
+            "--connect-timeout",
+            "20000",
+        ];
         running.push(lab.spawn(&lab.remote(number), &format!("client{number}"), &words));
     }
     std::thread::sleep(Duration::from_secs(45));
     for number in 1..=remotes {
         let text = lab.printed(&format!("client{number}"));
-        show(&format!("remote {number}, UDP 20 kbit/s up, all at once"), &text, &["receiver", "error"]);
+        show(&format!("remote {number}, UDP up, all at once"), &text, &["receiver", "error"]);
     }
     drop(running);
     for number in 0..=remotes {
@@ -150,7 +175,10 @@ fn real_time_an_overlay_outlives_a_switch_of_its_path() {
         let (is_good, text) = lab.run(host, words);
         assert!(is_good, "{words:?}: {text}");
     };
-    must(&remote, &["ip", "link", "add", "direct", "type", "veth", "peer", "name", "wire", "netns", &network]);
+    must(
+        &remote,
+        &["ip", "link", "add", "direct", "type", "veth", "peer", "name", "wire", "netns", &network],
+    );
     for (host, name, own) in [(&remote, "direct", "203.0.113.2/24"), (&network, "wire", "203.0.113.1/24")] {
         must(host, &["ip", "address", "add", own, "dev", name]);
         must(host, &["ip", "link", "set", name, "up"]);

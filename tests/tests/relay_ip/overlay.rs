@@ -58,13 +58,21 @@ impl Tls {
         let own = |end: &str| match credential {
             Credential::Psk => vec!["-psk".to_owned(), PSK.to_owned()],
             Credential::Certificate => {
-                let words = [["-cert", &format!("{end}.pem")], ["-key", &format!("{end}.key")], ["-CAfile", "ca.pem"]];
+                let words = [
+                    ["-cert", &format!("{end}.pem")],
+                    ["-key", &format!("{end}.key")],
+                    ["-CAfile", "ca.pem"],
+                ];
                 words.concat().iter().map(|word| (*word).to_owned()).collect()
             }
         };
         let start = |host: &str, words: &[&str], own: Vec<String>| {
             let mut command = Command::new("ip");
-            command.args(["netns", "exec", host, "openssl"]).args(words).args(own).args(["-quiet", "-tls1_3"]);
+            command
+                .args(["netns", "exec", host, "openssl"])
+                .args(words)
+                .args(own)
+                .args(["-quiet", "-tls1_3"]);
             let command = command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
             command.stderr(Stdio::null()).spawn().unwrap()
         };
@@ -72,7 +80,8 @@ impl Tls {
             Credential::Psk => vec!["-nocert"],
             Credential::Certificate => vec!["-Verify", "1", "-verify_return_error"],
         };
-        let mut server = start(&network, &[&["s_server", "-accept", &listen], &verify[..]].concat(), own("server"));
+        let mut server =
+            start(&network, &[&["s_server", "-accept", &listen], &verify[..]].concat(), own("server"));
         let mut to_server = server.stdin.take().unwrap();
         std::thread::spawn(move || {
             let mut number = 0_u64;
@@ -86,7 +95,8 @@ impl Tls {
             Credential::Psk => &[],
             Credential::Certificate => &["-verify_return_error"],
         };
-        let mut client = start(&remote, &[&["s_client", "-connect", &listen], verify].concat(), own("client"));
+        let mut client =
+            start(&remote, &[&["s_client", "-connect", &listen], verify].concat(), own("client"));
         let (lines_tx, lines) = std::sync::mpsc::channel();
         let (to_client, out) = (client.stdin.take().unwrap(), client.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -136,7 +146,9 @@ impl Capture {
         let bytes = std::fs::read(&self.path).unwrap();
         let (mut rest, mut packets) = (&bytes[..], Vec::new());
         while let Some((len, behind)) = rest.split_first_chunk::<4>() {
-            let Some((packet, behind)) = behind.split_at_checked(u32::from_be_bytes(*len) as usize) else { break };
+            let Some((packet, behind)) = behind.split_at_checked(u32::from_be_bytes(*len) as usize) else {
+                break;
+            };
             packets.push(packet.to_vec());
             rest = behind;
         }

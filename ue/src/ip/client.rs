@@ -108,6 +108,11 @@ impl Client {
         self.held.map(|held| held.lease.address)
     }
 
+    /// Returns the relay's address.
+    pub(super) fn router(&self) -> Option<Ipv4Addr> {
+        self.held.map(|held| held.lease.router)
+    }
+
     /// Returns the prefix.
     pub(super) fn prefix(&self) -> Option<[u8; ndisc::PREFIX]> {
         self.advertised.map(|advertised| advertised.prefix)
@@ -123,11 +128,9 @@ impl Client {
         self.transaction = now.millis() as u32;
         self.state = match self.held {
             _ if !wanted.v4 => State::Idle,
-            Some(held) => State::Requesting {
-                repeat: Repeat::now(now),
-                server: None,
-                address: held.lease.address,
-            },
+            Some(held) => {
+                State::Requesting { repeat: Repeat::now(now), server: None, address: held.lease.address }
+            }
             None => State::Discovering(Repeat::now(now)),
         };
         self.solicit = wanted.v6.then(|| Repeat::now(now));
@@ -241,7 +244,9 @@ impl Client {
             (Kind::Ack, State::Requesting { address, .. }) if message.your == address => {
                 self.bind(now, message);
             }
-            (Kind::Ack, State::Bound { renew }) if renew.asked > 0 && self.address() == Some(message.your) => {
+            (Kind::Ack, State::Bound { renew })
+                if renew.asked > 0 && self.address() == Some(message.your) =>
+            {
                 self.bind(now, message);
             }
             (Kind::Nak, State::Requesting { .. } | State::Bound { .. }) => {

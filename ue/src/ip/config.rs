@@ -234,9 +234,13 @@ mod tests {
             let config = IpConfig { mtu, ..IpConfig::new("links") };
             assert_eq!(config.checked_mtu().is_ok(), is_good, "{mtu}");
         }
-        for (text, is_good) in
-            [("fd45::/56", true), ("fd45::/63", true), ("fd45::/64", false), ("fd45::1/56", false), ("fd45::", false)]
-        {
+        for (text, is_good) in [
+            ("fd45::/56", true),
+            ("fd45::/63", true),
+            ("fd45::/64", false),
+            ("fd45::1/56", false),
+            ("fd45::", false),
+        ] {
             let config = IpConfig { prefix: Some(text.to_owned()), ..IpConfig::new("links") };
             assert_eq!(config.checked_prefix().is_ok(), is_good, "{text}");
         }

@@ -50,8 +50,7 @@ impl Interface {
             builder = builder.ipv4(address, bits, None);
         }
         let device = builder.build_sync();
-        let device =
-            device.map_err(|e| BuildError::Tun(format!("cannot make the interface {name}: {e}")))?;
+        let device = device.map_err(|e| BuildError::Tun(format!("cannot make the interface {name}: {e}")))?;
         let device = Arc::new(device);
         let (packets_tx, packets) = bounded(QUEUE);
         let (frames, frames_rx) = bounded(QUEUE);
@@ -65,7 +64,8 @@ impl Interface {
                 }
             }
         });
-        let settings = Settings { device, name: name.to_owned(), routes: (Route::None, 0), lease: None, up: false };
+        let settings =
+            Settings { device, name: name.to_owned(), routes: (Route::None, 0), lease: None, up: false };
         std::thread::spawn(move || settings.run(&frames_rx));
         Ok(Self { packets, frames })
     }
@@ -167,14 +167,17 @@ impl Settings {
 
     /// Runs `ip` with these words before and behind the name of the interface.
     fn ip(&self, before: &[&str], behind: &[&str]) {
-        let status = Command::new("ip").args(before).arg(&self.name).args(behind).stdin(Stdio::null()).output();
+        let status =
+            Command::new("ip").args(before).arg(&self.name).args(behind).stdin(Stdio::null()).output();
         match status {
             Ok(output) if output.status.success() => {}
             Ok(output) => {
                 let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 tracing::warn!("{}: `ip {}`: {why}", self.name, before.join(" "));
             }
-            Err(e) => tracing::warn!("{}: no program `ip` ({e}): set addresses and routes by hand", self.name),
+            Err(e) => {
+                tracing::warn!("{}: no program `ip` ({e}): set addresses and routes by hand", self.name)
+            }
         }
     }
 }

@@ -205,7 +205,9 @@ mod tests {
         let mut pool = pool(24, None);
         let wish = Ipv4Addr::new(10, 45, 0, 77);
         assert_eq!(pool.take(at(0), &ue(1), Some(wish)).unwrap().address, wish);
-        for other in [wish, Ipv4Addr::new(10, 45, 0, 1), Ipv4Addr::new(10, 45, 0, 0), Ipv4Addr::new(10, 45, 1, 7)] {
+        for other in
+            [wish, Ipv4Addr::new(10, 45, 0, 1), Ipv4Addr::new(10, 45, 0, 0), Ipv4Addr::new(10, 45, 1, 7)]
+        {
             let given = pool.take(at(0), &ue(u32::from(other)), Some(other)).unwrap().address;
             assert_ne!(given, other);
         }

@@ -93,14 +93,7 @@ impl Relay {
             now: UtcTime::from_millis(0),
             packets: [0; 2],
             octets: [0; 2],
-            dropped: Dropped {
-                queue: 0,
-                system: 0,
-                source: 0,
-                too_big: 0,
-                nobody: 0,
-                malformed: 0,
-            },
+            dropped: Dropped { queue: 0, system: 0, source: 0, too_big: 0, nobody: 0, malformed: 0 },
         }
     }
 

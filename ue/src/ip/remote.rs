@@ -16,7 +16,7 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::ip::icmp::{Reason, Router};
 use sidelink_wire::ip::{Header, ndisc};
 use sidelink_wire::pdcp::SduType;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Packets of the interface that are handled in one subframe, at most.
 const BURST: usize = 64;
@@ -129,10 +129,9 @@ impl Remote {
             self.dropped.source += 1;
         } else if packet.len() > usize::from(self.mtu) {
             self.dropped.too_big += 1;
-            let router = Router {
-                v4: self.client.address().unwrap_or(Ipv4Addr::UNSPECIFIED),
-                v6: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
-            };
+            // From the relay: the system takes nothing that seems to come from itself.
+            let v4 = self.client.router().unwrap_or(Ipv4Addr::UNSPECIFIED);
+            let router = Router { v4, v6: super::server::LINK_LOCAL };
             if let Some(answer) = (Reason::TooBig { mtu: self.mtu }).answer(router, &packet) {
                 self.interface.send(Frame::Packet(answer));
             }

@@ -106,7 +106,8 @@ impl Server {
     /// A remote UE has proven who it is. It gets its place once it asks for an address.
     pub(super) fn link_up(&mut self, now: UtcTime, peer: Layer2Id, who: &Identity) {
         // One that comes under another layer-2 ID has left the one before.
-        let before: Vec<_> = self.clients.iter().filter(|c| c.peer == peer || c.who == *who).map(|c| c.peer).collect();
+        let before: Vec<_> =
+            self.clients.iter().filter(|c| c.peer == peer || c.who == *who).map(|c| c.peer).collect();
         for peer in before {
             self.link_down(now, peer);
         }

@@ -138,7 +138,8 @@ impl Message {
         if fixed[FIXED - 4..] != COOKIE || usize::from(fixed[2]) > 16 {
             return None;
         }
-        let mut message = Self::new(Kind::Discover, u32::from(two(fixed, 4)) << 16 | u32::from(two(fixed, 6)), [0; 3]);
+        let mut message =
+            Self::new(Kind::Discover, u32::from(two(fixed, 4)) << 16 | u32::from(two(fixed, 6)), [0; 3]);
         message.client = v4(fixed, 12);
         message.your = v4(fixed, 16);
         message.hardware.copy_from_slice(&fixed[28..31]);

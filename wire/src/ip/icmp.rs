@@ -6,8 +6,7 @@
 //! ```
 
 use super::{
-    Fragment, Header, IPV4_HEADER, IPV6_HEADER, IPV6_LEAST_MTU, checksum, icmpv6, ipv4_header,
-    protocol,
+    Fragment, Header, IPV4_HEADER, IPV6_HEADER, IPV6_LEAST_MTU, checksum, icmpv6, ipv4_header, protocol,
 };
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -32,7 +32,8 @@ fn the_fields_that_a_relay_reads() {
     assert_eq!((header.from, header.to), (THERE.into(), HERE.into()));
     assert_eq!((header.dscp, header.protocol, header.len), (46, protocol::UDP, 33));
     assert_eq!(header.fragment, Fragment::Whole);
-    for (flags, fragment) in [(0x2000_u16, Fragment::First), (0x2001, Fragment::Later), (1, Fragment::Later)] {
+    for (flags, fragment) in [(0x2000_u16, Fragment::First), (0x2001, Fragment::Later), (1, Fragment::Later)]
+    {
         packet[6..8].copy_from_slice(&flags.to_be_bytes());
         let header = Header::parse(&packet).unwrap();
         assert_eq!(header.fragment, fragment);
@@ -151,7 +152,9 @@ fn message(kind: Kind) -> Message {
 
 #[test]
 fn messages_of_dhcp_come_back() {
-    for kind in [Kind::Discover, Kind::Offer, Kind::Request, Kind::Decline, Kind::Ack, Kind::Nak, Kind::Release] {
+    for kind in
+        [Kind::Discover, Kind::Offer, Kind::Request, Kind::Decline, Kind::Ack, Kind::Nak, Kind::Release]
+    {
         for message in [message(kind), Message::new(kind, 7, [1, 2, 3])] {
             let bytes = message.emit();
             assert!(bytes.len() >= 300);
@@ -198,7 +201,8 @@ fn advertisement() -> Advertisement {
 fn messages_of_routers_come_back() {
     let (router, host) = (ROUTER.v6, HOST);
     let advertised = ndisc::Message::Advertisement(advertisement());
-    for (from, to, message) in [(host, ALL_ROUTERS, ndisc::Message::Solicitation), (router, host, advertised)] {
+    for (from, to, message) in [(host, ALL_ROUTERS, ndisc::Message::Solicitation), (router, host, advertised)]
+    {
         let packet = message.emit(from, to).unwrap();
         assert_eq!(ndisc::Message::parse(&packet), Some((from, message)));
         for at in 0..packet.len() {

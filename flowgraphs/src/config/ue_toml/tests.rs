@@ -112,7 +112,9 @@ impl Application for Diary {
             Event::Warning(warning) => format!("trouble {warning}"),
             Event::SendsAgain(subframes) => format!("note this UE sends again after {subframes}"),
             Event::Ip(event) => format!("ip {event}"),
-            Event::LinkPdu(_) | Event::LinkChanged(_) | Event::LinkStep { .. } | Event::GroupKeys(_) => return,
+            Event::LinkPdu(_) | Event::LinkChanged(_) | Event::LinkStep { .. } | Event::GroupKeys(_) => {
+                return;
+            }
         };
         self.0.lock().unwrap().push(line);
     }

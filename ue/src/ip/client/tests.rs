@@ -21,7 +21,8 @@ fn asked(client: &mut Client, ms: u64) -> Option<Message> {
 
 fn answer(client: &mut Client, ms: u64, message: Message) {
     let payload = message.emit();
-    let packet = Datagram { from: (OWN, dhcp::SERVER), to: (Ipv4Addr::BROADCAST, dhcp::CLIENT), payload: &payload };
+    let packet =
+        Datagram { from: (OWN, dhcp::SERVER), to: (Ipv4Addr::BROADCAST, dhcp::CLIENT), payload: &payload };
     assert_eq!(client.handle(at(ms), &packet.emit().unwrap()), Taken::Yes);
 }
 
@@ -64,8 +65,7 @@ fn an_address_in_four_messages() {
     assert_eq!((request.kind, request.requested, request.server), (Kind::Request, Some(MINE), Some(OWN)));
     answer(&mut client, 20, ack(&request));
     assert_eq!(client.address(), Some(MINE));
-    let lease =
-        Lease { address: MINE, bits: 24, router: OWN, dns: None, mtu: Some(1400), seconds: 100 };
+    let lease = Lease { address: MINE, bits: 24, router: OWN, dns: None, mtu: Some(1400), seconds: 100 };
     assert_eq!(client.take_news(), [IpEvent::Configured(lease)]);
     // At half of the lease it is renewed, from the address itself.
     assert_eq!(asked(&mut client, 50_019), None);
@@ -174,10 +174,17 @@ fn a_prefix_is_solicited_and_goes_to_the_system() {
     let mut client = Client::new([0, 0, 0xa1]);
     client.link_up(at(0), BOTH);
     let solicitation = client.poll(at(0)).unwrap();
-    assert_eq!(ndisc::Message::parse(&solicitation), Some((Ipv6Addr::UNSPECIFIED, ndisc::Message::Solicitation)));
+    assert_eq!(
+        ndisc::Message::parse(&solicitation),
+        Some((Ipv6Addr::UNSPECIFIED, ndisc::Message::Solicitation))
+    );
     assert_eq!(asked(&mut client, 0).unwrap().kind, Kind::Discover);
-    assert_eq!(ndisc::Message::parse(&client.poll(at(1000)).unwrap()).map(|m| m.1), Some(ndisc::Message::Solicitation));
-    let advertisement = Advertisement { router: 100, prefix: [0xfd, 0x45, 0, 0, 0, 0, 0, 2], valid: 100, mtu: 1400 };
+    assert_eq!(
+        ndisc::Message::parse(&client.poll(at(1000)).unwrap()).map(|m| m.1),
+        Some(ndisc::Message::Solicitation)
+    );
+    let advertisement =
+        Advertisement { router: 100, prefix: [0xfd, 0x45, 0, 0, 0, 0, 0, 2], valid: 100, mtu: 1400 };
     let (from, to) = (super::super::server::LINK_LOCAL, super::super::server::ALL_NODES);
     let packet = ndisc::Message::Advertisement(advertisement).emit(from, to).unwrap();
     assert_eq!(client.handle(at(1100), &packet), Taken::No, "the system makes its address of it");

@@ -39,7 +39,8 @@ impl Rig {
         let mut rig = Self { relay, to_air, to_system, ms: 1000 };
         for number in 1..=remotes {
             rig.up(number);
-            let request = Message { requested: Some(address(number)), ..Message::new(Kind::Request, 1, [0; 3]) };
+            let request =
+                Message { requested: Some(address(number)), ..Message::new(Kind::Request, 1, [0; 3]) };
             let (from, to) = ((Ipv4Addr::UNSPECIFIED, dhcp::CLIENT), (Ipv4Addr::BROADCAST, dhcp::SERVER));
             rig.hear(number, Datagram { from, to, payload: &request.emit() }.emit().unwrap());
             let [(to, _, answer)] = &rig.work(9)[..] else { panic!("one answer") };
@@ -55,7 +56,8 @@ impl Rig {
 
     fn up(&mut self, number: u8) {
         let identity = Identity::user(&format!("ue{number}"));
-        let change = LinkChange::Up { peer: peer(number), identity, allocation: None, secrecy: Secrecy::Ciphered };
+        let change =
+            LinkChange::Up { peer: peer(number), identity, allocation: None, secrecy: Secrecy::Ciphered };
         self.relay.event(self.now(), &Event::LinkChanged(&change));
     }
 
@@ -113,7 +115,8 @@ fn packets_go_to_the_link_whose_address_they_are_for() {
     for number in [2, 3, 1, 2] {
         rig.to_air.send(packet(FAR, address(number), 10)).unwrap();
     }
-    let mut sent: Vec<_> = rig.work(9).into_iter().map(|(number, lcid, packet)| (number, lcid, packet.len())).collect();
+    let mut sent: Vec<_> =
+        rig.work(9).into_iter().map(|(number, lcid, packet)| (number, lcid, packet.len())).collect();
     sent.sort_unstable_by_key(|(number, ..)| *number);
     assert_eq!(sent, [1, 2, 2, 3].map(|number| (number, Lcid::LINK_DATA, 38)));
     let status = rig.relay.ip_status().unwrap();
@@ -162,7 +165,10 @@ fn what_is_too_big_is_answered_and_not_sent() {
     let [answer] = &rig.heard_by_system()[..] else { panic!("one answer") };
     let header = Header::parse(answer).unwrap();
     assert_eq!((header.from, header.to), (OWN.into(), FAR.into()));
-    assert_eq!((answer[20..22].to_vec(), answer[26..28].to_vec()), (vec![3, 4], 1400_u16.to_be_bytes().to_vec()));
+    assert_eq!(
+        (answer[20..22].to_vec(), answer[26..28].to_vec()),
+        (vec![3, 4], 1400_u16.to_be_bytes().to_vec())
+    );
     assert_eq!(rig.relay.ip_status().unwrap().dropped.too_big, 1);
 }
 

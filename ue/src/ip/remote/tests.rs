@@ -78,7 +78,8 @@ impl Rig {
         let mut message = Message::parse(Datagram::parse(asked).unwrap().payload).unwrap();
         for kind in [Kind::Offer, Kind::Ack] {
             let (server, mtu) = (Some(ROUTER), Some(1400));
-            message = Message { kind, your: MINE, server, lease: Some(3600), prefix: Some(24), mtu, ..message };
+            message =
+                Message { kind, your: MINE, server, lease: Some(3600), prefix: Some(24), mtu, ..message };
             let (from, to) = ((ROUTER, dhcp::SERVER), (Ipv4Addr::BROADCAST, dhcp::CLIENT));
             self.hear(RELAY, Datagram { from, to, payload: &message.emit() }.emit().unwrap());
             self.work();
@@ -160,7 +161,12 @@ fn packets_from_other_addresses_and_too_big_ones_stay_here() {
     rig.to_air.send(b"no packet".to_vec()).unwrap();
     assert_eq!(rig.work().len(), 1);
     let [Frame::Packet(answer)] = &rig.frames()[..] else { panic!("an answer about the MTU") };
-    assert_eq!((answer[20..22].to_vec(), answer[26..28].to_vec()), (vec![3, 4], 1400_u16.to_be_bytes().to_vec()));
+    let header = Header::parse(answer).unwrap();
+    assert_eq!((header.from, header.to), (ROUTER.into(), MINE.into()));
+    assert_eq!(
+        (answer[20..22].to_vec(), answer[26..28].to_vec()),
+        (vec![3, 4], 1400_u16.to_be_bytes().to_vec())
+    );
     let dropped = rig.remote.ip_status().unwrap().dropped;
     assert_eq!((dropped.source, dropped.too_big, dropped.malformed), (1, 1, 1));
 }

@@ -76,9 +76,14 @@ fn an_address_in_four_messages() {
 fn nobody_gets_the_address_of_another() {
     let mut server = server(24);
     server.link_up(at(0), OTHER, &Identity::user("bob"));
-    assert_eq!(ask(&mut server, 1, PEER, request(FIRST)).unwrap().kind, Kind::Ack, "the first message may be a request");
+    assert_eq!(
+        ask(&mut server, 1, PEER, request(FIRST)).unwrap().kind,
+        Kind::Ack,
+        "the first message may be a request"
+    );
     assert_eq!(ask(&mut server, 1, OTHER, request(FIRST)).unwrap().kind, Kind::Nak);
-    let offer = ask(&mut server, 1, OTHER, Message { requested: Some(FIRST), ..message(Kind::Discover) }).unwrap();
+    let offer =
+        ask(&mut server, 1, OTHER, Message { requested: Some(FIRST), ..message(Kind::Discover) }).unwrap();
     assert_ne!(offer.your, FIRST);
     let renew = Message { client: FIRST, ..message(Kind::Request) };
     assert_eq!(ask(&mut server, 1, OTHER, renew).unwrap().kind, Kind::Nak);
