@@ -77,7 +77,8 @@ pub(crate) struct Lab {
     pub(crate) folder: Folder,
     id: u32,
     plan: Plan,
-    ues: Vec<(String, Process)>,
+    /// Their files, and the processes of those that have not been ended.
+    ues: Vec<(String, Option<Process>)>,
 }
 
 impl Drop for Lab {
@@ -193,7 +194,7 @@ impl Lab {
         command.env("SIDELINK_UE", file);
         let log = format!("{}.log", file.display());
         let process = command.stderr(File::create(log).unwrap()).stdout(Stdio::null()).spawn().unwrap();
-        self.ues.push((file.display().to_string(), Process(process)));
+        self.ues.push((file.display().to_string(), Some(Process(process))));
     }
 
     /// Runs a program in a host, and returns what it printed, and whether it went well.
@@ -241,7 +242,7 @@ impl Lab {
                 return value;
             }
             for (file, process) in &mut self.ues {
-                if let Some(status) = process.0.try_wait().unwrap() {
+                if let Some(status) = process.as_mut().and_then(|process| process.0.try_wait().unwrap()) {
                     let log = std::fs::read_to_string(format!("{file}.log")).unwrap_or_default();
                     panic!("{file}: {status}: {log}");
                 }
@@ -275,8 +276,10 @@ impl Lab {
     /// Ends a UE as Ctrl-C does, and returns its summary.
     pub(crate) fn end(&mut self, number: usize) -> String {
         let (file, process) = &mut self.ues[number];
-        let _ = Command::new("kill").args(["-INT", &process.0.id().to_string()]).status();
-        let _ = process.0.wait();
+        if let Some(mut process) = process.take() {
+            let _ = Command::new("kill").args(["-INT", &process.0.id().to_string()]).status();
+            let _ = process.0.wait();
+        }
         std::fs::read_to_string(format!("{file}.log")).unwrap_or_default()
     }
 }

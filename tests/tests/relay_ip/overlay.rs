@@ -25,9 +25,9 @@ pub(crate) enum Credential {
 pub(crate) struct Tls {
     _server: Process,
     client: Process,
-    /// Lines of the server, as the client opened them, with their times.
+    /// Lines of the client, as the server opened them, with their times.
     pub(crate) lines: std::sync::mpsc::Receiver<(Instant, String)>,
-    to_client: std::process::ChildStdin,
+    to_server: std::process::ChildStdin,
 }
 
 /// Runs OpenSSL here.
@@ -50,7 +50,7 @@ pub(crate) fn certificates(folder: &Path) {
 }
 
 impl Tls {
-    /// Sets an overlay up: a server in the network that says a line every `every`, a client at the remote UE.
+    /// Sets an overlay up: a server in the network, and a client at the remote UE that says a line every `every`.
     pub(crate) fn start(lab: &Lab, credential: Credential, every: Duration) -> Self {
         let (network, remote) = (lab.network(), lab.remote(1));
         let folder = lab.folder.as_path();
@@ -82,14 +82,6 @@ impl Tls {
         };
         let mut server =
             start(&network, &[&["s_server", "-accept", &listen], &verify[..]].concat(), own("server"));
-        let mut to_server = server.stdin.take().unwrap();
-        std::thread::spawn(move || {
-            let mut number = 0_u64;
-            while writeln!(to_server, "line {number}: {SECRET}").is_ok() {
-                number += 1;
-                std::thread::sleep(every);
-            }
-        });
         std::thread::sleep(Duration::from_millis(300));
         let verify: &[&str] = match credential {
             Credential::Psk => &[],
@@ -97,8 +89,15 @@ impl Tls {
         };
         let mut client =
             start(&remote, &[&["s_client", "-connect", &listen], verify].concat(), own("client"));
+        let (mut to_client, out) = (client.stdin.take().unwrap(), server.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            let mut number = 0_u64;
+            while writeln!(to_client, "line {number}: {SECRET}").is_ok() {
+                number += 1;
+                std::thread::sleep(every);
+            }
+        });
         let (lines_tx, lines) = std::sync::mpsc::channel();
-        let (to_client, out) = (client.stdin.take().unwrap(), client.stdout.take().unwrap());
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 if lines_tx.send((Instant::now(), line)).is_err() {
@@ -106,17 +105,18 @@ impl Tls {
                 }
             }
         });
-        Self { _server: Process(server), client: Process(client), lines, to_client }
+        let to_server = server.stdin.take().unwrap();
+        Self { _server: Process(server), client: Process(client), lines, to_server }
     }
 
-    /// Returns the next line of the server.
+    /// Returns the next line of the client.
     pub(crate) fn line(&self) -> (Instant, String) {
-        self.lines.recv_timeout(Duration::from_secs(30)).expect("a line of the server")
+        self.lines.recv_timeout(Duration::from_secs(30)).expect("a line of the client")
     }
 
-    /// Says something to the server.
+    /// Says something to the client.
     pub(crate) fn say(&mut self, text: &str) {
-        writeln!(self.to_client, "{text}").unwrap();
+        writeln!(self.to_server, "{text}").unwrap();
     }
 
     /// Whether the client goes on.
@@ -172,9 +172,10 @@ pub(crate) fn the_relay_reads_nothing(lab: &mut Lab) {
     for credential in [Credential::Psk, Credential::Certificate] {
         let capture = Capture::start(lab, &format!("capture-{credential:?}"));
         let mut tls = Tls::start(lab, credential, Duration::from_millis(200));
-        tls.say("and the other way");
         let (_, line) = tls.line();
         assert!(line.contains(SECRET), "{line}");
+        tls.say(SECRET);
+        tls.line();
         assert!(!capture.reads(), "the overlay's content is in what the relay carries");
         let of_tls = capture.packets().iter().filter(|packet| packet.len() > 60).count();
         assert!(of_tls > 3, "the capture saw the overlay");

@@ -108,11 +108,6 @@ impl Client {
         self.held.map(|held| held.lease.address)
     }
 
-    /// Returns the relay's address.
-    pub(super) fn router(&self) -> Option<Ipv4Addr> {
-        self.held.map(|held| held.lease.router)
-    }
-
     /// Returns the prefix.
     pub(super) fn prefix(&self) -> Option<[u8; ndisc::PREFIX]> {
         self.advertised.map(|advertised| advertised.prefix)

@@ -143,7 +143,7 @@ impl Relay {
             self.answers = (second, 0);
         }
         if self.answers.1 < ANSWERS
-            && let Some(answer) = reason.answer(self.server.router(), packet)
+            && let Some(answer) = reason.answer(packet)
         {
             self.answers.1 += 1;
             self.interface.send(Frame::Packet(answer));
@@ -230,7 +230,7 @@ impl Application for Relay {
         Some(IpStatus {
             remotes: remotes.collect(),
             free: Some(self.server.free(self.now)),
-            address: Some(self.server.router().v4),
+            address: Some(self.server.own()),
             packets: self.packets,
             octets: self.octets,
             dropped: self.dropped,

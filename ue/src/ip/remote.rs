@@ -13,10 +13,10 @@ use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Allocation};
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::{Layer2Id, Lcid};
-use sidelink_wire::ip::icmp::{Reason, Router};
+use sidelink_wire::ip::icmp::Reason;
 use sidelink_wire::ip::{Header, ndisc};
 use sidelink_wire::pdcp::SduType;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 /// Packets of the interface that are handled in one subframe, at most.
 const BURST: usize = 64;
@@ -129,10 +129,7 @@ impl Remote {
             self.dropped.source += 1;
         } else if packet.len() > usize::from(self.mtu) {
             self.dropped.too_big += 1;
-            // From the relay: the system takes nothing that seems to come from itself.
-            let v4 = self.client.router().unwrap_or(Ipv4Addr::UNSPECIFIED);
-            let router = Router { v4, v6: super::server::LINK_LOCAL };
-            if let Some(answer) = (Reason::TooBig { mtu: self.mtu }).answer(router, &packet) {
+            if let Some(answer) = (Reason::TooBig { mtu: self.mtu }).answer(&packet) {
                 self.interface.send(Frame::Packet(answer));
             }
         } else {

@@ -15,7 +15,6 @@ use sidelink_prose::direct_link::Identity;
 use sidelink_security::counter::UtcTime;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::ip::dhcp::{self, Kind};
-use sidelink_wire::ip::icmp::Router;
 use sidelink_wire::ip::ndisc::{self, Advertisement};
 use sidelink_wire::ip::{Datagram, Header};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -83,9 +82,9 @@ impl Server {
         Self { pool: Pool::new(space), terms, clients: Vec::new(), news: Vec::new() }
     }
 
-    /// Returns the relay's own addresses.
-    pub(super) const fn router(&self) -> Router {
-        Router { v4: self.pool.space().own.0, v6: LINK_LOCAL }
+    /// Returns the relay's own address.
+    pub(super) const fn own(&self) -> Ipv4Addr {
+        self.pool.space().own.0
     }
 
     /// Takes what there is to tell.

@@ -27,36 +27,28 @@ pub enum Reason {
     NoSuchHost,
 }
 
-/// The router's own addresses, from which it answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Router {
-    /// Of IPv4.
-    pub v4: Ipv4Addr,
-    /// Of IPv6.
-    pub v6: Ipv6Addr,
-}
-
 impl Reason {
-    /// Returns the answer to the sender of a packet; `None` where none may be sent: to a message of ICMP about an error, to a
+    /// Returns the answer to the sender of a packet, from the address that the packet was for: systems take nothing that comes
+    /// in from an address of their own, which that of the router is. `None` where none may be sent: to a message of ICMP about an error, to a
     /// later piece, to or from many. RFC 1122 §3.2.2, RFC 4443 §2.4 (e).
-    pub fn answer(self, router: Router, packet: &[u8]) -> Option<Vec<u8>> {
+    pub fn answer(self, packet: &[u8]) -> Option<Vec<u8>> {
         let header = Header::parse(packet).ok()?;
         match (header.from, header.to) {
             (IpAddr::V4(from), IpAddr::V4(to)) => {
                 let is_one = |a: Ipv4Addr| !a.is_unspecified() && !a.is_broadcast() && !a.is_multicast();
                 let may = is_one(from) && is_one(to) && header.fragment != Fragment::Later;
-                (may && !is_error_v4(&header, packet)).then(|| self.v4(router.v4, from, packet))?
+                (may && !is_error_v4(&header, packet)).then(|| self.v4(to, from, packet))?
             }
             (IpAddr::V6(from), IpAddr::V6(to)) => {
                 let is_one = |a: Ipv6Addr| !a.is_unspecified() && !a.is_multicast();
                 let may = is_one(from) && is_one(to);
-                (may && !is_error_v6(&header, packet)).then(|| self.v6(router.v6, from, packet))?
+                (may && !is_error_v6(&header, packet)).then(|| self.v6(to, from, packet))?
             }
             _ => None,
         }
     }
 
-    fn v4(self, router: Ipv4Addr, to: Ipv4Addr, packet: &[u8]) -> Option<Vec<u8>> {
+    fn v4(self, own: Ipv4Addr, to: Ipv4Addr, packet: &[u8]) -> Option<Vec<u8>> {
         let (code, mtu) = match self {
             Self::TooBig { mtu } => (4, mtu),
             Self::NoSuchHost => (1, 0),
@@ -66,12 +58,12 @@ impl Reason {
         body.extend_from_slice(&packet[..packet.len().min(QUOTED)]);
         let sum = checksum(&[&body]);
         body[2..4].copy_from_slice(&sum.to_be_bytes());
-        let mut answer = ipv4_header(router, to, protocol::ICMP, body.len())?;
+        let mut answer = ipv4_header(own, to, protocol::ICMP, body.len())?;
         answer.extend_from_slice(&body);
         Some(answer)
     }
 
-    fn v6(self, router: Ipv6Addr, to: Ipv6Addr, packet: &[u8]) -> Option<Vec<u8>> {
+    fn v6(self, own: Ipv6Addr, to: Ipv6Addr, packet: &[u8]) -> Option<Vec<u8>> {
         let (kind, code, word) = match self {
             Self::TooBig { mtu } => (2, 0, u32::from(mtu)),
             Self::NoSuchHost => (1, 3, 0),
@@ -79,7 +71,7 @@ impl Reason {
         let mut body = vec![kind, code, 0, 0];
         body.extend_from_slice(&word.to_be_bytes());
         body.extend_from_slice(&packet[..packet.len().min(IPV6_LEAST_MTU - IPV6_HEADER - HEADER)]);
-        icmpv6(router, to, super::HOPS, body)
+        icmpv6(own, to, super::HOPS, body)
     }
 }
 

@@ -1,12 +1,12 @@
 use super::dhcp::{Kind, Message};
-use super::icmp::{Reason, Router};
+use super::icmp::Reason;
 use super::ndisc::{self, ALL_ROUTERS, Advertisement};
 use super::*;
 use proptest::prelude::*;
 
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 45, 0, 1);
 const THERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 7);
-const ROUTER: Router = Router { v4: HERE, v6: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1) };
+const ROUTER: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 const HOST: Ipv6Addr = Ipv6Addr::new(0xfd45, 0, 0, 1, 0, 0, 0, 9);
 
 fn datagram(payload: &[u8]) -> Vec<u8> {
@@ -87,7 +87,7 @@ fn the_checksum_of_the_rfc() {
 #[test]
 fn what_is_too_big_is_answered_with_the_mtu() {
     let packet = datagram(&[1; 1500]);
-    let answer = Reason::TooBig { mtu: 1400 }.answer(ROUTER, &packet).unwrap();
+    let answer = Reason::TooBig { mtu: 1400 }.answer(&packet).unwrap();
     let header = Header::parse(&answer).unwrap();
     assert_eq!((header.from, header.to, header.protocol), (HERE.into(), THERE.into(), protocol::ICMP));
     assert_eq!(answer[20..22], [3, 4]);
@@ -95,7 +95,7 @@ fn what_is_too_big_is_answered_with_the_mtu() {
     assert_eq!(answer[28..], packet[..548], "the packet is quoted as it was");
     assert_eq!((checksum(&[&answer[..20]]), checksum(&[&answer[20..]])), (0, 0));
     let packet = packet_v6(2000);
-    let answer = Reason::TooBig { mtu: 1400 }.answer(ROUTER, &packet).unwrap();
+    let answer = Reason::TooBig { mtu: 1400 }.answer(&packet).unwrap();
     assert_eq!(answer.len(), IPV6_LEAST_MTU);
     assert_eq!((answer[40], u32::from_be_bytes([answer[44], answer[45], answer[46], answer[47]])), (2, 1400));
     assert!(is_sound_icmpv6(&answer));
@@ -104,18 +104,18 @@ fn what_is_too_big_is_answered_with_the_mtu() {
 
 #[test]
 fn nobody_has_the_address() {
-    let answer = Reason::NoSuchHost.answer(ROUTER, &datagram(b"x")).unwrap();
+    let answer = Reason::NoSuchHost.answer(&datagram(b"x")).unwrap();
     assert_eq!(answer[20..22], [3, 1]);
-    let answer = Reason::NoSuchHost.answer(ROUTER, &packet_v6(1)).unwrap();
+    let answer = Reason::NoSuchHost.answer(&packet_v6(1)).unwrap();
     assert_eq!(answer[40..42], [1, 3]);
 }
 
 /// Otherwise two routers could answer one another for ever, or one packet make many.
 #[test]
 fn no_answer_to_errors_to_many_and_to_pieces() {
-    let none = |packet: &[u8]| assert_eq!(Reason::NoSuchHost.answer(ROUTER, packet), None);
-    none(&Reason::NoSuchHost.answer(ROUTER, &datagram(b"x")).unwrap());
-    none(&Reason::NoSuchHost.answer(ROUTER, &packet_v6(1)).unwrap());
+    let none = |packet: &[u8]| assert_eq!(Reason::NoSuchHost.answer(packet), None);
+    none(&Reason::NoSuchHost.answer(&datagram(b"x")).unwrap());
+    none(&Reason::NoSuchHost.answer(&packet_v6(1)).unwrap());
     for (at, address) in [(12, [0; 4]), (12, [255; 4]), (16, [224, 0, 0, 1]), (16, [255; 4])] {
         let mut packet = datagram(b"x");
         packet[at..at + 4].copy_from_slice(&address);
@@ -132,7 +132,7 @@ fn no_answer_to_errors_to_many_and_to_pieces() {
     // An echo is no error.
     let mut echo = datagram(b"x");
     (echo[9], echo[20]) = (protocol::ICMP, 8);
-    assert!(Reason::NoSuchHost.answer(ROUTER, &echo).is_some());
+    assert!(Reason::NoSuchHost.answer(&echo).is_some());
 }
 
 fn message(kind: Kind) -> Message {
@@ -199,7 +199,7 @@ fn advertisement() -> Advertisement {
 
 #[test]
 fn messages_of_routers_come_back() {
-    let (router, host) = (ROUTER.v6, HOST);
+    let (router, host) = (ROUTER, HOST);
     let advertised = ndisc::Message::Advertisement(advertisement());
     for (from, to, message) in [(host, ALL_ROUTERS, ndisc::Message::Solicitation), (router, host, advertised)]
     {
@@ -222,11 +222,11 @@ fn messages_of_routers_come_back() {
 
 #[test]
 fn a_prefix_that_makes_no_addresses_is_none() {
-    let advertised = ndisc::Message::Advertisement(advertisement()).emit(ROUTER.v6, HOST).unwrap();
+    let advertised = ndisc::Message::Advertisement(advertisement()).emit(ROUTER, HOST).unwrap();
     let with = |at: usize, value: u8| {
         let mut body = advertised[IPV6_HEADER..].to_vec();
         body[at] = value;
-        icmpv6(ROUTER.v6, HOST, 255, body).unwrap()
+        icmpv6(ROUTER, HOST, 255, body).unwrap()
     };
     assert!(ndisc::Message::parse(&with(16, 3)).is_some());
     assert_eq!(ndisc::Message::parse(&with(18, 48)), None, "not of 64 bits");
@@ -253,7 +253,7 @@ proptest! {
             bytes[at..at + 2].copy_from_slice(&(len as u16).to_be_bytes());
         }
         let _ = (Header::parse(&bytes), Datagram::parse(&bytes), ndisc::Message::parse(&bytes));
-        if let Some(answer) = Reason::NoSuchHost.answer(ROUTER, &bytes) {
+        if let Some(answer) = Reason::NoSuchHost.answer(&bytes) {
             prop_assert!(Header::parse(&answer).is_ok());
         }
         let mut message = message(Kind::Discover).emit();

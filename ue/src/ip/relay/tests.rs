@@ -164,7 +164,7 @@ fn what_is_too_big_is_answered_and_not_sent() {
     assert_eq!(rig.work(9).len(), 1);
     let [answer] = &rig.heard_by_system()[..] else { panic!("one answer") };
     let header = Header::parse(answer).unwrap();
-    assert_eq!((header.from, header.to), (OWN.into(), FAR.into()));
+    assert_eq!((header.from, header.to), (address(1).into(), FAR.into()));
     assert_eq!(
         (answer[20..22].to_vec(), answer[26..28].to_vec()),
         (vec![3, 4], 1400_u16.to_be_bytes().to_vec())

@@ -6,6 +6,7 @@ use sidelink_prose::direct_link::{Identity, LinkId, Received};
 use sidelink_security::pdu::Assurance;
 use sidelink_wire::ip::Datagram;
 use sidelink_wire::ip::dhcp::{self, Kind, Message};
+use std::net::Ipv4Addr;
 
 const RELAY: Layer2Id = Layer2Id::from_octets([0, 0, 1]);
 const OTHER: Layer2Id = Layer2Id::from_octets([0, 0, 2]);
@@ -162,7 +163,7 @@ fn packets_from_other_addresses_and_too_big_ones_stay_here() {
     assert_eq!(rig.work().len(), 1);
     let [Frame::Packet(answer)] = &rig.frames()[..] else { panic!("an answer about the MTU") };
     let header = Header::parse(answer).unwrap();
-    assert_eq!((header.from, header.to), (ROUTER.into(), MINE.into()));
+    assert_eq!((header.from, header.to), (FAR.into(), MINE.into()));
     assert_eq!(
         (answer[20..22].to_vec(), answer[26..28].to_vec()),
         (vec![3, 4], 1400_u16.to_be_bytes().to_vec())
