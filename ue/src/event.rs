@@ -1,6 +1,8 @@
 //! Events of a UE, for applications, reports and experiments: those of its engines, unchanged, and its own.
 
 use super::group_keys::{GroupError, GroupEvent, GroupMessage};
+use super::ip::IpEvent;
+use super::links::LinkChange;
 use super::relays::RelayEvent;
 use super::silence::{Change, Hindrance};
 use sidelink_mac::engine;
@@ -40,6 +42,10 @@ pub enum Event<'a> {
     },
     /// Paths through UE-to-UE relays.
     Relayed(RelayReport<'a>),
+    /// A link came up and its peer is proven, or it ended.
+    LinkChanged(&'a LinkChange),
+    /// Addresses of a relay and of its remote UEs.
+    Ip(&'a IpEvent),
     /// Keys of groups that come over the air.
     GroupKeys(GroupReport<'a>),
     /// Relays: found, selected, left; remote UEs of this relay.

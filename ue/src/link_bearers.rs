@@ -5,7 +5,15 @@ use sidelink_mac::engine::{Bearer, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 
-/// Channels of PC5 signalling. User data goes over [`Lcid::LINK_DATA`], at a lower priority.
+/// Channels of user data, with their ProSe per-packet priorities: after signalling.
+// TS 24.334 §10.4.7.1 (1)
+const DATA: [(Lcid, u8); 3] = [(Lcid::LINK_URGENT, 2), (Lcid::LINK_DATA, 4), (Lcid::LINK_BULK, 6)];
+
+/// Octets and SDUs of user data that may be queued to one peer on one channel: what some grants carry. More waits above,
+/// where it can still be overtaken and dropped.
+const DATA_QUEUE: (usize, usize) = (16 * 1024, 256);
+
+/// Channels of PC5 signalling.
 const SIGNALLING: [Lcid; 3] = [Lcid::PC5_S_UNPROTECTED, Lcid::PC5_S_SECURITY_MODE, Lcid::PC5_S_PROTECTED];
 
 /// Peers without a link that have channels at the same time: as many as links can be half open.
@@ -64,15 +72,7 @@ impl LinkBearers {
         known.last_used = t;
         if !SIGNALLING.contains(&lcid) && !known.others.contains(&lcid) {
             known.others.push(lcid);
-            let bearer = Bearer::new(address, lcid);
-            let is_data = [lcid, lcid.carried().unwrap_or(lcid)].contains(&Lcid::LINK_DATA);
-            // Signalling from end to end is as urgent as that of links. What a relay says goes behind the message with
-            // which its link comes up.
-            let _ = engine.add_bearer(match (is_data, lcid) {
-                (true, _) => bearer,
-                (false, Lcid::RELAY_CONTROL) => Bearer { priority: 2, ..bearer },
-                (false, _) => Bearer { priority: 1, ..bearer },
-            });
+            let _ = engine.add_bearer(bearer(address, lcid));
         }
     }
 
@@ -95,6 +95,21 @@ impl LinkBearers {
         if let Some((oldest, _)) = strangers().min_by_key(|(_, peer)| peer.last_used) {
             close(engine, &self.peers.remove(oldest));
         }
+    }
+}
+
+/// Returns the channel of user data, or of what a UE-to-UE relay carries and says.
+fn bearer(address: Address, lcid: Lcid) -> Bearer {
+    let carried = lcid.carried().unwrap_or(lcid);
+    match DATA.iter().find(|(channel, _)| *channel == carried) {
+        Some((_, priority)) => {
+            let (queue_octets, queue_sdus) = DATA_QUEUE;
+            Bearer { address, lcid, priority: *priority, queue_octets, queue_sdus }
+        }
+        // What a relay says goes behind the message with which its link comes up.
+        None if lcid == Lcid::RELAY_CONTROL => Bearer { priority: 2, ..Bearer::new(address, lcid) },
+        // Signalling from end to end is as urgent as that of links.
+        None => Bearer { priority: 1, ..Bearer::new(address, lcid) },
     }
 }
 

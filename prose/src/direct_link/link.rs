@@ -11,6 +11,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdSessId, Nonce};
 use sidelink_security::pdu::Assurance;
 
+use super::config::Allocation;
 use super::frame;
 use super::hop::Hop;
 use super::initiating::{AwaitingAccept, AwaitingSecurityMode, StoringKd};
@@ -50,6 +51,8 @@ pub(super) struct Common {
     pub(super) relay: Option<RelayLink>,
     /// What makes it a link of a UE-to-UE relay, if it is one.
     pub(super) hop: Option<Hop>,
+    /// How the peer gives addresses, as its accept says.
+    pub(super) allocation: Option<Allocation>,
 }
 
 /// State of a link. Every state is a struct that owns its keys.
@@ -124,6 +127,7 @@ impl Common {
             created_at: now,
             relay: None,
             hop: None,
+            allocation: None,
         }
     }
 

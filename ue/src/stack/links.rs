@@ -51,6 +51,7 @@ impl<J: Jobs> Stack<J> {
         };
         for change in self.links.as_mut()?.take_changes() {
             self.group_keys.link(self.now.slot, &change);
+            (sink.tell)(Event::LinkChanged(&change));
         }
         self.hand_to_relays();
         if let Some(links) = self.links.as_mut().filter(|_| !quiet) {

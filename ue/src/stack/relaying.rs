@@ -99,7 +99,7 @@ impl<J: Jobs> Stack<J> {
         Some(match relaying.layer(peer) {
             Some(Layer::Two) => {
                 relaying.has_input = true;
-                relaying.ends.send(peer, sdu_type, data)
+                relaying.ends.send((peer, Lcid::LINK_DATA), sdu_type, data)
             }
             Some(Layer::Three) => {
                 relaying.handle_input(Input::SendPacket { peer, sdu_type, data });
@@ -208,7 +208,7 @@ impl<J: Jobs> Stack<J> {
     ) {
         let Some(links) = &mut self.links else { return };
         self.has_link_input = true;
-        if let Err(Refused::Link(error)) = links.send_on(peer, (lcid, sdu_type), data) {
+        if let Err(Refused::Link(error)) = links.send((peer, lcid), sdu_type, data) {
             (sink.tell)(Event::Warning(&Warning::Link(error)));
         }
     }

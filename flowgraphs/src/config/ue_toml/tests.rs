@@ -14,6 +14,7 @@ mod late;
 mod line;
 mod lists;
 mod privacy;
+mod relay;
 mod skip;
 
 /// The transmissions of a UE: bursts by their first samples.
@@ -120,7 +121,12 @@ impl Application for Diary {
                 RelayReport::Data { data, .. } => format!("routed {}", String::from_utf8_lossy(data)),
                 _ => return,
             },
-            Event::LinkPdu(_) | Event::LinkStep { .. } | Event::GroupKeys(_) | Event::Relay(_) => return,
+            Event::Ip(event) => format!("ip {event}"),
+            Event::LinkPdu(_)
+            | Event::LinkChanged(_)
+            | Event::LinkStep { .. }
+            | Event::GroupKeys(_)
+            | Event::Relay(_) => return,
         };
         self.0.lock().unwrap().push(line);
     }
