@@ -10,14 +10,19 @@ use sidelink_security::direct::signed::{
 use super::cause::Cause;
 use super::kd::Identity;
 use super::key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+use super::relaying::Serves;
 
-/// Method 2: signed ephemeral keys.
+/// Method 2: signed ephemeral keys, for these links.
 #[derive(Debug)]
-pub(super) struct Signed;
+pub(super) struct Signed(pub(super) Serves);
 
 impl KeyEstablishment for Signed {
     fn method(&self) -> u8 {
         METHOD
+    }
+
+    fn serves(&self) -> Serves {
+        self.0
     }
 
     fn initiate(
