@@ -10,6 +10,7 @@ use super::{
     ConfigError, GroupConfig, IdentityConfig, LinkConfig, LinkRules, LongMessages, Radio, RadioConfig,
     parse_toml, receiver_config, slss_id,
 };
+use crate::config::eap::EapConfig;
 use crate::config::network_toml::NetworkConfig;
 use crate::naf_groups::NafAccess;
 use serde::Deserialize;
@@ -93,6 +94,9 @@ pub struct UeConfig {
     /// Where `sidelink keys fetch` gets codes and keys.
     #[serde(default)]
     pub network: Option<NetworkConfig>,
+    /// Ends of EAP, through a relay or as one.
+    #[serde(default)]
+    pub eap: Option<EapConfig>,
 }
 
 /// The radio device.
@@ -336,6 +340,9 @@ impl UeConfig {
             }
             if let Some(network) = &mut config.network {
                 network.within(folder);
+            }
+            if let Some(eap) = &mut config.eap {
+                eap.within(folder);
             }
         }
         Ok(config)

@@ -91,7 +91,11 @@ fn has_machines(config: &UeConfig) -> bool {
 
 /// Whether there may be one-to-one links.
 pub(super) fn has_links(config: &UeConfig) -> bool {
-    !config.link.is_empty() || config.takes_ad_hoc() || config.group.iter().any(GroupConfig::is_ad_hoc)
+    let is_relay = config.eap.as_ref().is_some_and(|eap| eap.relay.is_some());
+    is_relay
+        || !config.link.is_empty()
+        || config.takes_ad_hoc()
+        || config.group.iter().any(GroupConfig::is_ad_hoc)
 }
 
 impl UeConfig {
