@@ -188,10 +188,10 @@ impl RelayCase<'_> {
         self.network_rtt + 2 * CORE_RTT
     }
 
-    /// Returns the time that the links give the network.
+    /// Returns the time that the links give the network: a remote UE waits a quarter of it in its first try, in which an answer
+    /// comes, even one after a resynchronisation.
     pub(crate) const fn network_time(&self) -> u64 {
-        let twice = 2 * self.rtt();
-        if twice > 400 { twice } else { 400 }
+        4 * self.rtt()
     }
 
     /// Returns when all tries of a set-up are over.
