@@ -9,6 +9,7 @@
 //! methods.rs    ends that agree on keys as no UE may
 //! impostor.rs   a member that calls in the name of another
 //! naf.rs        subscribers who want the key of a NAF's group, and who runs the NAF
+//! relay_flood.rs asks a relay for links without end
 //! replayer.rs   says again what it heard
 //! subframes.rs  what either hears, cut into subframes
 //! ```
@@ -20,6 +21,7 @@ pub(crate) mod link;
 pub(crate) mod methods;
 pub(crate) mod naf;
 pub(crate) mod relay;
+pub(crate) mod relay_flood;
 mod replayer;
 mod subframes;
 pub(crate) mod tap;

@@ -17,6 +17,7 @@
 //! ```
 
 mod combine;
+pub mod eap;
 mod error;
 mod groups;
 mod identity;

@@ -17,6 +17,7 @@
 //! outputs.rs    all outputs of a command as a set, checked and opened before anything runs            outputs/
 //! control.rs    status, metrics and commands of a UE over local HTTP                                  control/
 //! naf_groups.rs groups whose keys a NAF gives, for the stack of a UE
+//! relay_eap.rs  links between remote UE and relay whose KD comes of EAP, and their ends of the network      relay_eap/
 //! network_leg.rs  codes, keys and checked matches of a UE from the network, on sockets                network_leg/
 //! attacks.rs    radios that violate the rules                                                         attacks/
 //! experiments.rs  exercises, and their costs                                                          experiments/
@@ -48,6 +49,7 @@ pub mod open;
 pub mod outputs;
 mod readable;
 pub mod receive;
+mod relay_eap;
 mod relay_keys;
 pub mod report;
 pub mod scenario;

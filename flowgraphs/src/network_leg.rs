@@ -1,6 +1,7 @@
 //! The network leg of a UE: codes, filters, keys and checked matches from the ProSe Function, PGKs from the PKMF.
 //!
 //! ```text
+//! eap.rs    the ends of EAP of a remote UE and of a relay
 //! codes.rs   PC3: what is wanted, allotted, renewed, ended, reported
 //! groups.rs  PC8 and MIKEY: PGKs, PSDKs of relays
 //! identities.rs keys of identities
@@ -15,6 +16,7 @@
 //! ends: the UE goes on with what it has, and the network is asked again.
 
 mod codes;
+pub(crate) mod eap;
 mod groups;
 mod identities;
 pub(crate) mod live;

@@ -52,6 +52,7 @@
 //! - [`remote_ue`], PRUKs of a remote UE, and the KD of its links to relays
 //! - [`relay_client`], the relay's end of PC8
 //! - [`relay_kd`], KDs of PRUKs: as the text, a draft and 5G have them
+//! - [`relayed_peer`], a remote UE's end of EAP through a relay, and the KD of its links
 //! - [`relay_access`], who may reach the AAA server through which relay, and the KD that it makes for them
 //! - [`nas`], messages between UE and MME and their protection, modelled on NAS
 //! - [`mme`], the MME's part in direct keying: each network gives half of a KD (TR 33.833 §6.4.1)
@@ -111,6 +112,7 @@ pub mod radius;
 pub mod relay_access;
 pub mod relay_client;
 pub mod relay_kd;
+pub mod relayed_peer;
 pub mod remote_ue;
 pub mod sbi;
 pub mod ub_client;

@@ -86,6 +86,10 @@ pub struct Granted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
+    /// The relay does not say for which service.
+    NoService,
+    /// The relay says that it is another one.
+    OtherRelay,
     /// The relay is none, or none of this service.
     Relay(Code),
     /// The subscriber may not use the service.
@@ -98,17 +102,13 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Relay(Code([a, b, c])) => {
-                write!(
-                    f,
-                    "this UE is no relay of service {a:02x}{b:02x}{c:02x}: see [[relay]] of the network"
-                )
+                write!(f, "this UE is no relay of service {a:02x}{b:02x}{c:02x}: see [[aaa.relays]]")
             }
             Self::Remote(Code([a, b, c])) => {
-                write!(
-                    f,
-                    "this subscriber may not use service {a:02x}{b:02x}{c:02x}: see [[remote]] of the network"
-                )
+                write!(f, "this subscriber may not use service {a:02x}{b:02x}{c:02x}: see [[aaa.remotes]]")
             }
+            Self::NoService => f.write_str("the relay names no service: Called-Station-Id is NAME:000001"),
+            Self::OtherRelay => f.write_str("the relay gives itself the name of another one"),
             Self::Name => f.write_str("the remote UE claims the name of another subscriber"),
         }
     }
@@ -124,6 +124,17 @@ impl RelayAccess {
     /// With these relays and remote UEs.
     pub const fn new(config: Config) -> Self {
         Self(config)
+    }
+
+    /// Without relays.
+    pub fn none() -> Self {
+        let (relays, remotes) = (Vec::new(), Vec::new());
+        Self(Config { relays, remotes, maker: KdMaker::Network, lifetime: 3600 })
+    }
+
+    /// Who makes the KD.
+    pub const fn maker(&self) -> KdMaker {
+        self.0.maker
     }
 
     /// Whether a relay may ask for anybody: before a packet of EAP costs a vector.

@@ -269,6 +269,11 @@ impl Links {
         self.manager.authenticate_with(credential, trust);
     }
 
+    /// The same for links between remote UE and relay, in the place of links of two UEs.
+    pub fn authenticate_relays_with(&mut self, credential: Credential, trust: Trust) {
+        self.manager.authenticate_relays_with(credential, trust);
+    }
+
     /// Enables agreement by the keys of this UE's identity where no KD is shared (method 3).
     pub fn establish_by_identity(&mut self, keys: Arc<IdentityKeys>, rules: Rules) {
         self.manager.establish_by(Box::new(IdentityBased::new(keys, rules)));

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! question  | 1 | service 3 | length 1 | relay's name | EAP packet |                   remote UE: what the relay passed on
-//!           | 2 | service 3 | length 1 | remote UE's name | EAP packet |               relay: what the remote UE answered
+//!           | 2 | service 3 | exchange 8 | length 1 | remote UE's name | EAP packet |  relay: what the remote UE answered
 //!           | 3 | service 3 | type 1 | length 1 | user | Nonce_1 16 |                  relay: the KD of a remote UE
 //!           | 4 | service 3 | type 1 | length 1 | user | Nonce_1 16 | freshness 16 | [GPI] |     remote UE: the same KD
 //!           | 5 | RAND 16 | AUTS 14 |                                                  relay: once more, after this
@@ -25,6 +25,9 @@ use crate::Error;
 
 /// Octets of a Relay Service Code. TS 24.334 §12.2.2.60.
 pub const SERVICE: usize = 3;
+
+/// Octets that tell exchanges of a relay apart.
+pub const EXCHANGE: usize = 8;
 
 /// Length limit of a name, octets.
 pub const MAX_NAME: usize = 64;
@@ -57,6 +60,8 @@ pub enum Question<'a> {
     ToServer {
         /// Relay Service Code.
         service: [u8; SERVICE],
+        /// Of which exchange: anybody can claim a name, and one remote UE can have two.
+        exchange: [u8; EXCHANGE],
         /// Name of the remote UE, as it claims, 1 to [`MAX_NAME`] octets.
         remote: &'a [u8],
         /// The packet, 1 to [`MAX_PACKET`] octets.
@@ -264,7 +269,10 @@ impl<'a> Question<'a> {
         let service = *reader.take()?;
         match kind {
             1 => Ok(Self::ToPeer { service, relay: reader.name()?, packet: reader.packet()? }),
-            2 => Ok(Self::ToServer { service, remote: reader.name()?, packet: reader.packet()? }),
+            2 => {
+                let (exchange, remote) = (*reader.take()?, reader.name()?);
+                Ok(Self::ToServer { service, exchange, remote, packet: reader.packet()? })
+            }
             3 => {
                 let (user, nonce_1) = (reader.user()?, *reader.take()?);
                 reader.end()?;
@@ -283,20 +291,23 @@ impl<'a> Question<'a> {
     /// # Errors
     /// A name or a packet that has no octets, or too many; a user of another type.
     pub fn emit(&self) -> Result<Vec<u8>, Error> {
-        let with_name = |kind: u8, service: &[u8; SERVICE], name: &[u8], packet: &[u8]| {
-            let name = name_of(name)?;
-            let packet = Reader { what: "packet", rest: packet }.packet()?;
-            // At most 64.
-            Ok([&[kind][..], service, &[name.len() as u8], name, packet].concat())
-        };
+        let with_name =
+            |kind: u8, service: &[u8; SERVICE], exchange: &[u8], (name, packet): (&[u8], &[u8])| {
+                let name = name_of(name)?;
+                let packet = Reader { what: "packet", rest: packet }.packet()?;
+                // At most 64.
+                Ok([&[kind][..], service, exchange, &[name.len() as u8], name, packet].concat())
+            };
         let with_user = |kind: u8, service: &[u8; SERVICE], user: User<'_>, nonce_1: &[u8; 16]| {
             let name = name_of(user.value)?;
             let head = [kind_of(user.kind)?, name.len() as u8];
             Ok([&[kind][..], service, &head, name, nonce_1].concat())
         };
         match self {
-            Self::ToPeer { service, relay, packet } => with_name(1, service, relay, packet),
-            Self::ToServer { service, remote, packet } => with_name(2, service, remote, packet),
+            Self::ToPeer { service, relay, packet } => with_name(1, service, &[], (relay, packet)),
+            Self::ToServer { service, exchange, remote, packet } => {
+                with_name(2, service, exchange, (remote, packet))
+            }
             Self::Grant { service, user, nonce_1 } => with_user(3, service, *user, nonce_1),
             Self::Derive { service, user, nonce_1, freshness, gpi } => {
                 let gpi = Reader { what: "GPI", rest: gpi }.rest()?;
@@ -411,7 +422,9 @@ mod tests {
         }
         let long = [&grant[..], &[0]].concat();
         assert!(matches!(Question::parse(&long), Err(Error::Oversized { .. })));
-        for octets in [&[1, 1, 2, 3, 0, 9][..], &[1, 1, 2, 3, 1, b'r'], &[2, 1, 2, 3, 9, b'r', 1]] {
+        for octets in
+            [&[1, 1, 2, 3, 0, 9][..], &[1, 1, 2, 3, 1, b'r'], &[2, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 9, b'r', 1]]
+        {
             assert!(matches!(Question::parse(octets), Err(Error::Truncated { .. })), "{octets:?}");
         }
         let name = [b'x'; 65];

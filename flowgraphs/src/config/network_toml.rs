@@ -198,6 +198,29 @@ pub struct UsimFile {
     pub keys: Subscriber,
 }
 
+impl UsimFile {
+    /// Reads the file of a USIM, which its owner alone may read.
+    ///
+    /// # Errors
+    /// The file, or a value in it.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = Zeroizing::new(super::read_text(path)?);
+        keystore::check_mode(path)?;
+        let text: UsimText = toml::from_str(&text).map_err(|e| {
+            ConfigError::new(e.message().to_owned(), shown.clone(), "a USIM has imsi, mnc-digits, k and opc")
+        })?;
+        let wrong = |what: &str| ConfigError::new(what, shown.clone(), "correct it");
+        let imsi = Imsi::new(&text.imsi).map_err(|e| wrong(&e.to_string()))?;
+        imsi.impi(text.mnc_digits).map_err(|e| wrong(&e.to_string()))?;
+        let octets =
+            |secret: &Secret, what: &str| <[u8; 16]>::try_from(secret.as_bytes()).map_err(|_| wrong(what));
+        let k = octets(&text.k, "k is not 32 hexadecimal digits")?;
+        let opc = octets(&text.opc, "opc is not 32 hexadecimal digits")?;
+        Ok(Self { imsi, mnc_digits: text.mnc_digits, keys: Subscriber::with_opc(k, opc) })
+    }
+}
+
 impl NetworkConfig {
     /// Names of files count from this folder.
     pub(super) fn within(&mut self, folder: &Path) {
@@ -210,20 +233,7 @@ impl NetworkConfig {
     /// # Errors
     /// The file, or a value in it.
     pub fn usim(&self) -> Result<UsimFile, ConfigError> {
-        let shown = self.usim.display().to_string();
-        let text = Zeroizing::new(super::read_text(&self.usim)?);
-        keystore::check_mode(&self.usim)?;
-        let text: UsimText = toml::from_str(&text).map_err(|e| {
-            ConfigError::new(e.message().to_owned(), shown.clone(), "a USIM has imsi, mnc-digits, k and opc")
-        })?;
-        let wrong = |what: &str| ConfigError::new(what, shown.clone(), "correct it");
-        let imsi = Imsi::new(&text.imsi).map_err(|e| wrong(&e.to_string()))?;
-        imsi.impi(text.mnc_digits).map_err(|e| wrong(&e.to_string()))?;
-        let octets =
-            |secret: &Secret, what: &str| <[u8; 16]>::try_from(secret.as_bytes()).map_err(|_| wrong(what));
-        let k = octets(&text.k, "k is not 32 hexadecimal digits")?;
-        let opc = octets(&text.opc, "opc is not 32 hexadecimal digits")?;
-        Ok(UsimFile { imsi, mnc_digits: text.mnc_digits, keys: Subscriber::with_opc(k, opc) })
+        UsimFile::read(&self.usim)
     }
 
     /// Returns the key of the seal of the operator's configuration, from the test USIM.

@@ -11,6 +11,7 @@ use super::{
     ConfigError, GroupConfig, IdentityConfig, LinkConfig, LinkRules, LongMessages, Radio, RadioConfig,
     RelaySection, UeRelayConfig, parse_toml, receiver_config, slss_id,
 };
+use crate::config::eap::EapConfig;
 use crate::config::network_toml::NetworkConfig;
 use crate::naf_groups::NafAccess;
 use serde::Deserialize;
@@ -103,6 +104,9 @@ pub struct UeConfig {
     /// Where `sidelink keys fetch` gets codes and keys.
     #[serde(default)]
     pub network: Option<NetworkConfig>,
+    /// Ends of EAP, through a relay or as one.
+    #[serde(default)]
+    pub eap: Option<EapConfig>,
 }
 
 /// The radio device.
@@ -349,6 +353,9 @@ impl UeConfig {
             }
             if let Some(network) = &mut config.network {
                 network.within(folder);
+            }
+            if let Some(eap) = &mut config.eap {
+                eap.within(folder);
             }
         }
         Ok(config)

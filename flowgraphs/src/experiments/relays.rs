@@ -6,6 +6,8 @@
 //! parties.rs   who takes part: their configurations
 //! keying.rs    where the KDs come from: what each method gives to its parties
 //! pruk.rs      from PRUKs                                                     pruk/
+//! eap.rs       by EAP-AKA' through the relay                                  eap/
+//! certificates.rs  by certificates
 //! setup.rs     one case, set up and run
 //! hops.rs      what each UE did, hop by hop
 //! costs.rs     what it cost, on each hop and at each reference point, and what came of it
@@ -16,7 +18,9 @@
 
 pub(crate) mod attackers;
 pub(crate) mod cases;
+mod certificates;
 pub(crate) mod costs;
+pub(crate) mod eap;
 mod hops;
 pub(crate) mod keying;
 pub(crate) mod output;

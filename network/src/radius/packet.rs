@@ -51,6 +51,14 @@ pub enum Attribute {
     State,
     /// Of a vendor.
     VendorSpecific,
+    /// Seconds that what is granted lasts.
+    SessionTimeout,
+    /// Where a peer is: a relay's name and service, `name:000001`.
+    CalledStationId,
+    /// Which peer: a remote UE's name.
+    CallingStationId,
+    /// Name of the client.
+    NasIdentifier,
     /// What a proxy wants back.
     ProxyState,
     /// A piece of a packet of EAP.
@@ -68,6 +76,10 @@ impl Attribute {
             Self::UserName => 1,
             Self::State => 24,
             Self::VendorSpecific => 26,
+            Self::SessionTimeout => 27,
+            Self::CalledStationId => 30,
+            Self::CallingStationId => 31,
+            Self::NasIdentifier => 32,
             Self::ProxyState => 33,
             Self::EapMessage => 79,
             Self::MessageAuthenticator => 80,

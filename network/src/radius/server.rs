@@ -2,6 +2,9 @@
 //!
 //! A request that comes again (same source, identifier and authenticator) gets the same reply again, or none while the first
 //! is under way: no retransmission moves the AAA server. Requests, replies that are kept and sessions are bounded.
+//!
+//! A client that is a relay asks for a service ([`crate::relay_access`]): whether it may, is judged before a packet of EAP is
+//! looked at; whether its remote UE may, once that is authenticated.
 
 use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +16,8 @@ use super::packet::{Attribute, Attributes, Code, Packet};
 use super::secret::{MppeKey, Secret};
 use crate::aaa::{self, Aaa, Grant, SessionId};
 use crate::eap_aka::packet as eap;
+use crate::pc8::Code as Service;
+use crate::relay_access::{Asked, Granted, KdMaker, Refused, RelayAccess};
 
 mod io;
 
@@ -24,12 +29,16 @@ pub struct Client {
     pub address: IpAddr,
     /// What it shares with the server.
     pub secret: Secret,
+    /// The relay that it is, if it is one: its name there.
+    pub relay: Option<Vec<u8>>,
 }
 
 /// Settings of a server.
 pub struct Config {
     /// Who is answered.
     pub clients: Vec<Client>,
+    /// Which relays serve whom.
+    pub relays: RelayAccess,
     /// How long a reply is kept for a request that comes again, in milliseconds.
     pub reply_lifetime: u64,
     /// How long a State is good for, in milliseconds.
@@ -39,9 +48,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Replies live 30 s, sessions a minute without a request; 20 000 requests.
+    /// Replies live 30 s, sessions a minute without a request; 20 000 requests; no relays.
     pub fn new(clients: Vec<Client>) -> Self {
-        Self { clients, reply_lifetime: 30_000, state_lifetime: 60_000, requests: 20_000 }
+        let relays = RelayAccess::none();
+        Self { clients, relays, reply_lifetime: 30_000, state_lifetime: 60_000, requests: 20_000 }
     }
 }
 
@@ -66,6 +76,16 @@ struct Conversation {
     session: SessionId,
     client: IpAddr,
     until: UtcTime,
+    /// The service, and the name that the remote UE claims, where the client is a relay.
+    asked: Option<(Service, Vec<u8>)>,
+}
+
+/// What an accepted session gives its client.
+struct Given {
+    grant: Grant,
+    salts: [u8; 8],
+    /// The KD of a link, where the client is a relay.
+    link: Option<Granted>,
 }
 
 /// A RADIUS server around an AAA server.
@@ -188,7 +208,15 @@ impl RadiusServer {
         };
         let until = now.plus_millis(self.config.state_lifetime);
         let session = match packet.values(Attribute::State).next() {
-            None => self.begin(until, pending.from.ip(), rng),
+            None => match self.asked(packet, pending.from.ip()) {
+                Ok(asked) => self.begin(until, (pending.from.ip(), asked), rng),
+                Err(why) => {
+                    self.reject(&pending, &eap);
+                    let from = pending.from;
+                    self.outputs.push_back(Output::Event(Event::NotServed { from, why }));
+                    return Ok(());
+                }
+            },
             Some(state) => {
                 let state: Option<[u8; 16]> = state.try_into().ok();
                 let known = state.and_then(|state| self.states.get_mut(&state));
@@ -198,10 +226,7 @@ impl RadiusServer {
                         conversation.session
                     }
                     None => {
-                        let mut attributes = Attributes::default();
-                        let id = eap.get(1).copied().unwrap_or_default();
-                        let _ = attributes.push_eap(&eap::failure(id));
-                        self.reply(&pending, Code::AccessReject, attributes);
+                        self.reject(&pending, &eap);
                         return Ok(());
                     }
                 }
@@ -223,11 +248,38 @@ impl RadiusServer {
         Ok(())
     }
 
-    fn begin(&mut self, until: UtcTime, client: IpAddr, rng: &mut dyn Rng) -> SessionId {
+    /// Refuses a packet of EAP that no session is there for.
+    fn reject(&mut self, pending: &Pending, packet: &[u8]) {
+        let mut attributes = Attributes::default();
+        let id = packet.get(1).copied().unwrap_or_default();
+        let _ = attributes.push_eap(&eap::failure(id));
+        self.reply(pending, Code::AccessReject, attributes);
+    }
+
+    /// What the first request of a relay asks for; of other clients nothing.
+    fn asked(&self, packet: &Packet<'_>, client: IpAddr) -> Result<Option<(Service, Vec<u8>)>, Refused> {
+        let Some(relay) = self.relay(client) else { return Ok(None) };
+        let called = packet.values(Attribute::CalledStationId).next().and_then(super::relay_and_service);
+        let (named, service) = called.ok_or(Refused::NoService)?;
+        if named != relay {
+            return Err(Refused::OtherRelay);
+        }
+        let remote = packet.values(Attribute::CallingStationId).next().unwrap_or_default();
+        let service = Service(service);
+        self.config.relays.admits(&Asked { relay, service, remote })?;
+        Ok(Some((service, remote.to_vec())))
+    }
+
+    fn begin(
+        &mut self,
+        until: UtcTime,
+        (client, asked): (IpAddr, Option<(Service, Vec<u8>)>),
+        rng: &mut dyn Rng,
+    ) -> SessionId {
         self.sessions += 1;
         let session = SessionId(self.sessions);
         let state = (u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())).to_be_bytes();
-        self.states.insert(state, Conversation { session, client, until });
+        self.states.insert(state, Conversation { session, client, until, asked });
         self.by_session.insert(session, state);
         session
     }
@@ -243,10 +295,8 @@ impl RadiusServer {
                 }
                 aaa::Output::Accept { session, packet, grant } => {
                     let salts = rng.next_u64().to_be_bytes();
-                    self.answer(session, Code::AccessAccept, &packet, Some((&grant, salts)));
+                    self.accept(session, &packet, (grant, salts));
                     self.end(session);
-                    let (imsi, authentication) = (grant.imsi.clone(), grant.authentication);
-                    self.outputs.push_back(Output::Event(Event::Accepted { imsi, authentication }));
                 }
                 aaa::Output::Reject { session, packet, why } => {
                     self.answer(session, Code::AccessReject, &packet, None);
@@ -267,22 +317,56 @@ impl RadiusServer {
         }
     }
 
+    /// Answers for a peer that is authenticated: whether a relay may serve it is judged here.
+    fn accept(&mut self, session: SessionId, packet: &[u8; 4], (grant, salts): (Grant, [u8; 8])) {
+        let (imsi, authentication) = (grant.imsi.clone(), grant.authentication);
+        let event = match self.link_of(session, &grant) {
+            Ok(link) => {
+                let given = Given { grant, salts, link };
+                self.answer(session, Code::AccessAccept, packet, Some(&given));
+                Event::Accepted { imsi, authentication }
+            }
+            Err(why) => {
+                self.answer(session, Code::AccessReject, &eap::failure(packet[1]), None);
+                Event::Forbidden { imsi, why }
+            }
+        };
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// The KD of the link of a session, where its client is a relay.
+    fn link_of(&self, session: SessionId, grant: &Grant) -> Result<Option<Granted>, Refused> {
+        let conversation = self.by_session.get(&session).and_then(|state| self.states.get(state));
+        let Some(Conversation { client, asked: Some((service, remote)), .. }) = conversation else {
+            return Ok(None);
+        };
+        let relay = self.relay(*client).ok_or(Refused::OtherRelay)?;
+        self.config.relays.grant(&Asked { relay, service: *service, remote }, grant).map(Some)
+    }
+
     /// Answers the request of a session that is under way.
-    fn answer(&mut self, session: SessionId, code: Code, eap: &[u8], grant: Option<(&Grant, [u8; 8])>) {
+    fn answer(&mut self, session: SessionId, code: Code, eap: &[u8], given: Option<&Given>) {
         let Some(pending) = self.pending.remove(&session) else { return };
         let mut attributes = Attributes::default();
         let mut written = attributes.push_eap(eap);
         if let (Code::AccessChallenge, Some(state)) = (code, self.by_session.get(&session)) {
             written = written.and_then(|()| attributes.push(Attribute::State, state));
         }
-        if let (Some((grant, salts)), Some(secret)) = (grant, self.secret(pending.from.ip())) {
-            let [a, b, c, ..] = salts;
+        if let (Some(Given { grant, salts, link }), Some(secret)) = (given, self.secret(pending.from.ip())) {
+            let [a, b, c, ..] = *salts;
             let (recv, send) = grant.keys.msk.split_at(32);
+            let recv = link.as_ref().map_or(recv, |link| link.kd.as_bytes());
+            // A KD that is bound to a relay has no second half, and of the MSK it hears nothing.
+            let is_bound = link.is_some() && self.config.relays.maker() == KdMaker::Network;
             let halves = [(MppeKey::Recv, recv, [a, b]), (MppeKey::Send, send, [a, b ^ (c | 1)])];
-            for (which, half, salt) in halves {
-                let half = half.first_chunk().expect("MSK has twice 32 octets");
+            for (which, half, salt) in halves.into_iter().take(if is_bound { 1 } else { 2 }) {
+                let half = half.first_chunk().expect("MSK has twice 32 octets, and a KD has 32");
                 let value = secret.hide(which, half, salt, &pending.authenticator);
                 written = written.and_then(|()| attributes.push(Attribute::VendorSpecific, &value));
+            }
+            if let Some(link) = link {
+                let seconds = link.lifetime.to_be_bytes();
+                written = written.and_then(|()| attributes.push(Attribute::SessionTimeout, &seconds));
             }
             if pending.wants_key_name {
                 written = written.and_then(|()| attributes.push(Attribute::EapKeyName, &grant.session_id));
@@ -307,6 +391,11 @@ impl RadiusServer {
             known.reply = Some(octets.clone());
         }
         self.outputs.push_back(Output::Datagram { to: pending.from, octets });
+    }
+
+    /// The relay at an address, if it is one.
+    fn relay(&self, address: IpAddr) -> Option<&[u8]> {
+        self.config.clients.iter().find(|client| client.address == address)?.relay.as_deref()
     }
 
     fn secret(&self, address: IpAddr) -> Option<&Secret> {

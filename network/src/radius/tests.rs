@@ -6,6 +6,7 @@ use super::packet::{Attributes, MAX, MAX_VALUE};
 use super::secret::MppeKey;
 use super::*;
 
+mod relayed;
 mod served;
 
 fn bytes(v: &Value) -> Vec<u8> {
@@ -158,5 +159,16 @@ proptest! {
         prop_assert_eq!(value.len(), 56);
         prop_assert_eq!(*secret().reveal(MppeKey::Send, &value, &request).unwrap(), half);
         prop_assert!(secret().reveal(MppeKey::Recv, &value, &request).is_none());
+    }
+}
+
+#[test]
+fn relay_and_service_of_called_station_id() {
+    let value = called_station(b"ruth", [0, 0x1a, 7]);
+    assert_eq!(value, b"ruth:001a07");
+    assert_eq!(relay_and_service(&value), Some((&b"ruth"[..], [0, 0x1a, 7])));
+    assert_eq!(relay_and_service(b"a:b:000001"), Some((&b"a:b"[..], [0, 0, 1])));
+    for value in [&b"ruth"[..], b"", b"ruth-000001", b"ruth:00000g", b"ruth:00 001"] {
+        assert_eq!(relay_and_service(value), None, "{value:?}");
     }
 }

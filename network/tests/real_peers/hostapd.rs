@@ -17,15 +17,15 @@ use super::eapol::{Run, eapol_test};
 use super::server::rand;
 use super::{REALM, SECRET, has, imsi, keys, rng};
 
-struct Hostapd {
+pub(super) struct Hostapd {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
     auc: Auc,
     folder: tempfile::TempDir,
 }
 
 impl Hostapd {
-    fn start(source: Source) -> Self {
+    pub(super) fn start(source: Source) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         // The AuC is there before hostapd looks for it.
@@ -53,7 +53,7 @@ impl Hostapd {
     }
 
     /// What was asked of the AuC, and what hostapd wrote.
-    fn stop(mut self) -> (Vec<String>, String) {
+    pub(super) fn stop(mut self) -> (Vec<String>, String) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();

@@ -7,6 +7,7 @@ mod capture;
 mod charon;
 mod eapol;
 mod hostapd;
+mod relay;
 mod server;
 
 use std::process::Command;

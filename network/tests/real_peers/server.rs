@@ -90,7 +90,7 @@ impl Server {
 
 fn serve(socket: &UdpSocket, stop: &AtomicBool) -> Done {
     let secret = Secret::new(SECRET.into()).unwrap();
-    let client = Client { address: [127, 0, 0, 1].into(), secret };
+    let client = Client { address: [127, 0, 0, 1].into(), secret, relay: None };
     let aaa = Aaa::new(Config::new("WLAN", PseudonymKey { number: 0, key: [0x3c; 16] }));
     let mut server = RadiusServer::new(server::Config::new(vec![client]), aaa);
     let (mut hss, mut store, mut rng) = (hss(), Memory::default(), rng());

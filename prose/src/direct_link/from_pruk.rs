@@ -13,13 +13,12 @@
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Nonce;
-use sidelink_wire::relay_keying::{Answer, Denial, Question, User};
+use sidelink_wire::relay_keying::{Answer, Question, User};
 
-use super::Cause;
 use super::key_establishment::{
     AgreedKd, Asks, Credentials, Freshness, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
 };
-use super::relaying::{RelayLink, SERVICE_ALONE, Serves, agreed, link_of, refused};
+use super::relaying::{RelayLink, SERVICE_ALONE, Serves, agreed, denied, link_of, refused};
 
 /// Method 8: the KD of a remote UE and its relay from a PRUK.
 #[derive(Debug, Clone, Copy)]
@@ -99,17 +98,6 @@ impl Steps for RemoteUe {
             | Heard::OutOfStep { .. } => Ok(Step::Wait),
         }
     }
-}
-
-/// Returns what a remote UE is told. TS 24.334 has no cause for a PRUK ID that is not known: an authentication failure comes
-/// closest, and only that makes a remote UE think of its IMSI.
-fn denied(reason: Denial) -> Refusal {
-    let (cause, why) = match reason {
-        Denial::Unknown => (Cause::AuthenticationFailure, "the network does not know this remote UE"),
-        Denial::NotAllowed => (Cause::NotAllowed, "the network does not let this relay serve the remote UE"),
-        Denial::Unreachable => (Cause::LackOfResources, "the network does not answer"),
-    };
-    Refusal { cause, why: why.to_owned() }
 }
 
 /// Whether the relay asked the network once more.

@@ -77,9 +77,19 @@ impl LinkManager {
 
     /// Lets this UE agree on a KD by signatures with peers with which it shares none, and make a new one in a re-keying.
     pub fn authenticate_with(&mut self, credential: Credential, trust: Trust) {
+        self.authenticate(Serves::Peers, credential, trust);
+    }
+
+    /// The same for links between remote UE and relay, in the place of links of two UEs. No specification has it: to be compared
+    /// with the methods that ask a network.
+    pub fn authenticate_relays_with(&mut self, credential: Credential, trust: Trust) {
+        self.authenticate(Serves::Relays, credential, trust);
+    }
+
+    fn authenticate(&mut self, serves: Serves, credential: Credential, trust: Trust) {
         self.local.credentials = Some(Credentials { credential, trust });
         self.local.keys_changed = true;
-        self.establish_by(Box::new(Signed));
+        self.establish_by(Box::new(Signed(serves)));
     }
 
     /// Makes this UE a relay under these rules. Without them it answers whoever asks for a relay, as far as it has a method.

@@ -4,6 +4,7 @@
 use sidelink_security::direct::{Nonce, Profile};
 use sidelink_security::keys::Kd;
 use sidelink_wire::pc5_signalling::{Body, CommunicationRequest};
+use sidelink_wire::relay_keying::Denial;
 
 use super::kd::Identity;
 use super::key_establishment::{AgreedKd, KeyEstablishment, Party, Refusal};
@@ -90,6 +91,17 @@ pub(super) fn link_of<'a>(party: &Party<'a>) -> Result<(&'a RelayLink, Nonce), R
 /// Returns the refusal of a peer that the network does not vouch for.
 pub(super) fn refused(why: impl ToString) -> Refusal {
     Refusal { cause: Cause::AuthenticationFailure, why: why.to_string() }
+}
+
+/// Returns what a remote UE is told. TS 24.334 has no cause for a PRUK ID that is not known: an authentication failure comes
+/// closest, and only that makes a remote UE think of its IMSI.
+pub(super) fn denied(reason: Denial) -> Refusal {
+    let (cause, why) = match reason {
+        Denial::Unknown => (Cause::AuthenticationFailure, "the network does not know this remote UE"),
+        Denial::NotAllowed => (Cause::NotAllowed, "the network does not let this relay serve the remote UE"),
+        Denial::Unreachable => (Cause::LackOfResources, "the network does not answer"),
+    };
+    Refusal { cause, why: why.to_owned() }
 }
 
 /// Returns a KD of the network that lives `lifetime` seconds.

@@ -10,10 +10,11 @@ use sidelink_security::direct::signed::{
 use super::cause::Cause;
 use super::kd::Identity;
 use super::key_establishment::{AgreedKd, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
+use super::relaying::Serves;
 
-/// Method 2: signed ephemeral keys.
+/// Method 2: signed ephemeral keys, for these links.
 #[derive(Debug)]
-pub(super) struct Signed;
+pub(super) struct Signed(pub(super) Serves);
 
 impl KeyEstablishment for Signed {
     fn method(&self) -> u8 {
@@ -22,6 +23,10 @@ impl KeyEstablishment for Signed {
 
     fn proves_roles(&self) -> bool {
         true
+    }
+
+    fn serves(&self) -> Serves {
+        self.0
     }
 
     fn initiate(

@@ -13,10 +13,10 @@
 //! asked is in the relay's question: the network refuses another than that of the user it authenticates.
 
 use sidelink_security::counter::UtcTime;
-use sidelink_wire::relay_keying::{Answer, MAX_PACKET, Question};
+use sidelink_wire::relay_keying::{Answer, EXCHANGE, MAX_PACKET, Question};
 
 use super::key_establishment::{Asks, Credentials, Heard, KeyEstablishment, Party, Refusal, Step, Steps};
-use super::relaying::{Serves, agreed, link_of, refused};
+use super::relaying::{Serves, agreed, denied, link_of, refused};
 
 /// EAP-Request/Identity with identifier 0. RFC 3748 §5.1.
 const IDENTITY_REQUEST: [u8; 5] = [1, 0, 0, 5, 1];
@@ -63,9 +63,9 @@ impl KeyEstablishment for ThroughRelay {
         parse(info)?
     }
 
-    fn answer(&self, info: &[u8], _: [u8; 32]) -> Option<Box<dyn Steps>> {
+    fn answer(&self, info: &[u8], seed: [u8; 32]) -> Option<Box<dyn Steps>> {
         parse(info)?;
-        Some(Box::<Relay>::default())
+        Some(Box::new(Relay { exchange: *seed.first_chunk()?, waits: Waits::ForPacket }))
     }
 }
 
@@ -121,8 +121,10 @@ impl Steps for RemoteUe {
 }
 
 /// The relay's end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Relay {
+    /// Which exchange this is, for the network: who claims the name of another disturbs only itself.
+    exchange: [u8; EXCHANGE],
     waits: Waits,
 }
 
@@ -132,8 +134,8 @@ impl Steps for Relay {
             Heard::Begin => link_of(party).map(|_| Step::Send(IDENTITY_REQUEST.to_vec())),
             Heard::Container(packet) if self.waits == Waits::ForPacket && packet.len() <= MAX_PACKET => {
                 let (link, _) = link_of(party)?;
-                let question =
-                    Question::ToServer { service: link.service, remote: &party.remote.value, packet };
+                let (service, exchange, remote) = (link.service, self.exchange, &party.remote.value);
+                let question = Question::ToServer { service, exchange, remote, packet };
                 let octets = question.emit().map_err(refused)?;
                 self.waits = Waits::ForNetwork;
                 Ok(Step::Ask(octets))
@@ -146,6 +148,7 @@ impl Steps for Relay {
                     Answer::Keyed { kd, lifetime, packet } => {
                         Ok(Step::SendAgreed(packet.to_vec(), agreed(kd, lifetime)))
                     }
+                    Answer::Denied(reason) => Err(denied(reason)),
                     _ => Err(refused("the network does not authenticate this remote UE")),
                 }
             }

@@ -1,4 +1,8 @@
-//! `[aaa]`: the AAA server, and who asks it over RADIUS.
+//! `[aaa]`: the AAA server, who asks it over RADIUS, and which relays serve whom.
+//!
+//! ```text
+//! aaa/relays.rs  relays and their remote UEs
+//! ```
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,9 +19,12 @@ use sidelink_network::identity::Fqdn;
 use sidelink_network::radius::{self, Client, Secret};
 use zeroize::Zeroizing;
 
+use self::relays::{KdMakerText, RelayText, RemoteText};
 use super::text::{octets, rate};
 use super::{ConfigError, Listen, Reach, secret};
 use crate::radius::PORT;
+
+mod relays;
 
 /// Octets of a shared secret, at least. RFC 2865 §3, from memory: shorter ones are guessed from one datagram.
 const SECRET_OCTETS: usize = 16;
@@ -85,6 +92,13 @@ pub(super) struct AaaText {
     interval_ms: Option<u64>,
     #[serde(default)]
     clients: Vec<ClientText>,
+    #[serde(default)]
+    kd_maker: KdMakerText,
+    kd_lifetime_s: Option<u32>,
+    #[serde(default)]
+    relays: Vec<RelayText>,
+    #[serde(default)]
+    remotes: Vec<RemoteText>,
 }
 
 /// Whether the IMSI in the first response is believed.
@@ -109,6 +123,8 @@ enum ResultIndicationsText {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ClientText {
     address: IpAddr,
+    /// The relay that it is.
+    relay: Option<String>,
     secret: Option<Zeroizing<String>>,
     secret_file: Option<PathBuf>,
 }
@@ -136,7 +152,7 @@ impl AaaText {
         let loopback = SocketAddr::from(([127, 0, 0, 1], PORT));
         let listen = Listen::new(self.listen.unwrap_or(loopback), self.reach)?;
         let pseudonym_keys = self.pseudonym_keys.as_ref().map(|path| folder.join(path));
-        let radius = radius::Config::new(clients);
+        let radius = radius::Config { relays: self.relays(&clients)?, ..radius::Config::new(clients) };
         Ok(AaaConfig { aaa: self.server()?, pseudonym_keys, radius, listen })
     }
 
@@ -193,7 +209,8 @@ impl ClientText {
             let remedy = format!("write {SECRET_OCTETS} characters or more, say of openssl rand -hex 16");
             ConfigError::new("the shared secret is too short", place, remedy)
         })?;
-        Ok(Client { address: self.address.to_canonical(), secret })
+        let relay = self.relay.as_ref().map(|name| name.as_bytes().to_vec());
+        Ok(Client { address: self.address.to_canonical(), secret, relay })
     }
 }
 

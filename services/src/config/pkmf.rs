@@ -213,7 +213,7 @@ impl RemoteText {
 }
 
 /// Relay service codes, six hexadecimal digits each.
-fn codes(digits: &[String], place: &str) -> Result<Vec<Code>, ConfigError> {
+pub(super) fn codes(digits: &[String], place: &str) -> Result<Vec<Code>, ConfigError> {
     digits.iter().map(|digits| octets(digits, &format!("{place} code {digits:?}")).map(Code)).collect()
 }
 

@@ -65,6 +65,14 @@ impl AaaFunction {
         match event {
             Event::Accepted { authentication: Authentication::Full, .. } => self.counters.eap_full.add(),
             Event::Accepted { authentication: Authentication::Fast, .. } => self.counters.eap_fast.add(),
+            Event::NotServed { from, why } => {
+                self.counters.eap_rejected.add();
+                tracing::info!("AAA: the relay at {from} may not ask: {why}");
+            }
+            Event::Forbidden { why, .. } => {
+                self.counters.eap_rejected.add();
+                tracing::info!("AAA: a remote UE is not served: {why}");
+            }
             Event::Rejected { why } => {
                 self.counters.eap_rejected.add();
                 tracing::info!("AAA: a peer is rejected: {why}");

@@ -2,6 +2,7 @@
 
 pub(crate) mod nas;
 mod programs;
+mod relays;
 
 use sidelink_network::eap_peer::EapPeer;
 use sidelink_network::radius::{Code, Packet, Secret};

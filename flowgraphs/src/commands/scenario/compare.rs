@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub struct CompareArgs {
     /// Scenarios of links, or of relays, to run (`sidelink scenario --list`), and files of earlier runs: `scenario .. -F json:a.json`. Or
     /// ways to bring keys to groups, on a simulated clock: group-sakke, group-owner, group-pgk, group-invitation,
-    /// group-white-list, group-mls; all of them as `groups`.
+    /// group-white-list, group-mls; all of them as `groups`. Or scenarios of relays; PRUK, EAP-AKA' and certificates as `relays`.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub what: Vec<String>,
     #[command(flatten)]

@@ -14,9 +14,16 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Stands for the ways to the KD of a link to a relay.
+const ALL: &str = "relays";
+
+/// Those ways: PRUKs, EAP-AKA' and certificates.
+const WAYS: [&str; 5] =
+    ["relay-pruk", "relay-pruk-first", "relay-eap", "relay-eap-fast", "relay-certificate"];
+
 /// Whether anything that is named is a scenario of relays.
 pub(super) fn names_relays(what: &[String]) -> bool {
-    what.iter().any(|name| relays::is_one(name))
+    what.iter().any(|name| name == ALL || relays::is_one(name))
 }
 
 /// Runs or reads all runs, and prints the costs of each configuration.
@@ -34,7 +41,8 @@ pub(super) fn run(
     let (mut scenarios, mut all) = (Vec::new(), Vec::new());
     for name in what {
         match scenario(name) {
-            Some(scenario) => scenarios.push(scenario),
+            Some(found) => scenarios.push(found),
+            None if name == ALL => scenarios.extend(WAYS.into_iter().filter_map(scenario)),
             None => all.extend(read(name)?),
         }
     }
@@ -198,6 +206,7 @@ fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
         (!bars.is_empty()).then(|| Panel::Bars { title: title.to_owned(), unit: unit.to_owned(), bars })
     };
     let all = [
+        times(groups),
         bars("Time of the set-up at the remote UE, mean", "ms", &|g| g.setup_ms_mean),
         bars("What it should be", "ms", &|g| Some(g.predicted_ms as f64)),
         bars("Subframes that the set-up takes", "PSCCH and PSSCH subframes of both UEs", &|g| {
@@ -206,4 +215,43 @@ fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
         bars("Octets of messages in the set-up", "octets of both UEs", &|g| Some(g.l3_octets)),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// Time over the round trip, measured and predicted; none where there is one round trip alone.
+fn times(groups: &[Group]) -> Option<Panel<'static>> {
+    let first = groups.first()?.network_rtt_ms;
+    if groups.iter().all(|group| group.network_rtt_ms == first) {
+        return None;
+    }
+    let mut curves: Vec<(String, Vec<(f64, f64)>)> = Vec::new();
+    let mut point = |name: String, at: (f64, f64)| match curves.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, points)) => points.push(at),
+        None => curves.push((name, vec![at])),
+    };
+    for group in groups {
+        let (name, rtt) = (format!("{}, P = {}", group.name, group.period), group.network_rtt_ms as f64);
+        if let Some(ms) = group.setup_ms_mean {
+            point(name.clone(), (rtt, ms));
+        }
+        point(format!("{name}, predicted"), (rtt, group.predicted_ms as f64));
+    }
+    Some(Panel::Curves {
+        title: "Time of the set-up at the remote UE".to_owned(),
+        x: "round trip to the network, ms".to_owned(),
+        y: "ms".to_owned(),
+        least_span: 1.0,
+        curves,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_is_a_scenario() {
+        assert!(WAYS.into_iter().all(|name| scenario(name).is_some()));
+        assert!(names_relays(&["direct-psk".to_owned(), "relays".to_owned()]));
+        assert!(!names_relays(&["direct-psk".to_owned(), "groups".to_owned()]));
+    }
 }

@@ -6,7 +6,7 @@ use crate::config::network_toml::Refresh;
 use crate::config::ue_toml::Given;
 use crate::config::ue_toml::{RadioFacts, UeConfig};
 #[cfg(feature = "services")]
-use crate::network_leg::{NetworkLeg, News, live};
+use crate::network_leg::{NetworkLeg, News, eap, live};
 use crate::report::address_book::AddressBook;
 use crate::report::events::{Reporter, Writer};
 use sidelink_store::{KeyStore, Keys};
@@ -118,9 +118,10 @@ impl<'a> KeySource<'a> {
     }
 
     fn build(self, config: &UeConfig, facts: RadioFacts, reporter: Reporter) -> anyhow::Result<Built> {
+        let notes = reporter.another(&config.name);
         let named = |keys: &Keys| reporter.with_names(AddressBook::new(config, keys));
         let reported = |reporter: Reporter| -> Vec<Box<dyn Application>> { vec![Box::new(reporter)] };
-        let ue = match self {
+        let mut ue = match self {
             Self::Given(keys) => config.build_with(keys, NoStore::default(), facts, reported(named(keys)))?,
             Self::None => {
                 let keys = Keys::default();
@@ -131,9 +132,35 @@ impl<'a> KeySource<'a> {
                 config.build_with(&keys, *store, facts, reported(named(&keys)))?
             }
             #[cfg(feature = "services")]
-            Self::Network(leg, news) => return with_network(config, facts, named, (*leg, news)),
+            Self::Network(leg, news) => {
+                let mut built = with_network(config, facts, named, (*leg, news))?;
+                authenticate_by_eap(config, &mut built.ue, &notes)?;
+                return Ok(built);
+            }
         };
+        authenticate_by_eap(config, &mut ue, &notes)?;
         Ok(Built::without_network(ue))
+    }
+}
+
+/// Gives the links of a UE their ends of EAP.
+#[cfg(feature = "services")]
+fn authenticate_by_eap(config: &UeConfig, ue: &mut Ue, notes: &Reporter) -> anyhow::Result<()> {
+    eap::equip(config, ue, &|| {
+        let notes = notes.another(&config.name);
+        Box::new(move |utc, note| notes.note(utc, note))
+    })
+}
+
+/// No ends of EAP: they take a build with services.
+#[cfg(not(feature = "services"))]
+fn authenticate_by_eap(config: &UeConfig, _ue: &mut Ue, _notes: &Reporter) -> anyhow::Result<()> {
+    match config.eap {
+        None => Ok(()),
+        Some(_) => {
+            let remedy = "build with --features services";
+            Err(ConfigError::new("this build has no network services", "[eap]", remedy).into())
+        }
     }
 }
 

@@ -111,7 +111,9 @@ fn has_machines(config: &UeConfig) -> bool {
 
 /// Whether there may be one-to-one links.
 pub(super) fn has_links(config: &UeConfig) -> bool {
-    !config.link.is_empty()
+    let is_eap_relay = config.eap.as_ref().is_some_and(|eap| eap.relay.is_some());
+    is_eap_relay
+        || !config.link.is_empty()
         || config.relay.is_some()
         || config.u2u_relay.is_some()
         || config.takes_ad_hoc()

@@ -1,6 +1,7 @@
 //! Radios that attack relays and their remote UEs, and what they gained.
 
 use super::cases::{By, Names, RelayCase};
+use super::eap::radios::{self, AttackRadio};
 use super::parties::{Party, SERVICE, head};
 use super::setup::{NO_ANCHOR, ended};
 use crate::attacks::Attacker;
@@ -33,7 +34,12 @@ pub(crate) struct Loot {
 }
 
 /// A radio that attacks.
-pub(super) struct Attacking(Running<Attacker<RelayRadio>>);
+pub(super) enum Attacking {
+    /// Around PRUKs.
+    Radio(Running<Attacker<RelayRadio>>),
+    /// Around EAP.
+    Eap(AttackRadio),
+}
 
 /// Returns what the radio of an attack does; `None` for an attack without a radio of its own.
 fn kind_of(by: By, loot: &Loot) -> Option<Kind> {
@@ -54,13 +60,16 @@ fn kind_of(by: By, loot: &Loot) -> Option<Kind> {
             Kind::Flood { requests: FLOOD, names: vec![(3, loot.victim.clone())], service: SERVICE }
         }
         By::Jam => Kind::JamAccept,
-        By::Cut | By::Unauthorised | By::Revoked | By::Nameless | By::Mixup => return None,
+        By::Cut | By::Unauthorised | By::Revoked | By::Nameless | By::Mixup | By::Eap(_) => return None,
     })
 }
 
 /// Whether an attack has a radio of its own.
 pub(super) fn has_radio(by: By) -> bool {
-    kind_of(by, &Loot::default()).is_some()
+    match by {
+        By::Eap(by) => radios::has_radio(by),
+        by => kind_of(by, &Loot::default()).is_some(),
+    }
 }
 
 impl Attacking {
@@ -75,6 +84,9 @@ impl Attacking {
         radio: Box<dyn Radio>,
         end: u64,
     ) -> anyhow::Result<Self> {
+        if let By::Eap(by) = by {
+            return Ok(Self::Eap(AttackRadio::begin(case, by, radio, end)?));
+        }
         let Some(kind) = kind_of(by, loot) else { anyhow::bail!("the attack has no radio") };
         let streams = radio.start()?;
         let anchor = streams.anchor.unwrap_or(NO_ANCHOR);
@@ -85,7 +97,7 @@ impl Attacking {
         config.device.level = LEVEL;
         let mut attacker = Attacker::new(&config, anchor, RelayRadio::new(kind, relay, case.seed))?;
         attacker.set_duration(end);
-        Ok(Self(Running::start(attacker, streams, false, ThreadOptions::default(), None)?))
+        Ok(Self::Radio(Running::start(attacker, streams, false, ThreadOptions::default(), None)?))
     }
 
     /// Waits for its end: its transmissions, and what it saw and gained.
@@ -93,7 +105,10 @@ impl Attacking {
     /// # Errors
     /// It failed.
     pub(super) fn end(self, by: By) -> anyhow::Result<(u64, BTreeMap<String, u64>)> {
-        let attacker = ended(self.0)?;
+        let attacker = match self {
+            Self::Radio(running) => ended(running)?,
+            Self::Eap(radio) => return radio.end(),
+        };
         let radio = attacker.attack();
         let mut found: BTreeMap<_, _> =
             radio.found().iter().map(|(what, n)| (format!("{what} (radio)"), *n)).collect();

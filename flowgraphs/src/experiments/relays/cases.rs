@@ -1,10 +1,13 @@
 //! Which scenarios of relays there are.
 
+use super::certificates::Certificates;
+use super::eap::{EapBy, EapSettings};
 use super::predicted::Turns;
 use super::pruk::PrukSettings;
 use crate::experiments::cases::Expect;
 use sidelink_phy::units::Decibel;
 
+mod eap;
 mod pruk;
 
 /// A scenario.
@@ -30,6 +33,10 @@ pub(crate) struct RelayScenario {
 pub(crate) enum Keying {
     /// PRUKs of a PKMF: TS 33.303 §6.7.3.2.1.
     Pruk(PrukSettings),
+    /// EAP-AKA' through the relay: TR 33.833 §6.5.1.
+    Eap(EapSettings),
+    /// Certificates (method 2): no specification has it for relays.
+    Certificates,
 }
 
 impl Keying {
@@ -37,13 +44,17 @@ impl Keying {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Pruk(_) => "PRUK",
+            Self::Eap(_) => "EAP-AKA'",
+            Self::Certificates => "certificates",
         }
     }
 
     /// Returns what a set-up should take.
-    pub(crate) const fn turns(self) -> Turns {
+    pub(crate) fn turns(self) -> Turns {
         match self {
             Self::Pruk(settings) => settings.turns(),
+            Self::Eap(settings) => settings.turns(),
+            Self::Certificates => Certificates::TURNS,
         }
     }
 }
@@ -100,6 +111,8 @@ pub(crate) enum By {
     Flood(Names),
     /// A3: keeps back the first DIRECT_COMMUNICATION_ACCEPT.
     Jam,
+    /// What is only there with EAP.
+    Eap(EapBy),
 }
 
 /// The names in a flood of requests.
@@ -133,6 +146,7 @@ impl By {
             Self::Jam => "A3",
             Self::Unauthorised | Self::Mixup => "A5",
             Self::Revoked => "A6",
+            Self::Eap(by) => by.adversary(),
         }
     }
 
@@ -141,6 +155,7 @@ impl By {
         match self {
             Self::Cut | Self::Unauthorised | Self::Nameless | Self::Refuse => Linked::None,
             Self::Revoked | Self::Mixup => Linked::First,
+            Self::Eap(by) => by.linked(),
             Self::Listen | Self::Garbage | Self::OldGpi | Self::Flood(_) | Self::Jam => Linked::All,
         }
     }
@@ -205,5 +220,5 @@ const PLAIN: RelayScenario = RelayScenario {
 
 /// All scenarios, in the order of the list.
 pub(crate) fn all() -> impl Iterator<Item = &'static RelayScenario> {
-    pruk::SCENARIOS.iter()
+    pruk::SCENARIOS.iter().chain(eap::SCENARIOS)
 }

@@ -3,8 +3,10 @@
 
 use super::attackers::Loot;
 use super::cases::{Keying, RelayCase};
+use super::certificates::Certificates;
 use super::parties::Party;
-use super::pruk;
+use super::{eap, pruk};
+use crate::experiments::log::Entries;
 use crate::experiments::metrics::NetworkSpent;
 use sidelink_ue::Ue;
 use std::collections::BTreeMap;
@@ -35,6 +37,11 @@ pub(crate) trait KeyingNetwork {
 
     /// Returns what was seen there, in words, and how often.
     fn findings(&self) -> BTreeMap<String, u64>;
+
+    /// Returns what an attacker gained, as the logs of all UEs show it.
+    fn gains(&self, _entries: &BTreeMap<Party, Entries>) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
 }
 
 /// Makes the network of a case.
@@ -44,5 +51,7 @@ pub(crate) trait KeyingNetwork {
 pub(crate) fn network_of(case: &RelayCase<'_>) -> anyhow::Result<Box<dyn KeyingNetwork>> {
     Ok(match case.scenario.keying {
         Keying::Pruk(settings) => Box::new(pruk::open(case, settings)?),
+        Keying::Eap(settings) => Box::new(eap::open(case, settings)?),
+        Keying::Certificates => Box::new(Certificates::new(case.seed)),
     })
 }

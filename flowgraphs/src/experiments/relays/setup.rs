@@ -63,6 +63,7 @@ pub(crate) fn play(case: &RelayCase<'_>) -> anyhow::Result<Run> {
     let (attacks, mut findings) =
         attacking.map_or(Ok(Default::default()), |(by, attacking)| attacking.end(by))?;
     findings.extend(network.findings());
+    findings.extend(network.gains(&entries));
     Ok(Run { entries, network: network.spent(), vectors: network.vectors(), attacks, findings })
 }
 

@@ -9,6 +9,7 @@ use super::super::Error;
 use crate::aaa::{Authentication, Discarded, Rejection};
 use crate::hss::{self, EapAkaPrimeVector, Resynchronisation, Ticket};
 use crate::identity::Imsi;
+use crate::relay_access::Refused;
 
 /// What happened.
 #[derive(Debug)]
@@ -79,6 +80,20 @@ pub enum Event {
     Rejected {
         /// Why.
         why: Rejection,
+    },
+    /// A relay may not ask: no packet of EAP was looked at.
+    NotServed {
+        /// Where it is.
+        from: SocketAddr,
+        /// Why.
+        why: Refused,
+    },
+    /// A peer is authenticated, but may not be served by this relay.
+    Forbidden {
+        /// Who.
+        imsi: Imsi,
+        /// Why.
+        why: Refused,
     },
     /// A datagram was passed over.
     Dropped {

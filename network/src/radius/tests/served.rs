@@ -25,7 +25,7 @@ fn at(text: &str) -> SocketAddr {
 impl Nas {
     fn new(change: impl FnOnce(&mut Config, &mut crate::aaa::Config)) -> Self {
         let from = at("127.0.0.1:5000");
-        let clients = vec![Client { address: from.ip(), secret: secret() }];
+        let clients = vec![Client { address: from.ip(), secret: secret(), relay: None }];
         let (mut own, mut aaa) = (Config::new(clients), config());
         change(&mut own, &mut aaa);
         let server = RadiusServer::new(own, Aaa::new(aaa));
@@ -203,7 +203,8 @@ fn begun(nas: &mut Nas) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn a_state_is_its_clients_and_ends() {
     let other = at("127.0.0.2:6000");
-    let mut nas = Nas::new(|own, _| own.clients.push(Client { address: other.ip(), secret: secret() }));
+    let mut nas =
+        Nas::new(|own, _| own.clients.push(Client { address: other.ip(), secret: secret(), relay: None }));
     let (state, asked) = begun(&mut nas);
     let response = [2, asked[1], 0, 8, 50, 14, 0, 0];
     let refused = |nas: &mut Nas, state: &[u8]| {

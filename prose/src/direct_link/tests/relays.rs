@@ -439,6 +439,7 @@ fn eap_goes_through_the_relay_and_the_network_gives_the_kd() {
     connect(&mut air, name(0)).unwrap();
     air.run(2 * PERIOD);
     let kd = [0x31; 32];
+    let mut exchanges = std::collections::HashSet::new();
     for round in 0..2 {
         let question = air.ues[0].questions[0].clone();
         let Question::ToPeer { service, relay, packet } = Question::parse(&question).unwrap() else {
@@ -449,9 +450,11 @@ fn eap_goes_through_the_relay_and_the_network_gives_the_kd() {
         answer(&mut air, 0, Some(Answer::Packet(b"response")));
         air.run(PERIOD);
         let question = air.ues[1].questions[0].clone();
-        let Question::ToServer { service, remote, packet } = Question::parse(&question).unwrap() else {
+        let Question::ToServer { service, exchange, remote, packet } = Question::parse(&question).unwrap()
+        else {
             panic!()
         };
+        exchanges.insert(exchange);
         assert_eq!((service, remote, packet), (SERVICE, &name(0).value[..], &b"response"[..]));
         let success = Answer::Keyed { kd: &kd, lifetime: LIFETIME, packet: b"success" };
         answer(&mut air, 1, Some(if round == 0 { Answer::Packet(b"challenge") } else { success }));
@@ -463,6 +466,7 @@ fn eap_goes_through_the_relay_and_the_network_gives_the_kd() {
     air.run(4 * PERIOD);
     assert!(air.agreed(0, 1), "{:?} {:?}", air.ues[0].notes, air.ues[1].notes);
     assert_eq!(messages(&air), [1, 0xe0, 0xe1, 0xe0, 0xe1, 0xe0, 12, 13, 2]);
+    assert_eq!(exchanges.len(), 1, "one exchange");
     // T5.1-2: a relay with another KD than the remote UE derives proves nothing.
     let mut air = super::relays::air(|| Box::new(ThroughRelay));
     connect(&mut air, name(0)).unwrap();
@@ -474,6 +478,28 @@ fn eap_goes_through_the_relay_and_the_network_gives_the_kd() {
     answer(&mut air, 0, Some(Answer::Keyed { kd: &[0x32; 32], lifetime: LIFETIME, packet: &[] }));
     air.run(60_000);
     assert!(air.up(0, 1).is_none() && air.up(1, 0).is_none());
+}
+
+/// Anybody can claim a name, and one remote UE tries again: the network is told which exchange a packet is of.
+#[test]
+fn each_try_is_an_exchange_of_its_own() {
+    let mut air = air(|| Box::new(ThroughRelay));
+    connect(&mut air, name(0)).unwrap();
+    let mut exchanges = std::collections::HashSet::new();
+    for number in 1..=3 {
+        for _ in 0..1000 {
+            air.run(PERIOD);
+            if !air.ues[0].questions.is_empty() {
+                break;
+            }
+        }
+        answer(&mut air, 0, Some(Answer::Packet(b"response")));
+        air.run(PERIOD);
+        let question = air.ues[1].questions.last().unwrap().clone();
+        let Question::ToServer { exchange, .. } = Question::parse(&question).unwrap() else { panic!() };
+        exchanges.insert(exchange);
+        assert_eq!(exchanges.len(), number);
+    }
 }
 
 /// What a message on the air says.

@@ -2,6 +2,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::Config;
+use sidelink_network::pc8::Code as Service;
+use sidelink_network::relay_access::{Asked, KdMaker};
 
 const TEXT: &str = r#"
 database = "network.db"
@@ -135,5 +137,53 @@ fn keys_of_pseudonyms_are_made_once_and_stay() {
         put(&folder, "aaa.keys", text, mode);
         let error = keys().unwrap_err().to_string();
         assert!(error.contains(what) && error.contains("aaa.keys") && !error.contains("abab"), "{error}");
+    }
+}
+
+const RELAYS: &str = r#"
+database = "network.db"
+[hss]
+[aaa]
+kd-lifetime-s = 60
+[[aaa.clients]]
+address = "127.0.0.1"
+secret-file = "nas.secret"
+relay = "ruth"
+[[aaa.relays]]
+name = "ruth"
+codes = ["000001"]
+[[aaa.remotes]]
+imsi = "001010000000001"
+name = "mary"
+codes = ["000001"]
+"#;
+
+#[test]
+fn relays_are_clients_and_serve_whom_the_section_names() {
+    let folder = folder(0o600);
+    let config = read(RELAYS, &folder).unwrap();
+    assert_eq!(config.radius.clients[0].relay.as_deref(), Some(&b"ruth"[..]));
+    assert_eq!(config.radius.relays.maker(), KdMaker::Network);
+    let ask = |relay: &'static [u8], code| Asked { relay, service: Service([0, 0, code]), remote: b"mary" };
+    assert!(config.radius.relays.admits(&ask(b"ruth", 1)).is_ok());
+    assert!(config.radius.relays.admits(&ask(b"ruth", 2)).is_err());
+    assert!(config.radius.relays.admits(&ask(b"rolf", 1)).is_err());
+    let draft = RELAYS.replace("[aaa]", "[aaa]\nkd-maker = \"relay\"");
+    assert_eq!(read(&draft, &folder).unwrap().radius.relays.maker(), KdMaker::Relay);
+    let long = "x".repeat(65);
+    for (from, to, says) in [
+        ("relay = \"ruth\"", "", "no client is this relay"),
+        ("[[aaa.relays]]\nname = \"ruth\"", "[[aaa.relays]]\nname = \"rolf\"", "no client is this relay"),
+        ("[[aaa.relays]]\nname = \"ruth\"\ncodes = [\"000001\"]", "", "it serves nothing"),
+        ("codes = [\"000001\"]", "codes = [\"1\"]", "write 6 digits"),
+        ("kd-lifetime-s = 60", "kd-lifetime-s = 0", "does not live"),
+        ("\"001010000000001\"", "\"x\"", "remote"),
+        ("name = \"mary\"", "name = \"\"", "0 octets"),
+        ("name = \"mary\"", &format!("name = {long:?}"), "65 octets"),
+    ] {
+        let text = RELAYS.replacen(from, to, 1);
+        assert_ne!(text, RELAYS, "{from}");
+        let error = read(&text, &folder).unwrap_err().to_string();
+        assert!(error.contains(says), "{says:?}: {error}");
     }
 }

@@ -30,7 +30,11 @@ pub(crate) fn with_aaa(config: &mut Config, folder: &Path) {
     config.aaa = Some(AaaConfig {
         aaa: aaa::Config { rate, ..aaa::Config::without_pseudonyms("WLAN") },
         pseudonym_keys: Some(folder.join("aaa.keys")),
-        radius: radius::Config::new(vec![Client { address: [127, 0, 0, 1].into(), secret: secret() }]),
+        radius: radius::Config::new(vec![Client {
+            address: [127, 0, 0, 1].into(),
+            secret: secret(),
+            relay: None,
+        }]),
         listen: Listen::new("127.0.0.1:0".parse().unwrap(), Reach::Loopback).unwrap(),
     });
 }
