@@ -24,8 +24,8 @@ mod json;
 mod lossy;
 mod opened;
 mod pcap;
-mod relays;
 mod relaying;
+mod relays;
 mod table;
 
 pub use annotation::annotation;

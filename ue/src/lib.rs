@@ -65,8 +65,8 @@ mod notch;
 mod planner;
 pub mod provision;
 mod refused;
-mod relays;
 mod relaying;
+mod relays;
 mod run;
 mod silence;
 mod stack;
@@ -103,8 +103,8 @@ pub use planner::{
     Planner,
 };
 pub use refused::Refused;
-pub use relays::{Active, RelayEvent, RelayRole, RelayStatus, Relays};
 pub use relaying::{Carriage as RelayCarriage, Meddler, Relaying, Route, Through};
+pub use relays::{Active, RelayEvent, RelayRole, RelayStatus, Relays};
 pub use run::{Observer, Participant, Running, ThreadOptions};
 pub use silence::Hindrance;
 pub use stack::{Names, Stack, Waiting};
