@@ -47,7 +47,7 @@ pub enum Output {
         octets: Option<Zeroizing<Vec<u8>>>,
     },
     /// Make the state of the USIM durable, and hand back [`Input::Stored`] or [`Input::StoreFailed`].
-    Store(SqnArray),
+    Store(Box<SqnArray>),
     /// The pseudonym for the next time.
     Remember {
         /// User name.
@@ -110,7 +110,7 @@ impl RelayedPeer {
 
     fn take(&mut self, output: eap_peer::Output) {
         let (event, octets) = match output {
-            eap_peer::Output::Store(array) => return self.outputs.push_back(Output::Store(array)),
+            eap_peer::Output::Store(array) => return self.outputs.push_back(Output::Store(Box::new(array))),
             eap_peer::Output::Remember { pseudonym } => {
                 return self.outputs.push_back(Output::Remember { pseudonym });
             }

@@ -90,7 +90,7 @@ pub use group_keys::{
 };
 pub use ip::{
     ANY_RELAY, Dropped, Ip, IpConfig, IpEvent, IpStatus, Lease, Part as IpPart, RelayOf, RemoteStatus,
-    RemoteUe, Route, Standing, Version, open_relay, open_remote,
+    RemoteUe, Route as IpRoute, Standing, Version, open_relay, open_remote,
 };
 pub use jobs::{GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
 pub use latency_stats::{LatencyStats, Stage};

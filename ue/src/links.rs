@@ -235,7 +235,7 @@ impl Links {
             if let Some((kd_id, kd)) = kd {
                 let owner = match &part {
                     Part::AtUeRelay(role) => role.clone(),
-                    Part::Peer | Part::Relay { .. } => identity.clone(),
+                    Part::Peer | Part::Relay { .. } | Part::RemoteUe => identity.clone(),
                 };
                 links.manager.add_kd(KdRecord::pre_shared(kd_id, kd, owner));
             }

@@ -17,9 +17,10 @@ impl LinkManager {
     // TS 33.303 §6.5.5.2 step 2
     pub(super) fn establish(&mut self, attempt: &Attempt<'_>) -> bool {
         let Attempt { source, ref identity, offer, message, .. } = *attempt;
-        let is_for = |method: &&Box<dyn KeyEstablishment>| attempt.hop.is_none() || method.proves_roles();
-        let understood =
-            |info: &&[u8]| self.local.methods.iter().filter(is_for).any(|method| method.understands(info));
+        let is_for = |method: &dyn KeyEstablishment| attempt.hop.is_none() || method.proves_roles();
+        let understood = |info: &&[u8]| {
+            self.local.methods.iter().any(|method| is_for(method.as_ref()) && method.understands(info))
+        };
         let Some(info) = attempt.info.filter(understood) else { return false };
         if !self.local.may_verify(source) {
             self.local.note(Note::NoRoom { source, what: REFUTED });
