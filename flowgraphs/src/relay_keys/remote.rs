@@ -43,11 +43,13 @@ pub(crate) enum Written {
     /// It is durable.
     Durable,
     /// It is not, and never will be.
+    #[cfg_attr(not(test), allow(dead_code, reason = "a disk of an exercise never fails"))]
     Failed,
 }
 
 /// What came from the PKMF to the remote UE itself: over PC8, where it is in coverage.
 #[derive(Debug)]
+#[allow(dead_code, reason = "remote UEs of exercises fetch their PRUKs before")]
 pub(crate) enum News {
     /// A PRUK.
     Pruk(Held),

@@ -9,7 +9,7 @@
 //!
 //! The method has neither containers nor key information, as the specification has none. The command is proven by the KD that
 //! its own content leads to; a forged one leads to another KD, and the next command is heard. Whether the USIM is out of step
-//! anybody can claim: the relay asks once more, no more than once an exchange.
+//! anybody can claim: the relay asks once more, no more than once an exchange, and only where the RAND is in its own GPI.
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Nonce;
@@ -112,6 +112,8 @@ enum Rounds {
 #[derive(Debug, Default)]
 struct Relay {
     rounds: Rounds,
+    /// The GPI of the command, empty for none.
+    gpi: Vec<u8>,
 }
 
 impl Relay {
@@ -130,6 +132,7 @@ impl Steps for Relay {
             }
             Heard::Answer(octets) => match Answer::parse(octets).map_err(refused)? {
                 Answer::Granted { kd, lifetime, freshness, gpi } => {
+                    self.gpi = gpi.to_vec();
                     let gpi = (!gpi.is_empty()).then(|| gpi.to_vec());
                     let freshness = Some(Freshness { parameter: *freshness, gpi });
                     Ok(Step::Agreed(AgreedKd { freshness, ..agreed(kd, lifetime) }))
@@ -138,6 +141,10 @@ impl Steps for Relay {
                 _ => Err(refused("the network grants this remote UE no link")),
             },
             Heard::OutOfStep { .. } if self.rounds == Rounds::Resynchronised => Ok(Step::Wait),
+            // Of a GPI that this relay did not send: somebody forged a command.
+            Heard::OutOfStep { rand, .. } if !self.gpi.windows(rand.len()).any(|octets| octets == rand) => {
+                Ok(Step::Wait)
+            }
             // TS 33.303 §6.7.3.2.1.2
             Heard::OutOfStep { rand, auts } => {
                 self.rounds = Rounds::Resynchronised;

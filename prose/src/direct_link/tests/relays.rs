@@ -12,7 +12,8 @@ use super::rig::{Air, Flying, Outside, PERIOD, l2, name};
 const SERVICE: [u8; 3] = [0, 0, 7];
 const PRUK_ID: [u8; 8] = *b"pruk-id1";
 const NEXT_ID: [u8; 8] = *b"pruk-id2";
-const GPI: &[u8] = b"a pushed key";
+/// With the RAND of its challenge.
+const GPI: &[u8] = b"a pushed key:\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03\x03 and more";
 const LIFETIME: u32 = 3600;
 
 fn user() -> Identity {
@@ -253,6 +254,21 @@ fn the_relay_resynchronises_once() {
     assert_eq!(messages(&air), [1, 12, 14, 12, 14]);
     // The relay's command is still good: it is heard again when the relay's network was right after all.
     assert!(air.ues[1].manager.half_open() > 0);
+}
+
+/// TR-5: a forged command with an old GPI makes the remote UE say so of a challenge that is not the relay's.
+#[test]
+fn a_relay_hears_nothing_of_challenges_that_it_did_not_send() {
+    for gpi in [&[][..], GPI] {
+        let mut air = air(|| Box::new(FromPruk));
+        connect(&mut air, user()).unwrap();
+        air.run(PERIOD);
+        grant(&mut air, [9; 16], gpi, PRUK_ID);
+        air.run(PERIOD);
+        answer(&mut air, 0, Some(Answer::OutOfStep { rand: [7; 16], auts: [4; 14] }));
+        air.run(PERIOD);
+        assert!(air.ues[1].questions.is_empty() && air.ues[1].manager.half_open() > 0);
+    }
 }
 
 #[test]
