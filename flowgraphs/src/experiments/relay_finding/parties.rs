@@ -64,6 +64,9 @@ impl Party {
         match (self, case.scenario.attack) {
             // It comes when the relay is gone.
             (Self::Remote, Some((by, _))) if by.is_replay() => GONE + 400,
+            // The first relay that is suitable is taken: who attacks is there first.
+            (Self::Relay(1), Some((By::Insider, _))) => 700,
+            (Self::Relay(2), _) => 1200,
             _ => 0,
         }
     }
