@@ -2,7 +2,7 @@
 
 use super::cases::{Expect, Fades, FindingCase};
 use super::log::{Entries, Entry};
-use super::parties::{OFFSET, PERIOD, Party};
+use super::parties::{OFFSET, PERIOD, Party, THRESHOLD};
 use super::setup::{FADE, Run};
 use serde::Serialize;
 use sidelink_prose::relay::discovery::{Kind, Model};
@@ -175,9 +175,9 @@ impl FindingCosts {
         self.gap_before_ms = gap(&times[..times.partition_point(|t| *t < fades)]);
     }
 
-    /// From the moment at which the path itself is below the threshold of the configuration, which is 8 dB.
+    /// From the moment at which the path itself is below the threshold of the configuration.
     fn reselection(&mut self, began: u64, remote: &Entries) {
-        let below = began + FADE.from + (8.0 / FADE.slope.0 * 1000.0) as u64;
+        let below = began + FADE.from + (-THRESHOLD / FADE.slope.0 * 1000.0) as u64;
         let second = first(remote, |event| match event {
             RelayEvent::Remote(Remote::Serving { relay }) if *relay == id(Party::Relay(2)) => Some(()),
             _ => None,
