@@ -14,6 +14,7 @@ mod lab;
 mod lifecycle;
 mod nr;
 mod reflection;
+mod relay_admission;
 mod relays;
 mod requests;
 mod revocation;

@@ -93,11 +93,17 @@ fn a_ue_without_a_name_says_so_and_tries_again() {
     assert_eq!(remote.queued(Address::Ue(RELAY)), 0);
 }
 
+/// A guard whose store knows of an hour later.
+fn guard_of_a_later_time() -> ClockGuard {
+    let (mut store, stream) = (NoStore::default(), StreamId([9; 16]));
+    ClockGuard::open(stream, at(3_600_000).counter(), 2, &mut store).unwrap();
+    ClockGuard::open(stream, at(0).counter(), 2, &mut store).unwrap()
+}
+
 #[test]
 fn messages_of_relays_go_past_the_agent_and_the_guard_of_the_clock_holds_for_them() {
     let mut remote = stack(REMOTE, remote_role(Some(Identity::user("alice"))));
-    let guard = ClockGuard::open(StreamId([9; 16]), at(3_600_000).counter(), 2, &mut NoStore::default());
-    remote.agent().guard_clock(guard.unwrap());
+    remote.agent().guard_clock(guard_of_a_later_time());
     remote.begin(0, at(0), &mut |_| {});
     let mut refused = Vec::new();
     let mut tell = |event: Event<'_>| {
@@ -108,8 +114,7 @@ fn messages_of_relays_go_past_the_agent_and_the_guard_of_the_clock_holds_for_the
     remote.receive_sl_dch(&announcement(), 0, Some(1.0), &mut tell);
     assert_eq!(refused, [Refusal::Clock]);
     let mut relay = stack(RELAY, relay_role(1));
-    let guard = ClockGuard::open(StreamId([9; 16]), at(3_600_000).counter(), 2, &mut NoStore::default());
-    relay.agent().guard_clock(guard.unwrap());
+    relay.agent().guard_clock(guard_of_a_later_time());
     relay.begin(0, at(0), &mut |_| {});
     assert_eq!(relay.announce(0, [0; 2], &mut |_| {}), None);
 }

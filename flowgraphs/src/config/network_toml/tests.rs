@@ -78,12 +78,12 @@ fn identities_and_their_server_are_checked() {
 
 #[test]
 fn relay_services_have_a_code_and_stand_there_once() {
-    let one = "[[network.relay]]\nname = \"fire\"\nservice = \"000009\"\n";
+    let one = "[[relay]]\nname = \"fire\"\nservice = \"000009\"\n";
     let config = read(one);
     assert!(config.wanted().unwrap().is_empty(), "a relay service alone is enough");
     assert_eq!(config.relays().unwrap(), [("fire".to_owned(), Code([0, 0, 9]))]);
     for (text, said) in [
-        ("[[network.relay]]\nname = \"fire\"\nservice = \"09\"\n".to_owned(), "six hexadecimal digits"),
+        ("[[relay]]\nname = \"fire\"\nservice = \"09\"\n".to_owned(), "six hexadecimal digits"),
         (format!("{one}{one}"), "twice"),
     ] {
         let error = read(&text).relays().unwrap_err().to_string();

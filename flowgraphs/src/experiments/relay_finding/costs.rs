@@ -2,7 +2,7 @@
 
 use super::cases::{Expect, Fades, FindingCase};
 use super::log::{Entries, Entry};
-use super::parties::{OFFSET, PERIOD, Party};
+use super::parties::{OFFSET, PERIOD, Party, THRESHOLD};
 use super::setup::{FADE, Run};
 use serde::Serialize;
 use sidelink_prose::relay::discovery::{Kind, Model};
@@ -26,8 +26,10 @@ pub(crate) struct FindingCosts {
     pub(crate) predicted_periods: u64,
     /// Discovery messages of relay and remote UE until then.
     pub(crate) messages: u64,
-    /// Predicted: one a period.
+    /// Predicted, at most: the relay's announcement, or two solicitations and the answer.
     pub(crate) predicted_messages: u64,
+    /// Announcements, solicitations and responses of relay and remote UE in the whole exercise.
+    pub(crate) sent_messages: [u64; 3],
     /// SD-RSRP in dBm at which the relay was found, and its level.
     pub(crate) found_dbm: Option<f32>,
     pub(crate) level_dbm: f64,
@@ -79,20 +81,23 @@ fn id(party: Party) -> RelayId {
 impl FindingCosts {
     /// Evaluates a run.
     pub(crate) fn of(case: &FindingCase<'_>, run: &Run) -> Self {
-        let periods = if case.scenario.model == Model::B { 2 } else { 1 };
+        // In model B the remote UE asks again in the second period, in which the answer comes.
+        let (periods, messages) = if case.scenario.model == Model::B { (2, 3) } else { (1, 1) };
         let mut costs = Self {
             name: case.scenario.name.to_owned(),
             snr_db: case.snr.0,
             mcs: case.mcs,
             seed: case.seed,
             predicted_periods: periods,
-            predicted_messages: periods,
+            predicted_messages: messages,
             level_dbm: Party::Relay(1).level(),
             ..Self::default()
         };
         let none = Entries::new();
         let remote = run.entries.get(&Party::Remote).unwrap_or(&none);
         let relay = run.entries.get(&Party::Relay(1)).unwrap_or(&none);
+        let kinds = [(relay, Kind::Announcement), (remote, Kind::Solicitation), (relay, Kind::Response)];
+        costs.sent_messages = kinds.map(|(of, kind)| sent(of, kind));
         costs.finding(run.began, remote, relay);
         costs.links(remote);
         costs.data(run, remote);
@@ -170,9 +175,9 @@ impl FindingCosts {
         self.gap_before_ms = gap(&times[..times.partition_point(|t| *t < fades)]);
     }
 
-    /// From the moment at which the path itself is below the threshold of the configuration, which is 8 dB.
+    /// From the moment at which the path itself is below the threshold of the configuration.
     fn reselection(&mut self, began: u64, remote: &Entries) {
-        let below = began + FADE.from + (8.0 / FADE.slope.0 * 1000.0) as u64;
+        let below = began + FADE.from + (-THRESHOLD / FADE.slope.0 * 1000.0) as u64;
         let second = first(remote, |event| match event {
             RelayEvent::Remote(Remote::Serving { relay }) if *relay == id(Party::Relay(2)) => Some(()),
             _ => None,
@@ -229,7 +234,7 @@ impl FindingCosts {
 }
 
 /// The number of messages of one kind that a UE sent.
-pub(super) fn sent(entries: &Entries, kind: Kind) -> u64 {
+fn sent(entries: &Entries, kind: Kind) -> u64 {
     let is_one = |(_, entry): &&(u64, Entry)| *entry == Entry::Relay(RelayEvent::Sent(kind));
     entries.iter().filter(is_one).count() as u64
 }

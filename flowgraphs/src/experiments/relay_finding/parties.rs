@@ -18,6 +18,9 @@ pub(crate) const SC_PERIOD: u64 = 40;
 /// Subframes before the discovery resources of a period.
 pub(crate) const OFFSET: u64 = 32;
 
+/// SD-RSRP in dBm below which a relay is left: below both relays at their full strength, and above where the modem ends.
+pub(crate) const THRESHOLD: f64 = -5.0;
+
 /// Subframe at which a relay that is replayed goes.
 const GONE: u64 = 2600;
 
@@ -54,7 +57,7 @@ impl Party {
     pub(crate) const fn level(self) -> f64 {
         match self {
             Self::Remote | Self::Relay(1) => 0.0,
-            Self::Relay(_) => -3.0,
+            Self::Relay(_) => -1.0,
             Self::Mallory => 6.0,
         }
     }
@@ -64,6 +67,9 @@ impl Party {
         match (self, case.scenario.attack) {
             // It comes when the relay is gone.
             (Self::Remote, Some((by, _))) if by.is_replay() => GONE + 400,
+            // The first relay that is suitable is taken: who attacks is there first.
+            (Self::Relay(1), Some((By::Insider, _))) => 700,
+            (Self::Relay(2), _) => 1200,
             _ => 0,
         }
     }
@@ -156,10 +162,9 @@ service = "{SERVICE}"
         Model::Both => "both",
     };
     let _ = writeln!(text, "model = \"{model}\"");
-    text += match party {
-        // Between the two relays at their full strength, and above where the modem ends.
-        Party::Remote => "role = \"remote\"\nthreshold = -8.0\nhysteresis = 3.0\n",
-        Party::Relay(_) | Party::Mallory => "role = \"relay\"\nmost = 4\n",
+    text += &match party {
+        Party::Remote => format!("role = \"remote\"\nthreshold = {THRESHOLD:.1}\nhysteresis = 2.0\n"),
+        Party::Relay(_) | Party::Mallory => "role = \"relay\"\nmost = 4\n".to_owned(),
     };
     if case.scenario.attack.is_some_and(|(by, _)| by == By::ReplayOutside) {
         text += "[discovery]\nmax-offset = 2\n";

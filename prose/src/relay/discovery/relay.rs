@@ -56,12 +56,24 @@ struct Turn {
     due: Option<UtcTime>,
 }
 
+/// A solicitation that was accepted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accepted {
+    counter: UtcCounter,
+    mic: Mic,
+    /// When it came last.
+    heard_at: UtcTime,
+}
+
+/// Milliseconds after which the same solicitation counts as asked again: a discovery period has at least 320.
+const AGAIN: u64 = 100;
+
 /// Discovery of one relay.
 pub struct RelayDiscovery {
     profile: RelayProfile,
     turns: Vec<Turn>,
     /// Solicitations that were accepted, against copies: of as many as can be accepted in 2 MAX_OFFSET.
-    pub(super) accepted: VecDeque<(UtcCounter, Mic)>,
+    pub(super) accepted: VecDeque<Accepted>,
     pub(super) capacity: usize,
     second: UtcCounter,
     used: u32,
@@ -122,7 +134,8 @@ impl RelayDiscovery {
         Err(refusal)
     }
 
-    /// Remembers a solicitation, once.
+    /// Remembers a solicitation. Within its second it is the same in every period: whoever asks again missed the answer. Later it
+    /// is a copy.
     fn accept(
         &mut self,
         policy: &TimePolicy,
@@ -130,18 +143,25 @@ impl RelayDiscovery {
         (counter, mic): (UtcCounter, Mic),
     ) -> Result<(), Refusal> {
         let clock = now.prose_clock;
-        self.accepted.retain(|(old, _)| old.distance(clock) <= 2 * policy.max_offset);
-        if self.accepted.contains(&(counter, mic)) {
+        self.accepted.retain(|old| old.counter.distance(clock) <= 2 * policy.max_offset);
+        let known = self.accepted.iter().position(|old| old.counter == counter && old.mic == mic);
+        let is_now = counter.distance(now.slot.counter()) <= 1;
+        let too_soon = |at: usize| now.slot < self.accepted[at].heard_at.plus_millis(AGAIN);
+        if known.is_some_and(|at| !is_now || too_soon(at)) {
             return Err(Refusal::Replay);
         }
         if clock > self.second {
             (self.second, self.used) = (clock, 0);
         }
-        if self.used >= self.profile.per_second || self.accepted.len() >= self.capacity {
+        if self.used >= self.profile.per_second {
             return Err(Refusal::RateLimited);
         }
+        match known {
+            Some(at) => self.accepted[at].heard_at = now.slot,
+            None if self.accepted.len() >= self.capacity => return Err(Refusal::RateLimited),
+            None => self.accepted.push_back(Accepted { counter, mic, heard_at: now.slot }),
+        }
         self.used += 1;
-        self.accepted.push_back((counter, mic));
         Ok(())
     }
 

@@ -103,6 +103,10 @@ fn a_solicitation_is_answered_once_and_the_answer_is_for_who_asked() {
     assert_eq!(kind, Kind::Response);
     assert_eq!(found(heard(&mut asking, 320, &answer).unwrap()).relay, RELAY);
     assert_eq!(relay.message(&POLICY(), &at(321), 1, ROOM), None);
+    // The answer may be lost: whoever asks again within the second is answered again, and nobody who does so later.
+    assert!(relay.hear(&POLICY(), &at(660), kind_of(&question), &question).is_ok());
+    assert!(relay.message(&POLICY(), &at(961), 3, ROOM).is_some());
+    assert_eq!(relay.hear(&POLICY(), &at(2500), kind_of(&question), &question), Err(Refusal::Replay));
     // Whoever did not ask, or asked long ago, takes no answer.
     assert_eq!(heard(&mut remote(&[(1, 1000)]), 320, &answer), Err(Refusal::Unknown));
     assert_eq!(heard(&mut asking, 10_001, &answer), Err(Refusal::Unknown));

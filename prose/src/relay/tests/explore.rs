@@ -103,19 +103,38 @@ fn check(world: &World, events: &[Event], bounds: &Bounds) {
     assert!(world.serving().len() <= 2, "{events:?}");
 }
 
+/// What one relay is explored with.
+const ONE: Bounds = Bounds {
+    most: 1,
+    hears: &[(1, true)],
+    lose: 0,
+    again: 0,
+    answers_again: 0,
+    times: 0,
+    states: 20_000,
+    settle: 64,
+};
+
 #[test]
-fn one_relay_with_a_loss_a_copy_and_a_network_that_answers_twice() {
-    let explored = explore(&Bounds {
-        most: 1,
-        hears: &[(1, true)],
-        lose: 1,
-        again: 1,
-        answers_again: 1,
-        times: 1,
-        states: 40_000,
-        settle: 64,
-    });
-    assert!(explored.states > 3000 && explored.serving > 10 && explored.settled > 10, "{explored:?}");
+fn one_relay_with_a_loss_and_a_network_that_answers_late_or_twice() {
+    let explored = explore(&Bounds { lose: 1, answers_again: 1, times: 1, ..ONE });
+    assert!(explored.states > 300 && explored.serving > 10 && explored.settled > 5, "{explored:?}");
+}
+
+#[test]
+fn one_relay_with_copies_and_a_network_that_answers_twice() {
+    let explored = explore(&Bounds { again: 1, answers_again: 1, settle: 16, ..ONE });
+    assert!(explored.states > 100 && explored.serving > 10 && explored.settled > 5, "{explored:?}");
+}
+
+/// A loss, a copy, a network that answers twice and a timer, together.
+#[test]
+#[ignore = "long: minutes"]
+fn one_relay_with_everything() {
+    let bounds =
+        Bounds { lose: 1, again: 1, answers_again: 1, times: 1, states: 2_000_000, settle: 256, ..ONE };
+    let explored = explore(&bounds);
+    assert!(explored.states > 40_000, "{explored:?}");
 }
 
 #[test]

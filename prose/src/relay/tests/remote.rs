@@ -174,6 +174,18 @@ fn a_ue_that_wants_no_relay_releases_its_links_and_hears_nothing() {
     assert_eq!(remote.hear(2, -50.0), [connect(2)]);
 }
 
+/// The release of a link that is being set up crosses the last message of the set-up: it is released again.
+#[test]
+fn a_link_that_comes_up_while_it_is_given_up_is_released_again() {
+    let mut remote = Remote::new(Model::A);
+    remote.hear(1, -80.0);
+    let now = remote.time();
+    assert_eq!(remote.with(Input::GiveUp { now }), [Output::Release(id(1))]);
+    assert_eq!(remote.up(1), [Output::Release(id(1))]);
+    remote.ended(1, Leave::Wanted);
+    assert_eq!(remote.machine.links(), 0);
+}
+
 /// Names that do not exist fill no table.
 #[test]
 fn tables_are_bounded() {
