@@ -88,9 +88,9 @@ fn web() {
     }
 }
 
-/// A page that takes some forty packets.
+/// A page that takes some fifteen packets.
 fn page() -> Vec<u8> {
-    (0_u32..6000).flat_map(|n| format!("{:08x}", n.wrapping_mul(2_654_435_761)).into_bytes()).collect()
+    (0_u32..2500).flat_map(|n| format!("{:08x}", n.wrapping_mul(2_654_435_761)).into_bytes()).collect()
 }
 
 /// Whether this computer has what a test needs; says so where not.
@@ -126,7 +126,7 @@ fn real_time_a_ping_and_a_web_page_go_through_a_relay() {
     pings(&mut lab, &remote);
     fetches(&lab, &remote);
     overlay::the_relay_reads_nothing(&mut lab);
-    too_big(&lab, &remote, address);
+    too_big(&mut lab, &remote, address);
     let report = lab.wait("a remote UE report", |lab| lab.events(0, "remote-ue-report").into_iter().last());
     assert_eq!(report["standing"], "connected", "{report}");
     assert_eq!(report["remote"]["identity"], "\"remote1\"", "{report}");
@@ -155,7 +155,7 @@ fn pings(lab: &mut Lab, remote: &str) {
     }
     let host = NETWORK.to_string();
     lab.wait("an answer to a ping", |lab| {
-        lab.run(remote, &["ping", "-c", "3", "-W", "2", &host]).0.then_some(())
+        lab.run(remote, &["ping", "-c", "2", "-i", "0.2", "-W", "2", &host]).0.then_some(())
     });
     lab.wait("an IPv6 address of the relay's prefix", |lab| {
         let (_, text) =
@@ -163,7 +163,7 @@ fn pings(lab: &mut Lab, remote: &str) {
         text.contains("fd45:").then_some(())
     });
     lab.wait("an answer to a ping of IPv6", |lab| {
-        lab.run(remote, &["ping", "-c", "3", "-W", "2", NETWORK_V6]).0.then_some(())
+        lab.run(remote, &["ping", "-c", "2", "-i", "0.2", "-W", "2", NETWORK_V6]).0.then_some(())
     });
     let (_, routes) = lab.run(remote, &["ip", "route"]);
     assert!(routes.contains("default dev sl0"), "{routes}");
@@ -186,16 +186,21 @@ fn fetches(lab: &Lab, remote: &str) {
 }
 
 /// The interfaces are made to take more than the link carries: both ends of the link answer themselves.
-fn too_big(lab: &Lab, remote: &str, address: Ipv4Addr) {
+fn too_big(lab: &mut Lab, remote: &str, address: Ipv4Addr) {
     if !lab::has("ping", &["-V"]) {
         return;
     }
     let relay = lab.relay();
     assert!(lab.run(&relay, &["ip", "link", "set", "sl0", "mtu", "2000"]).0);
     assert!(lab.run(remote, &["ip", "link", "set", "sl0", "mtu", "2000"]).0);
-    for (from, to) in [(remote, NETWORK), (&lab.network(), address)] {
+    let network = lab.network();
+    for (from, to) in [(remote, NETWORK), (&network, address)] {
         let to = to.to_string();
-        let (is_good, text) = lab.run(from, &["ping", "-c", "3", "-W", "2", "-M", "do", "-s", "1450", &to]);
-        assert!(!is_good && text.contains("mtu") && text.contains("1400"), "{text}");
+        let words = ["ping", "-c", "3", "-i", "0.2", "-W", "1", "-M", "do", "-s", "1450", &to];
+        lab.wait("an answer about the MTU", |lab| {
+            let (is_good, text) = lab.run(from, &words);
+            assert!(!is_good, "it is larger than the link carries: {text}");
+            (text.contains("mtu") && text.contains("1400")).then_some(())
+        });
     }
 }

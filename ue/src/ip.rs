@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn neither_is_refused() {
         let config = IpConfig::new("fire");
-        let address = Address::Group(sidelink_wire::ids::Layer2Id::from_octets([0, 0, 1]));
+        let address = Address::Group(Layer2Id::from_octets([0, 0, 1]));
         let error = Ip::open(&config, address, Lcid::PC5_S_UNPROTECTED).err().unwrap();
         assert!(error.to_string().contains("local and remote"), "{error}");
     }

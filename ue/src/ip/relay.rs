@@ -112,7 +112,7 @@ impl Relay {
     }
 
     /// Takes a packet of the system.
-    fn to_air(&mut self, packet: Vec<u8>) {
+    fn of_system(&mut self, packet: Vec<u8>) {
         let Ok(header) = Header::parse(&packet) else {
             self.dropped.malformed += 1;
             return;
@@ -151,7 +151,7 @@ impl Relay {
     }
 
     /// Takes a packet of a remote UE.
-    fn from_air(&mut self, now: UtcTime, peer: Layer2Id, packet: &[u8]) {
+    fn of_air(&mut self, now: UtcTime, peer: Layer2Id, packet: &[u8]) {
         let Ok(header) = Header::parse(packet) else {
             self.dropped.malformed += 1;
             return;
@@ -204,7 +204,7 @@ impl Application for Relay {
         self.server.on_time(now.utc);
         for _ in 0..BURST {
             let Some(packet) = self.interface.receive() else { break };
-            self.to_air(packet);
+            self.of_system(packet);
         }
         self.serve(send);
     }
@@ -213,7 +213,7 @@ impl Application for Relay {
         match event {
             Event::LinkChanged(change) => self.change(now.utc, change),
             Event::Link(direct_link::Event::Received(received)) if received.sdu_type == SduType::Ip => {
-                self.from_air(now.utc, received.peer, &received.data);
+                self.of_air(now.utc, received.peer, &received.data);
             }
             _ => {}
         }

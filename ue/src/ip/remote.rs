@@ -115,7 +115,7 @@ impl Remote {
     }
 
     /// Takes a packet of the system.
-    fn to_air(&mut self, packet: Vec<u8>) {
+    fn of_system(&mut self, packet: Vec<u8>) {
         let Ok(header) = Header::parse(&packet) else {
             self.dropped.malformed += 1;
             return;
@@ -137,7 +137,7 @@ impl Remote {
         }
     }
 
-    fn from_air(&mut self, now: UtcTime, packet: &[u8]) {
+    fn of_air(&mut self, now: UtcTime, packet: &[u8]) {
         if Header::parse(packet).is_err() {
             self.dropped.malformed += 1;
             return;
@@ -177,7 +177,7 @@ impl Application for Remote {
     fn work(&mut self, now: Moment, send: &mut Send<'_>) {
         for _ in 0..BURST {
             let Some(packet) = self.interface.receive() else { break };
-            self.to_air(packet);
+            self.of_system(packet);
         }
         self.serve(now.utc, send);
     }
@@ -188,7 +188,7 @@ impl Application for Remote {
             Event::Link(direct_link::Event::Received(received))
                 if received.sdu_type == SduType::Ip && Some(received.peer) == self.up =>
             {
-                self.from_air(now.utc, &received.data);
+                self.of_air(now.utc, &received.data);
             }
             _ => {}
         }

@@ -134,7 +134,7 @@ fn only_packets_from_an_address_of_ones_own_go_on() {
     }
     rig.hear(9, packet(address(1), FAR, 10));
     rig.hear(1, b"no packet".to_vec());
-    assert_eq!(rig.heard_by_system(), [good.clone()]);
+    assert_eq!(rig.heard_by_system(), std::slice::from_ref(&good));
     let dropped = rig.relay.ip_status().unwrap().dropped;
     assert_eq!((dropped.source, dropped.malformed), (6, 1));
     // Nor does one whose link has ended send or receive anything.
