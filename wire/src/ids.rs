@@ -119,6 +119,10 @@ impl Lcid {
     pub const GROUP_DATA: Self = Self(1);
     /// Data of a link. The number is the project's choice.
     pub const LINK_DATA: Self = Self(3);
+    /// Data of a link that goes before the rest. The number is the project's choice.
+    pub const LINK_URGENT: Self = Self(2);
+    /// Data of a link that yields to the rest. The number is the project's choice.
+    pub const LINK_BULK: Self = Self(4);
 
     /// A traffic channel (1 to 10), the channel of its copies (11 to 20), or one of the three signalling channels (28 to
     /// 30).
