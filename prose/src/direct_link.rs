@@ -140,7 +140,7 @@ mod upper;
 pub use admission::Admission;
 pub(crate) use budget::Budget;
 pub use cause::{Cause, CauseOf};
-pub use config::{Config, FailedRekeying, NewKd};
+pub use config::{Allocation, Config, FailedRekeying, NewKd};
 pub use from_network::FromNetwork;
 pub use from_pruk::FromPruk;
 pub use from_ticket::{FromTicket, TicketAccess};

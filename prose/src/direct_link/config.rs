@@ -29,6 +29,44 @@ pub enum FailedRekeying {
     KeepKey,
 }
 
+/// How a UE gives addresses to its peers. TS 24.334 §12.5.1.4.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Allocation {
+    /// It is a DHCPv4 server.
+    Dhcpv4Server,
+    /// It is an IPv6 router. UEs that are no relays say so and are none: their addresses are configured.
+    #[default]
+    Ipv6Router,
+    /// It is both.
+    Both,
+    /// It is neither.
+    NotSupported,
+}
+
+impl Allocation {
+    /// Returns the octet.
+    // TS 24.334 §12.5.1.4
+    pub const fn octet(self) -> u8 {
+        match self {
+            Self::Dhcpv4Server => 0,
+            Self::Ipv6Router => 1,
+            Self::Both => 2,
+            Self::NotSupported => 3,
+        }
+    }
+
+    /// Returns what an octet stands for; `None` for a reserved one.
+    pub const fn new(octet: u8) -> Option<Self> {
+        match octet {
+            0 => Some(Self::Dhcpv4Server),
+            1 => Some(Self::Ipv6Router),
+            2 => Some(Self::Both),
+            3 => Some(Self::NotSupported),
+            _ => None,
+        }
+    }
+}
+
 /// Rules of one UE. Times in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -40,6 +78,8 @@ pub struct Config {
     pub identity: Identity,
     /// Security policy of this UE.
     pub policy: Policy,
+    /// How this UE gives addresses, as its accept says, and its requests to UEs that are no relays.
+    pub allocation: Allocation,
     /// Whether requests of other UEs are answered.
     pub accept: bool,
     /// P, the period of the PSCCH pool: every message of a handshake takes one.
@@ -108,6 +148,7 @@ impl Config {
             source,
             identity,
             policy: Policy::default(),
+            allocation: Allocation::default(),
             accept: true,
             sc_period,
             processing: 20,

@@ -7,6 +7,7 @@ use sidelink_security::direct::{Active, KdId};
 use sidelink_security::pdu::Assurance;
 
 use super::cause::{Cause, CauseOf};
+use super::config::Allocation;
 use super::frame;
 use super::io::{Closed, Output, Role};
 use super::kd::{Change, Identity, Ticket};
@@ -145,12 +146,14 @@ fn request_message(
     let relay = link.relay.as_ref();
     // TS 24.334 §10.4.2.2 (2)
     let (own, offer) = (relay.map_or(&local.config.identity, |relay| &relay.user), request.offer());
+    // A remote UE gives its relay no addresses.
+    let allocation = relay.map_or(local.config.allocation, |_| Allocation::NotSupported);
     let body = Body::CommunicationRequest(CommunicationRequest {
         user_info: match &connection {
             Some(_) => UserInfo { kind: own.kind, value: &[] },
             None => UserInfo { kind: own.kind, value: &own.value },
         },
-        ip_config: 1,
+        ip_config: allocation.octet(),
         // TS 24.334 §10.4.2.2 (6)
         maximum_inactivity: u32::try_from(local.config.inactivity.div_ceil(1000)).unwrap_or(u32::MAX),
         policy: offer.stated.map(frame::wire_policy),
@@ -405,7 +408,8 @@ impl AwaitingAccept {
             // The complete was lost: the peer repeats the command under the same key.
             Body::SecurityModeCommand(_) if security_mode => self.complete(link, local),
             _ if security_mode => link.unexpected(local, message),
-            Body::CommunicationAccept { up, connection, .. } => {
+            Body::CommunicationAccept { ip_config, up, connection, .. } => {
+                link.allocation = Allocation::new(ip_config);
                 return self.accepted(link, local, up, connection);
             }
             Body::CommunicationReject { cause } => {

@@ -11,6 +11,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::{Active, KdSessId, Nonce};
 use sidelink_security::pdu::Assurance;
 
+use super::config::Allocation;
 use super::frame;
 use super::initiating::{AwaitingAccept, AwaitingSecurityMode, StoringKd};
 use super::io::{Closed, Event, Keys, LinkId, Pdu, Role};
@@ -47,6 +48,8 @@ pub(super) struct Common {
     pub(super) created_at: UtcTime,
     /// What makes it a link between remote UE and relay, if it is one.
     pub(super) relay: Option<RelayLink>,
+    /// How the peer gives addresses, as its accept says.
+    pub(super) allocation: Option<Allocation>,
 }
 
 /// State of a link. Every state is a struct that owns its keys.
@@ -111,7 +114,17 @@ impl Common {
         identity: Identity,
         now: UtcTime,
     ) -> Self {
-        Self { id, local, remote, permanent: remote, identity, sequence: 0, created_at: now, relay: None }
+        Self {
+            id,
+            local,
+            remote,
+            permanent: remote,
+            identity,
+            sequence: 0,
+            created_at: now,
+            relay: None,
+            allocation: None,
+        }
     }
 
     pub(super) const fn next_sequence(&mut self) -> u16 {

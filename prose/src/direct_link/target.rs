@@ -309,7 +309,7 @@ pub(super) fn send_accept(active: &mut Active, link: &mut Common, local: &mut Lo
     let nr = local.is_nr();
     let own = local.config.identity.clone();
     let body = Body::CommunicationAccept {
-        ip_config: 1,
+        ip_config: local.config.allocation.octet(),
         link_local: None,
         user_info: nr.then_some(UserInfo { kind: own.kind, value: &own.value }),
         up: nr.then(|| UserPlane {

@@ -89,4 +89,17 @@ impl LinkManager {
         let link = self.links.iter().find(|known| known.common.id == link)?;
         link.keys().filter(|keys| protects(keys.chosen)).map(|_| &link.common.identity)
     }
+
+    /// Returns the identity that the peer of a link has proven, whether or not the link is ciphered; `None` under null
+    /// integrity, which proves nothing.
+    pub fn authenticated(&self, link: LinkId) -> Option<&super::Identity> {
+        let link = self.links.iter().find(|known| known.common.id == link)?;
+        let is_proven = |keys: &super::Keys| keys.assurance() == Assurance::Verified;
+        link.keys().filter(is_proven).map(|_| &link.common.identity)
+    }
+
+    /// Returns how the peer of a link gives addresses, as its accept says; `None` where this UE sent the accept.
+    pub fn allocation(&self, link: LinkId) -> Option<super::Allocation> {
+        self.links.iter().find(|known| known.common.id == link)?.common.allocation
+    }
 }
