@@ -20,7 +20,7 @@ use serde::{Serialize, Serializer};
 use sidelink_phy::units::Hertz;
 use sidelink_security::outcome::Outcome;
 use sidelink_ue::clock::Clock;
-use sidelink_ue::{LinkAction, LinkStatus, Observer, Refused, Role, Stack, Stage, Totals, Ue};
+use sidelink_ue::{IpStatus, LinkAction, LinkStatus, Observer, Refused, Role, Stack, Stage, Totals, Ue};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,6 +61,8 @@ pub struct Status {
     pub outcomes: BTreeMap<&'static str, u64>,
     /// One-to-one links.
     pub links: Vec<LinkStatus>,
+    /// Addresses and packets of a relay or a remote UE.
+    pub ip: Option<IpStatus>,
     /// Subframes in which a durable counter or a table was late.
     pub late_errands: u64,
     /// Time of each stage in microseconds: p50, p99, p99.9, worst.
@@ -238,6 +240,7 @@ impl Status {
             selections: ue.selection().map_or([0; 2], |m| [m.selections(), m.refusals()]),
             outcomes: outcomes(ue.stack()),
             links: ue.stack().links().map_or_else(Vec::new, |links| links.status().to_vec()),
+            ip: ue.ip_status(),
             late_errands: ue.stack().late_errands(),
             stages_us: Stage::ALL
                 .iter()

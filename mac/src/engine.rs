@@ -187,6 +187,14 @@ impl Engine {
         Ok(self.mux.remove_channel(address, lcid)?)
     }
 
+    /// Checks that the queue of a bearer has room for a PDU of `len` octets.
+    ///
+    /// # Errors
+    /// It has not, or there is no such bearer.
+    pub fn check_room(&self, address: Address, lcid: Lcid, len: usize) -> Result<(), Error> {
+        Ok(self.mux.check_room(address, lcid, len)?)
+    }
+
     /// Returns the destination with the most urgent data, for which to draw a grant, and its priority (1 is the highest).
     pub fn next_address(&self) -> Option<(Address, u8)> {
         self.mux.next_address()

@@ -1,6 +1,7 @@
 //! Applications that use a UE.
 
 use super::event::Event;
+use super::ip::{IpEvent, IpStatus};
 use super::refused::Refused;
 use super::stack::Stack;
 use sidelink_mac::mux::Address;
@@ -40,6 +41,16 @@ pub trait Application: core::marker::Send {
 
     /// Takes an event of the UE.
     fn event(&mut self, now: Moment, event: &Event<'_>);
+
+    /// Takes what there is to tell of IP; called once in every subframe.
+    fn take_news(&mut self) -> Vec<IpEvent> {
+        Vec::new()
+    }
+
+    /// Returns the status of IP, if the application carries packets for a relay or a remote UE.
+    fn ip_status(&self) -> Option<IpStatus> {
+        None
+    }
 }
 
 /// The applications of a UE. An application is taken out while it works, because the events of its own calls go to the
@@ -62,8 +73,17 @@ impl Applications {
                 let tell = &mut |event: Event<'_>| self.tell(now, event);
                 stack.send(out.address, out.lcid, out.sdu_type, out.data, tell)
             });
+            let news = application.take_news();
             self.0[index] = Some(application);
+            for event in &news {
+                self.tell(now, Event::Ip(event));
+            }
         }
+    }
+
+    /// Returns the status of IP.
+    pub(super) fn ip_status(&self) -> Option<IpStatus> {
+        self.0.iter().flatten().find_map(|application| application.ip_status())
     }
 }
 

@@ -65,6 +65,12 @@ pub enum BuildError {
     Address(String),
     /// The TUN interface cannot be made.
     Tun(String),
+    /// A relay and its remote UEs need a TUN interface.
+    NoInterface,
+    /// The MTU is too small or too large.
+    Mtu(u16),
+    /// The IPv6 prefix of a relay is malformed, or too long.
+    Prefix(String),
     /// A file has more octets than can be sent.
     TooLong {
         /// Octets of the file.
@@ -94,6 +100,9 @@ impl BuildError {
             Self::Bind(address, why) => format!("cannot listen on {address}: {why}"),
             Self::NoAddress => "no address".to_owned(),
             Self::Address(text) => format!("{text:?} is no address"),
+            Self::NoInterface => "no TUN interface".to_owned(),
+            Self::Mtu(mtu) => format!("an MTU of {mtu} octets"),
+            Self::Prefix(text) => format!("{text:?} is no prefix of 16 to 63 bits"),
             Self::TooLong { octets, most } => {
                 format!("a file of {octets} octets; at most {most} can be sent")
             }
@@ -109,7 +118,9 @@ impl BuildError {
             Self::Counters { place, .. } => place.clone(),
             Self::Discovery { name, .. } | Self::Announcement { name, .. } => name.clone(),
             Self::Unknown(_) | Self::NoRandom(_) | Self::TooLong { .. } => String::new(),
-            Self::NoPorts | Self::NoAddress | Self::Address(_) => "[ip]".to_owned(),
+            Self::NoPorts | Self::NoAddress | Self::Address(_) | Self::NoInterface => "[ip]".to_owned(),
+            Self::Mtu(_) => "[ip] mtu".to_owned(),
+            Self::Prefix(_) => "[ip] prefix".to_owned(),
             Self::Bind(..) => "[ip] local".to_owned(),
             Self::Tun(_) => "[ip] tun".to_owned(),
         }
@@ -132,6 +143,9 @@ impl BuildError {
             Self::Bind(..) => "choose another port",
             Self::NoAddress => "say address = \"10.45.0.1/24\"",
             Self::Address(_) => "as 10.45.0.1/24",
+            Self::NoInterface => "say tun = \"sl0\": a relay and its remote UEs have no UDP ports",
+            Self::Mtu(_) => "say 1280 to 8188",
+            Self::Prefix(_) => "as fd45::/56: each remote UE gets 64 bits of it",
             Self::TooLong { .. } => "split it",
             Self::Tun(_) => "run as root or with CAP_NET_ADMIN; or use local and remote instead",
         };

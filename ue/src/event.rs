@@ -1,6 +1,8 @@
 //! Events of a UE, for applications, reports and experiments: those of its engines, unchanged, and its own.
 
 use super::group_keys::{GroupError, GroupEvent, GroupMessage};
+use super::ip::IpEvent;
+use super::links::LinkChange;
 use super::silence::{Change, Hindrance};
 use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
@@ -36,6 +38,10 @@ pub enum Event<'a> {
         /// Reservations of sequence numbers and changes of keys that were requested.
         writes: u64,
     },
+    /// A link came up and its peer is proven, or it ended.
+    LinkChanged(&'a LinkChange),
+    /// Addresses of a relay and of its remote UEs.
+    Ip(&'a IpEvent),
     /// Keys of groups that come over the air.
     GroupKeys(GroupReport<'a>),
     /// A fault that an operator must know of.

@@ -19,7 +19,7 @@
 //! [`Lcid::PC5_S_PROTECTED`]: sidelink_wire::ids::Lcid::PC5_S_PROTECTED
 
 use crate::carriage::Carriage;
-use crate::links::LinkChange;
+use crate::links::{LinkChange, Secrecy};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{Identity, KdRecord, UpperMessage};
 use sidelink_prose::group_keys::{self, Destination, Messages, Path, SealJob};
@@ -400,8 +400,12 @@ impl GroupKeys {
     pub(super) fn link(&mut self, now: UtcTime, change: &LinkChange) {
         for index in 0..self.machines.len() {
             let input = match change {
-                LinkChange::Up { peer, identity } => GroupInput::LinkUp { now, peer: *peer, identity },
-                LinkChange::Down { peer } => GroupInput::LinkDown { now, peer: *peer },
+                LinkChange::Up { peer, identity, secrecy: Secrecy::Ciphered, .. } => {
+                    GroupInput::LinkUp { now, peer: *peer, identity }
+                }
+                LinkChange::Up { peer, .. } | LinkChange::Down { peer } => {
+                    GroupInput::LinkDown { now, peer: *peer }
+                }
             };
             self.handle_input(index, input);
         }

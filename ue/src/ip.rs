@@ -1,18 +1,44 @@
-//! IP packets over a group: a TUN interface, or a pair of UDP ports where there are no privileges for one.
+//! IP packets over a group or over links: a TUN interface, or a pair of UDP ports where there are no privileges for one.
 //!
 //! With UDP the other end is any program: a datagram that it sends to `local` becomes the payload of an IPv4/UDP packet
 //! on the air (from 10.45.0.1 to 10.45.0.255, both with the port of `local`), and the payload of a received packet goes
 //! to `remote`.
+//!
+//! ```text
+//! config.rs      `[ip]` of `ue.toml`
+//! relay.rs       a relay's interface for all of its remote UEs
+//! server.rs      DHCPv4 server and IPv6 router of a relay
+//! pool.rs        who has which address
+//! remote.rs      a remote UE's interface
+//! client.rs      DHCPv4 client
+//! queue.rs       packets that wait, by urgency
+//! interface.rs   TUN, with its threads and routes
+//! event.rs       what is to be told; the remote UE report
+//! ```
+
+mod client;
+mod config;
+mod event;
+mod interface;
+mod pool;
+mod queue;
+mod relay;
+mod remote;
+mod server;
+
+pub use config::{ANY_RELAY, IpConfig, Part, Route, Version};
+pub use event::{Dropped, IpEvent, IpStatus, Lease, Remote as RemoteUe, RemoteStatus, Standing};
+pub use remote::RelayOf;
 
 use super::application::{Application, Moment, Outgoing, Send};
 use super::error::BuildError;
 use super::event::Event;
 use crossbeam::channel::{Receiver, Sender, bounded};
-use serde::Deserialize;
 use sidelink_mac::mux::Address;
-use sidelink_wire::ids::Lcid;
+use sidelink_wire::ids::{Layer2Id, Lcid};
+use sidelink_wire::ip::{Datagram, IPV4_HEADER, UDP_HEADER};
 use sidelink_wire::pdcp::SduType;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 /// Packets that are queued between the network and the air, in each direction.
@@ -21,31 +47,30 @@ const QUEUE: usize = 256;
 /// Packets that go to layer 2 in one subframe, at most.
 const BURST: usize = 32;
 
-/// The largest IP packet that is carried, in octets (TS 36.323 §4.3.1: an SDU has at most 8188 octets).
+/// The largest IP packet that is carried for UDP ports, in octets.
 const MTU: usize = 1500;
 
-/// Octets of an IPv4 header without options, and of a UDP header.
-const IPV4: usize = 20;
-const UDP: usize = 8;
+/// Octets of an IPv4 header without options and of a UDP header.
+const HEADERS: usize = IPV4_HEADER + UDP_HEADER;
 
-/// Configuration of IP.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct IpConfig {
-    /// Name of the group that the packets go to.
-    pub to: String,
-    /// Name of a TUN interface to make, which needs privileges.
-    #[serde(default)]
-    pub tun: Option<String>,
-    /// Address of that interface, such as `10.45.0.1/24`.
-    #[serde(default)]
-    pub address: Option<String>,
-    /// Without a TUN interface: the address at which datagrams to be sent are received, such as `127.0.0.1:5001`.
-    #[serde(default)]
-    pub local: Option<SocketAddr>,
-    /// Address to which received datagrams go.
-    #[serde(default)]
-    pub remote: Option<SocketAddr>,
+/// Opens IP of a relay: it has one interface for all of its links.
+///
+/// # Errors
+/// A faulty configuration, missing privileges; the error says what to do instead.
+pub fn open_relay(config: &IpConfig) -> Result<Box<dyn Application>, BuildError> {
+    Ok(Box::new(relay::Relay::open(config)?))
+}
+
+/// Opens IP of a remote UE with layer-2 ID `own`, whose addresses its relay gives.
+///
+/// # Errors
+/// As [`open_relay`].
+pub fn open_remote(
+    config: &IpConfig,
+    relay: RelayOf,
+    own: Layer2Id,
+) -> Result<Box<dyn Application>, BuildError> {
+    Ok(Box::new(remote::Remote::open(config, relay, own)?))
 }
 
 /// IP over one group.
@@ -68,10 +93,10 @@ impl Ip {
         let (to_air_tx, to_air) = bounded(QUEUE);
         let (from_air, from_air_rx) = bounded(QUEUE);
         match (&config.tun, config.local) {
-            (Some(name), None) => open_tun(name, config.address.as_deref(), to_air_tx, from_air_rx)?,
+            (Some(name), None) => open_tun(name, config, to_air_tx, from_air_rx)?,
             (None, Some(local)) => open_udp(local, config.remote, to_air_tx, from_air_rx)?,
             (Some(name), Some(local)) => {
-                let tun = open_tun(name, config.address.as_deref(), to_air_tx.clone(), from_air_rx.clone());
+                let tun = open_tun(name, config, to_air_tx.clone(), from_air_rx.clone());
                 if let Err(e) = tun {
                     tracing::warn!("{e}. UDP is used instead: datagrams to {local} go on the air");
                     open_udp(local, config.remote, to_air_tx, from_air_rx)?;
@@ -127,7 +152,7 @@ fn open_udp(
     std::thread::spawn(move || {
         let mut buffer = [0; MTU];
         while let Ok((len, _)) = reader.recv_from(&mut buffer) {
-            if len + IPV4 + UDP <= MTU && to_air.send(wrapped(&buffer[..len], port)).is_err() {
+            if len + HEADERS <= MTU && to_air.send(wrapped(&buffer[..len], port)).is_err() {
                 return;
             }
         }
@@ -145,21 +170,17 @@ fn open_udp(
 
 fn open_tun(
     name: &str,
-    address: Option<&str>,
+    config: &IpConfig,
     to_air: Sender<Vec<u8>>,
     from_air: Receiver<Vec<u8>>,
 ) -> Result<(), BuildError> {
-    let address = address.ok_or(BuildError::NoAddress)?;
-    let parsed = address.split_once('/').and_then(|(ip, len)| {
-        Some((ip.parse::<std::net::Ipv4Addr>().ok()?, len.parse::<u8>().ok().filter(|len| *len <= 32)?))
-    });
-    let (ip, len) = parsed.ok_or_else(|| BuildError::Address(address.to_owned()))?;
-    let device = tun_rs::DeviceBuilder::new().name(name).ipv4(ip, len, None).mtu(MTU as u16).build_sync();
+    let ((ip, len), mtu) = (config.network()?, config.checked_mtu()?);
+    let device = tun_rs::DeviceBuilder::new().name(name).ipv4(ip, len, None).mtu(mtu).build_sync();
     let device =
         Arc::new(device.map_err(|e| BuildError::Tun(format!("cannot make the interface {name}: {e}")))?);
     let reader = Arc::clone(&device);
     std::thread::spawn(move || {
-        let mut buffer = [0; MTU + 4];
+        let mut buffer = vec![0; usize::from(u16::MAX)];
         while let Ok(len) = reader.recv(&mut buffer) {
             if to_air.send(buffer[..len].to_vec()).is_err() {
                 return;
@@ -175,35 +196,15 @@ fn open_tun(
     Ok(())
 }
 
-/// Wraps `payload` in an IPv4/UDP packet from and to `port` (RFC 791, RFC 768; no UDP checksum, which IPv4 allows).
+/// Wraps `payload` in an IPv4/UDP packet from and to `port`; empty where it is too long.
 pub(super) fn wrapped(payload: &[u8], port: u16) -> Vec<u8> {
-    let mut packet = vec![0; IPV4 + UDP];
-    packet[0] = 0x45;
-    packet[2..4].copy_from_slice(&((IPV4 + UDP + payload.len()) as u16).to_be_bytes());
-    packet[8] = 1;
-    packet[9] = 17;
-    packet[12..16].copy_from_slice(&[10, 45, 0, 1]);
-    packet[16..20].copy_from_slice(&[10, 45, 0, 255]);
-    let sum = packet[..IPV4].chunks(2).map(|c| u32::from(u16::from_be_bytes([c[0], c[1]]))).sum::<u32>();
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let checksum = !(((sum & 0xffff) + (sum >> 16)) as u16);
-    packet[10..12].copy_from_slice(&checksum.to_be_bytes());
-    packet[20..22].copy_from_slice(&port.to_be_bytes());
-    packet[22..24].copy_from_slice(&port.to_be_bytes());
-    packet[24..26].copy_from_slice(&((UDP + payload.len()) as u16).to_be_bytes());
-    packet.extend_from_slice(payload);
-    packet
+    let (from, to) = (Ipv4Addr::new(10, 45, 0, 1), Ipv4Addr::new(10, 45, 0, 255));
+    Datagram { from: (from, port), to: (to, port), payload }.emit().unwrap_or_default()
 }
 
 /// Returns the payload of an IPv4/UDP packet; `None` for anything else, and for a wrong length.
 pub(super) fn unwrapped(packet: &[u8]) -> Option<&[u8]> {
-    let header = 4 * usize::from(packet.first()? & 0xf);
-    if packet[0] >> 4 != 4 || header < IPV4 || *packet.get(9)? != 17 {
-        return None;
-    }
-    let udp = packet.get(header..)?;
-    let len = usize::from(u16::from_be_bytes([*udp.get(4)?, *udp.get(5)?]));
-    udp.get(UDP..len)
+    Datagram::parse(packet).map(|datagram| datagram.payload)
 }
 
 #[cfg(test)]
@@ -237,8 +238,8 @@ mod tests {
 
     #[test]
     fn neither_is_refused() {
-        let config = IpConfig { to: "fire".into(), tun: None, address: None, local: None, remote: None };
-        let address = Address::Group(sidelink_wire::ids::Layer2Id::from_octets([0, 0, 1]));
+        let config = IpConfig::new("fire");
+        let address = Address::Group(Layer2Id::from_octets([0, 0, 1]));
         let error = Ip::open(&config, address, Lcid::PC5_S_UNPROTECTED).err().unwrap();
         assert!(error.to_string().contains("local and remote"), "{error}");
     }

@@ -29,7 +29,7 @@
 //! link_status.rs  status of each link
 //! planner.rs      which transmissions go into which subframe                                                planner/
 //! application.rs  users of a UE: traffic, IP, people
-//! ip.rs           IP packets over a group: TUN or UDP
+//! ip.rs           IP packets over a group or links: TUN or UDP; relays and their remote UEs                  ip/
 //! transfer.rs     a file over IP, repeated until it is complete
 //! latency_stats.rs  processing time of each stage
 //! silence.rs      when a UE cannot send, and for how long
@@ -82,11 +82,16 @@ pub use group_keys::{
     GroupAction, GroupError, GroupEvent, GroupInput, GroupMachine, GroupMessage, GroupOutput, GroupWrite,
     IdentityGroups, Managed, NafEvent, NetworkKey, OwnerGroup, OwnerRole,
 };
-pub use ip::{Ip, IpConfig};
+pub use ip::{
+    ANY_RELAY, Dropped, Ip, IpConfig, IpEvent, IpStatus, Lease, Part as IpPart, RelayOf, RemoteStatus,
+    RemoteUe, Route, Standing, Version, open_relay, open_remote,
+};
 pub use jobs::{GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
 pub use latency_stats::{LatencyStats, Stage};
 pub use link_status::LinkStatus;
-pub use links::{KeyNetwork, LinkAction, LinkStanding, Links, NetworkAnswer, Part, Peer};
+pub use links::{
+    KeyNetwork, LinkAction, LinkChange, LinkStanding, Links, NetworkAnswer, Part, Peer, Secrecy,
+};
 pub use planner::{
     Communication, CommunicationSettings, Discovery, DiscoverySettings, Mode4Communication, Mode4Settings,
     Planner,
@@ -349,6 +354,11 @@ impl Ue {
     /// Returns layer 2, discovery and links.
     pub fn stack(&mut self) -> &mut Stack {
         &mut self.stack
+    }
+
+    /// Returns the status of IP, if this UE is a relay or a remote UE.
+    pub fn ip_status(&self) -> Option<IpStatus> {
+        self.applications.ip_status()
     }
 
     /// Sends `data` to a group.

@@ -5,7 +5,15 @@ use sidelink_mac::engine::{Bearer, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_wire::ids::{Layer2Id, Lcid};
 
-/// Channels of PC5 signalling. User data goes over [`Lcid::LINK_DATA`], at a lower priority.
+/// Channels of user data, with their ProSe per-packet priorities: after signalling.
+// TS 24.334 §10.4.7.1 (1)
+const DATA: [(Lcid, u8); 3] = [(Lcid::LINK_URGENT, 2), (Lcid::LINK_DATA, 4), (Lcid::LINK_BULK, 6)];
+
+/// Octets and SDUs of user data that may be queued to one peer on one channel: what some grants carry. More waits above,
+/// where it can still be overtaken and dropped.
+const DATA_QUEUE: (usize, usize) = (16 * 1024, 256);
+
+/// Channels of PC5 signalling.
 const SIGNALLING: [Lcid; 3] = [Lcid::PC5_S_UNPROTECTED, Lcid::PC5_S_SECURITY_MODE, Lcid::PC5_S_PROTECTED];
 
 /// Peers without a link that have channels at the same time: as many as links can be half open.
@@ -27,7 +35,8 @@ pub(super) struct LinkBearers {
 struct Peer {
     id: Layer2Id,
     last_used: u64,
-    has_data: bool,
+    /// Which channels of user data it has, in the order of [`DATA`].
+    has_data: [bool; 3],
 }
 
 impl LinkBearers {
@@ -55,15 +64,18 @@ impl LinkBearers {
                     // A channel of this address that exists stays as it is.
                     let _ = engine.add_bearer(bearer);
                 }
-                self.peers.push(Peer { id: peer, last_used: t, has_data: false });
+                self.peers.push(Peer { id: peer, last_used: t, has_data: [false; 3] });
                 self.peers.len() - 1
             }
         };
         let known = &mut self.peers[index];
         known.last_used = t;
-        if lcid == Lcid::LINK_DATA && !known.has_data {
-            known.has_data = true;
-            let _ = engine.add_bearer(Bearer::new(address, lcid));
+        let data = DATA.iter().zip(&mut known.has_data).find(|((channel, _), _)| *channel == lcid);
+        if let Some(((_, priority), has @ false)) = data {
+            *has = true;
+            let (queue_octets, queue_sdus) = DATA_QUEUE;
+            let _ =
+                engine.add_bearer(Bearer { address, lcid, priority: *priority, queue_octets, queue_sdus });
         }
     }
 
@@ -90,7 +102,7 @@ impl LinkBearers {
 }
 
 fn close(engine: &mut Engine, peer: Layer2Id) {
-    for lcid in SIGNALLING.into_iter().chain([Lcid::LINK_DATA]) {
+    for lcid in SIGNALLING.into_iter().chain(DATA.map(|(lcid, _)| lcid)) {
         // There is no data channel where no link was up.
         let _ = engine.remove_bearer(Address::Ue(peer), lcid);
     }

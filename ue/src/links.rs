@@ -6,7 +6,7 @@ use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Admission, Config, Error, Event, FromNetwork, FromPruk, FromTicket, Identity, IdentityBased,
+    Admission, Allocation, Config, Error, Event, FromNetwork, FromPruk, FromTicket, Identity, IdentityBased,
     IdentityKeys, Input, KdRecord, KeyEstablishment, LinkId, LinkManager, Output, RelayLink, Rules, Sdes,
     State, ThroughRelay, Ticket, TicketAccess,
 };
@@ -74,17 +74,30 @@ pub struct Links {
     spent: Duration,
 }
 
-/// A change of a link, for machines of group keys.
+/// Whether a link ciphers what goes over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    /// It does.
+    Ciphered,
+    /// It does not: keys do not go over it.
+    Clear,
+}
+
+/// A change of a link, for machines of group keys and for IP.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum LinkChange {
-    /// It is up, and protects what goes over it.
+pub enum LinkChange {
+    /// It is up, and its peer is proven.
     Up {
         /// Its peer.
         peer: Layer2Id,
         /// Identity that the peer has proven.
         identity: Identity,
+        /// How the peer gives addresses, as its accept says; of a link that the peer requested, none.
+        allocation: Option<Allocation>,
+        /// Whether it is ciphered.
+        secrecy: Secrecy,
     },
-    /// It could not be set up, or has ended.
+    /// It could not be set up, has ended, or proves nobody.
     Down {
         /// Its peer.
         peer: Layer2Id,
@@ -401,10 +414,16 @@ impl Links {
         }
     }
 
-    /// Tells machines of group keys of a link that is up: of one that protects nothing, that it is none for them.
+    /// Tells of a link that is up: of one that proves nobody, that it is none.
     fn report_up(&mut self, link: LinkId, peer: Layer2Id) {
-        self.changes.push(match self.manager.proven(link) {
-            Some(identity) => LinkChange::Up { peer, identity: identity.clone() },
+        let manager = &self.manager;
+        self.changes.push(match manager.authenticated(link) {
+            Some(identity) => LinkChange::Up {
+                peer,
+                identity: identity.clone(),
+                allocation: manager.allocation(link),
+                secrecy: manager.proven(link).map_or(Secrecy::Clear, |_| Secrecy::Ciphered),
+            },
             None => LinkChange::Down { peer },
         });
     }
@@ -419,12 +438,17 @@ impl Links {
         self.up.iter().find(|(_, known)| *known == peer).map(|(link, _)| *link)
     }
 
-    /// Sends data over the link with `peer`.
-    pub(super) fn send(&mut self, peer: Layer2Id, sdu_type: SduType, data: &[u8]) -> Result<(), Refused> {
+    /// Sends data over the link with `peer` on a traffic channel.
+    pub(super) fn send(
+        &mut self,
+        (peer, lcid): (Layer2Id, Lcid),
+        sdu_type: SduType,
+        data: &[u8],
+    ) -> Result<(), Refused> {
         let link = self.up.iter().find(|(_, known)| *known == peer).map(|(link, _)| *link);
         // TS 24.334 §10.4.2.4
         let link = link.ok_or(Refused::NoLink(peer))?;
-        let (now, lcid) = (self.now, Lcid::LINK_DATA);
+        let now = self.now;
         self.handle_input(Input::Send { now, link, lcid, sdu_type, data })?;
         self.board.data(peer, 0, data.len());
         Ok(())

@@ -40,6 +40,9 @@ pub struct Names {
 mod group_keys;
 mod links;
 
+/// Octets that a link adds to data, at most: a header of PDCP and a MAC-I.
+const LINK_HEADERS: usize = 16;
+
 /// Layer 2, discovery and links of one UE.
 pub struct Stack<J = Threaded> {
     engine: Engine,
@@ -254,7 +257,17 @@ impl<J: Jobs> Stack<J> {
         tell: &mut Tell<'_>,
     ) -> Result<(), Refused> {
         let result = match (address, &mut self.links) {
-            (Address::Ue(peer), Some(links)) => links.send(peer, sdu_type, data),
+            (Address::Ue(peer), Some(links)) => {
+                // Applications that know no links name the channel of groups.
+                let lcid = if lcid == Lcid::GROUP_DATA { Lcid::LINK_DATA } else { lcid };
+                if links.is_up(peer) {
+                    let has_link = |id| links.is_up(id);
+                    self.link_bearers.open(&mut self.engine, (peer, lcid), self.t, has_link);
+                    // Checked first: no COUNT is spent on an SDU that cannot be queued.
+                    self.engine.check_room(address, lcid, data.len() + LINK_HEADERS)?;
+                }
+                links.send((peer, lcid), sdu_type, data)
+            }
             _ => {
                 let now = self.now.slot;
                 let input = engine::Input::Send { now, address, lcid, sdu_type, data };

@@ -19,6 +19,8 @@ pub struct LinkRules {
     pub ciphering: LinkNeed,
     /// Integrity of data, `nr` only.
     pub up_integrity: LinkNeed,
+    /// Whether the users of IP have security of their own on top: without it, IP between a relay and its remote UEs is ciphered.
+    pub overlay: LinkOverlay,
     /// When a re-keying makes a new KD: `asked`, `due`, `always`.
     pub new_kd: LinkNewKd,
     /// Fate of a link whose requests to re-key have no answer, `lte` only: `release`, `keep-key`.
@@ -38,6 +40,7 @@ impl Default for LinkRules {
             integrity: LinkNeed::Required,
             ciphering: LinkNeed::Required,
             up_integrity: LinkNeed::NotNeeded,
+            overlay: LinkOverlay::None,
             new_kd: LinkNewKd::Asked,
             failed_rekeying: LinkFailedRekeying::Release,
             network_time: 12_000,
@@ -65,6 +68,16 @@ pub enum LinkNeed {
     Preferred,
     /// Required for a link.
     Required,
+}
+
+/// Security of the users' own above the links. TR 33.833 §6.3.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkOverlay {
+    /// There is none.
+    None,
+    /// There is one, such as TLS or ESP between the ends.
+    Present,
 }
 
 impl From<LinkNeed> for Need {
@@ -100,6 +113,24 @@ pub enum LinkFailedRekeying {
 }
 
 impl LinkRules {
+    /// Checks the rules of links over which a relay and its remote UEs send IP: nobody gets an address without having proven
+    /// who it is, and packets go in the clear only where the policy says that an overlay is there.
+    ///
+    /// # Errors
+    /// The rule that does not suffice.
+    pub fn check_for_ip(&self) -> Result<(), ConfigError> {
+        if self.integrity == LinkNeed::NotNeeded {
+            let what = "integrity = \"not-needed\": a relay would give addresses to nobody in particular";
+            return Err(ConfigError::new(what, "[links]", "say integrity = \"required\", or leave it out"));
+        }
+        if self.ciphering != LinkNeed::Required && self.overlay == LinkOverlay::None {
+            let what = "ciphering is not required, and no overlay protects the packets";
+            let remedy = "say ciphering = \"required\"; or overlay = \"present\" where the users have TLS or ESP on top";
+            return Err(ConfigError::new(what, "[links]", remedy));
+        }
+        Ok(())
+    }
+
     /// Applies these rules to those of the links.
     ///
     /// # Errors

@@ -12,9 +12,10 @@ use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Received};
 use sidelink_prose::discovery::Discovered;
 use sidelink_prose::discovery::agent;
-use sidelink_ue::{Application, Event, Moment, Send, Warning};
+use sidelink_ue::{Application, Event, IpEvent, Moment, RemoteStatus, RemoteUe, Send, Standing, Warning};
 use sidelink_wire::hex;
 use sidelink_wire::ids::Layer2Id;
+use sidelink_wire::pdcp::SduType;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -219,7 +220,8 @@ fn text(names: &AddressBook, event: &Event<'_>, all: bool) -> Option<(Ink, Strin
         Event::GroupKeys(report) => return group_keys::line(report, all),
         Event::Warning(warning) => (ink(warning), warning.to_string()),
         Event::SendsAgain(subframes) => (Ink::Yellow, sends_again(*subframes)),
-        Event::LinkPdu(_) | Event::LinkStep { .. } => return None,
+        Event::Ip(event) => ip_text(event),
+        Event::LinkPdu(_) | Event::LinkChanged(_) | Event::LinkStep { .. } => return None,
     })
 }
 
@@ -246,6 +248,8 @@ fn discovery_text(name: &str, event: &agent::Event, all: bool) -> Option<(Ink, S
 fn link_text(names: &AddressBook, event: &direct_link::Event, all: bool) -> Option<(Ink, String)> {
     let ue = |id: Layer2Id| named(id, names.ue(id));
     Some(match event {
+        // A relay carries thousands a second.
+        direct_link::Event::Received(Received { sdu_type: SduType::Ip, .. }) if !all => return None,
         direct_link::Event::Received(Received { peer, data, .. }) => {
             let what =
                 format!("from {} by link: {} ({} octets)", ue(*peer), payload(data, SHOWN), data.len());
@@ -260,6 +264,32 @@ fn link_text(names: &AddressBook, event: &direct_link::Event, all: bool) -> Opti
         }
         direct_link::Event::Message(_) => return None,
     })
+}
+
+fn ip_text(event: &IpEvent) -> (Ink, String) {
+    let ink = match event {
+        IpEvent::Exhausted { .. } | IpEvent::NoAddress { .. } => Ink::Red,
+        IpEvent::Lost(_) => Ink::Yellow,
+        _ => Ink::Bold,
+    };
+    (ink, format!("ip: {event}"))
+}
+
+/// Of a remote UE with the report that would tell a network of it.
+fn ip_json(event: &IpEvent) -> Value {
+    let report = |remote: &RemoteUe, standing: Standing| {
+        json!({
+            "type": "remote-ue-report",
+            "standing": standing,
+            "remote": RemoteStatus::from(remote),
+            "message": hex::of_bytes(&remote.report(standing)),
+        })
+    };
+    match event {
+        IpEvent::Connected(remote) => report(remote, Standing::Connected),
+        IpEvent::Disconnected(remote) => report(remote, Standing::Disconnected),
+        event => json!({"type": "ip", "what": event.to_string()}),
+    }
 }
 
 /// An input that the links refuse is a mistake of the operator, or a question of time.
@@ -309,7 +339,8 @@ fn json_line(name: &str, names: &AddressBook, now: Moment, event: &Event<'_>) ->
         Event::Warning(Warning::Link(error)) => json!({"type": "note", "what": error.to_string()}),
         Event::Warning(warning) => json!({"type": "trouble", "what": warning.to_string()}),
         Event::SendsAgain(subframes) => json!({"type": "note", "what": sends_again(*subframes)}),
-        Event::LinkPdu(_) | Event::LinkStep { .. } => return None,
+        Event::Ip(event) => ip_json(event),
+        Event::LinkPdu(_) | Event::LinkChanged(_) | Event::LinkStep { .. } => return None,
     };
     if let Value::Object(map) = &mut line {
         map.insert("ue".to_owned(), json!(name));

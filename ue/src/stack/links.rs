@@ -50,6 +50,7 @@ impl<J: Jobs> Stack<J> {
         };
         for change in self.links.as_mut()?.take_changes() {
             self.group_keys.link(self.now.slot, &change);
+            (sink.tell)(Event::LinkChanged(&change));
         }
         if let Some(links) = self.links.as_mut().filter(|_| !quiet) {
             let (took, writes) = (links.take_spent(), std::mem::take(&mut self.writes));

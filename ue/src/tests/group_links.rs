@@ -4,6 +4,7 @@ use super::super::carriage::Carriage;
 use super::super::group_keys::{GroupAction, GroupInput, GroupMachine, GroupMessage, GroupOutput};
 use super::super::jobs::{NoStore, Threaded};
 use super::super::links::{Links, Part, Peer};
+use super::super::refused::Refused;
 use super::super::stack::{Names, Stack};
 use super::super::{Event, Warning};
 use sidelink_mac::engine::{self, Bearer, Config, Engine};
@@ -343,4 +344,40 @@ fn only_open_signalling_is_for_the_machines() {
         pair.pass(20);
         assert_eq!(pair.told(1).len(), usize::from(is_taken), "{pdu:02x?} on {lcid:?}");
     }
+}
+
+/// More data than layer 2 takes is refused before it costs a COUNT; urgent data has a channel of its own, which is served first.
+#[test]
+fn data_over_a_link_is_refused_where_its_channel_is_full() {
+    let mut pair = Pair::new(LinksOf::Both(Policy::default()));
+    pair.pass(1);
+    pair.act(&GroupAction::Distribute);
+    pair.pass(1000);
+    let mut sns = Vec::new();
+    let mut send = |pair: &mut Pair, lcid: Lcid, octets: usize| {
+        let tell = &mut |event: Event<'_>| {
+            if let Event::LinkPdu(pdu) = event {
+                sns.push((pdu.lcid, u16::from_be_bytes([pdu.octets[3], pdu.octets[4]])));
+            }
+        };
+        let data = vec![7; octets];
+        pair.stacks[0].send(Address::Ue(MEMBER), lcid, SduType::Ip, &data, tell)
+    };
+    let mut taken = 0;
+    while send(&mut pair, Lcid::GROUP_DATA, 1000).is_ok() {
+        taken += 1;
+    }
+    assert_eq!(taken, 16, "16 KiB");
+    let full = send(&mut pair, Lcid::LINK_DATA, 1000).unwrap_err();
+    assert!(matches!(full, Refused::Engine(engine::Error::Mux(_))), "{full:?}");
+    send(&mut pair, Lcid::LINK_URGENT, 20).unwrap();
+    send(&mut pair, Lcid::LINK_BULK, 20).unwrap();
+    let channels: Vec<_> = sns.iter().map(|(lcid, _)| *lcid).collect();
+    assert_eq!(channels, [&[Lcid::LINK_DATA; 16][..], &[Lcid::LINK_URGENT, Lcid::LINK_BULK]].concat());
+    assert!(sns.windows(2).all(|pair| pair[1].1 == pair[0].1 + 1), "no SN was spent in vain: {sns:?}");
+    assert_eq!(pair.stacks[0].waiting().map(|waiting| waiting.priority), Some(2));
+    pair.pass(1);
+    assert_eq!(pair.stacks[0].waiting().map(|waiting| waiting.priority), Some(4));
+    pair.pass(300);
+    assert_eq!((pair.stacks[0].queued(Address::Ue(MEMBER)), pair.warnings.len()), (0, 0));
 }

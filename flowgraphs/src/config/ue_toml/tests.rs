@@ -14,6 +14,7 @@ mod late;
 mod line;
 mod lists;
 mod privacy;
+mod relay;
 mod skip;
 
 /// The transmissions of a UE: bursts by their first samples.
@@ -110,7 +111,10 @@ impl Application for Diary {
             },
             Event::Warning(warning) => format!("trouble {warning}"),
             Event::SendsAgain(subframes) => format!("note this UE sends again after {subframes}"),
-            Event::LinkPdu(_) | Event::LinkStep { .. } | Event::GroupKeys(_) => return,
+            Event::Ip(event) => format!("ip {event}"),
+            Event::LinkPdu(_) | Event::LinkChanged(_) | Event::LinkStep { .. } | Event::GroupKeys(_) => {
+                return;
+            }
         };
         self.0.lock().unwrap().push(line);
     }

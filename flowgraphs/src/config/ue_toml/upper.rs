@@ -7,7 +7,7 @@ use crate::config::groups::layer2_id;
 use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, LinkConfig};
 use sidelink_mac::engine::Config as EngineConfig;
 use sidelink_mac::mux::Address;
-use sidelink_prose::direct_link::{self, Identity, KdStore};
+use sidelink_prose::direct_link::{self, Allocation, Identity, KdStore};
 use sidelink_prose::discovery::agent;
 use sidelink_prose::group_keys::GroupKeyStore;
 use sidelink_security::counter::UtcCounter;
@@ -18,7 +18,10 @@ use sidelink_store::credential::remember_lists;
 use sidelink_store::{CLOCK, Keys, random};
 use sidelink_ue::BuildError;
 use sidelink_ue::provision::{Provisioned, RenewTerms, Wish, provision};
-use sidelink_ue::{Application, GroupAction, Ip, Links, Names, Stack, TestTraffic, Threaded};
+use sidelink_ue::{
+    ANY_RELAY, Application, GroupAction, Ip, IpConfig, IpPart, Links, Names, RelayOf, Stack, TestTraffic,
+    Threaded, open_relay, open_remote,
+};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
@@ -55,7 +58,7 @@ where
     if let Some(links) = &links {
         groups.extend(links.peers().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
     }
-    add_applications(config, (&groups, &receive_only), applications)?;
+    add_applications(config, source, (&groups, &receive_only), applications)?;
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
     let own = (source, sc_period);
     let machines = group_keys::machines(config, (keys, given), own, facts, &mut store)?;
@@ -180,6 +183,7 @@ where
     let seed = seed()?;
     let mut rules = direct_link::Config::new(source, Identity::user(&config.name), sc_period);
     config.links.apply(&mut rules)?;
+    rules.allocation = allocation(config.ip.as_ref());
     if let Some(least) = config.link.iter().filter_map(|peer| peer.rekey_interval).min() {
         rules.rekey_interval = least;
     }
@@ -213,9 +217,19 @@ where
     Ok(links)
 }
 
+/// Returns how this UE gives addresses: a relay does.
+fn allocation(ip: Option<&IpConfig>) -> Allocation {
+    match ip.filter(|ip| ip.part() == IpPart::Relay) {
+        None => Allocation::default(),
+        Some(ip) if ip.prefix.is_some() => Allocation::Both,
+        Some(_) => Allocation::Dhcpv4Server,
+    }
+}
+
 /// Adds the applications of `[[talk]]` and `[ip]`.
 fn add_applications(
     config: &UeConfig,
+    source: Layer2Id,
     groups: (&HashMap<String, Address>, &HashMap<String, BuildError>),
     applications: &mut Vec<Box<dyn Application>>,
 ) -> Result<(), ConfigError> {
@@ -226,8 +240,20 @@ fn add_applications(
         applications.push(Box::new(traffic));
     }
     if let Some(ip) = &config.ip {
-        let address = address(&config.name, groups, &ip.to, "[ip]")?;
-        applications.push(Box::new(Ip::open(ip, address, Lcid::GROUP_DATA)?));
+        let address = || address(&config.name, groups, &ip.to, "[ip]");
+        if ip.part() != IpPart::Fixed && !has_links(config) {
+            let what = format!("to = {:?} without links", ip.to);
+            return Err(ConfigError::new(what, "[ip]", "add a [[link]] for each peer"));
+        }
+        if ip.part() != IpPart::Fixed {
+            config.links.check_for_ip()?;
+        }
+        applications.push(match (ip.part(), ip.to.as_str()) {
+            (IpPart::Fixed, _) => Box::new(Ip::open(ip, address()?, Lcid::GROUP_DATA)?),
+            (IpPart::Relay, _) => open_relay(ip)?,
+            (IpPart::Remote, ANY_RELAY) => open_remote(ip, RelayOf::Any, source)?,
+            (IpPart::Remote, _) => open_remote(ip, RelayOf::Peer(address()?.layer2_id()), source)?,
+        });
     }
     Ok(())
 }
