@@ -66,12 +66,11 @@ impl LinkBearers {
             known.others.push(lcid);
             let bearer = Bearer::new(address, lcid);
             let is_data = [lcid, lcid.carried().unwrap_or(lcid)].contains(&Lcid::LINK_DATA);
-            // Signalling from end to end is as urgent as that of links. What a relay says goes behind the message with
-            // which its link comes up.
+            // What a relay says goes behind the message with which its link comes up, and before what it carries.
             let _ = engine.add_bearer(match (is_data, lcid) {
                 (true, _) => bearer,
                 (false, Lcid::RELAY_CONTROL) => Bearer { priority: 2, ..bearer },
-                (false, _) => Bearer { priority: 1, ..bearer },
+                (false, _) => Bearer { priority: 3, ..bearer },
             });
         }
     }
