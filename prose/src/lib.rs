@@ -7,7 +7,7 @@
 //! long_message messages of up to 8000 octets: whole, repeated, in coded fragments
 //! erasure      Reed-Solomon code: any K of N fragments give back a message
 //! group_owner  group owner mode: a UE authenticates the members of a group and gives them keys
-//! relay        remote UEs and relays: discovery, selection, admission
+//! relay        remote UEs and relays: discovery, selection, admission; paths from UE to UE through a third
 //! mikey        keys from user to user: under identities (MIKEY-SAKKE), in calls of groups, by tickets (MIKEY-TICKET)
 //! ```
 //!

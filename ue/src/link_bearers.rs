@@ -106,10 +106,9 @@ fn bearer(address: Address, lcid: Lcid) -> Bearer {
             let (queue_octets, queue_sdus) = DATA_QUEUE;
             Bearer { address, lcid, priority: *priority, queue_octets, queue_sdus }
         }
-        // What a relay says goes behind the message with which its link comes up.
+        // What a relay says goes behind the message with which its link comes up, and before what it carries.
         None if lcid == Lcid::RELAY_CONTROL => Bearer { priority: 2, ..Bearer::new(address, lcid) },
-        // Signalling from end to end is as urgent as that of links.
-        None => Bearer { priority: 1, ..Bearer::new(address, lcid) },
+        None => Bearer { priority: 3, ..Bearer::new(address, lcid) },
     }
 }
 

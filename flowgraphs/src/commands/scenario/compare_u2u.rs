@@ -11,14 +11,14 @@ use crate::outputs::Outputs;
 use serde::Serialize;
 use std::path::Path;
 
-/// Whether paths are compared: all names are theirs, or a file of them stands beside.
+/// Whether paths are compared: all names are theirs, or files of them.
 ///
 /// # Errors
 /// They are named beside something else.
 pub(super) fn are_all(what: &[String]) -> Result<bool, ConfigError> {
-    let named = what.iter().filter(|name| is_one(name)).count();
-    let others = what.iter().filter(|name| !is_one(name) && !Path::new(name).exists());
-    match (named, others.count()) {
+    let is_theirs = |name: &&String| is_one(name) || read(Path::new(name)).is_ok_and(|all| !all.is_empty());
+    let named = what.iter().filter(is_theirs).count();
+    match (named, what.len() - named) {
         (0, _) => Ok(false),
         (_, 0) => Ok(true),
         _ => {

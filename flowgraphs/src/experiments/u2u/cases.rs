@@ -42,6 +42,24 @@ pub(crate) struct U2uAttack {
     pub(crate) expect: Expect,
 }
 
+impl By {
+    /// Words of the note of the UE that notices it; none where nobody does.
+    pub(crate) const fn noticed(self) -> Option<&'static str> {
+        match self {
+            Self::FlipSignalling => Some("wrong MAC-I"),
+            Self::Replay => Some("this COUNT was accepted before"),
+            Self::Role => Some("does not give this role"),
+            Self::Impostor => Some("names somebody else"),
+            Self::BidDown => Some("bidding-down"),
+            Self::Policies => Some("requires a protection that the other does without"),
+            Self::Reflect => Some("sent back a request of this UE"),
+            Self::Clock(Validity::EndedAgo(40)) => Some("expired"),
+            Self::Clock(Validity::BeginsIn(40)) => Some("begins to be valid"),
+            _ => None,
+        }
+    }
+}
+
 /// Who attacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {

@@ -460,6 +460,11 @@ impl U2uCosts {
         if case.scenario.change && (self.change_ms.is_none() || self.hop_keys < 2) {
             return Some("no other relay took over".to_owned());
         }
+        // A denial for another reason would be luck.
+        let noticed = case.by().and_then(By::noticed);
+        if let Some(words) = noticed.filter(|words| !self.said.keys().any(|note| note.contains(words))) {
+            return Some(format!("nobody noticed it: no note says {words:?}"));
+        }
         wrong.then(|| match outcome {
             Some(outcome) => format!("it came to: {outcome}"),
             None => "nothing was delivered".to_owned(),

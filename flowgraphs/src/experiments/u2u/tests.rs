@@ -102,19 +102,61 @@ fn every_case_comes_to_what_it_must() {
     }
 }
 
+/// Each set-up takes the messages and periods that were predicted, unless it lost a message: keep-alives of the hops begin
+/// while it lasts at long periods, and a UE that sends is deaf.
 #[test]
-#[ignore = "long: SC periods of 40 to 320 ms, three seeds"]
+#[ignore = "long: SC periods of 40 to 320 ms, five seeds"]
 fn set_ups_take_the_periods_that_were_predicted() {
     for name in ["u2u-l3", "u2u-l2"] {
         for period in [40, 80, 160, 320] {
-            for seed in 1..=3 {
+            let mut as_predicted = 0;
+            for seed in 1..=5 {
                 let case = U2uCase { seed, ..case(name, period, 20.0) };
                 let costs = played(&case);
-                let (messages, on_air) = (costs.predicted.messages, costs.predicted.transmissions);
-                assert_eq!((costs.messages, costs.transmissions), (messages, on_air), "{costs:#?}");
-                let periods = costs.periods.unwrap();
-                assert!(periods <= costs.predicted.periods + 1, "{name} P = {period}: {periods}");
+                let predicted = costs.predicted;
+                println!(
+                    "{name} P = {period} seed {seed}: {:?} ms, {:?} periods",
+                    costs.setup_ms, costs.periods
+                );
+                if costs.said.keys().any(|note| note.contains("try 1")) {
+                    continue;
+                }
+                as_predicted += 1;
+                let on_air = (predicted.messages, predicted.transmissions);
+                assert_eq!((costs.messages, costs.transmissions), on_air, "{costs:#?}");
+                assert!(costs.periods.unwrap() <= predicted.periods + 1, "{costs:#?}");
             }
+            assert!(as_predicted >= 3, "{name} P = {period}: {as_predicted} of 5");
         }
     }
+}
+
+/// `sidelink compare`, in every form.
+#[test]
+fn paths_are_compared_in_every_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let (json, csv, plot) = (file("all.json"), file("all.csv"), file("all.svg"));
+    let to = |form: &str, file: &str| format!("{form}:{file}");
+    let run = |words: &[&str]| {
+        let words = ["sidelink"].iter().chain(words);
+        commands::run(Cli::parse_from(words).command).unwrap();
+    };
+    run(&["scenario", "u2u-l3", "u2u-l2", "-F", &to("json", &json)]);
+    run(&["compare", &json, "-F", &to("csv", &csv), "--plot", &plot]);
+    let lines: Vec<String> = std::fs::read_to_string(&csv).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[1].starts_with("u2u-l3,40,") && lines[1].contains("8.0/8"), "{lines:?}");
+    assert!(lines[2].starts_with("u2u-l2,40,") && lines[2].contains("16.0/16"), "{lines:?}");
+    assert!(std::fs::read_to_string(&plot).unwrap().contains("Ciphering"));
+}
+
+#[test]
+#[ignore = "long: the figures of docs/relays.md"]
+fn figures_of_the_page() {
+    let words = ["sidelink", "compare", "u2u-l3", "u2u-l2", "u2u-l3-certificates", "u2u-l2-certificates"];
+    let more = ["--period", "40,80,160,320", "--runs", "5"];
+    commands::run(Cli::parse_from(words.iter().chain(&more)).command).unwrap();
+    let words = ["sidelink", "scenario", "u2u-l3", "u2u-l2", "u2u-l2-change"];
+    commands::run(Cli::parse_from(words).command).unwrap();
 }

@@ -62,7 +62,8 @@ fn ask(air: &mut Air, [from, to]: [usize; 2], identity: Identity) -> Result<(), 
 
 fn links(air: &mut Air, to: [usize; 2], identity: Identity) -> bool {
     ask(air, to, identity).unwrap();
-    air.run(30 * PERIOD);
+    // Three tries.
+    air.run(40 * PERIOD);
     air.agreed(to[0], to[1])
 }
 

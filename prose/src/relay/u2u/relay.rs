@@ -205,7 +205,9 @@ impl Relay {
         let known = self.entries.iter().find(|entry| entry.user == *target);
         let near = self.config.neighbours.iter().find(|(user, _)| user == target).map(|(_, peer)| *peer);
         let peer = known.map(|entry| entry.peer).or(near).ok_or(Why::Unknown)?;
-        if known.is_some_and(|entry| entry.id == source || entry.service != service) {
+        if *target == self.config.own
+            || known.is_some_and(|entry| entry.id == source || entry.service != service)
+        {
             return Err(Why::Unknown);
         }
         if self.paths.len() >= self.config.paths {
