@@ -89,11 +89,7 @@ impl End {
             _ => {
                 let address = Address::Ue(self.config.peer);
                 let (lcid, sdu_type) = (Lcid::LINK_DATA, SduType::Ip);
-                let Err(why) = send(Outgoing { address, lcid, sdu_type, data: &packet }) else { return };
-                // A link that is being released takes nothing any more, and is not closed yet.
-                if let Some(uu) = &self.config.uu {
-                    uu.send(now.utc, packet);
-                } else {
+                if let Err(why) = send(Outgoing { address, lcid, sdu_type, data: &packet }) {
                     self.log.overlay(now, OverlayEntry::Refused(why.to_string()));
                 }
             }

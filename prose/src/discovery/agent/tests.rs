@@ -264,3 +264,23 @@ proptest! {
         }
     }
 }
+
+/// One that nobody wants is silent, and a new code does not bring it back.
+#[test]
+fn an_announcer_that_is_off_says_nothing() {
+    let announcer =
+        |octet| Announcer::changing(ota(), [octet; 20], &ApplicationKey::from([octet; 32]), FOREVER);
+    let mut ue = Ue::new();
+    let place = ue.agent.add_announcer(announcer(1));
+    let says = |ue: &mut Ue, period| {
+        let input = Input::Opportunity { now: at(1000 * period), period, nonce: [0; 2] };
+        (ue.input(input).messages.len(), ue.agent.silenced())
+    };
+    assert_eq!(says(&mut ue, 1), (1, 0));
+    ue.agent.announcer(place).unwrap().set_announcing(Announcing::Off);
+    assert_eq!(says(&mut ue, 2), (0, 1));
+    ue.agent.announcer(place).unwrap().replace(announcer(2));
+    assert_eq!(says(&mut ue, 3), (0, 1));
+    ue.agent.announcer(place).unwrap().set_announcing(Announcing::On);
+    assert_eq!(says(&mut ue, 4), (1, 0));
+}
