@@ -55,7 +55,7 @@ const COOKIE: usize = 16;
 const MAX_HINTS: usize = 16;
 
 /// The name of a user, and what it must be allowed to be: its role, and the service of relays.
-type Claim<'a> = (&'a [u8], Option<(Role, [u8; 3])>);
+type NameAndRole<'a> = (&'a [u8], Option<(Role, [u8; 3])>);
 
 /// The expected identity of a peer: User Info of PC5, a type of identity and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Returns the name of the user, and what it must be allowed to be.
-    fn claim(self) -> Result<Claim<'a>, Failure> {
+    fn claim(self) -> Result<NameAndRole<'a>, Failure> {
         let role = match self.kind {
             Self::USER => return Ok((self.value, None)),
             Self::RELAY => Role::Relay,
