@@ -159,7 +159,7 @@ fn through(links: &[LinkConfig], relay: &str, at: Option<u64>, place: &str) -> R
     let Peer { id, part, .. } = entry.peer()?;
     match part {
         Part::AtUeRelay(relay) => Ok(Through { at, relay, peer: id }),
-        Part::Peer | Part::Relay { .. } => {
+        Part::Peer | Part::Relay { .. } | Part::RemoteUe => {
             Err(ConfigError::new(format!("via {relay:?}"), place, "name a UE-to-UE relay"))
         }
     }

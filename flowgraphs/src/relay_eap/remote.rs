@@ -67,7 +67,7 @@ impl<P: RemotePort, R: Rng + Send> RemoteEap<P, R> {
                     continue;
                 }
                 Output::Store(array) => {
-                    self.port.store(now, array);
+                    self.port.store(now, *array);
                     continue;
                 }
                 Output::Remember { pseudonym } => {

@@ -48,7 +48,7 @@ impl Hop {
             }
             Entry::Step { .. } => std::mem::replace(&mut self.step, Step::Others) == Step::Ours,
             Entry::Refused(_) | Entry::Altered => true,
-            Entry::Discovery => false,
+            Entry::Discovery | Entry::Overlay(_) => false,
         };
         if ours {
             self.kept.push((t, entry.clone()));
