@@ -122,7 +122,7 @@ fn time_is_periods_and_round_trips() {
                     "{name} P = {period}, RTT {network_rtt}: {ms}, should {should}; {} vectors",
                     costs.vectors
                 );
-                assert!((should.saturating_sub(period)..=should + 4 * period).contains(&ms), "{ms} {should}");
+                assert!((should.saturating_sub(period)..=should + 6 * period).contains(&ms), "{ms} {should}");
                 assert!(costs.vectors <= 1);
             }
         }
