@@ -89,7 +89,9 @@ impl EapBy {
     /// Returns which links must be while it lasts.
     pub(crate) const fn linked(self) -> Linked {
         match self {
-            Self::OtherName(KdMaker::Relay) | Self::Flood(_) | Self::Collects | Self::Curious => Linked::All,
+            Self::OtherName(KdMaker::Relay) | Self::Collects | Self::Curious => Linked::All,
+            // Whoever floods takes the places of others while it lasts.
+            Self::Flood(_) => Linked::None,
             Self::WithoutAaa
             | Self::OtherName(KdMaker::Network)
             | Self::LyingToAaa

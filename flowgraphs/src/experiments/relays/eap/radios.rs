@@ -20,6 +20,9 @@ use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::pc5_signalling::{AuthenticationPhase, Body};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// I_MCS of a radio whose blocks hold a whole request.
+const FLOOD_MCS: u8 = 16;
+
 /// A radio that runs.
 pub(crate) enum AttackRadio {
     Listener(Running<Attacker<Tap>>),
@@ -43,7 +46,11 @@ impl AttackRadio {
         end: u64,
     ) -> anyhow::Result<Self> {
         Ok(match by {
-            EapBy::Flood(sources) => Self::Flood(begin(case, 6.0, flood(sources)?, radio, end)?),
+            // Who has much to say says it fast.
+            EapBy::Flood(sources) => {
+                let fast = RelayCase { mcs: FLOOD_MCS, ..*case };
+                Self::Flood(begin(&fast, 6.0, flood(sources)?, radio, end)?)
+            }
             _ => Self::Listener(begin(case, 0.0, Tap::new(), radio, end)?),
         })
     }
