@@ -321,18 +321,22 @@ fn ciphers(run: &Run) -> u64 {
 /// Blocks of data on the second hop that follow one of the same size on the first within two SC periods, as anybody hears.
 fn joined(run: &Run, period: u64) -> (u64, u64) {
     let blocks = |ue: usize, to: u32| -> Vec<(u64, usize)> {
-        let mut known = BTreeSet::new();
+        let (mut known, mut all) = (None, Vec::new());
         let data = Lcid::LINK_DATA.carrying().map(Lcid::value);
-        let block = |(t, entry): &(u64, Entry)| match entry {
-            Entry::Block { number, octets, to: dest, channels }
-                if *dest == to && channels.iter().all(|lcid| Some(*lcid) == data) =>
-            {
-                Some((*number, *t, *octets))
+        for (t, entry) in &run.entries[ue] {
+            match entry {
+                // Blocks are numbered in their grant.
+                Entry::Sci => known = None,
+                Entry::Block { number, octets, to: dest, channels } if known != Some(*number) => {
+                    known = Some(*number);
+                    if *dest == to && channels.iter().all(|lcid| Some(*lcid) == data) {
+                        all.push((*t, *octets));
+                    }
+                }
+                _ => {}
             }
-            _ => None,
-        };
-        let all = run.entries[ue].iter().filter_map(block);
-        all.filter(|(number, ..)| known.insert(*number)).map(|(_, t, octets)| (t, octets)).collect()
+        }
+        all
     };
     let (first, second) = (blocks(MARY, Party::Ruth.id()), blocks(RUTH, Party::John.id()));
     let follows = |(t, octets): &&(u64, usize)| {
