@@ -23,7 +23,6 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::ip::Header;
 use sidelink_wire::ip::icmp::Reason;
 use sidelink_wire::pdcp::SduType;
-use std::net::IpAddr;
 
 /// Packets of the interface that are handled in one subframe, at most.
 const BURST: usize = 64;
@@ -117,11 +116,7 @@ impl Relay {
             self.dropped.malformed += 1;
             return;
         };
-        let is_for_one = match header.to {
-            IpAddr::V4(to) => !to.is_multicast() && !to.is_broadcast(),
-            IpAddr::V6(to) => !to.is_multicast(),
-        };
-        let owner = if is_for_one { self.server.owner(header.to) } else { None };
+        let owner = self.server.owner(header.to);
         let waiting: usize = self.peers.iter().map(|peer| peer.queue.octets()).sum();
         let Some(peer) = self.peers.iter_mut().find(|peer| Some(peer.id) == owner) else {
             self.dropped.nobody += 1;

@@ -241,3 +241,47 @@ fn a_full_queue_to_the_system_is_counted() {
     }
     assert_eq!(rig.relay.ip_status().unwrap().dropped.system, 300 - 256);
 }
+
+#[test]
+fn a_lease_that_is_over_lets_nothing_through() {
+    let mut rig = Rig::new(1);
+    rig.ms += 3600 * 1000;
+    rig.work(9);
+    rig.hear(1, packet(address(1), FAR, 10));
+    assert_eq!((rig.heard_by_system(), rig.relay.ip_status().unwrap().dropped.source), (vec![], 1));
+}
+
+#[test]
+fn answers_of_the_server_wait_for_a_link_in_small_numbers() {
+    let mut rig = Rig::new(0);
+    rig.up(1);
+    let (from, to) = ((Ipv4Addr::UNSPECIFIED, dhcp::CLIENT), (Ipv4Addr::BROADCAST, dhcp::SERVER));
+    for _ in 0..10 {
+        let discover = Message::new(Kind::Discover, 1, [0; 3]).emit();
+        rig.hear(1, Datagram { from, to, payload: &discover }.emit().unwrap());
+    }
+    assert_eq!(rig.work(99).len(), REPLIES);
+}
+
+/// Where layer 2 takes one packet a subframe in all, each remote UE gets its turn.
+#[test]
+fn each_has_its_turn() {
+    let mut rig = Rig::new(2);
+    for number in [1, 1, 2, 2] {
+        rig.to_air.send(packet(FAR, address(number), 10)).unwrap();
+    }
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        let (now, mut is_taken) = (rig.now(), false);
+        rig.relay.work(now, &mut |out: Outgoing<'_>| {
+            let id = out.address.layer2_id();
+            if std::mem::replace(&mut is_taken, true) {
+                return Err(Refused::NoLink(id));
+            }
+            order.push(id);
+            Ok(())
+        });
+    }
+    assert_ne!(order[0], order[1], "{order:?}");
+    assert_ne!(order[2], order[3], "{order:?}");
+}

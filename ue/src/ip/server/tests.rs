@@ -133,8 +133,17 @@ fn a_ue_keeps_its_place_when_its_layer_2_id_changes() {
     assert_eq!(server.owner(FIRST.into()), None);
     assert_eq!(ask(&mut server, 3, OTHER, request(FIRST)).unwrap().kind, Kind::Ack);
     assert_eq!(server.owner(FIRST.into()), Some(OTHER));
+    // A prefix is nobody's before it is advertised.
+    let of_place = ndisc::address([0xfd, 0x45, 0, 0, 0, 0, 0, 2], [9; 8]);
+    assert_eq!(server.owner(of_place.into()), None);
     // Another UE under the old ID does not come to it.
     server.link_up(at(4), PEER, &Identity::user("mallory"));
+    server.link_up(at(4), PEER, &Identity::user("mallory"));
+    assert_eq!(server.remotes().len(), 2);
+    server.link_up(at(4), OTHER, &Identity::user("bob"));
+    assert_eq!((server.owner(FIRST.into()), server.remotes().len()), (None, 2), "one UE under one ID");
+    server.link_up(at(4), OTHER, &Identity::user("alice"));
+    ask(&mut server, 4, OTHER, request(FIRST)).unwrap();
     assert_eq!(ask(&mut server, 5, PEER, request(FIRST)).unwrap().kind, Kind::Nak);
 }
 
