@@ -98,7 +98,7 @@ fn remote(config: &EapRemote, notes: Notes) -> anyhow::Result<RemoteEap<UsimPort
 
 /// What is to be kept.
 enum Keep {
-    Usim(SqnArray),
+    Usim(Box<SqnArray>),
     Pseudonym(String),
 }
 
@@ -144,7 +144,7 @@ fn write(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
 
 impl RemotePort for UsimPort {
     fn store(&mut self, _: UtcTime, array: SqnArray) {
-        let _ = self.to_disk.send(Keep::Usim(array));
+        let _ = self.to_disk.send(Keep::Usim(Box::new(array)));
     }
 
     fn stored(&mut self, _: UtcTime) -> Option<Written> {

@@ -10,8 +10,11 @@ use sidelink_ue::air_rng::AirRng;
 use sidelink_wire::relay_keying::Question;
 use std::sync::{Arc, Mutex};
 
+/// What was sent, and what was told.
+type Heard = (Vec<Vec<u8>>, Vec<Event>);
+
 #[derive(Clone, Default)]
-struct Port(Arc<Mutex<(Vec<Vec<u8>>, Vec<Event>)>>);
+struct Port(Arc<Mutex<Heard>>);
 
 impl RelayPort for Port {
     fn send(&mut self, _: UtcTime, octets: &[u8]) {

@@ -32,9 +32,12 @@ fn relay() -> Layer2Id {
     Layer2Id::new(0x20).unwrap()
 }
 
+/// What is written, and what became of it.
+type Writes = (Vec<(WriteId, Record)>, VecDeque<(WriteId, Written)>);
+
 /// A disk that answers when it is told to.
 #[derive(Clone, Default)]
-struct Disk(Arc<Mutex<(Vec<(WriteId, Record)>, VecDeque<(WriteId, Written)>)>>);
+struct Disk(Arc<Mutex<Writes>>);
 
 impl Disk {
     fn settle(&self, written: Written) {
@@ -128,9 +131,12 @@ fn whoever_is_not_believed_learns_no_imsi() {
     }
 }
 
-/// The way of a relay: what it asks, and what it is answered.
+/// What a relay asks, what it is answered, and what it is told.
+type Said = (Vec<(RequestId, String)>, VecDeque<(RequestId, Reply)>, Vec<NoKd>);
+
+/// The way of a relay.
 #[derive(Clone, Default)]
-struct Way(Arc<Mutex<(Vec<(RequestId, String)>, VecDeque<(RequestId, Reply)>, Vec<NoKd>)>>);
+struct Way(Arc<Mutex<Said>>);
 
 impl RelayPort for Way {
     fn send(&mut self, _: UtcTime, request: RequestId, document: Zeroizing<String>) {

@@ -47,7 +47,7 @@ const AT_10_MHZ: Plan = Plan {
 /// Prints the lines of a text with one of these words.
 fn show(title: &str, text: &str, words: &[&str]) {
     for line in text.lines().filter(|line| words.iter().any(|word| line.contains(word))) {
-        println!("{title}: {}", line.trim());
+        eprintln!("{title}: {}", line.trim());
     }
 }
 
@@ -104,7 +104,7 @@ fn real_time_throughput_and_latency_through_a_relay() {
     pings(&lab, 1, "1000");
     streams(&lab, 1, 15);
     for number in [0, 1] {
-        print!("{}", lab.end(number));
+        eprint!("{}", lab.end(number));
     }
 }
 
@@ -119,7 +119,7 @@ fn real_time_eight_remotes_at_10_mhz() {
     let began = Instant::now();
     for number in 1..=remotes {
         let address = lab.address(number);
-        println!("remote {number} has {address} after {:.1} s", began.elapsed().as_secs_f64());
+        eprintln!("remote {number} has {address} after {:.1} s", began.elapsed().as_secs_f64());
     }
     pings(&lab, 1, "56");
     // All at once: 250 octets each way, as often as the environment says.
@@ -137,7 +137,7 @@ fn real_time_eight_remotes_at_10_mhz() {
     }
     drop(running);
     for number in 0..=remotes {
-        print!("{}", lab.end(number));
+        eprint!("{}", lab.end(number));
     }
 }
 
@@ -179,7 +179,7 @@ fn real_time_an_overlay_outlives_a_switch_of_its_path() {
         }
         longest.as_millis()
     };
-    println!("no switch: longest gap {} ms in 8 s", gap(&tls, 8));
+    eprintln!("no switch: longest gap {} ms in 8 s", gap(&tls, 8));
     for (title, to_net, to_remote) in [
         ("PC5 -> wire", ["203.0.113.1", "direct"], "203.0.113.2"),
         ("wire -> PC5", ["", "sl0"], "198.51.100.2"),
@@ -188,7 +188,7 @@ fn real_time_an_overlay_outlives_a_switch_of_its_path() {
         let route = [&["ip", "route", "replace", "198.51.100.1"][..], &via, &["src", &address]].concat();
         must(&remote, &route);
         must(&network, &["ip", "route", "replace", &format!("{address}/32"), "via", to_remote]);
-        println!("{title}: longest gap {} ms in the 4 s after it", gap(&tls, 4));
+        eprintln!("{title}: longest gap {} ms in the 4 s after it", gap(&tls, 4));
     }
     assert!(tls.goes_on(), "the same TLS session all along");
 }
@@ -240,7 +240,7 @@ fn real_time_keys_come_through_a_relay() {
         let (after, took) = (blocks(&lab), began.elapsed());
         let packets = capture.packets();
         let octets: usize = packets.iter().map(Vec::len).sum();
-        println!(
+        eprintln!(
             "{title}: {} ms, {} packets of {octets} octets, {} + {} transport blocks (relay, remote UE)",
             took.as_millis(),
             packets.len(),
@@ -275,7 +275,7 @@ fn real_time_the_cost_of_an_overlay() {
             tls.line();
             let (packets, took, after) = (capture.packets(), began.elapsed(), blocks(&lab));
             let octets: usize = packets.iter().map(Vec::len).sum();
-            println!(
+            eprintln!(
                 "{title} ({state}), TLS by {credential:?}: first line after {} ms, {} packets of {octets} octets, {} + {} blocks",
                 took.as_millis(),
                 packets.len(),
@@ -285,10 +285,10 @@ fn real_time_the_cost_of_an_overlay() {
             let lines: Vec<_> = (0..10).map(|_| tls.line().1.len() + 1).collect();
             let all = capture.packets();
             let largest = all[packets.len()..].iter().map(Vec::len).max().unwrap_or(0);
-            println!("{title}, a line of {} octets: an IP packet of {largest} octets", lines[9]);
+            eprintln!("{title}, a line of {} octets: an IP packet of {largest} octets", lines[9]);
         }
         for number in [0, 1] {
-            print!("{}", lab.end(number));
+            eprint!("{}", lab.end(number));
         }
     }
 }

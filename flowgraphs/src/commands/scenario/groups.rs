@@ -12,11 +12,6 @@ use std::io::Write;
 /// Members of a group on the air, at most.
 const MOST_MEMBERS: u64 = 90;
 
-/// Whether a scenario of a group has this name.
-pub(super) fn is_one(name: &str) -> bool {
-    ALL.iter().any(|scenario| scenario.name == name)
-}
-
 /// Names of the scenarios, and what each is.
 pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.iter().map(|scenario| (scenario.name, scenario.what))

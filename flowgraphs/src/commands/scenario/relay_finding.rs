@@ -9,11 +9,6 @@ use crate::outputs::{Existing, Outputs};
 use sidelink_phy::units::Decibel;
 use std::io::Write;
 
-/// Whether a scenario of this has the name.
-pub(super) fn is_one(name: &str) -> bool {
-    ALL.iter().any(|scenario| scenario.name == name)
-}
-
 /// Names of the scenarios, and what each is.
 pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
     ALL.iter().map(|scenario| (scenario.name, scenario.what))

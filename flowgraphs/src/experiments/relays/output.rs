@@ -14,8 +14,11 @@ pub(crate) fn write(form: Form, all: &[RelayCosts], out: &mut dyn Write) -> anyh
     write_as(form, all, || rows(all), out)
 }
 
+/// Name of a figure, and what it is.
+type Figure = (&'static str, fn(&Spent) -> u64);
+
 /// Figures of what was spent at both ends together.
-const FIGURES: [(&str, fn(&Spent) -> u64); 8] = [
+const FIGURES: [Figure; 8] = [
     ("msgs", |s| s.msgs),
     ("L3 oct.", |s| s.l3_octets),
     ("PDU oct.", |s| s.pdu_octets),

@@ -92,12 +92,12 @@ fn every_scenario_comes_as_it_must() {
             let case = RelayCase { snr: Decibel(snr), ..case(scenario.name) };
             let costs = RelayCosts::of(&case, &play(&case).unwrap());
             let hops: Vec<_> = costs.hops.iter().map(|hop| (hop.setup_ms, hop.rekey_ms)).collect();
-            println!(
+            eprintln!(
                 "{} {snr} dB: {}; {hops:?}, should {}, vectors {}, attacks {} {:?}",
                 costs.name, costs.outcome, costs.predicted.ms, costs.vectors, costs.attacks, costs.findings
             );
             if let Some(why) = costs.unexpected(&case) {
-                println!("    FAILED: {why} {:?}", costs.said);
+                eprintln!("    FAILED: {why} {:?}", costs.said);
                 failed.push(format!("{} {snr} dB: {why}", costs.name));
             }
         }
@@ -115,7 +115,7 @@ fn costs_are_as_predicted_at_every_period() {
                 let case = RelayCase { period, network_rtt, ..case(name) };
                 let costs = run(&case);
                 let (hop, should) = (&costs.hops[0], costs.predicted);
-                println!(
+                eprintln!(
                     "{name} P = {period} RTT = {network_rtt}: {:?} ms, should {}; {} messages, should {}; L3 {} PDU {} TBs {} periods {}; {:?}",
                     hop.setup_ms,
                     should.ms,

@@ -97,7 +97,7 @@ fn every_case_comes_to_what_it_must() {
         for snr in [10.0, 15.0, 20.0] {
             let case = U2uCase { scenario, ..case("u2u-l2", 40, snr) };
             let costs = played(&case);
-            println!("{} {snr} dB: {:?} {:?}", costs.name, costs.outcome, costs.findings);
+            eprintln!("{} {snr} dB: {:?} {:?}", costs.name, costs.outcome, costs.findings);
         }
     }
 }
@@ -114,7 +114,7 @@ fn set_ups_take_the_periods_that_were_predicted() {
                 let case = U2uCase { seed, ..case(name, period, 20.0) };
                 let costs = played(&case);
                 let predicted = costs.predicted;
-                println!(
+                eprintln!(
                     "{name} P = {period} seed {seed}: {:?} ms, {:?} periods",
                     costs.setup_ms, costs.periods
                 );
