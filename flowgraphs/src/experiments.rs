@@ -17,6 +17,7 @@
 //! answers.rs     answers of a network on their way to a UE
 //! distribution.rs keys of groups of 2 to 2000 members on a simulated clock distribution/
 //! groups.rs      exercises of groups                                       groups/
+//! relays.rs      exercises of relays and their remote UEs                   relays/
 //! network.rs     the network side on a simulated clock                     network/
 //! ```
 
@@ -34,6 +35,7 @@ pub(crate) mod operators;
 pub(crate) mod others;
 pub(crate) mod output;
 pub(crate) mod reading;
+pub(crate) mod relays;
 pub(crate) mod setup;
 pub(crate) mod signalling;
 pub(crate) mod tickets;

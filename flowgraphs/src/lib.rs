@@ -48,6 +48,7 @@ pub mod open;
 pub mod outputs;
 mod readable;
 pub mod receive;
+mod relay_keys;
 pub mod report;
 pub mod scenario;
 pub mod terminal;

@@ -13,19 +13,19 @@ pub struct RateLimit {
 
 /// What is left of a [`RateLimit`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     tokens: u32,
     since: UtcTime,
 }
 
 impl Bucket {
     /// A full one.
-    pub(crate) fn new(limit: RateLimit, now: UtcTime) -> Self {
+    pub fn new(limit: RateLimit, now: UtcTime) -> Self {
         Self { tokens: limit.burst, since: now }
     }
 
     /// Takes one, if there is one. A clock that went back gives nothing and takes nothing.
-    pub(crate) fn take(&mut self, limit: RateLimit, now: UtcTime) -> bool {
+    pub fn take(&mut self, limit: RateLimit, now: UtcTime) -> bool {
         if limit.interval == 0 {
             return true;
         }

@@ -178,6 +178,17 @@ impl RemoteUe {
         self.slots.all().next().map(|held| held.id)
     }
 
+    /// What it calls itself towards a relay now: the IMSI last, and where the policy lets it. TS 33.303 §6.7.3.2.1.1 step 3.
+    pub fn name(&self) -> Option<User> {
+        let known = self.slots.all().find(|held| !self.unknown.contains(&held.id));
+        let shows_imsi = match self.config.policy {
+            ImsiPolicy::Never => false,
+            ImsiPolicy::WithoutPruk => self.slots.all().next().is_none(),
+            ImsiPolicy::WhenProven | ImsiPolicy::WhenRejected => true,
+        };
+        known.map(|held| User::Pruk(held.id)).or(shows_imsi.then_some(User::Imsi(self.config.imsi)))
+    }
+
     fn fail(&mut self, link: LinkId, result: Result<(), Failure>) {
         if let Err(why) = result {
             self.links.remove(&link);
@@ -189,7 +200,7 @@ impl RemoteUe {
         if self.links.len() >= MOST_LINKS && !self.links.contains_key(&link) {
             return Err(Failure::Busy);
         }
-        let user = self.user().ok_or(Failure::NoIdentity)?;
+        let user = self.name().ok_or(Failure::NoIdentity)?;
         let id = match user {
             User::Pruk(id) => Some(id),
             User::Imsi(_) => None,
@@ -197,17 +208,6 @@ impl RemoteUe {
         self.links.insert(link, Link { service, nonce_1, id, resynchronised: false, keyed: false });
         self.outbox.push_back(Output::Request { link, user });
         Ok(())
-    }
-
-    /// What it calls itself: the IMSI last.
-    fn user(&self) -> Option<User> {
-        let known = self.slots.all().find(|held| !self.unknown.contains(&held.id));
-        let shows_imsi = match self.config.policy {
-            ImsiPolicy::Never => false,
-            ImsiPolicy::WithoutPruk => self.slots.all().next().is_none(),
-            ImsiPolicy::WhenProven | ImsiPolicy::WhenRejected => true,
-        };
-        known.map(|held| User::Pruk(held.id)).or(shows_imsi.then_some(User::Imsi(self.config.imsi)))
     }
 
     /// Who is not believed changes nothing: the next relay hears the same name.
@@ -249,7 +249,7 @@ impl RemoteUe {
         let state = self.links.get_mut(&link).ok_or(Failure::Unexpected)?;
         let kd = lte::relay_kd(&held.pruk, &state.service.0, &state.nonce_1, freshness);
         (state.id, state.keyed) = (Some(id), true);
-        self.outbox.push_back(Output::Kd { link, kd });
+        self.outbox.push_back(Output::Kd { link, kd, pruk: id });
         Ok(())
     }
 

@@ -6,9 +6,9 @@ use super::link_status::{LinkBoard, LinkStatus};
 use super::refused::Refused;
 use serde::Deserialize;
 use sidelink_prose::direct_link::{
-    Admission, Config, Error, Event, FromNetwork, FromPruk, FromTicket, Identity, IdentityBased,
-    IdentityKeys, Input, KdRecord, KeyEstablishment, LinkId, LinkManager, Output, RelayLink, Rules, Sdes,
-    State, ThroughRelay, Ticket, TicketAccess,
+    Admission, Cause, Config, Error, Event, FromNetwork, FromPruk, FromTicket, Identity, IdentityBased,
+    IdentityKeys, Input, KdRecord, KeyEstablishment, LinkId, LinkManager, Note, Output, RelayLink, Rules,
+    Sdes, State, ThroughRelay, Ticket, TicketAccess,
 };
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::CounterStore;
@@ -44,10 +44,12 @@ pub trait KeyNetwork: Send {
 /// Whether there is a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkStanding {
-    /// It is up: the peer has proven that it has the KD.
+    /// It is up, or has a new KD: the peer has proven that it has the KD.
     Up,
     /// It is over, or did not come up.
     Ended,
+    /// A message that anybody can have sent says that the peer does not know this UE.
+    Unknown,
 }
 
 /// The answer of a network.
@@ -68,6 +70,10 @@ pub struct Links {
     /// Links that came up or ended, for machines of group keys.
     changes: Vec<LinkChange>,
     began: Option<u64>,
+    /// Subframes since then.
+    age: u64,
+    /// Subframes after which a relay is asked again.
+    again: Option<u64>,
     board: LinkBoard,
     now: UtcTime,
     /// Time that the current step took in the manager: all cryptography of links is in it.
@@ -136,6 +142,8 @@ pub enum Part {
         /// What this UE calls itself; where it is none, the network's end says it ([`KeyNetwork::name_for_relay`]).
         user: Option<Identity>,
     },
+    /// A remote UE, whose relay this one is: it is triggered to ask for a new KD.
+    RemoteUe,
 }
 
 /// The configured requests of one peer.
@@ -197,6 +205,8 @@ impl Links {
             up: Vec::new(),
             changes: Vec::new(),
             began: None,
+            age: 0,
+            again: None,
             board: LinkBoard::default(),
             now: UtcTime::from_millis(0),
             spent: Duration::ZERO,
@@ -345,6 +355,7 @@ impl Links {
         self.now = now;
         self.answered(now, refused);
         let age = t - *self.began.get_or_insert(t);
+        self.age = age;
         for index in 0..self.plans.len() {
             if self.plans[index].connect.is_some_and(|at| at <= age) {
                 self.connect_as_planned(index, now, refused);
@@ -356,7 +367,12 @@ impl Links {
             {
                 plan.last_rekey = age;
                 let reauthenticate = plan.reauthenticate;
-                if let Err(error) = self.handle_input(Input::Rekey { now, link, reauthenticate }) {
+                let input = match (&plan.part, reauthenticate) {
+                    // TS 24.334 §10.4.8.2: KD is made anew at the request of the remote UE alone.
+                    (Part::RemoteUe, true) => Input::TriggerRekey { now, link },
+                    _ => Input::Rekey { now, link, reauthenticate },
+                };
+                if let Err(error) = self.handle_input(input) {
                     refused(error);
                 }
             }
@@ -449,7 +465,9 @@ impl Links {
                         self.report_up(*link, *peer);
                         self.tell_network(*peer, LinkStanding::Up);
                     }
+                    State::Rekeyed { new_kd: true, .. } => self.tell_network(*peer, LinkStanding::Up),
                     State::Closed { .. } => {
+                        self.ask_relay_again(*peer);
                         self.up.retain(|(known, _)| known != link);
                         self.tell_network(*peer, LinkStanding::Ended);
                         // Another link with this peer may have taken its place.
@@ -460,9 +478,24 @@ impl Links {
                     _ => {}
                 }
             }
+            if let Event::Note(Note::PeerRefuses { peer, cause: Cause::AuthenticationFailure, .. }) = event {
+                self.tell_network(*peer, LinkStanding::Unknown);
+            }
             self.board.note(self.now, event);
         }
         output
+    }
+
+    /// Lets this UE ask a relay again `millis` after a link to it ended or came to nothing.
+    pub fn ask_relays_again(&mut self, millis: u64) {
+        self.again = Some(millis);
+    }
+
+    fn ask_relay_again(&mut self, peer: Layer2Id) {
+        let is_relay = |plan: &&mut Plan| plan.peer == peer && matches!(plan.part, Part::Relay { .. });
+        if let (Some(again), Some(plan)) = (self.again, self.plans.iter_mut().find(is_relay)) {
+            plan.connect = Some(self.age + again);
+        }
     }
 
     fn tell_network(&mut self, peer: Layer2Id, standing: LinkStanding) {

@@ -14,6 +14,7 @@
 //!           | 4 | KD 32 | lifetime 4 | freshness 16 | [GPI] |                          relay: for the command
 //!           | 5 | RAND 16 | AUTS 14 |                                                  remote UE: the USIM is out of step
 //!           | 6 | KD 32 | lifetime 4 | PRUK ID 8 |                                     remote UE: from this PRUK
+//!           | 7 | reason 1 |                                                           relay: it gets none
 //! ```
 //!
 //! Lifetimes are in seconds, and never zero.
@@ -138,6 +139,38 @@ pub enum Answer<'a> {
         /// AUTS.
         auts: [u8; 14],
     },
+    /// The relay gets no KD.
+    Denied(Denial),
+}
+
+/// Why a relay gets no KD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// The network does not know the remote UE by the name that it gave.
+    Unknown,
+    /// This relay may not serve it, or not for this service.
+    NotAllowed,
+    /// The network does not answer, or has too much to do.
+    Unreachable,
+}
+
+impl Denial {
+    const fn value(self) -> u8 {
+        match self {
+            Self::Unknown => 1,
+            Self::NotAllowed => 2,
+            Self::Unreachable => 3,
+        }
+    }
+
+    const fn from_value(value: u8) -> Result<Self, Error> {
+        match value {
+            1 => Ok(Self::Unknown),
+            2 => Ok(Self::NotAllowed),
+            3 => Ok(Self::Unreachable),
+            value => Err(Error::Reserved { what: "reason of a network", value: value as u32 }),
+        }
+    }
 }
 
 /// Reads a question or an answer.
@@ -303,6 +336,11 @@ impl<'a> Answer<'a> {
                 reader.end()?;
                 Ok(Self::Derived { kd, lifetime, pruk_id })
             }
+            7 => {
+                let &[reason] = reader.take()?;
+                reader.end()?;
+                Denial::from_value(reason).map(Self::Denied)
+            }
             value => Err(Error::Reserved { what: "answer with the KD of a relay", value: value.into() }),
         }
     }
@@ -326,6 +364,7 @@ impl<'a> Answer<'a> {
                 out.extend_from_slice(gpi);
             }
             Self::OutOfStep { rand, auts } => out.extend([&[5][..], rand, auts].concat()),
+            Self::Denied(reason) => out.extend([7, reason.value()]),
             Self::Derived { kd, lifetime, pruk_id } => {
                 out.push(6);
                 out.extend_from_slice(&kd[..]);
@@ -346,6 +385,7 @@ impl fmt::Debug for Answer<'_> {
             Self::Granted { gpi, .. } => ("Granted", gpi.len()),
             Self::OutOfStep { .. } => ("OutOfStep", 0),
             Self::Derived { .. } => ("Derived", 0),
+            Self::Denied(_) => ("Denied", 0),
         };
         f.debug_struct(name).field("octets", &octets).finish_non_exhaustive()
     }
@@ -382,7 +422,10 @@ mod tests {
         assert!(matches!(Answer::parse(&[]), Err(Error::Truncated { .. })));
         assert!(matches!(Answer::parse(&[2; 36]), Err(Error::Truncated { .. })));
         assert!(matches!(Answer::parse(&[&[2][..], &[0; 36]].concat()), Err(Error::Reserved { .. })));
-        assert!(matches!(Answer::parse(&[7]), Err(Error::Reserved { .. })));
+        for octets in [&[8][..], &[7, 0], &[7, 4]] {
+            assert!(matches!(Answer::parse(octets), Err(Error::Reserved { .. })), "{octets:?}");
+        }
+        assert!(matches!(Answer::parse(&[7, 1, 0]), Err(Error::Oversized { .. })));
         assert!(matches!(Answer::parse(&[5; 32]), Err(Error::Oversized { .. })));
     }
 
@@ -395,7 +438,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_are_parsed_or_refused(kind in 0_u8..7, rest in prop::collection::vec(any::<u8>(), 0..120)) {
+        fn any_octets_are_parsed_or_refused(kind in 0_u8..8, rest in prop::collection::vec(any::<u8>(), 0..120)) {
             let octets = [&[kind][..], &rest].concat();
             if let Ok(question) = Question::parse(&octets) {
                 prop_assert_eq!(question.emit().unwrap(), octets.clone());

@@ -3,6 +3,7 @@
 pub mod compare;
 mod compare_groups;
 mod groups;
+mod relays;
 
 use crate::args::Output;
 use crate::config::{ConfigError, LongMessageWay};
@@ -65,6 +66,13 @@ struct Cases {
     #[arg(long, value_name = "N", default_value = "20", value_delimiter = ',',
         value_parser = clap::value_parser!(u64).range(2..=2000))]
     members: Vec<u64>,
+    /// Remote UEs of a relay instead of the scenario's, in scenarios of relays.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=8))]
+    remotes: Option<u8>,
+    /// Milliseconds there and back between a UE and its network, in scenarios of relays; several as 100,500,2000.
+    #[arg(long, value_name = "MS", default_value = "40", value_delimiter = ',',
+        value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    network_rtt: Vec<u64>,
     /// How messages travel that are longer than a block, in scenarios of groups; several as whole,coded.
     #[arg(long, value_name = "WAY", value_delimiter = ',', default_value = "whole")]
     long_messages: Vec<LongMessageWay>,
@@ -112,7 +120,8 @@ impl Cases {
         for name in names {
             let Some(scenario) = cases::all().find(|s| s.name == name) else {
                 let names = cases::all().map(|s| s.name);
-                let known = names.chain(groups::list().map(|(name, _)| name)).collect::<Vec<_>>().join(", ");
+                let others = groups::list().chain(relays::list()).map(|(name, _)| name);
+                let known = names.chain(others).collect::<Vec<_>>().join(", ");
                 let what = format!("no scenario {name:?}");
                 return Err(ConfigError::usage(what, format!("there are {known}")).into());
             };
@@ -142,7 +151,7 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     if args.list {
         let mut out = terminal::stdout();
         let links = cases::all().map(|scenario| (scenario.name, scenario.what));
-        for (name, what) in links.chain(groups::list()) {
+        for (name, what) in links.chain(groups::list()).chain(relays::list()) {
             writeln!(out, "{name:<28} {what}")?;
         }
         out.flush()?;
@@ -150,6 +159,9 @@ pub fn run(args: ScenarioArgs) -> anyhow::Result<()> {
     }
     if args.name.iter().any(|name| groups::is_one(name)) {
         return groups::run(&args);
+    }
+    if args.name.iter().any(|name| relays::is_one(name)) {
+        return relays::run(&args);
     }
     let mut outputs = Outputs::new(Existing::Keep);
     let drawing = args.diagram.as_deref().map(|path| outputs.claim("--diagram", path)).transpose()?;

@@ -35,9 +35,23 @@ pub struct LinkConfig {
     /// Least time in milliseconds between two re-keyings that the peer requests.
     #[serde(default)]
     pub rekey_interval: Option<u64>,
+    /// What the peer is, if it is no relay: `peer`, or `remote-ue` where this UE is its relay.
+    #[serde(default)]
+    pub part: LinkPart,
     /// The peer is a relay, and this UE its remote UE.
     #[serde(default)]
     pub relay: Option<RelayConfig>,
+}
+
+/// What a peer is to a UE that is not its remote UE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkPart {
+    /// Another UE.
+    #[default]
+    Peer,
+    /// A remote UE, whose relay this one is.
+    RemoteUe,
 }
 
 /// `relay = { service = "000001" }`: what a remote UE asks its relay for.
@@ -90,7 +104,15 @@ impl LinkConfig {
             connect: self.connect,
             rekey: self.rekey,
             reauthenticate: self.reauthenticate,
-            part: self.relay.as_ref().map_or(Ok(Part::Peer), |relay| relay.part(&place))?,
+            part: match (&self.relay, self.part) {
+                (Some(relay), LinkPart::Peer) => relay.part(&place)?,
+                (None, LinkPart::Peer) => Part::Peer,
+                (None, LinkPart::RemoteUe) => Part::RemoteUe,
+                (Some(_), LinkPart::RemoteUe) => {
+                    let what = "the peer is both a relay and a remote UE".to_owned();
+                    return Err(wrong(what, "take out relay, or part"));
+                }
+            },
         })
     }
 }

@@ -142,6 +142,8 @@ pub enum Output {
         link: LinkId,
         /// The key.
         kd: Kd,
+        /// The PRUK that it is from: what the network knows this UE by from now on.
+        pruk: PrukId,
     },
     /// Tell the relay, which asks again.
     Resynchronise {

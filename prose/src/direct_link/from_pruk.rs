@@ -13,8 +13,9 @@
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::Nonce;
-use sidelink_wire::relay_keying::{Answer, Question, User};
+use sidelink_wire::relay_keying::{Answer, Denial, Question, User};
 
+use super::Cause;
 use super::key_establishment::{
     AgreedKd, Asks, Credentials, Freshness, Heard, KeyEstablishment, Party, Refusal, Step, Steps,
 };
@@ -100,6 +101,17 @@ impl Steps for RemoteUe {
     }
 }
 
+/// Returns what a remote UE is told. TS 24.334 has no cause for a PRUK ID that is not known: an authentication failure comes
+/// closest, and only that makes a remote UE think of its IMSI.
+fn denied(reason: Denial) -> Refusal {
+    let (cause, why) = match reason {
+        Denial::Unknown => (Cause::AuthenticationFailure, "the network does not know this remote UE"),
+        Denial::NotAllowed => (Cause::NotAllowed, "the network does not let this relay serve the remote UE"),
+        Denial::Unreachable => (Cause::LackOfResources, "the network does not answer"),
+    };
+    Refusal { cause, why: why.to_owned() }
+}
+
 /// Whether the relay asked the network once more.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Rounds {
@@ -134,6 +146,7 @@ impl Steps for Relay {
                     let freshness = Some(Freshness { parameter: *freshness, gpi });
                     Ok(Step::Agreed(AgreedKd { freshness, ..agreed(kd, lifetime) }))
                 }
+                Answer::Denied(reason) => Err(denied(reason)),
                 _ => Err(refused("the network grants this remote UE no link")),
             },
             Heard::OutOfStep { .. } if self.rounds == Rounds::Resynchronised => Ok(Step::Wait),

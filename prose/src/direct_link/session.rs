@@ -227,6 +227,9 @@ impl Up {
             Body::RekeyingResponse if current && matches!(self.exchange, Exchange::AwaitingResponse(_)) => {
                 self.rekeying_done(link, local).into()
             }
+            Body::SecurityModeReject { rand: Some(rand), auts: Some(auts), .. } => {
+                self.on_out_of_step(link, local, (&rand, &auts)).into()
+            }
             Body::SecurityModeReject { cause, .. } => {
                 let cause = Cause::from_octet(local.config.profile, CauseOf::SecurityModeReject, cause);
                 self.rekeying_refused(link, local, cause).into()

@@ -25,6 +25,8 @@ pub(super) struct TargetRekeying {
     /// Sequence number of the request: an older one, which was delayed, does not replace it.
     sequence: u16,
     pub(super) state: Target,
+    /// The steps of a method that may go on after the command.
+    steps: Option<Establishing>,
     tries: u8,
     pub(super) deadline: UtcTime,
 }
@@ -117,7 +119,7 @@ impl Up {
                 if let Some(command) =
                     AwaitingComplete::new(local, proposal, kd, sequence, &Carried::default())
                 {
-                    self.await_complete(link, local, asked, command);
+                    self.await_complete(link, local, asked, None, command);
                 }
             }
         }
@@ -129,13 +131,14 @@ impl Up {
         link: &Common,
         local: &mut Local,
         (offer, sequence): (Offer, u16),
+        steps: Option<Establishing>,
         (state, pdu): (AwaitingComplete, Vec<u8>),
     ) {
         state.transmit(local, [link.local, link.remote], pdu);
         let (state, deadline) =
             (Target::AwaitingComplete(state), local.now.plus_millis(local.config.t4111()));
         self.exchange =
-            Exchange::TargetRekeying(TargetRekeying { offer, sequence, state, tries: 1, deadline });
+            Exchange::TargetRekeying(TargetRekeying { offer, sequence, state, steps, tries: 1, deadline });
     }
 
     /// The peer repeats its request: it did not receive the command.
@@ -167,7 +170,14 @@ impl Up {
         self.follow(
             link,
             local,
-            TargetRekeying { offer, sequence, state: Target::Establishing(state), tries, deadline },
+            TargetRekeying {
+                offer,
+                sequence,
+                state: Target::Establishing(state),
+                steps: None,
+                tries,
+                deadline,
+            },
             Ok(step),
         );
         true
@@ -208,11 +218,42 @@ impl Up {
 
     fn command_new(&mut self, link: &mut Common, local: &mut Local, target: TargetRekeying, kd: AgreedKd) {
         let (offer, sequence, in_use) = (target.offer, target.sequence, Some(self.in_use()));
-        self.exchange = Exchange::TargetRekeying(target);
-        let to = (link.remote, link.next_sequence());
-        if let Some(command) = local.command_under_new(to, &link.identity, offer, kd, in_use) {
-            self.await_complete(link, local, (offer, sequence), command);
+        let (goes_on, to) = (kd.freshness.is_some(), (link.remote, link.next_sequence()));
+        match (local.command_under_new(to, &link.identity, offer, kd, in_use), target.state) {
+            (Some(command), state) => {
+                // Only the remote UE of a relay can have something to say against the KD.
+                let steps = match state {
+                    Target::Establishing(steps) if goes_on => Some(steps),
+                    _ => None,
+                };
+                self.await_complete(link, local, (offer, sequence), steps, command);
+            }
+            (None, state) => self.exchange = Exchange::TargetRekeying(TargetRekeying { state, ..target }),
         }
+    }
+
+    /// Handles the message of the remote UE that its USIM is out of step: the network is asked once more, and another command
+    /// follows. A second one ends the exchange.
+    // TS 33.303 §6.7.3.2.1.2
+    pub(super) fn on_out_of_step(
+        mut self,
+        link: &mut Common,
+        local: &mut Local,
+        (rand, auts): (&[u8; 16], &[u8; 14]),
+    ) -> Self {
+        if let Exchange::TargetRekeying(target) = &mut self.exchange
+            && let Some(steps) = &mut target.steps
+            && let Ok(Step::Ask(question)) =
+                steps.step(local, &link.identity, Heard::OutOfStep { rand, auts })
+            && let Exchange::TargetRekeying(mut target) =
+                core::mem::replace(&mut self.exchange, Exchange::Idle)
+            && let Some(steps) = target.steps.take()
+        {
+            target.state = Target::Establishing(steps);
+            self.follow(link, local, target, Ok(Step::Ask(question)));
+            return self;
+        }
+        self.rekeying_refused(link, local, Cause::SynchronisationError)
     }
 
     /// Handles a PDU that can be the complete of a re-keying.

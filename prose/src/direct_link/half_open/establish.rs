@@ -1,6 +1,7 @@
 //! Methods that agree on a KD with a UE that requests a link.
 
 use super::{Asker, Attempt, BUDGET, COOKIE_METHOD, HalfOpen};
+use crate::direct_link::FromPruk;
 use crate::direct_link::cause::Cause;
 use crate::direct_link::kd::Ticket;
 use crate::direct_link::key_establishment::{AgreedKd, Heard, Refusal, Step};
@@ -86,6 +87,10 @@ impl LinkManager {
             step => step,
         };
         match step {
+            // A method without containers has none for a refusal either.
+            Err(refusal) if method == FromPruk::METHOD => {
+                return self.request_not_authenticated(half.source, refusal);
+            }
             Err(refusal) => {
                 self.local.refute(half.source);
                 return self.local.not_authenticated(addresses, &refusal);

@@ -1,0 +1,111 @@
+//! The scenarios of relays.
+
+use super::{Cases, LEAST_SNR, ScenarioArgs};
+use crate::config::ConfigError;
+use crate::experiments::relays::cases::{RelayCase, RelayScenario, all};
+use crate::experiments::relays::costs::RelayCosts;
+use crate::experiments::relays::{output, setup};
+use crate::outputs::{Existing, Outputs};
+use sidelink_phy::units::Decibel;
+use std::io::Write;
+
+/// Whether a scenario of relays has this name.
+pub(super) fn is_one(name: &str) -> bool {
+    all().any(|scenario| scenario.name == name)
+}
+
+/// Names of the scenarios, and what each is.
+pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
+    all().map(|scenario| (scenario.name, scenario.what))
+}
+
+/// Runs the cases, and reports what happened and what it cost.
+///
+/// # Errors
+/// A name is no scenario of relays, or a case came to something else than it must.
+pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
+    let scenarios = args.name.iter().map(|name| scenario(name)).collect::<Result<Vec<_>, _>>()?;
+    if args.diagram.is_some() || args.messages {
+        let what = "--diagram and --messages are for scenarios of links";
+        return Err(ConfigError::usage(what, "leave them out: -F json has the messages of each hop").into());
+    }
+    args.cases.check_air()?;
+    let mut outputs = Outputs::new(Existing::Keep);
+    let mut out = args.output.claim(&mut outputs)?.create()?;
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    play(&args.cases, &scenarios, |case, costs| {
+        let name = name_of(case);
+        let mut err = std::io::stderr().lock();
+        writeln!(err, "{name}")?;
+        output::outcome(&costs, &mut err)?;
+        // Below, lost blocks may end it.
+        let judged = if case.snr.0 >= LEAST_SNR { costs.unexpected(case) } else { costs.failure.clone() };
+        failed.extend(judged.map(|why| format!("{name}: {why}")));
+        done.push(costs);
+        Ok(())
+    })?;
+    output::write(args.output.form, &done, &mut out)?;
+    out.finish()?;
+    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+}
+
+/// Plays every configuration of the command line with every other; `done` gets each case with its costs.
+///
+/// # Errors
+/// The air fails, or `done` does.
+pub(super) fn play(
+    given: &Cases,
+    scenarios: &[&RelayScenario],
+    mut done: impl FnMut(&RelayCase<'_>, RelayCosts) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    for case in cases(given, scenarios) {
+        tracing::info!("{}", name_of(&case));
+        let run = setup::play(&case)?;
+        done(&case, RelayCosts::of(&case, &run))?;
+    }
+    Ok(())
+}
+
+fn name_of(case: &RelayCase<'_>) -> String {
+    let RelayCase { scenario, remotes, period, snr, mcs, network_rtt, seed, .. } = case;
+    let (name, snr) = (scenario.name, snr.0);
+    format!(
+        "{name} {remotes} remote UEs, P = {period}, {snr} dB, MCS {mcs}, RTT {network_rtt} ms, seed {seed}"
+    )
+}
+
+fn scenario(name: &str) -> Result<&'static RelayScenario, ConfigError> {
+    all().find(|scenario| scenario.name == name).ok_or_else(|| {
+        let known = list().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+        let what = format!("{name:?} is no scenario of relays");
+        ConfigError::usage(what, format!("name scenarios of relays alone: {known}"))
+    })
+}
+
+fn cases<'a>(given: &Cases, scenarios: &[&'a RelayScenario]) -> Vec<RelayCase<'a>> {
+    let mut cases = Vec::new();
+    for &scenario in scenarios {
+        let remotes = given.remotes.map_or(scenario.remotes, usize::from);
+        for &period in &given.period {
+            for &snr in &given.snr {
+                for (&mcs, &network_rtt) in
+                    given.mcs.iter().flat_map(|mcs| given.network_rtt.iter().map(move |rtt| (mcs, rtt)))
+                {
+                    let (snr, seconds) = (Decibel(snr), given.seconds);
+                    let seeds = given.seed..given.seed.saturating_add(given.runs);
+                    cases.extend(seeds.map(|seed| RelayCase {
+                        scenario,
+                        remotes,
+                        period,
+                        snr,
+                        mcs,
+                        network_rtt,
+                        seconds,
+                        seed,
+                    }));
+                }
+            }
+        }
+    }
+    cases
+}
