@@ -13,5 +13,7 @@ pub(crate) mod relay;
 pub(crate) mod remote;
 mod users;
 
+pub(crate) use users::MncDigits;
+
 #[cfg(test)]
 mod tests;

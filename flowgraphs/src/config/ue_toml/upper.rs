@@ -91,7 +91,9 @@ fn has_machines(config: &UeConfig) -> bool {
 
 /// Whether there may be one-to-one links.
 pub(super) fn has_links(config: &UeConfig) -> bool {
-    !config.link.is_empty() || config.takes_ad_hoc() || config.group.iter().any(GroupConfig::is_ad_hoc)
+    let has_relay_keys = config.network.as_ref().is_some_and(|network| network.relay_keys.is_some());
+    let makes_ad_hoc = config.group.iter().any(GroupConfig::is_ad_hoc);
+    !config.link.is_empty() || has_relay_keys || config.takes_ad_hoc() || makes_ad_hoc
 }
 
 impl UeConfig {
