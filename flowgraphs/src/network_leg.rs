@@ -7,6 +7,7 @@
 //! identities.rs keys of identities
 //! naf.rs    the way of groups to the NAF that gives their keys
 //! tickets.rs the way of links to the server of tickets
+//! relay_keys.rs PRUKs of a remote UE, KDs of a relay   relay_keys/
 //! places.rs  files beside the USIM
 //! live.rs    the same in a thread beside a UE that runs
 //! questions.rs what the links of that UE ask, in threads of their own
@@ -23,23 +24,27 @@ pub(crate) mod live;
 mod naf;
 mod places;
 mod questions;
+pub(crate) mod relay_keys;
 mod tickets;
 
 use crate::config::ConfigError;
 use crate::config::network_toml::{NetworkConfig, TlsVersion};
 use crate::config::ue_toml::UeConfig;
 use crate::naf_groups::NafAccess;
+use crate::relay_keys::relay::RequestId;
 use codes::Codes;
 use groups::Groups;
 use identities::Identities;
 use naf::Naf;
 use places::beside;
+use questions::Desk;
+use relay_keys::{PrukNews, RelayKeysEnd, RelayKeysLeg};
 use sidelink_network::configuration::{Trust, Version};
 use sidelink_network::pc3::{ApplicationId, Metadata};
 use sidelink_network::pc3_client::{Heard, Name};
 use sidelink_prose::direct_link::TicketAccess;
 use sidelink_security::counter::UtcTime;
-use sidelink_services::client::{ClientConfig, ConfigurationFile, SqnFile, TicketClient, UeClient};
+use sidelink_services::client::{ClientConfig, ConfigurationFile, PkmfWay, SqnFile, TicketClient, UeClient};
 use sidelink_services::tls::{PskSuite, TlsMode};
 use sidelink_store::{Discovery, KeyStore, SharedStore};
 use sidelink_ue::provision::GroupNews;
@@ -61,6 +66,7 @@ pub(crate) struct NetworkLeg {
     identities: Option<Identities>,
     tickets: Option<Tickets>,
     naf: Option<Naf>,
+    relay_keys: Option<RelayKeysLeg>,
     configuration: Option<Operators>,
 }
 
@@ -92,6 +98,8 @@ pub(crate) enum News {
     },
     /// The key under which links ask for tickets, in the place of the one before.
     TicketKey(TicketAccess),
+    /// A PRUK of this UE, in its file.
+    Pruk(PrukNews),
     /// The operator's configuration, with this version, is in its file.
     Configuration(Version),
     /// For the operator.
@@ -120,6 +128,16 @@ pub(crate) enum Note {
         /// Why.
         why: String,
     },
+    /// The name of this UE's PRUK.
+    Pruk {
+        /// PRUK ID, hexadecimal digits.
+        id: String,
+    },
+    /// A relay was granted the key of a remote UE.
+    Serves {
+        /// Who that is, as the PKMF says.
+        who: String,
+    },
     /// The network does not answer, or not as it should; what the UE has goes on until its time ends.
     Trouble(String),
     /// The network answers again.
@@ -134,6 +152,8 @@ impl fmt::Display for Note {
                 write!(f, "the ProSe Function refuses the code {code}..: {why}")
             }
             Self::Refused { name, why } => write!(f, "{name}: {why}"),
+            Self::Pruk { id } => write!(f, "the PRUK of this UE is {id}"),
+            Self::Serves { who } => write!(f, "the PKMF grants the key of a link: {who}"),
             Self::Trouble(why) => write!(f, "network: {why}"),
             Self::Works => f.write_str("the network answers again"),
         }
@@ -168,7 +188,8 @@ impl NetworkLeg {
             network.configuration.clone().map(|file| Operators { file, network: network.clone() });
         let client = client(network)?;
         let naf = Naf::wanted(config, network, &client)?;
-        Ok(Self { store, client, codes, groups, identities, tickets, naf, configuration })
+        let relay_keys = RelayKeysLeg::wanted(config, network, client.usim_file())?;
+        Ok(Self { store, client, codes, groups, identities, tickets, naf, relay_keys, configuration })
     }
 
     /// Asks for everything once, and waits for it.
@@ -183,6 +204,9 @@ impl NetworkLeg {
         }
         if let Some(identities) = &mut self.identities {
             news.extend(identities.fetch(&mut self.client, &self.store)?);
+        }
+        if let Some(relay_keys) = &mut self.relay_keys {
+            news.extend(relay_keys.fetch(&mut self.client)?);
         }
         Ok(news)
     }
@@ -199,7 +223,13 @@ impl NetworkLeg {
             news.extend(groups.begin(&mut self.client, &self.store));
         }
         news.extend(self.identities());
+        news.extend(self.relay_keys());
         news
+    }
+
+    /// A PRUK of a remote UE, the key of a relay for the PKMF: where they are due.
+    fn relay_keys(&mut self) -> Vec<News> {
+        self.relay_keys.as_mut().map_or_else(Vec::new, |keys| keys.go_on(&mut self.client))
     }
 
     /// Keys of identities that are due. Those that the store has go on until their period ends.
@@ -231,6 +261,7 @@ impl NetworkLeg {
         if let Some(naf) = &mut self.naf {
             news.extend(naf.go_on(&mut self.client));
         }
+        news.extend(self.relay_keys());
         match &mut self.groups {
             Some(groups) => news.extend(groups.go_on(&mut self.client, &self.store, longest)),
             None => std::thread::sleep(longest),
@@ -264,6 +295,29 @@ impl NetworkLeg {
         tickets.ask(&mut self.client, question)
     }
 
+    /// Whether links of the UE ask the PKMF.
+    fn asks_pkmf(&self) -> bool {
+        self.relay_keys.as_ref().is_some_and(RelayKeysLeg::asks)
+    }
+
+    /// Gives the UE its end for keys of relays, if it has any.
+    fn take_relay_keys(&mut self, desk: Desk<RequestId>) -> std::io::Result<Option<RelayKeysEnd>> {
+        self.relay_keys.as_mut().map_or(Ok(None), |keys| keys.take_end(desk))
+    }
+
+    /// Takes the way to the PKMF under a new key.
+    fn take_pkmf_way(&mut self) -> Option<PkmfWay> {
+        self.relay_keys.as_mut()?.take_way()
+    }
+
+    /// Asks the PKMF for a relay. A note says why there is no answer.
+    fn ask_pkmf(&mut self, document: &[u8]) -> Result<Zeroizing<Vec<u8>>, Note> {
+        let Some(keys) = &self.relay_keys else {
+            return Err(Note::Trouble("this UE asks no PKMF for relays".to_owned()));
+        };
+        keys.ask(&mut self.client, document)
+    }
+
     /// Reports a message whose MIC the network checks, unless it was reported lately.
     pub(crate) fn hear(&mut self, heard: Heard) {
         self.codes.hear(heard);
@@ -273,6 +327,11 @@ impl NetworkLeg {
     pub(crate) fn store(&self) -> SharedStore {
         self.store.clone()
     }
+}
+
+/// Returns the file with the state of a USIM.
+fn usim_file(network: &NetworkConfig) -> SqnFile {
+    SqnFile::new(beside(&network.usim, ".sqn"))
 }
 
 /// Returns the UE's end of Ub and TLS. The state of its USIM is a file beside it.
@@ -291,7 +350,7 @@ fn client(network: &NetworkConfig) -> anyhow::Result<UeClient> {
         },
         patience: PATIENCE,
     };
-    Ok(UeClient::new(config, usim.keys, SqnFile::new(beside(&network.usim, ".sqn")))?)
+    Ok(UeClient::new(config, usim.keys, usim_file(network))?)
 }
 
 /// Returns the text of a name that the ProSe Function gave.

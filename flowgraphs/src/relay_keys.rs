@@ -14,6 +14,7 @@ pub(crate) mod remote;
 mod users;
 
 pub(crate) use users::identity;
+pub(crate) use users::MncDigits;
 
 #[cfg(test)]
 mod tests;

@@ -58,7 +58,7 @@ use crate::limit::Bucket;
 use crate::pc8::PrukId;
 use deliveries::{Deliveries, Subject};
 use periods::Keys;
-use relays::Pushes;
+use relays::{Pushes, RevokedRelays};
 use remotes::Remotes;
 use storing::{Retry, Storing};
 
@@ -117,6 +117,7 @@ pub struct Pkmf {
     ues: BTreeMap<Impi, Ue>,
     by_pmk: BTreeMap<PmkId, Impi>,
     remotes: Remotes,
+    revoked_relays: RevokedRelays,
     pushes: Pushes,
     deliveries: Deliveries,
     rates: BTreeMap<Impi, Bucket>,
@@ -156,6 +157,7 @@ impl Pkmf {
             ues: BTreeMap::new(),
             by_pmk: BTreeMap::new(),
             remotes: Remotes::default(),
+            revoked_relays: RevokedRelays::default(),
             pushes: Pushes::default(),
             deliveries: Deliveries::default(),
             rates: BTreeMap::new(),
@@ -185,6 +187,7 @@ impl Pkmf {
             self.install(record, reserved);
         }
         durable.remotes.into_iter().for_each(|record| self.remotes.install(record));
+        self.revoked_relays = RevokedRelays::new(durable.revoked_relays);
         let services: Vec<_> = self.services.keys().copied().collect();
         services.into_iter().for_each(|service| self.schedule(service));
     }
@@ -205,6 +208,8 @@ impl Pkmf {
             Input::Admit { service, ue, .. } => self.admit(service, ue),
             Input::RevokeRemote { ue, .. } => self.revoke_remote(ue),
             Input::AdmitRemote { ue, .. } => self.admit_remote(ue),
+            Input::RevokeRelay { ue, .. } => self.revoke_relay(ue),
+            Input::AdmitRelay { ue, .. } => self.admit_relay(ue),
             Input::Pushed { ticket, result, .. } => self.pushed(ticket, result),
             Input::Stored { ticket, .. } => self.stored(ticket),
             Input::StoreFailed { ticket, .. } => self.store_failed(ticket),

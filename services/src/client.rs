@@ -7,8 +7,12 @@
 //! group_naf.rs    messages to a NAF of groups over TLS
 //! identities.rs   keys of identities over TLS
 //! key_file.rs     what is durable of them
+//! pruk_file.rs    PRUKs of a remote UE
+//! relay_keys.rs   messages to a PKMF for relays, over TLS
+//! secret_file.rs  files with keys
 //! sqn_file.rs     what is durable of the USIM
 //! tickets.rs      messages of MIKEY-TICKET over TLS
+//! way.rs          the same without the UE, for threads that wait
 //! ```
 //!
 //! Calls block. Each runs in a thread of its own with a deadline.
@@ -20,15 +24,22 @@ mod group_naf;
 mod http_client;
 mod identities;
 mod key_file;
+mod pruk_file;
+mod relay_keys;
+mod secret_file;
 mod sqn_file;
 mod tickets;
+mod way;
 
 pub use configuration::{CertifiedClient, ConfigurationError, ConfigurationFile};
 pub use error::ClientError;
 pub use group_keys::{Fetched, KeySession, PkmfAddress};
 pub use group_naf::GroupNafAddress;
 pub use identities::{CertifiedKmsClient, KmsAddress, WantedIdentities};
-pub use key_file::{KeyFile, KeyFileError};
+pub use key_file::KeyFile;
+pub use pruk_file::PrukFile;
+pub use relay_keys::{PkmfWay, PrukAnswer};
+pub use secret_file::KeyFileError;
 pub use sqn_file::{SqnFile, SqnFileError};
 pub use tickets::{TicketClient, TicketKey};
 

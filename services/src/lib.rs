@@ -49,7 +49,7 @@
 //!
 //! # What is not there
 //!
-//! Zpn between processes, and for the PRUKs that a PKMF would push, OAuth 2.0 and TLS on the service-based interfaces (a token on loopback is there), interfaces that ask functions of other processes
+//! A NAF of groups without a BSF in its process, OAuth 2.0 and TLS on the service-based interfaces (a token on loopback is there), interfaces that ask functions of other processes
 //! but the HSS for bootstrapping,
 //! Diameter on Zh, Zn, SWx and PC4a, functions on different machines without a tunnel, EAP-AKA' of hostapd with our HSS (it would
 //! derive CK' and IK' itself), accounting and RadSec of RADIUS, TLS to a PostgreSQL on

@@ -13,6 +13,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use sidelink_network::configuration::{Source, Version};
+use sidelink_network::gba_push;
 use sidelink_network::hss::Refusal;
 use sidelink_network::identity::Fqdn;
 use sidelink_network::pc3::{Imsi as Ue, Plmn};
@@ -30,7 +31,8 @@ use crate::pc3::Pc3;
 use crate::peers::{PeerClient, PeerServer};
 use crate::runtime::{
     AaaCommand, AddError, Address, Asked, BsfCommand, BsfFunction, GroupNafCommand, HssCommand, HssFunction,
-    KmsCommand, Pc4a, PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SbiCommand, Zh, queue,
+    KmsCommand, Pc4a, PkmfCommand, ProseCommand, ProseFunctionThread, Reply, Running, SbiCommand, Zh, Zpn,
+    queue,
 };
 use crate::status::{Counters, Status};
 use crate::store::Store;
@@ -329,6 +331,18 @@ impl Handle {
         }
     }
 
+    /// How a NAF asks the BSF for a GPI, here or in another process.
+    fn zpn(&self, others: &Others) -> Option<Zpn> {
+        match (&self.bsf, &others.bsf) {
+            (Some(bsf), _) => Some(zpn_to(bsf.address().clone())),
+            (None, Some(bsf)) => {
+                let bsf = bsf.clone();
+                Some(Box::new(move |request, reply| bsf.push(&request, reply)))
+            }
+            (None, None) => None,
+        }
+    }
+
     /// Has a task read the datagrams of a socket.
     fn read<S: Sink>(&mut self, socket: UdpSocket, sink: S) -> std::io::Result<()> {
         let Some(runtime) = &self.runtime else { return Ok(()) };
@@ -403,6 +417,15 @@ fn zn_to(bsf: Address<BsfCommand>, naf: Fqdn) -> Zn {
     Arc::new(move |b_tid, naf_id, reply| {
         // A queue that is full: nobody answers, and the handshake fails.
         let _ = bsf.send(BsfCommand::Key { naf: naf.clone(), b_tid, naf_id, reply });
+    })
+}
+
+/// A BSF in this process; the NAF is who it is.
+fn zpn_to(bsf: Address<BsfCommand>) -> Zpn {
+    Box::new(move |request, reply| {
+        if let Err(BsfCommand::Push { request, reply }) = bsf.send(BsfCommand::Push { request, reply }) {
+            reply((request.ticket, Err(gba_push::bsf::Refusal::TooOften)));
+        }
     })
 }
 

@@ -59,6 +59,26 @@ pub enum Order {
         /// Six hexadecimal digits of the group.
         group: String,
     },
+    /// Let a UE use no relay any more.
+    RevokeRemote {
+        /// Digits of the IMSI.
+        imsi: String,
+    },
+    /// Let a remote UE that was revoked use relays again.
+    AdmitRemote {
+        /// Digits of the IMSI.
+        imsi: String,
+    },
+    /// Let a UE be no relay any more.
+    RevokeRelay {
+        /// Digits of the IMSI.
+        imsi: String,
+    },
+    /// Let a relay that was revoked be one again.
+    AdmitRelay {
+        /// Digits of the IMSI.
+        imsi: String,
+    },
     /// Keep new keys from an identity.
     RevokeIdentity {
         /// Its URI.
@@ -270,6 +290,10 @@ fn obey(order: Order, handle: &Handle) -> Answer {
         Order::RevokeMember { imsi, group } => {
             member(&imsi, &group, |imsi, id| handle.revoke_member(imsi, id))
         }
+        Order::RevokeRemote { imsi } => of_subscriber(&imsi, |imsi| handle.revoke_remote(imsi)),
+        Order::AdmitRemote { imsi } => of_subscriber(&imsi, |imsi| handle.admit_remote(imsi)),
+        Order::RevokeRelay { imsi } => of_subscriber(&imsi, |imsi| handle.revoke_relay(imsi)),
+        Order::AdmitRelay { imsi } => of_subscriber(&imsi, |imsi| handle.admit_relay(imsi)),
         Order::RevokeIdentity { identity } => identity_order(handle.revoke_identity(&identity)),
         Order::AdmitIdentity { identity } => identity_order(handle.admit_identity(&identity)),
         Order::Escrow { identity, at, by, why } => {
@@ -280,6 +304,15 @@ fn obey(order: Order, handle: &Handle) -> Answer {
             }
         }
         Order::AdmitMember { imsi, group } => member(&imsi, &group, |imsi, id| handle.admit_member(imsi, id)),
+    }
+}
+
+fn of_subscriber(imsi: &str, change: impl FnOnce(&Imsi) -> Result<(), MemberError>) -> Answer {
+    let refused = |why: &dyn fmt::Display| Answer::Refused { why: why.to_string() };
+    match Imsi::new(imsi).map(|imsi| change(&imsi)) {
+        Ok(Ok(())) => Answer::Done { subscribers: 1 },
+        Ok(Err(why)) => refused(&why),
+        Err(why) => refused(&why),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Zh, Zn, SWx and PC4a between processes: HTTP with JSON, which is ours. TS 29.109 has Diameter on Zh and Zn; that of SWx and PC4a
+//! Zh, Zn, Zpn, SWx and PC4a between processes: HTTP with JSON, which is ours. TS 29.109 has Diameter on Zh and Zn; that of SWx and PC4a
 //! was not read.
 //!
 //! ```text
@@ -6,6 +6,7 @@
 //! POST /swx/vector         {imsi, network_name, resynchronisation?}   {vector} or {refused}
 //! POST /pc4a/subscription  {ue}                               {subscription}, null without
 //! POST /zn/key             {naf, b_tid, fqdn, protocol}       {key} or {refused}
+//! POST /zpn/push           {naf, impi, label, fqdn, protocol, p_tid, lifetime, resynchronisation?}   {pushed} or {refused}
 //! ```
 //!
 //! Keys go in the clear, so both ends are on one machine: an address that is not loopback is refused. Who asks shows a token
@@ -13,6 +14,7 @@
 
 mod client;
 mod messages;
+mod pushes;
 mod server;
 
 pub(crate) use client::PeerClient;

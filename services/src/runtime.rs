@@ -22,14 +22,14 @@ mod sbi;
 mod seeds;
 
 pub(crate) use aaa::{AaaCommand, AaaFunction, Swx};
-pub(crate) use bsf::{BsfCommand, BsfFunction, Zh};
+pub(crate) use bsf::{BsfCommand, BsfFunction, Pushing, Zh};
 pub(crate) use group_naf::{Bsf as GroupNafBsf, GroupNafCommand, GroupNafThread, Zpn};
 pub use hss::{AddError, SubscribeError};
 pub(crate) use hss::{Asked, HssCommand, HssFunction};
 pub use kms::IdentityError;
 pub(crate) use kms::{IdentityChange, Keys as KmsKeys, KmsCommand, KmsThread};
 pub use pkmf::MemberError;
-pub(crate) use pkmf::{Membership, PkmfCommand, PkmfThread};
+pub(crate) use pkmf::{Circle, Membership, PkmfBsf, PkmfCommand, PkmfThread};
 pub(crate) use prose_function::{Pc4a, ProseCommand, ProseFunctionThread};
 pub(crate) use sbi::{AusfPart, DdnmfPart, GbaPart, Parts, PkmfPart, SbiCommand, SbiThread};
 

@@ -95,6 +95,10 @@ numbers! {
     group_keys_delivered;
     /// PGKs and PSDKs that a UE has said it has deleted.
     group_keys_deleted;
+    /// PRUKs of remote UEs that were pushed by way of relays.
+    pruks_pushed;
+    /// PRUKs that were to be pushed, and were not.
+    pruks_not_pushed;
     /// MIKEY messages sent, repetitions too.
     mikey_sent;
     /// Keys that a UE did not acknowledge in any of the tries.

@@ -45,6 +45,18 @@ pub enum NetworkCommand {
     /// Let a member that was revoked have the keys of its group again.
     #[cfg(feature = "services")]
     AdmitMember(orders::MemberArgs),
+    /// Let a UE use no relay any more: its PRUKs are gone.
+    #[cfg(feature = "services")]
+    RevokeRemote(orders::SubscriberArgs),
+    /// Let a remote UE that was revoked use relays again.
+    #[cfg(feature = "services")]
+    AdmitRemote(orders::SubscriberArgs),
+    /// Let a UE be no relay any more: it gets no KD of a remote UE.
+    #[cfg(feature = "services")]
+    RevokeRelay(orders::SubscriberArgs),
+    /// Let a relay that was revoked be one again.
+    #[cfg(feature = "services")]
+    AdmitRelay(orders::SubscriberArgs),
     /// Keep new keys from an identity; those that it has serve until the end of their period.
     #[cfg(feature = "services")]
     RevokeIdentity(orders::IdentityArgs),
@@ -56,7 +68,7 @@ pub enum NetworkCommand {
     Escrow(orders::EscrowArgs),
     /// Run HSS, BSF, ProSe Function, PKMF, KMS and AAA on sockets: takes a build with --features services.
     #[cfg(not(feature = "services"))]
-    #[command(name = "run", aliases = ["status", "add-subscriber", "revoke", "revoke-member", "admit-member", "revoke-identity", "admit-identity", "escrow"])]
+    #[command(name = "run", aliases = ["status", "add-subscriber", "revoke", "revoke-member", "admit-member", "revoke-remote", "admit-remote", "revoke-relay", "admit-relay", "revoke-identity", "admit-identity", "escrow"])]
     Missing(MissingArgs),
 }
 
@@ -101,6 +113,14 @@ pub fn run(args: NetworkArgs) -> anyhow::Result<()> {
         NetworkCommand::RevokeMember(args) => orders::revoke_member(&args),
         #[cfg(feature = "services")]
         NetworkCommand::AdmitMember(args) => orders::admit_member(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::RevokeRemote(args) => orders::revoke_remote(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::AdmitRemote(args) => orders::admit_remote(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::RevokeRelay(args) => orders::revoke_relay(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::AdmitRelay(args) => orders::admit_relay(&args),
         #[cfg(feature = "services")]
         NetworkCommand::RevokeIdentity(args) => orders::revoke_identity(&args),
         #[cfg(feature = "services")]

@@ -1,5 +1,9 @@
 //! The network side of a UE's TOML: `[network]`, and the file of its USIM.
 
+mod relay_keys;
+
+pub use relay_keys::{RelayKeysConfig, RelayKeysRole, ShowImsi};
+
 use super::ConfigError;
 use serde::Deserialize;
 use sidelink_network::configuration::SealingKey;
@@ -92,6 +96,9 @@ pub struct NetworkConfig {
     /// Own port of MIKEY.
     #[serde(default = "mikey_port")]
     pub mikey_port: u16,
+    /// Keys of links between remote UE and relay, which the PKMF gives.
+    #[serde(default)]
+    pub relay_keys: Option<RelayKeysConfig>,
     /// Own address, for UEs that share a machine: the PKMF sends to the address that asked.
     #[serde(default)]
     pub local_address: Option<IpAddr>,
@@ -303,9 +310,10 @@ impl NetworkConfig {
             ));
         }
         let servers = [self.kms, self.naf];
-        let has_others = !self.group.is_empty() || !self.relay.is_empty() || !self.identity.is_empty();
+        let lists = !self.group.is_empty() || !self.relay.is_empty() || !self.identity.is_empty();
+        let has_others = lists || self.relay_keys.is_some();
         if wanted.is_empty() && !has_others && servers.iter().all(Option::is_none) {
-            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]], [[network.relay]], [[network.identity]], kms or naf";
+            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]], [[network.relay]], [[network.identity]], [network.relay-keys], kms or naf";
             return Err(ConfigError::new("nothing is asked for", "[network]", remedy));
         }
         Ok(wanted)

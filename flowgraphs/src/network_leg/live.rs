@@ -4,11 +4,13 @@
 //! UE thread: Listening (events) --messages to report--> network thread: NetworkLeg, key store
 //!            Updates (between subframes) <--News--           '--> notes, for the reporter
 //!            Questions (of links) <--tickets--> threads of questions.rs
+//!            RelayKeysEnd (of links) <--PC8-->  the same
 //! ```
 //!
 //! None waits for another: a message that finds the queue full is not reported this time, and is heard again.
 
 use super::questions::{self, Questions};
+use super::relay_keys::{PrukNews, RelayKeysEnd};
 use super::{NetworkLeg, News, Note};
 use crate::config::ConfigError;
 use crate::config::ue_toml::UeConfig;
@@ -50,6 +52,8 @@ pub(crate) struct Ends {
     pub(crate) updates: Updates,
     /// Where links ask for tickets, if they take some.
     pub(crate) questions: Option<Questions>,
+    /// Where links between remote UE and relay ask for their keys, if there may be some.
+    pub(crate) relay_keys: Option<RelayKeysEnd>,
 }
 
 impl Live {
@@ -64,21 +68,31 @@ impl Live {
     ) -> std::io::Result<(Self, Ends)> {
         let (to_network, heard) = bounded::<Heard>(MESSAGES);
         let (to_ue, news) = bounded(NEWS);
-        let (questions, ways) = questions::new(leg.has_tickets());
+        let (questions, ways) = questions::new();
+        let questions = Some(questions).filter(|_| leg.has_tickets());
+        let (desk, pkmf_ways) = questions::new();
+        let relay_keys = leg.take_relay_keys(desk)?;
         let terms = config.renew_terms();
         let stop = Arc::new(AtomicBool::new(false));
         let mut live = Self { stop, threads: Vec::new() };
         if questions.is_some() {
             live.threads = ways.start(&live.stop, || reporter.another(&config.name))?;
         }
+        if leg.asks_pkmf() {
+            live.threads.extend(pkmf_ways.start(&live.stop, || reporter.another(&config.name))?);
+        }
         let ends = Arc::clone(&live.stop);
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {
             while !ends.load(Ordering::Relaxed) {
                 heard.try_iter().for_each(|heard| leg.hear(heard));
-                ways.answer_rest(&mut leg, &reporter);
+                ways.answer_rest(&reporter, |question| leg.ask_ticket(question));
+                pkmf_ways.answer_rest(&reporter, |question| leg.ask_pkmf(question));
                 let news = leg.go_on(LOOK);
                 if let Some(way) = leg.take_ticket_way() {
                     ways.renew(way);
+                }
+                if let Some(way) = leg.take_pkmf_way() {
+                    pkmf_ways.renew(way);
                 }
                 let (fresh, notes) = sorted(&config, &leg.store(), news);
                 notes.iter().for_each(|note| reporter.note(super::now(), note));
@@ -87,7 +101,8 @@ impl Live {
             }
         })?;
         live.threads.push(thread);
-        let ends = Ends { listening: Listening(to_network), updates: Updates { news, terms }, questions };
+        let (listening, updates) = (Listening(to_network), Updates { news, terms });
+        let ends = Ends { listening, updates, questions, relay_keys };
         Ok((live, ends))
     }
 }
@@ -115,6 +130,9 @@ fn sorted(config: &UeConfig, store: &SharedStore, news: Vec<News>) -> (Vec<Fresh
             News::Identity { .. } => has_identities = true,
             News::TicketKey(access) => fresh.push(Fresh::TicketKey(access)),
             News::Configuration(_) => {}
+            News::Pruk(PrukNews::Held { id, .. }) => notes.push(Note::Pruk { id }),
+            // A note says why.
+            News::Pruk(PrukNews::Refused { .. }) => {}
             News::Note(note) => notes.push(note),
         }
     }

@@ -1,23 +1,24 @@
-//! What the links of a UE that runs ask the server of tickets.
+//! What the links of a UE that runs ask a server: that of tickets, or a PKMF.
 //!
 //! ```text
-//! UE thread: Questions --question--> one of WAYS threads: TicketClient, under the newest key
-//!                      <--answer---     '--no key, or one that the server does not take--> network thread, which bootstraps
+//! UE thread: Desk --question--> one of WAYS threads: Way, under the newest key
+//!                 <--answer---     '--no key, or one that the server does not take--> network thread, which bootstraps
 //! ```
 //!
 //! A server that takes seconds keeps neither the other links nor the rest of the network leg.
 
-use super::{NetworkLeg, Note};
+use super::Note;
 use crate::report::events::Reporter;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sidelink_prose::direct_link::Ticket;
 use sidelink_security::counter::UtcTime;
-use sidelink_services::client::{ClientError, TicketClient};
+use sidelink_services::client::{ClientError, PkmfWay, TicketClient};
 use sidelink_ue::{KeyNetwork, NetworkAnswer};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Questions that may wait.
 const QUESTIONS: usize = 16;
@@ -28,48 +29,103 @@ const WAYS: usize = 4;
 /// Time between two looks whether the UE has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
-type Question = (Ticket, Vec<u8>);
+/// The octets of an answer, which may hold a key; `None` for none.
+type Octets = Option<Zeroizing<Vec<u8>>>;
 
-/// The UE's end.
-pub(crate) struct Questions {
-    to_server: Sender<Question>,
-    answers: Receiver<NetworkAnswer>,
+/// A way to a server under one key.
+pub(super) trait Way: Send + Sync + 'static {
+    /// What is asked for, for notes.
+    const WHAT: &'static str;
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// There is none.
+    fn ask(&self, question: &[u8]) -> Result<Zeroizing<Vec<u8>>, ClientError>;
+}
+
+impl Way for TicketClient {
+    const WHAT: &'static str = "tickets";
+
+    fn ask(&self, question: &[u8]) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        self.ask_ticket(question)
+    }
+}
+
+impl Way for PkmfWay {
+    const WHAT: &'static str = "key of a remote UE";
+
+    fn ask(&self, question: &[u8]) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        self.ask_pkmf(question)
+    }
+}
+
+/// The UE's end. `K` names a question.
+pub(crate) struct Desk<K> {
+    to_server: Sender<(K, Zeroizing<Vec<u8>>)>,
+    answers: Receiver<(K, Octets)>,
     /// Questions that found no room.
-    refused: Vec<Ticket>,
+    refused: Vec<K>,
+}
+
+/// The UE's end, where links ask for tickets.
+pub(crate) type Questions = Desk<Ticket>;
+
+impl<K> Desk<K> {
+    /// Asks. A question that finds no room has no answer.
+    pub(super) fn ask(&mut self, name: K, question: Zeroizing<Vec<u8>>) {
+        if let Err(full) = self.to_server.try_send((name, question)) {
+            self.refused.push(full.into_inner().0);
+        }
+    }
+
+    /// Returns an answer that has come, once.
+    pub(super) fn answer(&mut self) -> Option<(K, Octets)> {
+        self.refused.pop().map(|name| (name, None)).or_else(|| self.answers.try_recv().ok())
+    }
 }
 
 impl KeyNetwork for Questions {
     fn ask(&mut self, _now: UtcTime, ticket: Ticket, question: &[u8]) {
-        if self.to_server.try_send((ticket, question.to_vec())).is_err() {
-            self.refused.push(ticket);
-        }
+        Desk::ask(self, ticket, Zeroizing::new(question.to_vec()));
     }
 
     fn poll(&mut self, _now: UtcTime) -> Option<NetworkAnswer> {
-        let refused = self.refused.pop().map(|ticket| NetworkAnswer { ticket, octets: None });
-        refused.or_else(|| self.answers.try_recv().ok())
+        self.answer().map(|(ticket, octets)| NetworkAnswer { ticket, octets })
     }
 }
 
 /// The server's end, in each thread that asks.
-#[derive(Clone)]
-pub(super) struct Ways {
-    asked: Receiver<Question>,
-    to_link: Sender<NetworkAnswer>,
-    newest: Arc<Mutex<Option<Arc<TicketClient>>>>,
+pub(super) struct Ways<K, W> {
+    asked: Receiver<(K, Zeroizing<Vec<u8>>)>,
+    to_link: Sender<(K, Octets)>,
+    newest: Arc<Mutex<Option<Arc<W>>>>,
     /// Questions that need another key: for the network thread.
-    rest: (Sender<Question>, Receiver<Question>),
+    rest: Rest<K>,
 }
 
-/// Returns both ends; that of the UE only where its links take tickets.
-pub(super) fn new(has_tickets: bool) -> (Option<Questions>, Ways) {
+type Rest<K> = (Sender<(K, Zeroizing<Vec<u8>>)>, Receiver<(K, Zeroizing<Vec<u8>>)>);
+
+impl<K, W> Clone for Ways<K, W> {
+    fn clone(&self) -> Self {
+        Self {
+            asked: self.asked.clone(),
+            to_link: self.to_link.clone(),
+            newest: Arc::clone(&self.newest),
+            rest: self.rest.clone(),
+        }
+    }
+}
+
+/// Returns both ends.
+pub(super) fn new<K, W>() -> (Desk<K>, Ways<K, W>) {
     let (to_server, asked) = bounded(QUESTIONS);
     let (to_link, answers) = bounded(QUESTIONS);
     let ways = Ways { asked, to_link, newest: Arc::default(), rest: bounded(QUESTIONS) };
-    (has_tickets.then(|| Questions { to_server, answers, refused: Vec::new() }), ways)
+    (Desk { to_server, answers, refused: Vec::new() }, ways)
 }
 
-impl Ways {
+impl<K: Send + 'static, W: Way> Ways<K, W> {
     /// Starts the threads that ask; they end when `stop` says so, or with the UE.
     ///
     /// # Errors
@@ -81,7 +137,7 @@ impl Ways {
     ) -> std::io::Result<Vec<JoinHandle<()>>> {
         let threads = (0..WAYS).map(|_| {
             let (ways, stop, reporter) = (self.clone(), Arc::clone(stop), reporter());
-            let named = std::thread::Builder::new().name("tickets".to_owned());
+            let named = std::thread::Builder::new().name("questions".to_owned());
             named.spawn(move || ways.run(&stop, &reporter))
         });
         threads.collect()
@@ -97,37 +153,44 @@ impl Ways {
         }
     }
 
-    fn ask(&self, (ticket, question): Question, reporter: &Reporter) {
+    fn ask(&self, (name, question): (K, Zeroizing<Vec<u8>>), reporter: &Reporter) {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match newest.map(|way| way.ask_ticket(&question)) {
-            Some(Ok(octets)) => self.answer(NetworkAnswer { ticket, octets: Some(octets) }),
+        match newest.map(|way| way.ask(&question)) {
+            Some(Ok(octets)) => self.answer(name, Some(octets)),
             None | Some(Err(ClientError::NoKey | ClientError::Tls(_))) => {
-                if self.rest.0.try_send((ticket, question)).is_err() {
-                    self.answer(NetworkAnswer { ticket, octets: None });
+                if let Err(full) = self.rest.0.try_send((name, question)) {
+                    self.answer(full.into_inner().0, None);
                 }
             }
             Some(Err(why)) => {
-                reporter.note(super::now(), &Note::Trouble(format!("tickets: {why}")));
-                self.answer(NetworkAnswer { ticket, octets: None });
+                reporter.note(super::now(), &Note::Trouble(format!("{}: {why}", W::WHAT)));
+                self.answer(name, None);
             }
         }
     }
 
     /// A link whose answer finds no room gives the question up by its timers.
-    fn answer(&self, answer: NetworkAnswer) {
-        let _ = self.to_link.try_send(answer);
+    fn answer(&self, name: K, octets: Octets) {
+        let _ = self.to_link.try_send((name, octets));
     }
 
     /// Asks under this key from now on.
-    pub(super) fn renew(&self, way: TicketClient) {
+    pub(super) fn renew(&self, way: W) {
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(way));
     }
 
     /// Asks what needs another key: in the network thread.
-    pub(super) fn answer_rest(&self, leg: &mut NetworkLeg, reporter: &Reporter) {
-        for (ticket, question) in self.rest.1.try_iter() {
-            let octets = leg.ask_ticket(&question).map_err(|note| reporter.note(super::now(), &note)).ok();
-            self.answer(NetworkAnswer { ticket, octets });
+    pub(super) fn answer_rest(
+        &self,
+        reporter: &Reporter,
+        mut ask: impl FnMut(&[u8]) -> Result<Zeroizing<Vec<u8>>, Note>,
+    ) {
+        for (name, question) in self.rest.1.try_iter() {
+            let octets = ask(&question).map_err(|note| reporter.note(super::now(), &note)).ok();
+            self.answer(name, octets);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

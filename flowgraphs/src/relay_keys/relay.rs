@@ -20,6 +20,7 @@ use sidelink_security::counter::UtcTime;
 use sidelink_ue::{KeyNetwork, NetworkAnswer};
 use sidelink_wire::relay_keying::{Answer, Denial, Question};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// Names a request over PC8.
@@ -57,6 +58,16 @@ pub(crate) enum NoKd {
     Nameless,
     /// The PKMF, or the way to it.
     Network(Refused),
+}
+
+impl fmt::Display for NoKd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooOften => f.write_str("more requests than this relay passes on"),
+            Self::Nameless => f.write_str("it calls itself nothing that a network knows"),
+            Self::Network(why) => why.fmt(f),
+        }
+    }
 }
 
 /// Settings.

@@ -154,7 +154,9 @@ impl Reporter {
             }
             Form::Text { colours, .. } => {
                 let ink = match note {
-                    Note::Verified { .. } | Note::Works => Ink::Green,
+                    Note::Verified { .. } | Note::Works | Note::Pruk { .. } | Note::Serves { .. } => {
+                        Ink::Green
+                    }
                     _ => Ink::Yellow,
                 };
                 self.text_line(Moment { t: 0, utc }, &paint(colours, ink, &note.to_string()))
@@ -173,6 +175,8 @@ fn network_json(note: &Note) -> Value {
         Note::NotVerified { code, why } => {
             json!({"type": "match-report", "result": "refused", "code": code, "why": why})
         }
+        Note::Pruk { id } => json!({"type": "pruk", "id": id}),
+        Note::Serves { who } => json!({"type": "relay-key", "remote": who}),
         Note::Refused { .. } | Note::Trouble(_) | Note::Works => {
             json!({"type": "network", "what": note.to_string()})
         }

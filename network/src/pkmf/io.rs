@@ -84,6 +84,20 @@ pub enum Input<'a> {
         /// Who.
         ue: Impi,
     },
+    /// The operator: this UE may be no relay any more.
+    RevokeRelay {
+        /// The time.
+        now: UtcTime,
+        /// Who.
+        ue: Impi,
+    },
+    /// The operator: a relay that was revoked may be one again.
+    AdmitRelay {
+        /// The time.
+        now: UtcTime,
+        /// Who.
+        ue: Impi,
+    },
     /// The BSF answered [`Output::Push`].
     Pushed {
         /// The time.
@@ -142,6 +156,8 @@ impl Input<'_> {
             | Self::Admit { now, .. }
             | Self::RevokeRemote { now, .. }
             | Self::AdmitRemote { now, .. }
+            | Self::RevokeRelay { now, .. }
+            | Self::AdmitRelay { now, .. }
             | Self::Pushed { now, .. }
             | Self::Stored { now, .. }
             | Self::StoreFailed { now, .. }
@@ -290,6 +306,10 @@ pub enum Change {
     RemoveRevocation(ServiceId, Impi),
     /// In the place of what is stored of this remote UE.
     PutRemote(Box<RemoteRecord>),
+    /// This UE may be no relay.
+    PutRelayRevocation(Impi),
+    /// It may again.
+    RemoveRelayRevocation(Impi),
 }
 
 /// What a PKMF begins with, apart from its configuration.
@@ -303,6 +323,8 @@ pub struct Durable {
     pub revocations: Vec<(ServiceId, Impi)>,
     /// Remote UEs and their PRUKs.
     pub remotes: Vec<RemoteRecord>,
+    /// Relays that are revoked.
+    pub revoked_relays: Vec<Impi>,
 }
 
 /// For reports.

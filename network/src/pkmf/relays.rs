@@ -7,7 +7,7 @@
 //!
 //! A relay that is none learns nothing: it is refused before anybody looks for the remote UE.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use core::net::IpAddr;
 use sidelink_security::counter::UtcTime;
@@ -18,6 +18,7 @@ use super::config::{Remote, Told};
 use super::io::{Event, Output, Refused, RequestId};
 use super::remotes::RemoteRecord;
 use super::requests::Decision;
+use super::storing::{Slot, Then};
 use crate::aka::{Auts, Rand};
 use crate::gba_push::bsf::{Pushed, Refusal, Request as PushRequest};
 use crate::gba_push::{Packet, Place};
@@ -48,6 +49,37 @@ pub(super) struct Pushes {
     /// RAND of the last GPI of each remote UE: AUTS for another is none of ours.
     last: BTreeMap<Impi, Rand>,
     rates: BTreeMap<Impi, Bucket>,
+}
+
+/// Relays that may be none any more.
+#[derive(Default)]
+pub(super) struct RevokedRelays {
+    revoked: BTreeSet<Impi>,
+    /// Revoked until it is durable that they are not any more.
+    admitting: BTreeSet<Impi>,
+}
+
+impl RevokedRelays {
+    /// With those that are durable.
+    pub(super) fn new(revoked: Vec<Impi>) -> Self {
+        Self { revoked: revoked.into_iter().collect(), admitting: BTreeSet::new() }
+    }
+
+    fn has(&self, ue: &Impi) -> bool {
+        self.revoked.contains(ue)
+    }
+
+    /// What is to be durable.
+    pub(super) fn is_to_be(&self, ue: &Impi) -> bool {
+        self.has(ue) && !self.admitting.contains(ue)
+    }
+
+    /// That it may be a relay again is durable.
+    pub(super) fn admitted(&mut self, ue: &Impi) {
+        if self.admitting.remove(ue) {
+            self.revoked.remove(ue);
+        }
+    }
 }
 
 /// How a KD is made.
@@ -124,7 +156,7 @@ impl Pkmf {
     fn served(&self, relay: &Impi, kd: &KdRequest) -> Result<&Remote, ErrorCode> {
         let (relays, code) = (&self.config.relays, kd.relay_service_code);
         let serves = relays.relays.iter().any(|(ue, codes)| ue == relay && codes.contains(&code));
-        if !serves {
+        if !serves || self.revoked_relays.has(relay) {
             return Err(ErrorCode::NotServed);
         }
         let named = |ue: &Impi| relays.remotes.iter().find(|remote| remote.ue == *ue);
@@ -270,6 +302,21 @@ impl Pkmf {
             }
         }
         Ok(response)
+    }
+
+    /// A UE may be no relay any more, at once. A KD that it has lives until its link ends.
+    pub(super) fn revoke_relay(&mut self, ue: Impi) {
+        self.revoked_relays.admitting.remove(&ue);
+        self.revoked_relays.revoked.insert(ue.clone());
+        self.cancel_relay(&ue);
+        self.store(vec![Slot::Relay(ue)], Then::Nothing);
+    }
+
+    /// It may again once that is durable.
+    pub(super) fn admit_relay(&mut self, ue: Impi) {
+        if self.revoked_relays.has(&ue) && self.revoked_relays.admitting.insert(ue.clone()) {
+            self.store(vec![Slot::Relay(ue.clone())], Then::AdmitRelay(ue));
+        }
     }
 
     /// Refuses what has waited for the BSF for too long.

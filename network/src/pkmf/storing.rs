@@ -20,6 +20,7 @@ pub(super) enum Slot {
     Key(KeyName),
     Revocation(ServiceId, Impi),
     Remote(Impi),
+    Relay(Impi),
 }
 
 /// What happens then.
@@ -29,6 +30,8 @@ pub(super) enum Then {
     Admit(ServiceId, Impi),
     /// A remote UE that was revoked may use relays again.
     AdmitRemote(Impi),
+    /// A relay that was revoked may be one again.
+    AdmitRelay(Impi),
     /// A key is given to those who want it.
     Give {
         key: KeyName,
@@ -121,6 +124,20 @@ impl Pkmf {
         told.into_iter().for_each(|request| self.respond(request, Response::Refused(Refused::Busy)));
     }
 
+    /// What a relay is to be told of remote UEs is not told.
+    pub(super) fn cancel_relay(&mut self, relay: &Impi) {
+        let mut told = Vec::new();
+        for storing in &mut self.storing {
+            if let Then::Answer(answered) = &mut storing.then
+                && answered.ue == *relay
+                && answered.remote.as_ref().is_some_and(|remote| remote.ue != *relay)
+            {
+                told.extend(answered.request.take());
+            }
+        }
+        told.into_iter().for_each(|request| self.respond(request, Response::Refused(Refused::Busy)));
+    }
+
     /// Answers that wait for the store.
     pub(super) fn waiting(&self) -> usize {
         self.storing.iter().filter_map(Storing::answered).count()
@@ -159,6 +176,8 @@ impl Pkmf {
                 }
             }
             Slot::Remote(ue) => Change::PutRemote(Box::new(self.remote_as_it_is(ue))),
+            Slot::Relay(ue) if self.revoked_relays.is_to_be(ue) => Change::PutRelayRevocation(ue.clone()),
+            Slot::Relay(ue) => Change::RemoveRelayRevocation(ue.clone()),
         }
     }
 
@@ -173,6 +192,7 @@ impl Pkmf {
             Some(Then::Give { key, replaces }) => self.give(key, &replaces),
             Some(Then::Admit(service, ue)) => self.admitted(service, &ue),
             Some(Then::AdmitRemote(ue)) => self.remote_admitted(ue),
+            Some(Then::AdmitRelay(ue)) => self.revoked_relays.admitted(&ue),
             Some(Then::Nothing) | None => {}
         }
     }

@@ -40,6 +40,8 @@ pub enum ClientError {
     },
     /// The answer is no message of PC3.
     Message(pc3::Error),
+    /// The answer to a request for a PRUK has none, and no reason.
+    NoPruk,
     /// The key management server of identities refuses, or its keys are wrong.
     Identities(kms_client::Failure),
     /// What is to be sent to the key management server is no request of MIKEY-TICKET.
@@ -48,7 +50,7 @@ pub enum ClientError {
     NoKey,
     /// The state of the USIM cannot be stored.
     Sqn(SqnFileError),
-    /// The keys of groups cannot be stored.
+    /// Keys cannot be stored.
     Keys(KeyFileError),
     /// The port of MIKEY cannot be listened on.
     Mikey {
@@ -73,6 +75,7 @@ impl fmt::Display for ClientError {
             Self::Bootstrap(why) => why.fmt(f),
             Self::Refused { status, why, .. } => write!(f, "the network refuses: {status}: {why}"),
             Self::Message(error) => write!(f, "the answer is no message of PC3: {error}"),
+            Self::NoPruk => f.write_str("the key management function says neither yes nor no to a PRUK"),
             Self::Identities(why) => why.fmt(f),
             Self::TicketMessage(why) => write!(f, "no request for a ticket: {why}"),
             Self::NoKey => f.write_str("there is no bootstrapped key: bootstrap first"),

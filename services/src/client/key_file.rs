@@ -1,9 +1,7 @@
 //! What is durable of the keys of groups and discoveries, in a file of its owner: PMK and its counter, terms, PGKs and PSDKs.
 
-use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::num::NonZeroU8;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -16,58 +14,7 @@ use sidelink_security::discovery::restricted::EncryptedBitmask;
 use sidelink_security::keys::{Pmk, Secret256};
 use zeroize::Zeroizing;
 
-use crate::configuration::replace;
-
-/// Why the keys of groups cannot be read or written.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum KeyFileError {
-    /// It is not what this program writes.
-    Damaged(PathBuf),
-    /// Others may read it, and it holds keys.
-    Readable(PathBuf),
-    /// Another process fetches into it.
-    InUse(PathBuf),
-    /// The file cannot be read.
-    Read(PathBuf, std::io::Error),
-    /// The file cannot be written.
-    Write(PathBuf, std::io::Error),
-}
-
-impl fmt::Display for KeyFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged(path) => write!(
-                f,
-                "the file of group keys is damaged; {}; remove it: the next fetch gets a new PMK",
-                path.display()
-            ),
-            Self::Readable(path) => {
-                write!(f, "others can read the file of group keys; {0}; chmod 600 {0}", path.display())
-            }
-            Self::InUse(path) => {
-                write!(f, "another process fetches group keys; {}; wait for its end", path.display())
-            }
-            Self::Read(path, why) => {
-                write!(f, "cannot read the file of group keys: {why}; {}; check its rights", path.display())
-            }
-            Self::Write(path, why) => write!(
-                f,
-                "cannot write the file of group keys: {why}; {}; check its folder and its rights",
-                path.display()
-            ),
-        }
-    }
-}
-
-impl std::error::Error for KeyFileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Damaged(_) | Self::Readable(_) | Self::InUse(_) => None,
-            Self::Read(_, why) | Self::Write(_, why) => Some(why),
-        }
-    }
-}
+use super::secret_file::{self, KeyFileError};
 
 /// A file with the keys of groups.
 #[derive(Clone, Debug)]
@@ -82,44 +29,18 @@ impl KeyFile {
     /// Keeps other processes from it until it is dropped: two that go on from the same counter would each take what the other has
     /// taken.
     pub(super) fn lock(&self) -> Result<File, KeyFileError> {
-        let mut beside = self.0.as_os_str().to_owned();
-        beside.push(".lock");
-        let failed = |why| KeyFileError::Write(PathBuf::from(&beside), why);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&beside);
-        let file = file.map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(KeyFileError::InUse(self.0.clone())),
-            Err(TryLockError::Error(why)) => Err(failed(why)),
-        }
+        secret_file::lock(&self.0)
     }
 
     /// What it holds; nothing where there is no file.
     pub(super) fn load(&self) -> Result<State, KeyFileError> {
-        let failed = |why| KeyFileError::Read(self.0.clone(), why);
-        match std::fs::metadata(&self.0) {
-            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
-                return Err(KeyFileError::Readable(self.0.clone()));
-            }
-            Ok(_) => {}
-            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(State::default()),
-            Err(why) => return Err(failed(why)),
-        }
-        let text = Zeroizing::new(std::fs::read(&self.0).map_err(failed)?);
-        serde_json::from_slice(&text).map_err(|_| KeyFileError::Damaged(self.0.clone()))
+        secret_file::load(&self.0)
     }
 
     /// Replaces it, durably.
     pub(super) fn store(&self, state: &State) -> Result<(), KeyFileError> {
-        self.write(state).map_err(|why| KeyFileError::Write(self.0.clone(), why))
-    }
-
-    fn write(&self, state: &State) -> std::io::Result<()> {
-        // With room from the start: growing would leave copies of keys in memory.
-        let size = 1024 + 256 * state.grants.len() + 512 * state.keys.len();
-        let mut text = Zeroizing::new(Vec::with_capacity(size));
-        serde_json::to_writer(&mut *text, state)?;
-        replace(&self.0, &text)
+        let room = 1024 + 256 * state.grants.len() + 512 * state.keys.len();
+        secret_file::store(&self.0, state, room)
     }
 }
 

@@ -3,19 +3,14 @@
 //! The messages are made and opened elsewhere, under the key that [`UeClient::ticket_key`] gives: the server asks the BSF for it
 //! by its name, whoever the connection is from.
 
-use std::time::Duration;
-
-use sidelink_network::identity::{BTid, NafId};
+use sidelink_network::identity::NafId;
 use sidelink_network::mikey_ticket::initial::{Claimed, Exchange};
 use sidelink_network::mikey_ticket::{MEDIA_TYPE, UA_PROTOCOL, from_base64, to_base64};
-use sidelink_security::counter::UtcTime;
-use sidelink_security::keys::KsNaf;
 use zeroize::Zeroizing;
 
-use super::http_client::ask_over_tls;
+use super::way::Way;
 use super::{ClientError, KmsAddress, Target, UeClient};
 use crate::runtime::now;
-use crate::tls::TlsMode;
 
 /// Where a message goes, with its request type.
 const fn path(exchange: Exchange) -> &'static str {
@@ -44,12 +39,7 @@ impl std::fmt::Debug for TicketKey {
 /// answers: it needs neither the USIM nor the rest of the UE.
 pub struct TicketClient {
     kms: KmsAddress,
-    tls: TlsMode,
-    patience: Duration,
-    b_tid: BTid,
-    /// The key of the connection.
-    key: KsNaf,
-    expires: UtcTime,
+    way: Way,
 }
 
 impl TicketClient {
@@ -58,14 +48,7 @@ impl TicketClient {
     /// # Errors
     /// Those of [`UeClient::ask_ticket`]; [`ClientError::NoKey`] once the key has expired.
     pub fn ask_ticket(&self, message: &[u8]) -> Result<Zeroizing<Vec<u8>>, ClientError> {
-        if now() >= self.expires {
-            return Err(ClientError::NoKey);
-        }
-        asked(&self.kms, message, |to, body| {
-            let naf = to.naf(self.tls, &self.b_tid);
-            let key = || KsNaf::from(*self.key.as_bytes());
-            to.post(body, |request| ask_over_tls(&naf, key(), request, self.patience))
-        })
+        asked(&self.kms, message, |to, body| self.way.post(to, body))
     }
 }
 
@@ -88,11 +71,7 @@ fn asked(
 impl UeClient {
     /// Returns a way to this server that does without the UE; none without a key that lives.
     pub fn ticket_client(&self, kms: &KmsAddress) -> Option<TicketClient> {
-        let (tls, patience) = (self.config.tls, self.config.patience);
-        let bootstrapped = self.key.as_ref()?;
-        let key = bootstrapped.ks_naf(now(), &tls.naf_id(&kms.name))?;
-        let (b_tid, expires) = (bootstrapped.b_tid.clone(), bootstrapped.expires);
-        Some(TicketClient { kms: kms.clone(), tls, patience, b_tid, key, expires })
+        Some(TicketClient { kms: kms.clone(), way: self.way(&kms.name)? })
     }
 
     /// Returns the key that messages to this server are under. Bootstraps where there is none that lives.

@@ -3,14 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sidelink_network::gba_push::bsf::Refusal;
-
-use super::Handle;
+use super::{Handle, zpn_to};
 use crate::config::{ConfigError, GroupNafConfig};
 use crate::error::StartError;
 use crate::group_naf::GroupNafSite;
 use crate::http::Limits;
-use crate::runtime::{Address, BsfCommand, GroupNafBsf, GroupNafThread, Running, Zpn, queue};
+use crate::runtime::{GroupNafBsf, GroupNafThread, Running, queue};
 use crate::store::GroupNafStore;
 use crate::tls::PskServer;
 
@@ -42,13 +40,4 @@ impl Handle {
         self.group_naf_site = Some(self.serve(config.listen.address(), site, limits)?);
         Ok(())
     }
-}
-
-/// A BSF in this process; the NAF is who it is.
-fn zpn_to(bsf: Address<BsfCommand>) -> Zpn {
-    Box::new(move |request, reply| {
-        if let Err(BsfCommand::Push { request, reply }) = bsf.send(BsfCommand::Push { request, reply }) {
-            reply((request.ticket, Err(Refusal::TooOften)));
-        }
-    })
 }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidelink_network::aka::Quintet;
 use sidelink_network::bsf::{KeyMaterial, KeyRefusal};
-use sidelink_network::hss::{EapAkaPrimeVector, Refusal, Resynchronisation};
+use sidelink_network::gba_push::bsf as push;
+use sidelink_network::hss::{EapAkaPrimeVector, Refusal, Resynchronisation, Ticket};
 use sidelink_network::identity::{BTid, Fqdn, Impi, Imsi, NafId};
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::Answer;
@@ -21,8 +22,9 @@ use super::messages::{
     EapAnswer, EapRequest, KeyAnswer, KeyRequest, SubscriptionAnswer, SubscriptionRequest, VectorAnswer,
     VectorRequest,
 };
+use super::pushes::{PushAnswer, PushRequest};
 use crate::client::{ask, connect};
-use crate::runtime::Reply;
+use crate::runtime::{Pushing, Reply};
 use crate::store::{subscription_of, ue_text};
 
 /// How long an answer may take.
@@ -102,6 +104,18 @@ impl PeerClient {
             if let Some(result) = answer.and_then(|answer| answer.parse()) {
                 reply(result);
             }
+        });
+    }
+
+    /// Asks a BSF over Zpn. One that does not answer is late.
+    pub(crate) fn push(&self, request: &push::Request, reply: Reply<(Ticket, Pushing)>) {
+        let ticket = request.ticket;
+        let Some(request) = PushRequest::new(request) else {
+            return reply((ticket, Err(push::Refusal::Place)));
+        };
+        self.ask("/zpn/push", &request, move |answer: Option<PushAnswer>| {
+            let result = answer.and_then(|answer| answer.parse());
+            reply((ticket, result.unwrap_or(Err(push::Refusal::Late))));
         });
     }
 

@@ -11,7 +11,7 @@ use sidelink_security::keys::KsNaf;
 use zeroize::Zeroizing;
 
 /// Digits of a secret.
-type Secret = Zeroizing<String>;
+pub(super) type Secret = Zeroizing<String>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,22 +101,22 @@ pub(super) enum KeyRefusalText {
     NotItsName,
 }
 
-fn octets<const N: usize>(digits: &str) -> Option<Zeroizing<[u8; N]>> {
+pub(super) fn octets<const N: usize>(digits: &str) -> Option<Zeroizing<[u8; N]>> {
     let mut octets = Zeroizing::new([0; N]);
     hex::decode_to_slice(digits, &mut octets[..]).ok()?;
     Some(octets)
 }
 
-fn secret(octets: &[u8]) -> Secret {
+pub(super) fn secret(octets: &[u8]) -> Secret {
     Zeroizing::new(hex::encode(octets))
 }
 
 impl ResynchronisationText {
-    fn new(resynchronisation: &Resynchronisation) -> Self {
+    pub(super) fn new(resynchronisation: &Resynchronisation) -> Self {
         Self { rand: hex::encode(resynchronisation.rand.0), auts: hex::encode(resynchronisation.auts.0) }
     }
 
-    fn parse(&self) -> Option<Resynchronisation> {
+    pub(super) fn parse(&self) -> Option<Resynchronisation> {
         Some(Resynchronisation { rand: Rand(*octets(&self.rand)?), auts: Auts(*octets(&self.auts)?) })
     }
 }

@@ -18,6 +18,7 @@ use super::messages::{
     EapAnswer, EapRequest, KeyAnswer, KeyRequest, SubscriptionAnswer, SubscriptionRequest, VectorAnswer,
     VectorRequest,
 };
+use super::pushes::{PushAnswer, PushRequest};
 use crate::http::{Limits, Reply, Secret, Site, body_of, plain, refuse};
 use crate::runtime::{Address, Asked, BsfCommand, HssCommand};
 use crate::store::{subscription_text, ue_of};
@@ -66,6 +67,7 @@ impl Site for PeerServer {
             ("/swx/vector", Some(hss), _) => eap_vector(hss, &body).await,
             ("/pc4a/subscription", Some(hss), _) => subscription(hss, &body).await,
             ("/zn/key", _, Some(bsf)) => key(bsf, &body).await,
+            ("/zpn/push", _, Some(bsf)) => push(bsf, &body).await,
             _ => plain(StatusCode::NOT_FOUND, "no such function here"),
         }
     }
@@ -157,6 +159,21 @@ async fn key(bsf: &Address<BsfCommand>, body: &[u8]) -> Reply {
     }
     match wait(receiver).await {
         Some(result) => json(&KeyAnswer::new(result.as_ref().map_err(|refusal| *refusal))),
+        None => busy(),
+    }
+}
+
+async fn push(bsf: &Address<BsfCommand>, body: &[u8]) -> Reply {
+    let Some(request) = read::<PushRequest>(body).and_then(PushRequest::parse) else {
+        return malformed();
+    };
+    let (sender, receiver) = oneshot::channel();
+    let reply = Box::new(move |(_, result)| _ = sender.send(result));
+    if bsf.send(BsfCommand::Push { request, reply }).is_err() {
+        return busy();
+    }
+    match wait(receiver).await {
+        Some(result) => json(&PushAnswer::new(result.as_ref().map_err(|refusal| *refusal))),
         None => busy(),
     }
 }

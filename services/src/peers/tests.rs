@@ -1,13 +1,16 @@
 use proptest::prelude::*;
 use sidelink_network::aka::{Autn, Auts, Quintet, Rand};
 use sidelink_network::bsf::{KeyMaterial, KeyRefusal};
-use sidelink_network::hss::{EapAkaPrimeVector, Refusal, Resynchronisation};
+use sidelink_network::gba_push::Place;
+use sidelink_network::gba_push::bsf as push;
+use sidelink_network::hss::{EapAkaPrimeVector, Refusal, Resynchronisation, Ticket};
 use sidelink_network::identity::{BTid, Fqdn, Impi, Imsi, NafId};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::kdf::eap_aka::CkIkPrime;
 use sidelink_security::keys::KsNaf;
 
 use super::messages::*;
+use super::pushes::{PushAnswer, PushRequest};
 use super::*;
 
 fn there_and_back<T: serde::Serialize + serde::de::DeserializeOwned>(message: &T) -> T {
@@ -92,6 +95,46 @@ fn requests_and_answers_survive_the_way() {
     for refusal in [KeyRefusal::UnknownBTid, KeyRefusal::NotItsName] {
         assert_eq!(there_and_back(&KeyAnswer::new(Err(refusal))).parse().unwrap().unwrap_err(), refusal);
     }
+}
+
+#[test]
+fn pushes_survive_the_way() {
+    let fqdn = |name| Fqdn::new(name).unwrap();
+    let request = || push::Request {
+        ticket: Ticket(7),
+        naf: fqdn("naf"),
+        impi: Impi::new("1@home").unwrap(),
+        label: "label".to_owned(),
+        naf_id: NafId { fqdn: fqdn("other"), protocol: [0xff, 0, 0, 0, 1] },
+        p_tid: "0102".to_owned(),
+        place: Place::Terminal,
+        lifetime: 86_400_000,
+        resynchronisation: Some(Resynchronisation { rand: Rand([1; 16]), auts: Auts([2; 14]) }),
+    };
+    let same = there_and_back(&PushRequest::new(&request()).unwrap()).parse().unwrap();
+    // The number of a request is the asker's own.
+    let expected = push::Request { ticket: Ticket(0), ..request() };
+    assert_eq!(format!("{same:?}"), format!("{expected:?}"));
+    assert!(PushRequest::new(&push::Request { place: Place::Card, ..request() }).is_none());
+    let pushed =
+        push::Pushed { gpi: vec![1, 2, 3], ks_naf: KsNaf::from([9; 32]), expires: UtcTime::from_millis(8) };
+    let same = there_and_back(&PushAnswer::new(Ok(&pushed))).parse().unwrap().unwrap();
+    assert_eq!((&same.gpi, same.ks_naf.as_bytes()), (&pushed.gpi, pushed.ks_naf.as_bytes()));
+    assert_eq!(same.expires, pushed.expires);
+    for refusal in [
+        push::Refusal::NotItsName,
+        push::Refusal::Lifetime,
+        push::Refusal::Place,
+        push::Refusal::Hss(Refusal::Auts),
+        push::Refusal::TooOften,
+        push::Refusal::Late,
+    ] {
+        let same = there_and_back(&PushAnswer::new(Err(refusal))).parse().unwrap().unwrap_err();
+        assert_eq!(same, refusal);
+    }
+    let refusal = push::Refusal::Gpi(sidelink_network::gba_push::Error::Version(2));
+    let same = there_and_back(&PushAnswer::new(Err(refusal))).parse().unwrap();
+    assert!(matches!(same, Err(push::Refusal::Gpi(_))));
 }
 
 /// A neighbour that accepts and says nothing.

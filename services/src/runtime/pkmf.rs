@@ -5,16 +5,18 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use sidelink_network::gba_push::bsf::Refusal;
+use sidelink_network::hss;
 use sidelink_network::identity::Impi;
 use sidelink_network::key_delivery::ServiceId;
 use sidelink_network::pkmf::{self, Event, Kind, Output, Pkmf, RequestId, Response, Ticket};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Lease, Reservation, ReserveConfig, StreamId};
 
+use super::bsf::Pushing;
+use super::group_naf::Zpn;
 use super::ledger::{Ledger, raise};
 use super::seeds::Seeds;
-use super::{Function, Reply, now};
+use super::{Address, Function, Reply, now};
 use crate::error::StartError;
 use crate::mikey::Sender;
 use crate::status::Counters;
@@ -30,8 +32,21 @@ pub(crate) enum PkmfCommand {
     Request { ue: Impi, address: IpAddr, content_type: String, body: Vec<u8>, reply: Reply<Response> },
     /// A datagram on the port of MIKEY.
     Datagram(Datagram),
-    /// The operator takes the keys of a service from a UE, or lets it have them again.
-    Member { change: Membership, service: ServiceId, ue: Impi, reply: Reply<Result<(), MemberError>> },
+    /// The operator takes the keys of a circle from a UE, or lets it have them again.
+    Member { change: Membership, circle: Circle, ue: Impi, reply: Reply<Result<(), MemberError>> },
+    /// The BSF answered over Zpn.
+    Pushed { ticket: hss::Ticket, result: Pushing },
+}
+
+/// What somebody is a member of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Circle {
+    /// Those who have keys of a service.
+    Service(ServiceId),
+    /// UEs that may use relays.
+    Remotes,
+    /// UEs that may be relays.
+    Relays,
 }
 
 /// What becomes of a member.
@@ -51,6 +66,10 @@ pub enum MemberError {
     NoService(ServiceId),
     /// Not a member.
     NoMember(ServiceId),
+    /// No remote UE of relays.
+    NoRemote,
+    /// No relay.
+    NoRelay,
     /// The change could not be made durable yet. What could be done without was done: a UE that is revoked gets nothing.
     Store,
     /// The key management function does not run here, or does not answer.
@@ -62,6 +81,8 @@ impl fmt::Display for MemberError {
         match self {
             Self::NoService(id) => write!(f, "there is no group or discovery {id}: look at [pkmf]"),
             Self::NoMember(id) => write!(f, "no such member of {id}: look at [pkmf]"),
+            Self::NoRemote => f.write_str("no such remote UE: look at [[pkmf.remotes]]"),
+            Self::NoRelay => f.write_str("no such relay: look at [[pkmf.relays]]"),
             Self::Store => f.write_str("the change could not be stored: see the log; it is tried again"),
             Self::NotHere => {
                 f.write_str("the key management function does not run in this process, or does not answer")
@@ -72,13 +93,22 @@ impl fmt::Display for MemberError {
 
 impl std::error::Error for MemberError {}
 
+/// How the PKMF asks the BSF for GPIs.
+pub(crate) struct PkmfBsf {
+    /// For GPIs.
+    pub(crate) zpn: Zpn,
+    /// Where its answers go.
+    pub(crate) own: Address<PkmfCommand>,
+}
+
 /// The PKMF of a process.
 pub(crate) struct PkmfThread {
     machine: Pkmf,
     ledger: Ledger<PkmfWrite>,
     counters: Arc<Counters>,
     mikey: Sender,
-    members: BTreeMap<ServiceId, BTreeSet<Impi>>,
+    bsf: PkmfBsf,
+    members: BTreeMap<Circle, BTreeSet<Impi>>,
     names: u64,
     requests: HashMap<u64, Reply<Response>>,
     stores: Vec<Ticket>,
@@ -96,16 +126,18 @@ impl PkmfThread {
         mut store: Box<dyn PkmfStore>,
         counters: Arc<Counters>,
         mikey: Sender,
+        bsf: PkmfBsf,
     ) -> Result<Self, StartError> {
         let durable = store.durable()?;
         let numbers = Lease::at(NUMBERS, store.reserved(NUMBERS)?, 1, u64::MAX, ReserveConfig::default());
         let (seeds, seed) = Seeds::first()?;
-        let members = config.services.iter().map(|service| (service.id, members(&service.kind))).collect();
+        let members = circles(&config);
         Ok(Self {
             machine: Pkmf::new(config, numbers, &seed, durable)?,
             ledger: Ledger::new("PKMF", store, Arc::clone(&counters)),
             counters,
             mikey,
+            bsf,
             members,
             names: 0,
             requests: HashMap::new(),
@@ -137,12 +169,12 @@ impl PkmfThread {
                     self.stores.push(ticket);
                     self.writes.extend(changes.into_iter().map(PkmfWrite::Change));
                 }
-                // No BSF answers Zpn here: a relay gets a KD of the PRUK that the remote UE has, or none.
-                Output::Push(request) => self.machine.handle_input(pkmf::Input::Pushed {
-                    now: now(),
-                    ticket: request.ticket,
-                    result: Err(Refusal::Late),
-                }),
+                Output::Push(request) => {
+                    let own = self.bsf.own.clone();
+                    // A queue that is full: the machine gives the push up by its own time.
+                    let reply = move |(ticket, result)| _ = own.send(PkmfCommand::Pushed { ticket, result });
+                    (self.bsf.zpn)(*request, Box::new(reply));
+                }
                 Output::Reserve(reservation) => self.reservations.push(reservation),
                 Output::Event(event) => self.report(&event),
                 Output::Timeout(at) => return at,
@@ -160,6 +192,11 @@ impl PkmfThread {
             Event::Deleted { .. } => counters.group_keys_deleted.add(),
             Event::Unanswered { .. } => counters.mikey_unanswered.add(),
             Event::Refused { .. } => counters.mikey_refused.add(),
+            Event::Pushed { .. } => counters.pruks_pushed.add(),
+            Event::NotPushed { ue, why } => {
+                counters.pruks_not_pushed.add();
+                return tracing::warn!("PKMF: no PRUK is pushed to {}: {why}", ue.as_str());
+            }
             Event::Flood => return tracing::warn!("PKMF: more requests than are served"),
             Event::NoFreeId(service) => {
                 return tracing::error!("PKMF: {service} has no free key ID until a key ends");
@@ -201,18 +238,35 @@ impl PkmfThread {
         }
     }
 
-    fn member(&mut self, change: Membership, service: ServiceId, ue: Impi) -> Result<(), MemberError> {
-        let members = self.members.get(&service).ok_or(MemberError::NoService(service))?;
-        if !members.contains(&ue) {
-            return Err(MemberError::NoMember(service));
+    fn member(&mut self, change: Membership, circle: Circle, ue: Impi) -> Result<(), MemberError> {
+        let is_member = self.members.get(&circle).map(|members| members.contains(&ue));
+        match (circle, is_member) {
+            (_, Some(true)) => {}
+            (Circle::Service(service), Some(false)) => return Err(MemberError::NoMember(service)),
+            (Circle::Service(service), None) => return Err(MemberError::NoService(service)),
+            (Circle::Remotes, _) => return Err(MemberError::NoRemote),
+            (Circle::Relays, _) => return Err(MemberError::NoRelay),
         }
         let now = now();
-        self.machine.handle_input(match change {
-            Membership::Revoked => pkmf::Input::Revoke { now, service, ue },
-            Membership::Admitted => pkmf::Input::Admit { now, service, ue },
+        self.machine.handle_input(match (change, circle) {
+            (Membership::Revoked, Circle::Service(service)) => pkmf::Input::Revoke { now, service, ue },
+            (Membership::Admitted, Circle::Service(service)) => pkmf::Input::Admit { now, service, ue },
+            (Membership::Revoked, Circle::Remotes) => pkmf::Input::RevokeRemote { now, ue },
+            (Membership::Admitted, Circle::Remotes) => pkmf::Input::AdmitRemote { now, ue },
+            (Membership::Revoked, Circle::Relays) => pkmf::Input::RevokeRelay { now, ue },
+            (Membership::Admitted, Circle::Relays) => pkmf::Input::AdmitRelay { now, ue },
         });
         Ok(())
     }
+}
+
+/// Who is a member of what.
+fn circles(config: &pkmf::Config) -> BTreeMap<Circle, BTreeSet<Impi>> {
+    let services = config.services.iter();
+    let services = services.map(|service| (Circle::Service(service.id), members(&service.kind)));
+    let remotes = config.relays.remotes.iter().map(|remote| remote.ue.clone()).collect();
+    let relays = config.relays.relays.iter().map(|(relay, _)| relay.clone()).collect();
+    services.chain([(Circle::Remotes, remotes), (Circle::Relays, relays)]).collect()
 }
 
 fn members(kind: &Kind) -> BTreeSet<Impi> {
@@ -241,10 +295,13 @@ impl Function for PkmfThread {
                 let (from, octets) = (datagram.sender().ip(), datagram.octets());
                 self.machine.handle_input(pkmf::Input::Datagram { now, from, octets });
             }
-            PkmfCommand::Member { change, service, ue, reply } => match self.member(change, service, ue) {
+            PkmfCommand::Member { change, circle, ue, reply } => match self.member(change, circle, ue) {
                 Ok(()) => self.waiting.push(reply),
                 Err(why) => reply(Err(why)),
             },
+            PkmfCommand::Pushed { ticket, result } => {
+                self.machine.handle_input(pkmf::Input::Pushed { now, ticket, result });
+            }
         }
     }
 

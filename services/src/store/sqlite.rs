@@ -33,8 +33,16 @@ use super::{NewSubscriber, Store, StoreError, StoredSubscriber, Write, Written};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Steps from each version of the schema to the next.
-const MIGRATIONS: [&str; 7] =
-    [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, REMOTE_UES, kms::TABLES, group_naf::TABLES];
+const MIGRATIONS: [&str; 8] = [
+    FIRST,
+    pkmf::TABLES,
+    pkmf::REMOTES,
+    REFUSAL,
+    REMOTE_UES,
+    kms::TABLES,
+    group_naf::TABLES,
+    pkmf::REVOKED_RELAYS,
+];
 
 const REMOTE_UES: &str = "
 CREATE TABLE cp_pruk (

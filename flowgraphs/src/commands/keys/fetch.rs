@@ -1,6 +1,7 @@
 //! `sidelink keys fetch`: a UE gets codes, filters and keys from the network into its key store.
 
 use crate::config::ue_toml::UeConfig;
+use crate::network_leg::relay_keys::PrukNews;
 use crate::network_leg::{NetworkLeg, News, Note};
 use crate::readable::seconds_and_date;
 use crate::terminal;
@@ -51,6 +52,8 @@ pub(super) fn fetch(args: &FetchArgs) -> anyhow::Result<()> {
             }
             // For links of a UE that runs.
             News::TicketKey(_) => {}
+            News::Pruk(PrukNews::Held { id, age }) => writeln!(text, "PRUK {id}, {age} s old")?,
+            News::Pruk(PrukNews::Refused { why }) => refused.push(format!("PRUK: the PKMF refuses: {why}")),
             News::Configuration(version) => writeln!(text, "configuration: version {version}")?,
             News::Note(Note::Refused { name, why }) => refused.push(format!("{name}: {why}")),
             News::Note(note) => writeln!(text, "{note}")?,

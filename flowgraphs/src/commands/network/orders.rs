@@ -1,4 +1,5 @@
-//! `sidelink network status`, `add-subscriber`, `revoke`, `revoke-member`, `admit-member`, `revoke-identity`, `admit-identity`, `escrow`: orders to network functions that run.
+//! `sidelink network status`, `add-subscriber`, `revoke`, `revoke-member`, `admit-member`, `revoke-remote`, `admit-remote`, `revoke-relay`,
+//! `admit-relay`, `revoke-identity`, `admit-identity`, `escrow`: orders to network functions that run.
 
 use super::run::ConfigArgs;
 use crate::args::{Form, Output};
@@ -53,6 +54,16 @@ pub struct MemberArgs {
     pub imsi: String,
     /// The group, six hexadecimal digits.
     pub group: String,
+}
+
+/// Arguments of `sidelink network revoke-remote`, `admit-remote`, `revoke-relay` and `admit-relay`.
+#[derive(Debug, Args)]
+pub struct SubscriberArgs {
+    /// What runs.
+    #[command(flatten)]
+    pub network: ConfigArgs,
+    /// IMSI of the UE.
+    pub imsi: String,
 }
 
 /// Arguments of `sidelink network revoke-identity` and `admit-identity`.
@@ -144,6 +155,38 @@ pub fn admit_member(args: &MemberArgs) -> anyhow::Result<()> {
     let MemberArgs { network, imsi, group } = args;
     let order = Order::AdmitMember { imsi: imsi.clone(), group: group.clone() };
     done(ordered(network, &order)?, "admitted")
+}
+
+/// Lets a UE use no relay any more.
+///
+/// # Errors
+/// There is no such remote UE, or nothing runs.
+pub fn revoke_remote(args: &SubscriberArgs) -> anyhow::Result<()> {
+    done(ordered(&args.network, &Order::RevokeRemote { imsi: args.imsi.clone() })?, "revoked")
+}
+
+/// Lets a remote UE that was revoked use relays again.
+///
+/// # Errors
+/// There is no such remote UE, or nothing runs.
+pub fn admit_remote(args: &SubscriberArgs) -> anyhow::Result<()> {
+    done(ordered(&args.network, &Order::AdmitRemote { imsi: args.imsi.clone() })?, "admitted")
+}
+
+/// Lets a UE be no relay any more.
+///
+/// # Errors
+/// There is no such relay, or nothing runs.
+pub fn revoke_relay(args: &SubscriberArgs) -> anyhow::Result<()> {
+    done(ordered(&args.network, &Order::RevokeRelay { imsi: args.imsi.clone() })?, "revoked")
+}
+
+/// Lets a relay that was revoked be one again.
+///
+/// # Errors
+/// There is no such relay, or nothing runs.
+pub fn admit_relay(args: &SubscriberArgs) -> anyhow::Result<()> {
+    done(ordered(&args.network, &Order::AdmitRelay { imsi: args.imsi.clone() })?, "admitted")
 }
 
 /// Keeps new keys from an identity.

@@ -6,7 +6,7 @@ use crate::config::network_toml::Refresh;
 use crate::config::ue_toml::Given;
 use crate::config::ue_toml::{RadioFacts, UeConfig};
 #[cfg(feature = "services")]
-use crate::network_leg::{NetworkLeg, News, eap, live};
+use crate::network_leg::{NetworkLeg, News, eap, live, relay_keys};
 use crate::report::address_book::AddressBook;
 use crate::report::events::{Reporter, Writer};
 use sidelink_store::{KeyStore, Keys};
@@ -129,7 +129,10 @@ impl<'a> KeySource<'a> {
             }
             Self::Store(store) => {
                 let keys = store.keys()?;
-                config.build_with(&keys, *store, facts, reported(named(&keys)))?
+                let ue = config.build_with(&keys, *store, facts, reported(named(&keys)))?;
+                #[cfg(feature = "services")]
+                let ue = with_own_relay_keys(config, ue)?;
+                ue
             }
             #[cfg(feature = "services")]
             Self::Network(leg, news) => {
@@ -164,6 +167,15 @@ fn authenticate_by_eap(config: &UeConfig, _ue: &mut Ue, _notes: &Reporter) -> an
     }
 }
 
+/// Gives a remote UE that asks nobody the PRUKs that it has.
+#[cfg(feature = "services")]
+fn with_own_relay_keys(config: &UeConfig, mut ue: Ue) -> anyhow::Result<Ue> {
+    if let (Some(end), Some(links)) = (relay_keys::without_network(config)?, ue.stack().links()) {
+        end.equip(links);
+    }
+    Ok(ue)
+}
+
 #[cfg(feature = "services")]
 fn with_network(
     config: &UeConfig,
@@ -193,6 +205,9 @@ fn with_network(
     let mut ue = config.build_given(&keys, store, facts, applications, given)?;
     if let (Some(questions), Some(links)) = (ends.questions, ue.stack().links()) {
         links.ask_over(Box::new(questions));
+    }
+    if let (Some(end), Some(links)) = (ends.relay_keys, ue.stack().links()) {
+        end.equip(links);
     }
     Ok(Built { ue, updates: Some(Box::new(ends.updates)), network: Some(network) })
 }

@@ -127,3 +127,26 @@ fn a_usim_is_read_and_is_its_owners() {
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(config.usim().err().unwrap().to_string().contains("600"));
 }
+
+#[test]
+fn keys_of_relays_are_checked() {
+    let pkmf = "pkmf = \"127.0.0.1:8444\"\npkmf-name = \"pkmf.example\"\n";
+    let keys = |text: &str| read(&format!("{pkmf}[relay-keys]\n{text}"));
+    let remote = keys("role = \"remote\"\n");
+    assert!(remote.wanted().unwrap().is_empty(), "it is something that is asked for");
+    let shown = |config: &NetworkConfig| config.relay_keys.as_ref().unwrap().imsi;
+    assert_eq!((shown(&remote), remote.relay_pkmf().unwrap().1.port()), (ShowImsi::WhenProven, 8444));
+    assert_eq!(shown(&keys("role = \"remote\"\nimsi = \"never\"\n")), ShowImsi::Never);
+    let error = read("[relay-keys]\nrole = \"relay\"\n").relay_pkmf().unwrap_err().to_string();
+    assert!(error.contains("[network.relay-keys] needs pkmf"), "{error}");
+    for (text, said) in [
+        ("role = \"relay\"\nimsi = \"never\"\n", "imsi belongs to a remote UE"),
+        ("role = \"relay\"\nagain = 5\n", "again belongs to a remote UE"),
+        ("role = \"remote\"\nkd-lifetime = 0\n", "kd-lifetime"),
+    ] {
+        let error = keys(text).relay_keys.unwrap().check().unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    assert!(keys("role = \"relay\"\n").relay_keys.unwrap().check().is_ok());
+    assert!(toml::from_str::<NetworkConfig>(&format!("{TEXT}[relay-keys]\nrole = \"both\"\n")).is_err());
+}

@@ -112,7 +112,9 @@ fn has_machines(config: &UeConfig) -> bool {
 /// Whether there may be one-to-one links.
 pub(super) fn has_links(config: &UeConfig) -> bool {
     let is_eap_relay = config.eap.as_ref().is_some_and(|eap| eap.relay.is_some());
+    let has_relay_keys = config.network.as_ref().is_some_and(|network| network.relay_keys.is_some());
     is_eap_relay
+        || has_relay_keys
         || !config.link.is_empty()
         || config.relay.is_some()
         || config.u2u_relay.is_some()

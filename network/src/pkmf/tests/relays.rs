@@ -286,6 +286,74 @@ fn a_pruk_that_is_being_stored_is_revoked_too() {
     assert!(body.contains("<PRUKError>5<"));
 }
 
+/// Of two relays one is revoked: over a restart too, and until the store has it that it may be one again.
+#[test]
+fn a_relay_that_was_revoked_gets_no_kd_until_it_is_admitted() {
+    let mut world = RelayWorld::new(relays());
+    world.fetch().unwrap();
+    let id = held(&world);
+    let body = kd(|r| (r.pruk_id, r.imsi) = (Some(id), None));
+    let error = |world: &mut RelayWorld, relay| says(world, relay, &body).unwrap().kd_error;
+    let now = world.now();
+    assert_eq!(error(&mut world, 1), None);
+    world.input(Input::RevokeRelay { now, ue: relay_ue(1) });
+    for _ in 0..2 {
+        assert_eq!(error(&mut world, 1), Some(ErrorCode::NotServed));
+        assert_eq!(error(&mut world, 2), None, "another relay");
+        world.restart_pkmf();
+    }
+    world.pkmf.handle_input(Input::AdmitRelay { now, ue: relay_ue(1) });
+    let Output::Store { ticket, changes } = world.pkmf.poll_output() else { panic!("it stores") };
+    assert!(matches!(&changes[..], [Change::RemoveRelayRevocation(ue)] if *ue == relay_ue(1)));
+    assert_eq!(error(&mut world, 1), Some(ErrorCode::NotServed), "it is not durable");
+    world.pkmf.handle_input(Input::Stored { now, ticket });
+    assert_eq!(error(&mut world, 1), None);
+    // Revoked again before that is durable: it stays so.
+    world.input(Input::RevokeRelay { now, ue: relay_ue(1) });
+    world.pkmf.handle_input(Input::AdmitRelay { now, ue: relay_ue(1) });
+    let Output::Store { ticket, .. } = world.pkmf.poll_output() else { panic!("it stores") };
+    world.input(Input::RevokeRelay { now, ue: relay_ue(1) });
+    world.pkmf.handle_input(Input::Stored { now, ticket });
+    assert_eq!(error(&mut world, 1), Some(ErrorCode::NotServed));
+}
+
+/// What a relay waits for when it is revoked it does not get: neither what the BSF makes, nor what is being stored.
+#[test]
+fn a_relay_that_is_revoked_meanwhile_is_told_nothing() {
+    let mut world = RelayWorld::new(relays());
+    let now = world.now();
+    says(&mut world, 3, &kd(|_| ())).unwrap();
+    let ticket = waits(&mut world.pkmf, now);
+    world.input(Input::RevokeRelay { now, ue: relay_ue(1) });
+    world.pkmf.handle_input(Input::Pushed { now, ticket, result: Ok(pushed(now)) });
+    let Some(Response::Message(body)) = answer(&mut world.pkmf) else { panic!() };
+    assert!(body.contains("<KDError>7<") && !body.contains("KeyKD"));
+    let mut world = RelayWorld::new(relays());
+    says(&mut world, 3, &kd(|_| ())).unwrap();
+    let ticket = waits(&mut world.pkmf, now);
+    world.pkmf.handle_input(Input::Pushed { now, ticket, result: Ok(pushed(now)) });
+    let mut stored = None;
+    loop {
+        match world.pkmf.poll_output() {
+            Output::Store { ticket, .. } => stored = Some(ticket),
+            Output::Respond { .. } => panic!("it is not durable"),
+            Output::Timeout(_) => break,
+            _ => {}
+        }
+    }
+    world.pkmf.handle_input(Input::RevokeRelay { now, ue: relay_ue(1) });
+    world.pkmf.handle_input(Input::Stored { now, ticket: stored.unwrap() });
+    let mut said = Vec::new();
+    loop {
+        match world.pkmf.poll_output() {
+            Output::Respond { response, .. } => said.push(response),
+            Output::Timeout(_) => break,
+            _ => {}
+        }
+    }
+    assert!(matches!(&said[..], [Response::Refused(Refused::Busy)]), "{said:?}");
+}
+
 #[test]
 fn a_configuration_of_relays_that_cannot_be_is_refused() {
     let built = |edit: fn(&mut Config)| {

@@ -19,6 +19,7 @@ pub(crate) struct Disk {
     pub(crate) keys: BTreeMap<KeyName, pkmf::KeyRecord>,
     pub(crate) revocations: BTreeSet<(ServiceId, Impi)>,
     pub(crate) remotes: BTreeMap<Impi, pkmf::RemoteRecord>,
+    pub(crate) revoked_relays: BTreeSet<Impi>,
 }
 
 impl Disk {
@@ -30,6 +31,8 @@ impl Disk {
             Change::PutRevocation(service, ue) => _ = self.revocations.insert((service, ue)),
             Change::RemoveRevocation(service, ue) => _ = self.revocations.remove(&(service, ue)),
             Change::PutRemote(record) => _ = self.remotes.insert(record.ue.clone(), *record),
+            Change::PutRelayRevocation(ue) => _ = self.revoked_relays.insert(ue),
+            Change::RemoveRelayRevocation(ue) => _ = self.revoked_relays.remove(&ue),
         }
     }
 
@@ -52,6 +55,7 @@ impl Disk {
             keys: self.keys.values().map(key).collect(),
             revocations: self.revocations.iter().cloned().collect(),
             remotes: self.remotes.values().map(pkmf::RemoteRecord::duplicate).collect(),
+            revoked_relays: self.revoked_relays.iter().cloned().collect(),
         }
     }
 }

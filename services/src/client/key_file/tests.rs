@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 const GROUP: ServiceId = ServiceId([1, 2, 3]);

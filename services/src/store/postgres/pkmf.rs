@@ -8,7 +8,7 @@ use super::change::{Rows, Step, key, number, octets, raise, text};
 use super::session::Statements;
 use super::{Address, Postgres, TABLE_PATIENCE};
 use crate::store::rows::pkmf::{
-    PrukColumns, UE, key as key_of, remote, revocation, standing_number, ue, wishes_text,
+    PrukColumns, UE, key as key_of, remote, revocation, revoked_relay, standing_number, ue, wishes_text,
 };
 use crate::store::rows::signed;
 use crate::store::{PkmfStore, PkmfWrite, StoreError, Written};
@@ -30,6 +30,9 @@ CREATE TABLE pkmf_remote (
     confirmed_since BIGINT NOT NULL, candidate_id BYTEA NOT NULL, candidate BYTEA NOT NULL,
     candidate_since BIGINT NOT NULL);
 ";
+
+/// Relays that may be none any more.
+pub(super) const REVOKED_RELAYS: &str = "CREATE TABLE pkmf_revoked_relay (ue TEXT PRIMARY KEY);";
 
 /// The store of a PKMF on a server, which may be that of other network functions. It blocks: not to be used in an event loop.
 pub(crate) struct PostgresPkmf(Postgres);
@@ -63,6 +66,7 @@ impl PkmfStore for PostgresPkmf {
             "SELECT ue, revoked, confirmed_id, confirmed, confirmed_since, candidate_id, candidate, candidate_since
              FROM pkmf_remote ORDER BY ue",
         )?;
+        let revoked_relays = rows("SELECT ue FROM pkmf_revoked_relay ORDER BY ue")?;
         let with_number = |row| {
             let ue = ue(row)?;
             let number = numbers.get(&pkmf::stream(ue.pmk_id).0[..]).copied().unwrap_or(0);
@@ -73,6 +77,7 @@ impl PkmfStore for PostgresPkmf {
             keys: keys.iter().map(key_of).collect::<Result<_, _>>()?,
             revocations: revocations.iter().map(revocation).collect::<Result<_, _>>()?,
             remotes: remotes.iter().map(remote).collect::<Result<_, _>>()?,
+            revoked_relays: revoked_relays.iter().map(revoked_relay).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -85,6 +90,8 @@ pub(super) struct PkmfStatements {
     put_revocation: Statement,
     remove_revocation: Statement,
     put_remote: Statement,
+    put_revoked_relay: Statement,
+    remove_revoked_relay: Statement,
 }
 
 impl PkmfStatements {
@@ -117,6 +124,10 @@ impl PkmfStatements {
                      candidate = $7, candidate_since = $8",
                 )
                 .await?,
+            put_revoked_relay: client
+                .prepare("INSERT INTO pkmf_revoked_relay VALUES ($1) ON CONFLICT DO NOTHING")
+                .await?,
+            remove_revoked_relay: client.prepare("DELETE FROM pkmf_revoked_relay WHERE ue = $1").await?,
         })
     }
 }
@@ -164,6 +175,12 @@ fn step<'a>(of: &'a Statements, change: &PkmfWrite) -> Result<Step<'a>, StoreErr
                 values.extend([octets(&id), key(&pruk), number(since)]);
             }
             (&of_pkmf.put_remote, values)
+        }
+        PkmfWrite::Change(Change::PutRelayRevocation(ue)) => {
+            (&of_pkmf.put_revoked_relay, vec![text(ue.as_str())])
+        }
+        PkmfWrite::Change(Change::RemoveRelayRevocation(ue)) => {
+            (&of_pkmf.remove_revoked_relay, vec![text(ue.as_str())])
         }
     };
     Ok(Step { statement, values, rows: Rows::Any })

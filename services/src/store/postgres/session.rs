@@ -26,8 +26,16 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET client_min_messages = warning; SET lock_timeout = '2s'";
 
 /// Steps from each version of the schema to the next.
-pub(super) const MIGRATIONS: [&str; 7] =
-    [FIRST, pkmf::TABLES, pkmf::REMOTES, REFUSAL, PRUKS, kms::TABLES, group_naf::TABLES];
+pub(super) const MIGRATIONS: [&str; 8] = [
+    FIRST,
+    pkmf::TABLES,
+    pkmf::REMOTES,
+    REFUSAL,
+    PRUKS,
+    kms::TABLES,
+    group_naf::TABLES,
+    pkmf::REVOKED_RELAYS,
+];
 
 const FIRST: &str = "
 CREATE TABLE counter (stream BYTEA PRIMARY KEY, reserved BIGINT NOT NULL);

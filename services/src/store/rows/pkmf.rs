@@ -21,6 +21,7 @@ pub(in crate::store) const UE: &str = "pkmf_ue";
 pub(in crate::store) const KEY: &str = "pkmf_key";
 pub(in crate::store) const REVOCATION: &str = "pkmf_revocation";
 pub(in crate::store) const REMOTE: &str = "pkmf_remote";
+pub(in crate::store) const REVOKED_RELAY: &str = "pkmf_revoked_relay";
 
 /// The time of a PRUK that is not there; its octets are none.
 const NO_PRUK: i64 = -1;
@@ -139,6 +140,10 @@ pub(in crate::store) const fn standing_number(standing: Standing) -> i64 {
 
 pub(in crate::store) fn revocation(row: &impl Columns) -> Result<(ServiceId, Impi), StoreError> {
     Ok((service(REVOCATION, row)?, impi(REVOCATION, row, 1)?))
+}
+
+pub(in crate::store) fn revoked_relay(row: &impl Columns) -> Result<Impi, StoreError> {
+    impi(REVOKED_RELAY, row, 0)
 }
 
 fn service(table: &'static str, row: &impl Columns) -> Result<ServiceId, StoreError> {

@@ -7,7 +7,9 @@ use sidelink_network::pkmf::{self, Change, Durable, RemoteRecord, UeRecord};
 use sidelink_security::counter::reserve::StreamId;
 
 use super::{Sqlite, collect, raise};
-use crate::store::rows::pkmf::{PrukColumns, UE, key, remote, revocation, standing_number, ue, wishes_text};
+use crate::store::rows::pkmf::{
+    PrukColumns, UE, key, remote, revocation, revoked_relay, standing_number, ue, wishes_text,
+};
 use crate::store::rows::signed;
 use crate::store::{PkmfStore, PkmfWrite, StoreError, Written};
 
@@ -29,6 +31,10 @@ CREATE TABLE pkmf_remote (
     confirmed_since INTEGER NOT NULL, candidate_id BLOB NOT NULL, candidate BLOB NOT NULL,
     candidate_since INTEGER NOT NULL) WITHOUT ROWID;
 ";
+
+/// Relays that may be none any more.
+pub(super) const REVOKED_RELAYS: &str =
+    "CREATE TABLE pkmf_revoked_relay (ue TEXT PRIMARY KEY) WITHOUT ROWID;";
 
 /// The store of a PKMF in a file of SQLite, which may be that of other network functions.
 #[derive(Debug)]
@@ -77,6 +83,9 @@ impl PkmfStore for SqlitePkmf {
                  candidate_since FROM pkmf_remote",
                 |row| remote(row),
             )?,
+            revoked_relays: collect(connection, "SELECT ue FROM pkmf_revoked_relay", |row| {
+                revoked_relay(row)
+            })?,
         })
     }
 }
@@ -117,6 +126,12 @@ fn put(to: &Transaction<'_>, change: &Change) -> Result<(), StoreError> {
         Change::RemoveRevocation(service, ue) => to
             .prepare_cached("DELETE FROM pkmf_revocation WHERE service = ?1 AND ue = ?2")?
             .execute(params![service.number(), ue.as_str()])?,
+        Change::PutRelayRevocation(ue) => to
+            .prepare_cached("INSERT OR IGNORE INTO pkmf_revoked_relay VALUES (?1)")?
+            .execute(params![ue.as_str()])?,
+        Change::RemoveRelayRevocation(ue) => to
+            .prepare_cached("DELETE FROM pkmf_revoked_relay WHERE ue = ?1")?
+            .execute(params![ue.as_str()])?,
     };
     Ok(())
 }

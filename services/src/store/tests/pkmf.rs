@@ -81,8 +81,11 @@ pub(crate) fn what_a_pkmf_keeps_is_there_after_a_restart(open: &dyn Fn() -> Box<
     let old = RemoteRecord { ue: impi(1), confirmed: pruk(9), candidate: None, standing: Standing::Revoked };
     put(&mut *first, vec![Change::PutRemote(Box::new(old))]).unwrap();
     put(&mut *first, remotes().map(|record| Change::PutRemote(Box::new(record))).into()).unwrap();
+    let revoked = [3, 4].map(|number| Change::PutRelayRevocation(impi(number)));
+    put(&mut *first, revoked.into()).unwrap();
     drop(first);
     let found = open().durable().unwrap();
+    assert_eq!(found.revoked_relays, [impi(3), impi(4)]);
     let [(one, 16), (two, 0)] = &found.ues[..] else { panic!("{:?}", found.ues) };
     assert_eq!(one.pmk.as_bytes(), &[9; 32]);
     let Change::PutUe(expected) = ue(1, 9) else { panic!() };
@@ -101,15 +104,18 @@ pub(crate) fn what_a_pkmf_keeps_is_there_after_a_restart(open: &dyn Fn() -> Box<
 
 pub(crate) fn what_comes_again_replaces_and_what_goes_is_gone(store: &mut dyn PkmfStore) {
     let revoked = || Change::PutRevocation(name(1).service, impi(1));
-    put(store, vec![ue(1, 9), key(1, 3, Standing::Valid), revoked(), revoked()]).unwrap();
+    let relay = || Change::PutRelayRevocation(impi(3));
+    put(store, vec![ue(1, 9), key(1, 3, Standing::Valid), revoked(), revoked(), relay(), relay()]).unwrap();
     put(store, vec![ue(1, 8), key(1, 4, Standing::Revoked)]).unwrap();
     let found = store.durable().unwrap();
     assert_eq!((found.ues.len(), found.ues[0].0.pmk_id), (1, PmkId([8; 8])));
     assert_eq!((found.keys.len(), found.keys[0].key.as_bytes()[0]), (1, 4));
     assert_eq!((found.keys[0].standing, found.revocations.len()), (Standing::Revoked, 1));
+    assert_eq!(found.revoked_relays, [impi(3)]);
     put(store, vec![Change::RemoveKey(name(1)), Change::RemoveRevocation(name(1).service, impi(1))]).unwrap();
+    put(store, vec![Change::RemoveRelayRevocation(impi(3))]).unwrap();
     let found = store.durable().unwrap();
-    assert!(found.keys.is_empty() && found.revocations.is_empty());
+    assert!(found.keys.is_empty() && found.revocations.is_empty() && found.revoked_relays.is_empty());
 }
 
 pub(crate) fn all_of_a_batch_or_nothing(store: &mut dyn PkmfStore) {
@@ -140,16 +146,18 @@ pub(crate) fn a_damaged_row_is_an_error_that_names_its_table_and_no_key<S: PkmfS
         ("UPDATE pkmf_remote SET candidate_since = -1, confirmed_since = -2", "pkmf_remote"),
         ("UPDATE pkmf_remote SET candidate_since = 7", "pkmf_remote"),
         ("UPDATE pkmf_remote SET revoked = 2", "pkmf_remote"),
+        ("UPDATE pkmf_revoked_relay SET ue = ''", "pkmf_revoked_relay"),
     ] {
         let revoked = Change::PutRevocation(name(1).service, impi(1));
         let remote = RemoteRecord { candidate: None, ..remotes().into_iter().next().unwrap() };
         let remote = Change::PutRemote(Box::new(remote));
-        put(store, vec![ue(1, 9), key(1, 9, Standing::Valid), revoked, remote]).unwrap();
+        let relay = Change::PutRelayRevocation(impi(3));
+        put(store, vec![ue(1, 9), key(1, 9, Standing::Valid), revoked, remote, relay]).unwrap();
         assert!(store.durable().is_ok());
         execute(store, statement);
         let error = store.durable().err().unwrap_or_else(|| panic!("{statement}")).to_string();
         assert!(error.contains(table) && !error.contains("0909"), "{statement}: {error}");
-        for table in ["pkmf_ue", "pkmf_key", "pkmf_revocation", "pkmf_remote"] {
+        for table in ["pkmf_ue", "pkmf_key", "pkmf_revocation", "pkmf_remote", "pkmf_revoked_relay"] {
             execute(store, &format!("DELETE FROM {table}"));
         }
     }

@@ -103,7 +103,7 @@ fn a_database_of_before_gets_the_tables_of_a_pkmf_and_keeps_its_own() {
     let mut store = open(&address).unwrap();
     store.commit(&raise(0, 10)).unwrap();
     drop(store);
-    let before = "DROP TABLE pkmf_ue, pkmf_key, pkmf_revocation, pkmf_remote, refusal, cp_pruk, up_pruk,
+    let before = "DROP TABLE pkmf_ue, pkmf_key, pkmf_revocation, pkmf_remote, pkmf_revoked_relay, refusal, cp_pruk, up_pruk,
          kms_revocation, kms_issued, kms_escrowed, kms_seen,
          group_naf_group, group_naf_user, group_naf_used, group_naf_ue;
          UPDATE schema_version SET version = 1";

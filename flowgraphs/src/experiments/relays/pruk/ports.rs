@@ -85,11 +85,6 @@ impl RelayPort for RelayWay {
     }
 
     fn refused(&mut self, _: UtcTime, why: &NoKd) {
-        let why = match why {
-            NoKd::TooOften => "more than the relay passes on".to_owned(),
-            NoKd::Nameless => "no name that a network knows".to_owned(),
-            NoKd::Network(why) => why.to_string(),
-        };
         self.network.open().found(format!("requests without a KD: {why}"));
     }
 }
