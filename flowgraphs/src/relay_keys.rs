@@ -13,8 +13,8 @@ pub(crate) mod relay;
 pub(crate) mod remote;
 mod users;
 
-pub(crate) use users::identity;
 pub(crate) use users::MncDigits;
+pub(crate) use users::identity;
 
 #[cfg(test)]
 mod tests;
