@@ -122,7 +122,7 @@ impl Lcid {
     /// Data of a link that goes before the rest. The number is the project's choice.
     pub const LINK_URGENT: Self = Self(2);
     /// Data of a link that yields to the rest. The number is the project's choice.
-    pub const LINK_BULK: Self = Self(4);
+    pub const LINK_BULK: Self = Self(9);
 
     /// What a UE-to-UE relay and its ends tell each other over their link. The number is the project's choice, as are those
     /// of the channels that a UE-to-UE relay of layer 2 carries.
