@@ -24,9 +24,9 @@ mod json;
 mod lossy;
 mod opened;
 mod pcap;
-mod relaying;
 mod relays;
 mod table;
+mod u2u;
 
 pub use annotation::annotation;
 pub use board::Board;

@@ -243,7 +243,7 @@ fn elements(list: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn formats_tables_units_and_ids_import_nothing_upward() {
     let rooms = [
-        ("wire/src", &["ids", "Error", "fits"][..]),
+        ("wire/src", &["ids", "Error", "fits", "need"][..]),
         ("wire/src/ids.rs", &[]),
         ("phy/src/tables", &["tables", "units"]),
         ("phy/src/units.rs", &[]),

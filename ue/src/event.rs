@@ -41,7 +41,7 @@ pub enum Event<'a> {
         writes: u64,
     },
     /// Paths through UE-to-UE relays.
-    Relayed(RelayReport<'a>),
+    U2u(U2uReport<'a>),
     /// A link came up and its peer is proven, or it ended.
     LinkChanged(&'a LinkChange),
     /// Addresses of a relay and of its remote UEs.
@@ -58,7 +58,7 @@ pub enum Event<'a> {
 
 /// What becomes of paths through UE-to-UE relays.
 #[derive(Clone, Copy, Debug)]
-pub enum RelayReport<'a> {
+pub enum U2uReport<'a> {
     /// An event of the paths.
     Event(&'a u2u::Event),
     /// An event of the links from end to end.
@@ -118,11 +118,11 @@ impl<'a> Event<'a> {
             Self::Mac(engine::Event::Received(sdu)) => {
                 (sdu.address == address && sdu.header.sdu_type() == sdu_type).then_some(sdu.data)
             }
-            Self::Relayed(RelayReport::Data { peer, sdu_type: kind, data, .. }) => {
+            Self::U2u(U2uReport::Data { peer, sdu_type: kind, data, .. }) => {
                 (Address::Ue(*peer) == address && *kind == sdu_type).then_some(*data)
             }
             Self::Link(direct_link::Event::Received(received))
-            | Self::Relayed(RelayReport::Link(direct_link::Event::Received(received))) => {
+            | Self::U2u(U2uReport::Link(direct_link::Event::Received(received))) => {
                 let wanted = Address::Ue(received.peer) == address && received.sdu_type == sdu_type;
                 wanted.then_some(&received.data)
             }

@@ -24,7 +24,7 @@
 //! event.rs        events, for applications and reports
 //! jobs.rs         durable counters, tables and encapsulations, beside the sample path
 //! links.rs        one-to-one links: what the configuration requests
-//! relaying.rs     paths through UE-to-UE relays, and the links from end to end
+//! u2u.rs          paths through UE-to-UE relays, and the links from end to end
 //! group_keys.rs   keys of groups that come over the air: machines, and how their messages travel              group_keys/
 //! carriage.rs     long messages as PDUs of PC5 signalling
 //! link_status.rs  status of each link
@@ -65,7 +65,6 @@ mod notch;
 mod planner;
 pub mod provision;
 mod refused;
-mod relaying;
 mod relays;
 mod run;
 mod silence;
@@ -75,6 +74,7 @@ mod sync;
 mod tests;
 mod timing;
 mod transfer;
+mod u2u;
 mod users;
 
 pub use sidelink_radio::Sample;
@@ -82,7 +82,7 @@ pub use sidelink_radio::Sample;
 use application::Applications;
 pub use application::{Application, Moment, Outgoing, Send, TestTraffic};
 pub use error::BuildError;
-pub use event::{Event, GroupReport, RelayReport, Tell, Warning};
+pub use event::{Event, GroupReport, Tell, U2uReport, Warning};
 pub use framer::{Continuity, Framer};
 pub use group_keys::{
     GroupAction, GroupError, GroupEvent, GroupInput, GroupMachine, GroupMessage, GroupOutput, GroupWrite,
@@ -103,13 +103,13 @@ pub use planner::{
     Planner,
 };
 pub use refused::Refused;
-pub use relaying::{Carriage as RelayCarriage, Meddler, Relaying, Route, Through};
 pub use relays::{Active, RelayEvent, RelayRole, RelayStatus, Relays};
 pub use run::{Observer, Participant, Running, ThreadOptions};
 pub use silence::Hindrance;
 pub use stack::{Names, Stack, Waiting};
 pub use sync::{Candidate, Role, Sync, SyncConfig, Transmit as SyncTransmit};
 pub use transfer::{FileReceiver, FileSender, Progress};
+pub use u2u::{Carriage as RelayCarriage, Meddler, Paths, Route, Through};
 pub use users::{
     ApplicationId, Grant, Handle, MOST_HANDLES, UserError, UserInput, UserOutput, UserRequest, Users,
 };

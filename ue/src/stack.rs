@@ -11,8 +11,8 @@ use super::link_bearers::LinkBearers;
 use super::links::Links;
 use super::provision::{GroupNews, IdentityNews, RenewTerms};
 use super::refused::Refused;
-use super::relaying::Relaying;
 use super::relays::Relays;
+use super::u2u::Paths;
 use sidelink_mac::engine::{self, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link;
@@ -41,8 +41,8 @@ pub struct Names {
 
 mod group_keys;
 mod links;
-mod relaying;
 mod relays;
+mod u2u;
 
 /// Octets that a link adds to data, at most: a header of PDCP and a MAC-I.
 const LINK_HEADERS: usize = 16;
@@ -52,7 +52,7 @@ pub struct Stack<J = Threaded> {
     engine: Engine,
     agent: Agent,
     links: Option<Links>,
-    relaying: Option<Relaying>,
+    u2u: Option<Paths>,
     link_bearers: LinkBearers,
     group_keys: GroupKeys,
     relays: Option<Relays>,
@@ -96,7 +96,7 @@ impl<J: Jobs> Stack<J> {
             engine,
             agent,
             links: None,
-            relaying: None,
+            u2u: None,
             link_bearers: LinkBearers::default(),
             group_keys: GroupKeys::default(),
             relays: None,
@@ -208,7 +208,7 @@ impl<J: Jobs> Stack<J> {
             self.layer2(engine::Input::Tick { now: utc }, sink);
             self.agent.handle_input(agent::Input::Tick { now: self.now });
             self.link(Some(direct_link::Input::Tick { now: utc }), sink);
-            self.tick_relaying(utc, sink);
+            self.tick_u2u(utc, sink);
             self.group_keys.tick(utc);
             self.tick_relays(utc);
         }
@@ -216,7 +216,7 @@ impl<J: Jobs> Stack<J> {
         if let Some(links) = &mut self.links {
             links.begin(t, utc, &mut |error| (sink.tell)(Event::Warning(&Warning::Link(error))));
         }
-        self.begin_relaying(t, utc, sink);
+        self.begin_u2u(t, utc, sink);
         if t.is_multiple_of(100) {
             let links = &self.links;
             let is_up = |id| links.as_ref().is_some_and(|links| links.is_up(id));
@@ -401,7 +401,7 @@ impl<J: Jobs> Stack<J> {
             self.has_link_input = false;
             let due = [
                 self.drain_links(sink),
-                self.drain_relaying(sink),
+                self.drain_u2u(sink),
                 self.drain_groups(sink),
                 self.drain_relays(sink),
             ];
@@ -427,9 +427,9 @@ impl<J: Jobs> Stack<J> {
                 engine::Output::OneToOne { source, address, lcid, pdu } => {
                     let now = self.now.slot;
                     let is_open = lcid == Lcid::PC5_S_UNPROTECTED;
-                    let relaying = self.relaying.as_mut();
-                    if relaying.is_some_and(|relaying| relaying.hear_adapted(source, lcid, pdu)) {
-                        self.drain_relaying(sink);
+                    let u2u = self.u2u.as_mut();
+                    if u2u.is_some_and(|u2u| u2u.hear_adapted(source, lcid, pdu)) {
+                        self.drain_u2u(sink);
                     } else if is_open
                         && self.group_keys.hear(now, source, address, pdu) != Heard::NotForGroups
                     {

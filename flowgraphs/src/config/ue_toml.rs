@@ -2,9 +2,9 @@
 
 mod blocks;
 mod group_keys;
-mod relaying;
 #[cfg(test)]
 pub(crate) mod tests;
+mod u2u;
 mod upper;
 
 use super::{

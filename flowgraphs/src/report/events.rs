@@ -2,7 +2,7 @@
 //! loses lines, which are counted, and never holds up the air.
 
 use super::address_book::AddressBook;
-use super::{group_keys, relaying, relays};
+use super::{group_keys, relays, u2u};
 use crate::readable::{date, payload};
 use crate::terminal::{Ink, paint};
 use crossbeam::channel::{Sender, bounded};
@@ -221,7 +221,7 @@ fn text(names: &AddressBook, event: &Event<'_>, all: bool) -> Option<(Ink, Strin
         Event::Mac(engine::Event::Dropped(_)) => return None,
         Event::Discovery { name, event } => return discovery_text(name, event, all),
         Event::Link(event) => return link_text(names, event, all),
-        Event::Relayed(report) => return relaying::line(names, report, all),
+        Event::U2u(report) => return u2u::line(names, report, all),
         Event::GroupKeys(report) => return group_keys::line(report, all),
         Event::Relay(event) => return relays::line(event, all),
         Event::Warning(warning) => (ink(warning), warning.to_string()),
@@ -341,7 +341,7 @@ fn json_line(name: &str, names: &AddressBook, now: Moment, event: &Event<'_>) ->
         }),
         Event::Discovery { name, event } => discovery_json(name, event)?,
         Event::Link(event) => link_json(event),
-        Event::Relayed(report) => relaying::value(report)?,
+        Event::U2u(report) => u2u::value(report)?,
         Event::GroupKeys(report) => group_keys::value(report)?,
         Event::Relay(event) => relays::value(event),
         Event::Warning(Warning::Link(error)) => json!({"type": "note", "what": error.to_string()}),

@@ -5,7 +5,7 @@ use sidelink_prose::{direct_link, discovery::agent};
 use sidelink_radio::Transmit;
 use sidelink_radio::{self as radio, Anchor, RadioError};
 use sidelink_store::{Cipher, Discovery as Code, Group, Hex, Keys, Protection, random};
-use sidelink_ue::{Application, Event, Moment, NoStore, RelayReport, Role, Sample, Send, Stage, Totals, Ue};
+use sidelink_ue::{Application, Event, Moment, NoStore, Role, Sample, Send, Stage, Totals, U2uReport, Ue};
 use std::sync::{Arc, Mutex};
 
 mod clock_back;
@@ -111,14 +111,14 @@ impl Application for Diary {
             },
             Event::Warning(warning) => format!("trouble {warning}"),
             Event::SendsAgain(subframes) => format!("note this UE sends again after {subframes}"),
-            Event::Relayed(report) => match report {
-                RelayReport::Event(event) => format!("path {event:?}"),
-                RelayReport::Link(direct_link::Event::State { state, .. }) => format!("end to end {state}"),
-                RelayReport::Link(direct_link::Event::Received(received)) => {
+            Event::U2u(report) => match report {
+                U2uReport::Event(event) => format!("path {event:?}"),
+                U2uReport::Link(direct_link::Event::State { state, .. }) => format!("end to end {state}"),
+                U2uReport::Link(direct_link::Event::Received(received)) => {
                     format!("from end to end {}", String::from_utf8_lossy(&received.data))
                 }
-                RelayReport::Link(direct_link::Event::Note(note)) => format!("note end to end {note}"),
-                RelayReport::Data { data, .. } => format!("routed {}", String::from_utf8_lossy(data)),
+                U2uReport::Link(direct_link::Event::Note(note)) => format!("note end to end {note}"),
+                U2uReport::Data { data, .. } => format!("routed {}", String::from_utf8_lossy(data)),
                 _ => return,
             },
             Event::Ip(event) => format!("ip {event}"),

@@ -2,7 +2,7 @@
 
 use super::blocks::pdu_octets;
 use super::group_keys;
-use super::relaying;
+use super::u2u;
 use super::{Draws, Given, RadioFacts, UeConfig};
 use crate::config::groups::layer2_id;
 use crate::config::{ConfigError, GroupConfig, GroupRole, GroupSolution, LinkConfig, RelayRoleName};
@@ -48,23 +48,20 @@ where
     // What belongs to the discovery of relays goes past the agent.
     let others = config.relay.as_ref().map(|relay| relay.without_own(keys, &config.name)).transpose()?;
     let mut provisioned = provisioned(config, others.as_ref().unwrap_or(keys), facts, &mut store)?;
-    let mut links = None;
     let has_machines = has_machines(config);
     let source = provisioned.engine.source();
     let has_links = has_links(config);
     if has_links || has_machines {
         provisioned.engine.listen(Address::Ue(source));
     }
-    if has_links {
-        links = Some(open_links(config, keys, source, sc_period, &mut store)?);
-    }
-    let relaying = relaying::open(config, sc_period, &mut store)?;
+    let links = has_links.then(|| open_links(config, keys, source, sc_period, &mut store)).transpose()?;
+    let u2u = u2u::open(config, sc_period, &mut store)?;
     let (mut groups, receive_only) = (provisioned.groups, provisioned.receive_only);
     if let Some(links) = &links {
         groups.extend(links.peers().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
     }
-    if let Some(relaying) = &relaying {
-        groups.extend(relaying.users().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
+    if let Some(u2u) = &u2u {
+        groups.extend(u2u.users().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
     }
     add_applications(config, source, (&groups, &receive_only), applications)?;
     let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
@@ -82,8 +79,8 @@ where
     if let Some(links) = links {
         stack = stack.with_links(links);
     }
-    if let Some(relaying) = relaying {
-        stack = stack.with_relaying(relaying);
+    if let Some(u2u) = u2u {
+        stack = stack.with_u2u(u2u);
     }
     Ok(match &config.relay {
         Some(relay) => {

@@ -5,7 +5,7 @@ use sidelink_prose::relay::u2u;
 use sidelink_security::direct::Fingerprint;
 use sidelink_ue::mapping::pdcp_parts;
 use sidelink_ue::mapping::transmit::Content;
-use sidelink_ue::{Application, Event, Moment, OnAir, RelayReport, Send as SendData, Warning};
+use sidelink_ue::{Application, Event, Moment, OnAir, Send as SendData, U2uReport, Warning};
 use sidelink_wire::ids::Lcid;
 use sidelink_wire::pc5_signalling::MessageType;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,14 +96,14 @@ impl Application for Log {
             Event::Link(event) => Some(Entry::Hop((*event).clone())),
             Event::LinkPdu(pdu) => Some(Entry::HopPdu { to: pdu.peer.value(), sealed: Sealed::of(pdu) }),
             Event::LinkStep { took, .. } => Some(Entry::Step { cpu_us: took.as_secs_f64() * 1e6 }),
-            Event::Relayed(report) => Some(match report {
-                RelayReport::Event(event) => Entry::Path((*event).clone()),
-                RelayReport::Link(event) => Entry::End((*event).clone()),
-                RelayReport::LinkPdu(pdu) => Entry::EndPdu(Sealed::of(pdu)),
-                RelayReport::Adapted { to, lcid, .. } => {
+            Event::U2u(report) => Some(match report {
+                U2uReport::Event(event) => Entry::Path((*event).clone()),
+                U2uReport::Link(event) => Entry::End((*event).clone()),
+                U2uReport::LinkPdu(pdu) => Entry::EndPdu(Sealed::of(pdu)),
+                U2uReport::Adapted { to, lcid, .. } => {
                     Entry::Adapted { to: to.value(), lcid: lcid.carried().unwrap_or(*lcid).value() }
                 }
-                RelayReport::Data { data, .. } => Entry::Routed(data.to_vec()),
+                U2uReport::Data { data, .. } => Entry::Routed(data.to_vec()),
             }),
             Event::Warning(Warning::Link(error)) => Some(Entry::Warning(error.to_string())),
             _ => None,

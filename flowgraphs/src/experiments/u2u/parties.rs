@@ -212,9 +212,9 @@ pub(crate) fn certify(case: &U2uCase<'_>, party: Party, ue: &mut Ue, now: UtcTim
         let (credential, trust) = credential(case, party, now, &seed)?;
         links.authenticate_with(credential, trust);
     }
-    if let Some(relaying) = ue.stack().relaying() {
+    if let Some(u2u) = ue.stack().u2u() {
         let (credential, trust) = credential(case, party, now, &seed)?;
-        relaying.ends().authenticate_with(credential, trust);
+        u2u.ends().authenticate_with(credential, trust);
     }
     Ok(())
 }

@@ -96,9 +96,9 @@ fn begin(
     }
     if party == Party::Ruth
         && let Some(meddler) = meddler(case, now, findings)?
-        && let Some(relaying) = ue.stack().relaying()
+        && let Some(u2u) = ue.stack().u2u()
     {
-        relaying.set_meddler(meddler);
+        u2u.set_meddler(meddler);
     }
     ue.set_duration(duration(case));
     Ok(Running::start(ue, streams, false, ThreadOptions::default(), None)?)

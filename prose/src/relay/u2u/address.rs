@@ -1,6 +1,6 @@
 //! Addresses of users at relays of layer 3, and the packets between them (RFC 791, RFC 768).
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 use sidelink_security::direct::signed::digest;
 

@@ -6,7 +6,7 @@ use crate::terminal::Ink;
 use serde_json::{Value, json};
 use sidelink_prose::direct_link::{self, Received};
 use sidelink_prose::relay::u2u;
-use sidelink_ue::RelayReport;
+use sidelink_ue::U2uReport;
 use sidelink_wire::hex;
 use sidelink_wire::ids::Layer2Id;
 use sidelink_wire::u2u::Layer;
@@ -22,10 +22,10 @@ const fn number(layer: Layer) -> u8 {
 }
 
 /// Returns the line of a report, and its colour.
-pub(super) fn line(names: &AddressBook, report: &RelayReport<'_>, all: bool) -> Option<(Ink, String)> {
+pub(super) fn line(names: &AddressBook, report: &U2uReport<'_>, all: bool) -> Option<(Ink, String)> {
     let ue = |id: Layer2Id| names.ue(id).map_or_else(|| id.to_string(), |name| format!("{id} ({name})"));
     Some(match report {
-        RelayReport::Event(event) => match event {
+        U2uReport::Event(event) => match event {
             u2u::Event::PathUp { user, relay, layer } => {
                 let address = match layer {
                     Layer::Two => String::new(),
@@ -37,7 +37,7 @@ pub(super) fn line(names: &AddressBook, report: &RelayReport<'_>, all: bool) -> 
             u2u::Event::PathDown { user, relay, why } => {
                 (Ink::Yellow, format!("no path to {user} via {}: {why:?}", ue(*relay)))
             }
-            u2u::Event::Relaying { ends: [one, other], layer } => {
+            u2u::Event::U2u { ends: [one, other], layer } => {
                 (Ink::Bold, format!("relaying between {one} and {other}, layer {}", number(*layer)))
             }
             u2u::Event::Refused { peer, why } if all => {
@@ -45,7 +45,7 @@ pub(super) fn line(names: &AddressBook, report: &RelayReport<'_>, all: bool) -> 
             }
             u2u::Event::Refused { .. } => return None,
         },
-        RelayReport::Link(event) => match event {
+        U2uReport::Link(event) => match event {
             direct_link::Event::State { peer, state, .. } => {
                 (Ink::Bold, format!("end to end, {}: {state}", ue(*peer)))
             }
@@ -55,8 +55,8 @@ pub(super) fn line(names: &AddressBook, report: &RelayReport<'_>, all: bool) -> 
             }
             direct_link::Event::Message(_) => return None,
         },
-        RelayReport::Data { peer, data, .. } => (Ink::Green, data_line(&ue(*peer), data)),
-        RelayReport::LinkPdu(_) | RelayReport::Adapted { .. } => return None,
+        U2uReport::Data { peer, data, .. } => (Ink::Green, data_line(&ue(*peer), data)),
+        U2uReport::LinkPdu(_) | U2uReport::Adapted { .. } => return None,
     })
 }
 
@@ -65,9 +65,9 @@ fn data_line(from: &str, data: &[u8]) -> String {
 }
 
 /// Returns the object of a report.
-pub(super) fn value(report: &RelayReport<'_>) -> Option<Value> {
+pub(super) fn value(report: &U2uReport<'_>) -> Option<Value> {
     Some(match report {
-        RelayReport::Event(event) => match event {
+        U2uReport::Event(event) => match event {
             u2u::Event::PathUp { user, relay, layer } => json!({
                 "type": "path", "user": user.to_string(), "relay": relay.to_string(),
                 "layer": number(*layer), "state": "up",
@@ -76,14 +76,14 @@ pub(super) fn value(report: &RelayReport<'_>) -> Option<Value> {
                 "type": "path", "user": user.to_string(), "relay": relay.to_string(),
                 "state": format!("down: {why:?}"),
             }),
-            u2u::Event::Relaying { ends: [one, other], layer } => json!({
+            u2u::Event::U2u { ends: [one, other], layer } => json!({
                 "type": "relaying", "ends": [one.to_string(), other.to_string()], "layer": number(*layer),
             }),
             u2u::Event::Refused { peer, why } => {
                 json!({"type": "note", "peer": peer.to_string(), "what": format!("not carried: {why}")})
             }
         },
-        RelayReport::Link(event) => match event {
+        U2uReport::Link(event) => match event {
             direct_link::Event::State { peer, state, .. } => {
                 json!({"type": "end-to-end", "peer": peer.to_string(), "state": state.to_string()})
             }
@@ -93,8 +93,8 @@ pub(super) fn value(report: &RelayReport<'_>) -> Option<Value> {
             }
             direct_link::Event::Message(_) => return None,
         },
-        RelayReport::Data { peer, sdu_type, data, .. } => object(*peer, *sdu_type as u8, data, "three"),
-        RelayReport::LinkPdu(_) | RelayReport::Adapted { .. } => return None,
+        U2uReport::Data { peer, sdu_type, data, .. } => object(*peer, *sdu_type as u8, data, "three"),
+        U2uReport::LinkPdu(_) | U2uReport::Adapted { .. } => return None,
     })
 }
 

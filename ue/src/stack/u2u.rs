@@ -2,10 +2,10 @@
 
 use super::links::link_input;
 use super::{Sink, Stack};
-use crate::event::{Event, RelayReport, Warning};
+use crate::event::{Event, U2uReport, Warning};
 use crate::jobs::{Job, JobResult, Jobs, Owner};
 use crate::refused::Refused;
-use crate::relaying::{Carriage, Relaying};
+use crate::u2u::{Carriage, Paths};
 use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Pdu, Received, State};
@@ -18,29 +18,29 @@ use sidelink_wire::u2u::Layer;
 impl<J: Jobs> Stack<J> {
     /// Adds paths through UE-to-UE relays, over the links of this UE.
     #[must_use]
-    pub fn with_relaying(mut self, relaying: Relaying) -> Self {
-        for (name, peer) in relaying.users() {
+    pub fn with_u2u(mut self, u2u: Paths) -> Self {
+        for (name, peer) in u2u.users() {
             self.names.groups.insert(format!("link:{name}"), Address::Ue(peer));
         }
-        self.relaying = Some(relaying);
+        self.u2u = Some(u2u);
         self
     }
 
     /// Returns the paths through UE-to-UE relays, if there are any.
-    pub fn relaying(&mut self) -> Option<&mut Relaying> {
-        self.relaying.as_mut()
+    pub fn u2u(&mut self) -> Option<&mut Paths> {
+        self.u2u.as_mut()
     }
 
     /// Begins subframe `t`.
-    pub(super) fn begin_relaying(&mut self, t: u64, now: UtcTime, sink: &mut Sink<'_, '_>) {
-        if let Some(relaying) = &mut self.relaying {
-            relaying.begin(t);
-            relaying.ends.begin(t, now, &mut |error| (sink.tell)(Event::Warning(&Warning::Link(error))));
+    pub(super) fn begin_u2u(&mut self, t: u64, now: UtcTime, sink: &mut Sink<'_, '_>) {
+        if let Some(u2u) = &mut self.u2u {
+            u2u.begin(t);
+            u2u.ends.begin(t, now, &mut |error| (sink.tell)(Event::Warning(&Warning::Link(error))));
         }
     }
 
     /// Time has passed for the links from end to end.
-    pub(super) fn tick_relaying(&mut self, now: UtcTime, sink: &mut Sink<'_, '_>) {
+    pub(super) fn tick_u2u(&mut self, now: UtcTime, sink: &mut Sink<'_, '_>) {
         self.end(Some(direct_link::Input::Tick { now }), sink);
     }
 
@@ -52,9 +52,9 @@ impl<J: Jobs> Stack<J> {
 
     /// Hands an input to the links from end to end.
     fn end(&mut self, input: Option<direct_link::Input<'_>>, sink: &mut Sink<'_, '_>) {
-        if let (Some(relaying), Some(input)) = (&mut self.relaying, input) {
-            relaying.has_input = true;
-            if let Err(error) = relaying.ends.handle_input(input) {
+        if let (Some(u2u), Some(input)) = (&mut self.u2u, input) {
+            u2u.has_input = true;
+            if let Err(error) = u2u.ends.handle_input(input) {
                 (sink.tell)(Event::Warning(&Warning::Link(error)));
             }
         }
@@ -62,16 +62,16 @@ impl<J: Jobs> Stack<J> {
 
     /// Takes an event of the links of this UE: of those to and from relays, what is inside.
     pub(super) fn hear_hop(&mut self, event: &direct_link::Event) {
-        let (Some(relaying), Some(links)) = (&mut self.relaying, &self.links) else { return };
+        let (Some(u2u), Some(links)) = (&mut self.u2u, &self.links) else { return };
         match event {
             direct_link::Event::State { link, peer, state: State::Up { .. } } => {
                 if let Some((identity, hop)) = links.hop(*link) {
                     let target = &hop.target;
-                    relaying.handle_input(Input::HopUp { peer: *peer, identity, target });
+                    u2u.handle_input(Input::HopUp { peer: *peer, identity, target });
                 }
             }
             direct_link::Event::State { peer, state: State::Closed { .. }, .. } => {
-                relaying.handle_input(Input::HopDown { peer: *peer });
+                u2u.handle_input(Input::HopDown { peer: *peer });
             }
             direct_link::Event::Received(Received { link, peer, lcid, sdu_type, data, .. }) => {
                 if links.hop(*link).is_none() {
@@ -79,9 +79,9 @@ impl<J: Jobs> Stack<J> {
                 }
                 let (peer, octets) = (*peer, data.as_slice());
                 if *lcid == Lcid::RELAY_CONTROL {
-                    relaying.handle_input(Input::Control { peer, octets });
+                    u2u.handle_input(Input::Control { peer, octets });
                 } else if *sdu_type == SduType::Ip {
-                    relaying.handle_input(Input::Packet { peer, octets });
+                    u2u.handle_input(Input::Packet { peer, octets });
                 }
             }
             _ => {}
@@ -95,14 +95,14 @@ impl<J: Jobs> Stack<J> {
         sdu_type: SduType,
         data: &[u8],
     ) -> Option<Result<(), Refused>> {
-        let relaying = self.relaying.as_mut().filter(|relaying| relaying.has(peer))?;
-        Some(match relaying.layer(peer) {
+        let u2u = self.u2u.as_mut().filter(|u2u| u2u.has(peer))?;
+        Some(match u2u.layer(peer) {
             Some(Layer::Two) => {
-                relaying.has_input = true;
-                relaying.ends.send((peer, Lcid::LINK_DATA), sdu_type, data)
+                u2u.has_input = true;
+                u2u.ends.send((peer, Lcid::LINK_DATA), sdu_type, data)
             }
             Some(Layer::Three) => {
-                relaying.handle_input(Input::SendPacket { peer, sdu_type, data });
+                u2u.handle_input(Input::SendPacket { peer, sdu_type, data });
                 Ok(())
             }
             None => Err(Refused::NoLink(peer)),
@@ -111,14 +111,14 @@ impl<J: Jobs> Stack<J> {
 
     /// Acts on all outputs of the paths and of the links from end to end. Returns their next time-out, and whether the
     /// links of this UE got an input.
-    pub(super) fn drain_relaying(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
+    pub(super) fn drain_u2u(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
         loop {
-            while let Some(output) = self.relaying.as_mut()?.machine.poll_output() {
+            while let Some(output) = self.u2u.as_mut()?.machine.poll_output() {
                 self.act_on(output, sink);
             }
             let due = self.drain_ends(sink);
-            let relaying = self.relaying.as_mut()?;
-            if !std::mem::take(&mut relaying.has_input) {
+            let u2u = self.u2u.as_mut()?;
+            if !std::mem::take(&mut u2u.has_input) {
                 return due;
             }
         }
@@ -152,7 +152,7 @@ impl<J: Jobs> Stack<J> {
                 self.end(Some(direct_link::Input::Pdu { now, source, lcid, pdu: &octets }), sink);
             }
             Output::Data { relay, peer, sdu_type, data } => {
-                (sink.tell)(Event::Relayed(RelayReport::Data { relay, peer, sdu_type, data: &data }));
+                (sink.tell)(Event::U2u(U2uReport::Data { relay, peer, sdu_type, data: &data }));
             }
             Output::Event(event) => self.path_event(&event, sink),
         }
@@ -162,21 +162,21 @@ impl<J: Jobs> Stack<J> {
     fn meddled(&mut self, to: Layer2Id, lcid: Lcid, octets: Vec<u8>) -> Vec<Carriage> {
         let now = self.now.slot;
         let carriage = Carriage { to, lcid, octets };
-        match self.relaying.as_mut().and_then(|relaying| relaying.meddler.as_mut()) {
+        match self.u2u.as_mut().and_then(|u2u| u2u.meddler.as_mut()) {
             Some(meddler) => meddler.meddle(now, carriage),
             None => vec![carriage],
         }
     }
 
     fn path_event(&mut self, event: &u2u::Event, sink: &mut Sink<'_, '_>) {
-        (sink.tell)(Event::Relayed(RelayReport::Event(event)));
-        let (now, Some(relaying)) = (self.now.slot, &mut self.relaying) else { return };
+        (sink.tell)(Event::U2u(U2uReport::Event(event)));
+        let (now, Some(u2u)) = (self.now.slot, &mut self.u2u) else { return };
         if let u2u::Event::PathUp { user, layer: Layer::Two, .. } = event
-            && relaying.asks_for(user)
-            && !relaying.ends.is_up(far(user))
+            && u2u.asks_for(user)
+            && !u2u.ends.is_up(far(user))
         {
-            relaying.has_input = true;
-            match relaying.ends.connect(now, far(user), user.clone()) {
+            u2u.has_input = true;
+            match u2u.ends.connect(now, far(user), user.clone()) {
                 Ok(()) | Err(direct_link::Error::Exists(_)) => {}
                 Err(error) => (sink.tell)(Event::Warning(&Warning::Link(error))),
             }
@@ -193,8 +193,8 @@ impl<J: Jobs> Stack<J> {
                 return;
             }
             (sink.tell)(Event::Warning(&Warning::Link(error)));
-            if let Some(relaying) = &mut self.relaying {
-                relaying.handle_input(Input::HopDown { peer });
+            if let Some(u2u) = &mut self.u2u {
+                u2u.handle_input(Input::HopDown { peer });
             }
         }
     }
@@ -217,7 +217,7 @@ impl<J: Jobs> Stack<J> {
     fn hand_adapted(&mut self, carriage: &Carriage, sink: &mut Sink<'_, '_>) {
         let Some(links) = &self.links else { return };
         let Carriage { to, lcid, octets } = carriage;
-        (sink.tell)(Event::Relayed(RelayReport::Adapted { to: *to, lcid: *lcid, octets }));
+        (sink.tell)(Event::U2u(U2uReport::Adapted { to: *to, lcid: *lcid, octets }));
         self.link_bearers.open(&mut self.engine, (*to, *lcid), self.t, |id| links.is_up(id));
         self.layer2(engine::Input::SendPdu { address: Address::Ue(*to), lcid: *lcid, pdu: octets }, sink);
     }
@@ -226,14 +226,14 @@ impl<J: Jobs> Stack<J> {
     fn drain_ends(&mut self, sink: &mut Sink<'_, '_>) -> Option<UtcTime> {
         let mut quiet = true;
         let due = loop {
-            let input = match self.relaying.as_mut()?.ends.poll_output() {
+            let input = match self.u2u.as_mut()?.ends.poll_output() {
                 direct_link::Output::Timeout(at) => break at,
                 direct_link::Output::Pdu(pdu) => {
                     self.send_end(&pdu, sink);
                     None
                 }
                 direct_link::Output::Event(event) => {
-                    (sink.tell)(Event::Relayed(RelayReport::Link(&event)));
+                    (sink.tell)(Event::U2u(U2uReport::Link(&event)));
                     None
                 }
                 // No machine of this UE speaks over relays.
@@ -259,10 +259,10 @@ impl<J: Jobs> Stack<J> {
             quiet = false;
             self.end(input, sink);
         };
-        let relaying = self.relaying.as_mut()?;
-        relaying.ends.take_changes();
+        let u2u = self.u2u.as_mut()?;
+        u2u.ends.take_changes();
         if !quiet {
-            let (took, writes) = (relaying.ends.take_spent(), std::mem::take(&mut self.writes));
+            let (took, writes) = (u2u.ends.take_spent(), std::mem::take(&mut self.writes));
             (sink.tell)(Event::LinkStep { took, writes });
         }
         due
@@ -270,9 +270,9 @@ impl<J: Jobs> Stack<J> {
 
     /// Hands a PDU of a link from end to end to the path.
     fn send_end(&mut self, pdu: &Pdu, sink: &mut Sink<'_, '_>) {
-        (sink.tell)(Event::Relayed(RelayReport::LinkPdu(pdu)));
-        if let Some(relaying) = &mut self.relaying {
-            relaying.handle_input(Input::SendPdu { peer: pdu.peer, lcid: pdu.lcid, octets: &pdu.octets });
+        (sink.tell)(Event::U2u(U2uReport::LinkPdu(pdu)));
+        if let Some(u2u) = &mut self.u2u {
+            u2u.handle_input(Input::SendPdu { peer: pdu.peer, lcid: pdu.lcid, octets: &pdu.octets });
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Paths of a UE through UE-to-UE relays: the machine of `sidelink_prose::relay::u2u`, the links from end to end, and the
-//! requests of the configuration. `stack/relaying.rs` drives it.
+//! requests of the configuration. `stack/u2u.rs` drives it.
 
 use super::links::Links;
 use sidelink_prose::direct_link::Identity;
@@ -46,7 +46,7 @@ pub struct Route {
 }
 
 /// The paths of one UE.
-pub struct Relaying {
+pub struct Paths {
     pub(super) machine: U2u,
     /// Links from end to end, over relays of layer 2.
     pub(super) ends: Links,
@@ -59,7 +59,7 @@ pub struct Relaying {
     pub(super) has_input: bool,
 }
 
-impl Relaying {
+impl Paths {
     /// Makes the paths of a UE: `ends` are its links from end to end, whose peers are named by
     /// [`far`](sidelink_prose::relay::u2u::far).
     /// Every so many milliseconds it asks again for paths that are not there.

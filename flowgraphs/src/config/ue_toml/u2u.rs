@@ -10,17 +10,13 @@ use sidelink_prose::relay::u2u::{self, far, of_store};
 use sidelink_security::counter::reserve::CounterStore;
 use sidelink_security::direct::Profile;
 use sidelink_store::credential::remember_lists;
-use sidelink_ue::{Links, Relaying};
+use sidelink_ue::{Links, Paths};
 
 /// SC periods after which a path that is wanted and not there is asked for again.
 const AGAIN: u64 = 12;
 
 /// Opens the paths of a UE; `None` where it neither relays nor reaches anybody through a relay.
-pub(super) fn open<S>(
-    config: &UeConfig,
-    sc_period: u64,
-    store: &mut S,
-) -> Result<Option<Relaying>, ConfigError>
+pub(super) fn open<S>(config: &UeConfig, sc_period: u64, store: &mut S) -> Result<Option<Paths>, ConfigError>
 where
     S: CounterStore + KdStore,
     <S as CounterStore>::Error: std::fmt::Display,
@@ -60,5 +56,5 @@ where
             ends.add_kd(record);
         }
     }
-    Ok(Some(Relaying::new(paths, ends, routes, AGAIN * sc_period)))
+    Ok(Some(Paths::new(paths, ends, routes, AGAIN * sc_period)))
 }
