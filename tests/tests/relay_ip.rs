@@ -97,7 +97,7 @@ fn page() -> Vec<u8> {
 fn can(what: &str) -> bool {
     match hindrance() {
         Some(why) => {
-            eprintln!("SKIPPED: {what}: {why}");
+            eprintln!("SKIPPED: no {what} ({why})");
             false
         }
         None => true,

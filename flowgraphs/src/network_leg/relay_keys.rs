@@ -19,6 +19,7 @@ use crate::relay_keys::relay::{RelaySettings, RequestId};
 use crate::relay_keys::remote::RemoteSettings;
 use kds::Kds;
 use pruks::Pruks;
+use sidelink_network::relay_kd::Derivation;
 use sidelink_network::remote_ue::Config;
 use sidelink_services::client::{PkmfAddress, PkmfWay, SqnFile, UeClient};
 use sidelink_ue::{KeyNetwork, Links};
@@ -152,7 +153,7 @@ fn remote_settings(
     let impi = usim.imsi.impi(usim.mnc_digits);
     let impi = impi.map_err(|e| ConfigError::new(e.to_string(), "[network] usim", "correct it"))?;
     let (imsi, pkmf) = (network.pc3(usim)?.ue, network.relay_pkmf()?.0);
-    let config = Config { impi, imsi, pkmf, policy: keys.imsi.into() };
+    let config = Config { impi, imsi, pkmf, policy: keys.imsi.into(), derivation: Derivation::Text };
     Ok(RemoteSettings { config, mnc: mnc(usim), kd_lifetime: keys.kd_lifetime })
 }
 

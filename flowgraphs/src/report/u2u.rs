@@ -37,7 +37,7 @@ pub(super) fn line(names: &AddressBook, report: &U2uReport<'_>, all: bool) -> Op
             u2u::Event::PathDown { user, relay, why } => {
                 (Ink::Yellow, format!("no path to {user} via {}: {why:?}", ue(*relay)))
             }
-            u2u::Event::U2u { ends: [one, other], layer } => {
+            u2u::Event::Relaying { ends: [one, other], layer } => {
                 (Ink::Bold, format!("relaying between {one} and {other}, layer {}", number(*layer)))
             }
             u2u::Event::Refused { peer, why } if all => {
@@ -76,7 +76,7 @@ pub(super) fn value(report: &U2uReport<'_>) -> Option<Value> {
                 "type": "path", "user": user.to_string(), "relay": relay.to_string(),
                 "state": format!("down: {why:?}"),
             }),
-            u2u::Event::U2u { ends: [one, other], layer } => json!({
+            u2u::Event::Relaying { ends: [one, other], layer } => json!({
                 "type": "relaying", "ends": [one.to_string(), other.to_string()], "layer": number(*layer),
             }),
             u2u::Event::Refused { peer, why } => {

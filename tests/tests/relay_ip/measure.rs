@@ -86,7 +86,7 @@ fn has_programs() -> bool {
         && [("iperf3", "-v"), ("ping", "-V"), ("openssl", "version")].iter().all(|(program, word)| {
             let is_there = has(program, &[word]);
             if !is_there {
-                eprintln!("SKIPPED: no {program}");
+                eprintln!("SKIPPED: no {program} (apt-get install iperf3 iputils-ping openssl)");
             }
             is_there
         })

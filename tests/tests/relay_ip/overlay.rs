@@ -165,7 +165,7 @@ impl Capture {
 pub(crate) fn the_relay_reads_nothing(lab: &mut Lab) {
     if !has("openssl", &["version"]) || !has("python3", &["--version"]) {
         assert!(std::env::var_os("CI").is_none(), "no openssl or python3");
-        eprintln!("SKIPPED: no openssl or no python3");
+        eprintln!("SKIPPED: no openssl or python3 (apt-get install openssl python3)");
         return;
     }
     certificates(lab.folder.as_path());

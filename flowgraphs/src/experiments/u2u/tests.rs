@@ -152,7 +152,7 @@ fn paths_are_compared_in_every_form() {
 }
 
 #[test]
-#[ignore = "long: the figures of docs/relays.md"]
+#[ignore = "long: the figures of docs/u2u.md"]
 fn figures_of_the_page() {
     let words = ["sidelink", "compare", "u2u-l3", "u2u-l2", "u2u-l3-certificates", "u2u-l2-certificates"];
     let more = ["--period", "40,80,160,320", "--runs", "5"];
