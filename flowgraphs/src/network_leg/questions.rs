@@ -87,7 +87,7 @@ impl<K> Desk<K> {
 
 impl KeyNetwork for Questions {
     fn ask(&mut self, _now: UtcTime, ticket: Ticket, question: &[u8]) {
-        Desk::ask(self, ticket, Zeroizing::new(question.to_vec()));
+        Self::ask(self, ticket, Zeroizing::new(question.to_vec()));
     }
 
     fn poll(&mut self, _now: UtcTime) -> Option<NetworkAnswer> {

@@ -127,6 +127,7 @@ impl Scene {
             imsi: ue(REMOTE),
             pkmf: self.pkmf.name.clone(),
             policy: ImsiPolicy::WithoutPruk,
+            derivation: sidelink_network::relay_kd::Derivation::Text,
         };
         let mut machine = RemoteUe::new(config, Usim::new(card(), sqn.load().unwrap()), file.slots());
         let link = LinkId(7);
