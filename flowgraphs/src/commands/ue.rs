@@ -119,6 +119,7 @@ pub(super) fn run_config(
     args: &UeArgs,
     console: Option<Console>,
 ) -> anyhow::Result<()> {
+    config.check_relay_keying()?;
     let places = Places::claim(config, args)?;
     let stop = stop_on_signals()?;
     let radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;

@@ -1,5 +1,7 @@
 //! `[relay]` of `ue.toml`: what a UE is to relays.
 
+use super::network_toml::RelayKeysRole;
+use super::ue_toml::UeConfig;
 use super::{ConfigError, OneOrMany};
 use serde::Deserialize;
 use sidelink_prose::direct_link::Identity;
@@ -96,6 +98,39 @@ pub enum RelayKeying {
     Pruk,
     /// EAP through the relay: TR 33.833 §6.5.1.
     Eap,
+}
+
+impl UeConfig {
+    /// Looks whether the KDs of `[relay]` can come from where `keying` says.
+    ///
+    /// # Errors
+    /// What brings them is missing, or is of another role.
+    pub(crate) fn check_relay_keying(&self) -> Result<(), ConfigError> {
+        let Some(relay) = &self.relay else { return Ok(()) };
+        let (is_there, remedy) = match (relay.keying, relay.role) {
+            (RelayKeying::Pruk, role) => {
+                let wanted = match role {
+                    RelayRoleName::Remote => RelayKeysRole::Remote,
+                    RelayRoleName::Relay => RelayKeysRole::Relay,
+                };
+                let keys = self.network.as_ref().and_then(|network| network.relay_keys.as_ref());
+                (
+                    keys.is_some_and(|keys| keys.role == wanted),
+                    "add [network.relay-keys] with the role of [relay]",
+                )
+            }
+            (RelayKeying::Eap, RelayRoleName::Remote) => {
+                (self.eap.as_ref().is_some_and(|eap| eap.remote.is_some()), "add [eap.remote]")
+            }
+            (RelayKeying::Eap, RelayRoleName::Relay) => {
+                (self.eap.as_ref().is_some_and(|eap| eap.relay.is_some()), "add [eap.relay]")
+            }
+        };
+        if is_there {
+            return Ok(());
+        }
+        Err(wrong("nothing brings the KDs of its links", "keying", remedy))
+    }
 }
 
 const fn threshold() -> f32 {

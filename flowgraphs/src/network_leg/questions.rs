@@ -23,6 +23,9 @@ use zeroize::Zeroizing;
 /// Questions that may wait.
 const QUESTIONS: usize = 16;
 
+/// Answers that may wait: of all questions that can be on their way, so that none is lost before the UE looks again.
+const ANSWERS: usize = 2 * QUESTIONS + WAYS;
+
 /// Questions that are asked at a time.
 const WAYS: usize = 4;
 
@@ -120,7 +123,7 @@ impl<K, W> Clone for Ways<K, W> {
 /// Returns both ends.
 pub(super) fn new<K, W>() -> (Desk<K>, Ways<K, W>) {
     let (to_server, asked) = bounded(QUESTIONS);
-    let (to_link, answers) = bounded(QUESTIONS);
+    let (to_link, answers) = bounded(ANSWERS);
     let ways = Ways { asked, to_link, newest: Arc::default(), rest: bounded(QUESTIONS) };
     (Desk { to_server, answers, refused: Vec::new() }, ways)
 }

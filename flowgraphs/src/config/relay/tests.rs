@@ -99,3 +99,23 @@ fn a_user_info_id_is_text_with_zeros_behind_it() {
     let named = section("role = \"remote\"\nservice = \"000001\"\nuser-info = \"unit 7\"\n");
     assert_eq!(named.info("a name that is far too long").unwrap(), *b"unit 7");
 }
+
+#[test]
+fn kds_come_from_somewhere() {
+    let checked = |text: &str| {
+        let text = format!("name = \"alice\"\n{RADIO}{text}");
+        UeConfig::from_toml(&text, "ue.toml").unwrap().check_relay_keying()
+    };
+    let pruk = "[relay]\nrole = \"remote\"\nservice = \"000001\"\n";
+    let eap = "[relay]\nrole = \"relay\"\nservice = \"000001\"\nkeying = \"eap\"\n";
+    let network = |role: &str| format!("[network]\n[network.relay-keys]\nrole = \"{role}\"\n");
+    assert!(checked(&format!("{pruk}{}", network("relay"))).is_err());
+    assert_eq!(checked(&format!("{pruk}{}", network("remote"))), Ok(()));
+    let why = checked(pruk).unwrap_err().to_string();
+    assert!(why.contains("[network.relay-keys]"), "{why}");
+    let why = checked(eap).unwrap_err().to_string();
+    assert!(why.contains("[eap.relay]"), "{why}");
+    let server = "[eap.relay]\nserver = \"127.0.0.1:1812\"\nsecret-file = \"radius.secret\"\n";
+    assert_eq!(checked(&format!("{eap}{server}")), Ok(()));
+    assert_eq!(checked(""), Ok(()));
+}
