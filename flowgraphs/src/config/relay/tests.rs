@@ -108,7 +108,8 @@ fn kds_come_from_somewhere() {
     };
     let pruk = "[relay]\nrole = \"remote\"\nservice = \"000001\"\n";
     let eap = "[relay]\nrole = \"relay\"\nservice = \"000001\"\nkeying = \"eap\"\n";
-    let network = |role: &str| format!("[network]\n[network.relay-keys]\nrole = \"{role}\"\n");
+    let network =
+        |role: &str| format!("[network]\nusim = \"a.usim\"\n[network.relay-keys]\nrole = \"{role}\"\n");
     assert!(checked(&format!("{pruk}{}", network("relay"))).is_err());
     assert_eq!(checked(&format!("{pruk}{}", network("remote"))), Ok(()));
     let why = checked(pruk).unwrap_err().to_string();
