@@ -346,7 +346,13 @@ fn kill(kills: usize, seed: u64) {
             (killed, sides[side as usize]) = (killed + 1, sides[side as usize] + 1);
             let first = world.connect();
             if first.is_err() {
-                assert_eq!(world.connect(), Ok(()), "kill {killed} of {side:?}, seed {seed}: {first:?}");
+                let second = world.connect();
+                let (shown, slots) = (&world.shown, ids(&world.slots));
+                assert_eq!(
+                    second,
+                    Ok(()),
+                    "kill {killed} of {side:?}, seed {seed}: {first:?}, {shown:?} of {slots:?}"
+                );
             }
             // What both have is the same: the link after that shows a PRUK ID, and takes no vector.
             let asked = world.net.asked;

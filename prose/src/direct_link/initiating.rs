@@ -320,6 +320,8 @@ impl AwaitingSecurityMode {
             Ok(Step::OutOfStep { rand, auts }) => {
                 let body = out_of_step(local.config.profile, (rand, auts));
                 link.send_plain(local, body);
+                // The relay asks its network once more: once an exchange, so that forged commands prolong nothing without end.
+                self.deadline = self.deadline.max(self.request.answered(local, self.setup.tries));
             }
             Err(refusal) => {
                 self.setup.hint = Some(refusal.cause);

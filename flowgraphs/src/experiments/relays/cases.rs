@@ -154,6 +154,8 @@ impl By {
     pub(crate) const fn linked(self) -> Linked {
         match self {
             Self::Cut | Self::Unauthorised | Self::Nameless | Self::Refuse => Linked::None,
+            // The network grants a name so many vectors, and whoever uses the name takes them.
+            Self::Flood(Names::Victim) => Linked::None,
             Self::Revoked | Self::Mixup => Linked::First,
             Self::Eap(by) => by.linked(),
             Self::Listen | Self::Garbage | Self::OldGpi | Self::Flood(_) | Self::Jam => Linked::All,

@@ -122,7 +122,11 @@ fn time_is_periods_and_round_trips() {
                     "{name} P = {period}, RTT {network_rtt}: {ms}, should {should}; {} vectors",
                     costs.vectors
                 );
-                assert!((should.saturating_sub(period)..=should + 6 * period).contains(&ms), "{ms} {should}");
+                // The first and the last message do not take all of their period.
+                assert!(
+                    (should.saturating_sub(2 * period)..=should + 6 * period).contains(&ms),
+                    "{ms} {should}"
+                );
                 assert!(costs.vectors <= 1);
             }
         }
