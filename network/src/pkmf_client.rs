@@ -218,11 +218,18 @@ impl PkmfClient {
         }
         self.asked = Some(self.transaction);
         self.wait();
+        // Of two that nobody has sent yet the later one counts.
+        self.outbox.retain(|output| !matches!(output, Output::Request(_)));
         self.outbox.push_back(Output::Request(Message::KeyRequest(message).to_xml()));
     }
 
     fn holds(&mut self, pruk: Option<PrukId>) {
+        let is_another = self.pruk != pruk;
         self.pruk = pruk;
+        // What is asked says the one before: for it the PKMF would give up the one that is here.
+        if is_another && self.asked.is_some() && self.wanted.contains(&Wanted::Pruk) {
+            return self.ask();
+        }
         if !self.lacks_keys() && !self.lacks_pruk() && self.asked.is_none() {
             (self.ask_at, self.patience) = (None, self.config.patience);
         }

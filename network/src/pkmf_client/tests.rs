@@ -243,3 +243,29 @@ fn a_new_pmk_that_cannot_be_stored_changes_nothing() {
     assert!(matches!(phone.client.poll_output(), Output::Event(Event::Store)));
     assert!(refused(&phone.hears(4, &key(FIRE, 2, 1000))).is_empty(), "the old one still counts");
 }
+
+/// A PRUK comes through a relay while one is asked for: what the PKMF hears last names the one that is here.
+#[test]
+fn a_pruk_that_came_another_way_is_in_the_request() {
+    let mut phone = Phone::new(Durable::default());
+    let first = phone.want(&[Wanted::Pruk]);
+    let here = PrukId([7; 8]);
+    phone.client.handle_input(Input::Holds { now: phone.now, pruk: Some(here) });
+    let requests = phone.requests();
+    assert_eq!(requests.iter().map(|request| request.pruk_id).collect::<Vec<_>>(), [Some(here)]);
+    assert!(
+        phone
+            .answered(first, |_| ())
+            .iter()
+            .any(|output| { matches!(output, Output::Event(Event::BadResponse(Fault::Unexpected))) })
+    );
+    // The same one again asks nothing.
+    phone.client.handle_input(Input::Holds { now: phone.now, pruk: Some(here) });
+    assert!(phone.requests().is_empty());
+    // Of two that nobody has sent yet the later one counts.
+    for pruk in [PrukId([8; 8]), PrukId([9; 8])] {
+        phone.client.handle_input(Input::Holds { now: phone.now, pruk: Some(pruk) });
+    }
+    let last: Vec<_> = phone.requests().iter().map(|request| request.pruk_id).collect();
+    assert_eq!(last, [Some(PrukId([9; 8]))]);
+}
