@@ -108,8 +108,14 @@ fn kds_come_from_somewhere() {
     };
     let pruk = "[relay]\nrole = \"remote\"\nservice = \"000001\"\n";
     let eap = "[relay]\nrole = \"relay\"\nservice = \"000001\"\nkeying = \"eap\"\n";
-    let network =
-        |role: &str| format!("[network]\nusim = \"a.usim\"\n[network.relay-keys]\nrole = \"{role}\"\n");
+    let network = |role: &str| {
+        let address = "127.0.0.1:1";
+        format!(
+            "[network]\nusim = \"a.usim\"\nbsf = \"{address}\"\nprose-function = \"{address}\"\n\
+             prose-function-name = \"f.example\"\nos-id = \"00112233445566778899aabbccddeeff\"\n\
+             os-app-id = \"org.example\"\n[network.relay-keys]\nrole = \"{role}\"\n"
+        )
+    };
     assert!(checked(&format!("{pruk}{}", network("relay"))).is_err());
     assert_eq!(checked(&format!("{pruk}{}", network("remote"))), Ok(()));
     let why = checked(pruk).unwrap_err().to_string();
