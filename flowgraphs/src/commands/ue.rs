@@ -105,6 +105,7 @@ impl UeArgs {
         if let Some(device) = &self.args {
             config.device.args.clone_from(device);
         }
+        config.check_relay_keying()?;
         Ok(config)
     }
 }
@@ -119,7 +120,6 @@ pub(super) fn run_config(
     args: &UeArgs,
     console: Option<Console>,
 ) -> anyhow::Result<()> {
-    config.check_relay_keying()?;
     let places = Places::claim(config, args)?;
     let stop = stop_on_signals()?;
     let radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;
