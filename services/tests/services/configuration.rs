@@ -398,7 +398,7 @@ fn an_expired_key_is_bootstrapped_anew_once() {
     assert_eq!(world.handle.status().bootstrapped, 4);
     // A lifetime that has ended.
     world = World::with(1, |config| {
-        config.bsf.as_mut().unwrap().bsf.key_lifetime = 1000;
+        config.bsf.as_mut().unwrap().bsf.key_lifetime = 3000;
         let state = config.database.file().unwrap().with_file_name("configuration");
         let rate = RateLimit { burst: 9, interval: 1 };
         config.prose_function.as_mut().unwrap().configuration =
@@ -406,7 +406,7 @@ fn an_expired_key_is_bootstrapped_anew_once() {
     });
     let mut client = world.client(1, TlsMode::Tls13);
     client.fetch_configuration(&file(folder.path()), key(), trust()).unwrap();
-    std::thread::sleep(Duration::from_millis(1100));
+    std::thread::sleep(Duration::from_millis(3100));
     client.fetch_configuration(&file(folder.path()), key(), trust()).unwrap();
     assert_eq!((world.handle.status().bootstrapped, world.handle.status().handshakes_failed), (2, 0));
 }

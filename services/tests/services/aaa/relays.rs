@@ -176,6 +176,11 @@ fn a_relay_gets_the_kd_of_its_remote_ues_and_of_nobody_else() {
     assert!(rolf.run(&mut mary, ("rolf", "mary")).is_none());
     let mut liar = Relay::at(server, "127.0.0.2:0", "ruth");
     assert!(liar.run(&mut mary, ("ruth", "mary")).is_none());
+    // What was answered is counted a moment later.
+    let until = Instant::now() + Duration::from_secs(10);
+    while world.handle.status().eap_rejected < 3 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let status = world.handle.status();
     assert_eq!((status.vectors, status.eap_full, status.eap_fast), (before, 1, 1), "{status:?}");
     assert_eq!(status.eap_rejected, 3, "{status:?}");
