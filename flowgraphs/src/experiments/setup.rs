@@ -21,7 +21,7 @@ use sidelink_wire::pc5_signalling::MessageType;
 pub(super) const CONNECT: u64 = 200;
 
 /// A carrier, and how UEs use it.
-struct Carrier {
+pub(super) struct Carrier {
     prb: u32,
     rate: f64,
     /// PRBs of each half of its pools.
@@ -29,14 +29,15 @@ struct Carrier {
     prbs: usize,
 }
 
-const NARROW: Carrier = Carrier { prb: 15, rate: 3.84e6, half: 7, prbs: 10 };
+/// That of exercises of links.
+pub(super) const NARROW: Carrier = Carrier { prb: 15, rate: 3.84e6, half: 7, prbs: 10 };
 
 /// For a stream of data.
 const WIDE: Carrier = Carrier { prb: 50, rate: 15.36e6, half: 25, prbs: 36 };
 
 impl Carrier {
-    /// One pool of PSSCH behind eight subframes of PSCCH; the first four of a pattern of weight 4 hold a block.
-    fn text(&self, period: u64, mcs: u8) -> String {
+    /// `lead`, `[radio]` and `[communication]`: one pool of PSSCH behind eight subframes of PSCCH; the first four of a pattern of weight 4 hold a block.
+    pub(super) fn text(&self, period: u64, mcs: u8) -> String {
         let Self { prb, half, prbs, .. } = self;
         let end = prb - 1;
         format!(

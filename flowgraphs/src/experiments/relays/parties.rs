@@ -3,6 +3,7 @@
 use super::cases::{Rekeys, RelayCase};
 use super::timeline::Timeline;
 use crate::config::ue_toml::UeConfig;
+use crate::experiments::setup::NARROW;
 use std::fmt::Write;
 
 /// Relay Service Code of the exercises, six hexadecimal digits in configurations.
@@ -107,27 +108,7 @@ pub(crate) fn config(case: &RelayCase<'_>, party: Party, user: Option<&str>) -> 
 
 /// Name, layer-2 ID and carrier of a radio.
 pub(crate) fn head(case: &RelayCase<'_>, name: &str, id: u32, seed: u64) -> String {
-    let RelayCase { period, mcs, .. } = case;
     let seed = 1000 * case.seed + seed;
-    format!(
-        r#"name = "{name}"
-layer2-id = "{id:06x}"
-seed = {seed}
-lead = 4
-[radio]
-prb = 15
-tm = 2
-[[radio.communication]]
-period = {period}
-control-bitmap = "1111 1111"
-control-prb = {{ start = 0, end = 14, num = 7 }}
-data-bitmap = "1111 1111"
-data-offset = 8
-data-prb = {{ start = 0, end = 14, num = 7 }}
-[communication]
-mcs = {mcs}
-prbs = 10
-trpt-subset = 4
-"#
-    )
+    let carrier = NARROW.text(case.period, case.mcs);
+    format!("name = \"{name}\"\nlayer2-id = \"{id:06x}\"\nseed = {seed}\n{carrier}")
 }

@@ -3,6 +3,7 @@
 use super::cases::{By, EndPolicy, KeySource, U2uCase};
 use super::log::TEXT;
 use crate::config::ue_toml::UeConfig;
+use crate::experiments::setup::NARROW;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::direct::signed::issue::{self, Issuer};
 use sidelink_security::direct::signed::{Credential, Role, Roles, Root, Trust};
@@ -98,30 +99,10 @@ pub(crate) fn text(case: &U2uCase<'_>, party: Party) -> String {
 }
 
 fn head(case: &U2uCase<'_>, party: Party) -> String {
-    let U2uCase { period, mcs, .. } = case;
     let (name, id) = (party.name(), party.id());
     let seed = 10 * case.seed + u64::from(id & 0xf);
-    format!(
-        r#"name = "{name}"
-layer2-id = "{id:06x}"
-seed = {seed}
-lead = 4
-[radio]
-prb = 15
-tm = 2
-[[radio.communication]]
-period = {period}
-control-bitmap = "1111 1111"
-control-prb = {{ start = 0, end = 14, num = 7 }}
-data-bitmap = "1111 1111"
-data-offset = 8
-data-prb = {{ start = 0, end = 14, num = 7 }}
-[communication]
-mcs = {mcs}
-prbs = 10
-trpt-subset = 4
-"#
-    )
+    let carrier = NARROW.text(case.period, case.mcs);
+    format!("name = \"{name}\"\nlayer2-id = \"{id:06x}\"\nseed = {seed}\n{carrier}")
 }
 
 /// A KD of two UEs, where they share one.
