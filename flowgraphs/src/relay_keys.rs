@@ -13,6 +13,7 @@ pub(crate) mod relay;
 pub(crate) mod remote;
 mod users;
 
+#[cfg(feature = "services")]
 pub(crate) use users::MncDigits;
 pub(crate) use users::identity;
 

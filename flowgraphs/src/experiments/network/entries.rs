@@ -135,6 +135,7 @@ pub(crate) fn group_of(keys: &PkmfClient, name: &str, ue: &str, group: ServiceId
 }
 
 /// Makes the entries of a relay service whose PSDKs the PKMF gave to the UE `ue`: one of each that has not ended.
+#[cfg_attr(not(feature = "services"), allow(dead_code, reason = "the network leg takes it"))]
 pub(crate) fn psdks_of(keys: &PkmfClient, name: &str, ue: &str, service: Code, now: u32) -> Vec<Discovery> {
     let psdks = keys.discovery_keys(Wanted::Relay(service), UtcCounter::new(now)).into_iter();
     let entry = |(key_name, key): (KeyName, PublicSafetyKey)| {
