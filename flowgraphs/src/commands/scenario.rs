@@ -4,6 +4,7 @@ pub mod compare;
 mod compare_groups;
 mod compare_relays;
 mod compare_u2u;
+mod compared;
 mod families;
 mod groups;
 mod relay_finding;
@@ -91,6 +92,11 @@ struct Cases {
 }
 
 impl Cases {
+    /// Returns the seed of each run of a case.
+    const fn seeds(&self) -> std::ops::Range<u64> {
+        self.seed..self.seed.saturating_add(self.runs)
+    }
+
     /// Checks the values that are about the air.
     ///
     /// # Errors
@@ -134,7 +140,7 @@ impl Cases {
             for &period in &self.period {
                 for &snr in &self.snr {
                     for &mcs in &self.mcs {
-                        for seed in self.seed..self.seed.saturating_add(self.runs) {
+                        for seed in self.seeds() {
                             let case =
                                 Case { scenario, period, snr: Decibel(snr), mcs, rekey, kbps, seconds, seed };
                             tracing::info!("{name} P = {period}, {snr} dB, MCS {mcs}, seed {seed}");
@@ -235,6 +241,12 @@ fn outcomes(all: &[Costs]) -> anyhow::Result<()> {
             None => {}
         }
     }
+    concluded(failed)
+}
+
+/// Returns the outcomes that must not be as one error; none is success.
+fn concluded(failed: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
+    let failed: Vec<_> = failed.into_iter().collect();
     if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
 }
 

@@ -1,10 +1,11 @@
 //! `sidelink compare`: configurations of one-to-one links side by side, over many runs; and ways to bring keys to groups
 //! ([`super::compare_groups`]); and links to relays ([`super::compare_relays`]).
 
-use super::Cases;
 use super::compare_groups::{self, GroupArgs};
 use super::compare_relays;
 use super::compare_u2u;
+use super::compared::{self, bars, by_configuration, mean, percentile, short, whole};
+use super::{Cases, concluded};
 use crate::args::Output;
 use crate::config::ConfigError;
 use crate::experiments::cases;
@@ -54,9 +55,9 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
         let output = (&args.output, args.plot.as_deref());
         return compare_relays::run(&args.what, &args.cases, output, outputs);
     }
-    if compare_u2u::are_all(&args.what)? {
+    if let Some(chosen) = compare_u2u::chosen(&args.what)? {
         let output = (&args.output, args.plot.as_deref());
-        return compare_u2u::run(&args.what, &args.cases, output, outputs);
+        return compare_u2u::run(chosen, &args.cases, output, outputs);
     }
     let picture = args.plot.as_deref().map(|path| plot::claim(&mut outputs, path)).transpose()?;
     let mut out = args.output.claim(&mut outputs)?.create()?;
@@ -84,11 +85,9 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     if let Some(place) = &picture {
         plot::draw(place, "What a link costs on the air", &panels(&groups))?;
     }
-    let failed: Vec<_> = all
-        .iter()
-        .filter_map(|c| Some(format!("{}, seed {}: {}", c.name, c.seed, c.failure.as_ref()?)))
-        .collect();
-    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+    concluded(
+        all.iter().filter_map(|c| Some(format!("{}, seed {}: {}", c.name, c.seed, c.failure.as_ref()?))),
+    )
 }
 
 /// The ways to bring keys to groups that are named; `None` where only others are.
@@ -116,18 +115,11 @@ fn solutions(what: &[String]) -> Result<Option<Vec<Solution>>, ConfigError> {
 }
 
 /// Reads the costs that an earlier run wrote.
-fn read(path: &Path) -> anyhow::Result<Vec<Costs>> {
-    let failed = |what: String| {
-        let remedy = "make it with `sidelink scenario NAME -F json:FILE`";
-        ConfigError::new(what, path.display().to_string(), remedy)
-    };
-    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
-    let line = |(i, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|e| failed(format!("line {} holds no costs: {e}", i + 1)))
-    };
-    let all: Vec<Costs> = text.lines().enumerate().map(line).collect::<Result<_, _>>()?;
+fn read(path: &Path) -> Result<Vec<Costs>, ConfigError> {
+    let remedy = "make it with `sidelink scenario NAME -F json:FILE`";
+    let all = compared::read(path, remedy)?;
     if all.is_empty() {
-        return Err(failed("it is empty".to_owned()).into());
+        return Err(ConfigError::new("it is empty", path.display().to_string(), remedy));
     }
     Ok(all)
 }
@@ -249,22 +241,13 @@ fn groups(all: &[Costs]) -> Vec<Group> {
         (&a.name, a.period, a.mcs, a.rekey_every_ms) == (&b.name, b.period, b.mcs, b.rekey_every_ms)
             && a.snr_db.total_cmp(&b.snr_db).is_eq()
     };
-    let mut groups: Vec<Vec<&Costs>> = Vec::new();
-    for costs in all {
-        match groups.iter_mut().find(|group| same(group[0], costs)) {
-            Some(group) => group.push(costs),
-            None => groups.push(vec![costs]),
-        }
-    }
-    groups.iter().map(|runs| group(runs)).collect()
+    by_configuration(all, same).iter().map(|runs| group(runs)).collect()
 }
 
 fn group(runs: &[&Costs]) -> Group {
     let linked: Vec<&&Costs> = runs.iter().filter(|c| c.linked()).collect();
     let mut times: Vec<f64> = linked.iter().filter_map(|c| c.setup_ms[0]).map(|ms| ms as f64).collect();
     times.sort_by(f64::total_cmp);
-    let mean =
-        |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
     let of = |figure: fn(&Spent) -> f64| {
         linked.iter().map(|c| c.setup_sum(figure)).sum::<f64>() / linked.len().max(1) as f64
     };
@@ -303,12 +286,6 @@ fn group(runs: &[&Costs]) -> Group {
     }
 }
 
-/// Returns the smallest value that at least this share of the sorted values does not exceed.
-fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.max(1) - 1).copied()
-}
-
 fn rows(groups: &[Group]) -> Rows {
     let mut head = vec!["scenario", "P", "SNR dB", "MCS", "runs", "links", "mean ms", "median", "p95"];
     head.extend([
@@ -318,11 +295,10 @@ fn rows(groups: &[Group]) -> Rows {
     if has_overlays {
         head.extend(OverlayMeans::HEAD);
     }
-    let ms = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.0}"));
     let lines = groups.iter().map(|g| {
         let mut cells = vec![g.name.clone(), g.period.to_string(), g.snr_db.to_string(), g.mcs.to_string()];
         cells.extend([g.runs.to_string(), g.linked.to_string()]);
-        cells.extend([ms(g.setup_ms_mean), ms(g.setup_ms_median), ms(g.setup_ms_p95)]);
+        cells.extend([g.setup_ms_mean, g.setup_ms_median, g.setup_ms_p95].map(whole));
         match g.mean {
             None => cells.extend(std::iter::repeat_n("-".to_owned(), 10)),
             Some(m) => {
@@ -342,17 +318,10 @@ fn rows(groups: &[Group]) -> Rows {
     Rows { head, lines: lines.collect() }
 }
 
-/// Formats whole numbers without a decimal point.
-fn short(v: f64) -> String {
-    if v.fract() == 0.0 { format!("{v:.0}") } else { format!("{v:.1}") }
-}
-
 fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
     let label = |g: &Group| format!("{}, P = {}, {} dB, MCS {}", g.name, g.period, g.snr_db, g.mcs);
     let bars = |title: &str, unit: &str, value: &dyn Fn(&Group) -> Option<f64>| {
-        let rounded = |v: f64| (v * 10.0).round() / 10.0;
-        let bars: Vec<_> = groups.iter().filter_map(|g| Some((label(g), rounded(value(g)?)))).collect();
-        (!bars.is_empty()).then(|| Panel::Bars { title: title.to_owned(), unit: unit.to_owned(), bars })
+        bars((title, unit), groups.iter().map(|g| (label(g), value(g))))
     };
     let subframes = |g: &Group| g.mean.map(|m| m.sf_pscch + m.sf_pssch);
     let all = [
@@ -373,18 +342,4 @@ fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
         bars("Runs that came to a link", "%", &|g| Some(100.0 * g.linked as f64 / g.runs as f64)),
     ];
     all.into_iter().flatten().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_were_measured() {
-        let values: Vec<f64> = (1..=20).map(f64::from).collect();
-        assert_eq!(percentile(&values, 0.5), Some(10.0));
-        assert_eq!(percentile(&values, 0.95), Some(19.0));
-        assert_eq!(percentile(&[7.0], 0.95), Some(7.0));
-        assert_eq!(percentile(&[], 0.5), None);
-    }
 }

@@ -94,7 +94,7 @@ fn cases_of(solution: Solution, cases: &Cases, given: &GroupArgs) -> Vec<Case> {
         for &period in &cases.period {
             for &mcs in &cases.mcs {
                 for &way in ways {
-                    for seed in cases.seed..cases.seed.saturating_add(cases.runs) {
+                    for seed in cases.seeds() {
                         let pool = question::pool(period, mcs, given.block_loss);
                         let (members, round_trip, late) = (members as usize, given.round_trip, given.late);
                         let join_every = given.join_every;

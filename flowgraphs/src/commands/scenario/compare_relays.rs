@@ -1,7 +1,8 @@
 //! `sidelink compare` of relays: what the link of a remote UE costs on the air and at each reference point, beside what it should,
 //! with the time that a network takes.
 
-use super::{Cases, relays};
+use super::compared::{self, bars, by_configuration, mean, percentile, short, whole};
+use super::{Cases, concluded, relays};
 use crate::args::Output;
 use crate::config::ConfigError;
 use crate::experiments::metrics::messages::Spent;
@@ -12,7 +13,7 @@ use crate::inspect::plot::{self, Panel};
 use crate::outputs::Outputs;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Stands for the ways to the KD of a link to a relay.
 const ALL: &str = "relays";
@@ -23,7 +24,7 @@ const WAYS: [&str; 5] =
 
 /// Whether anything that is named is a scenario of relays.
 pub(super) fn names_relays(what: &[String]) -> bool {
-    what.iter().any(|name| name == ALL || relays::is_one(name))
+    what.iter().any(|name| name == ALL || scenario(name).is_some())
 }
 
 /// Runs or reads all runs, and prints the costs of each configuration.
@@ -60,7 +61,7 @@ pub(super) fn run(
     if let Some(place) = &picture {
         plot::draw(place, "What a link to a relay costs", &panels(&groups))?;
     }
-    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+    concluded(failed)
 }
 
 fn scenario(name: &str) -> Option<&'static RelayScenario> {
@@ -70,12 +71,7 @@ fn scenario(name: &str) -> Option<&'static RelayScenario> {
 /// Reads the costs that an earlier run wrote.
 fn read(name: &str) -> Result<Vec<RelayCosts>, ConfigError> {
     let remedy = "name scenarios of relays, and files of `sidelink scenario relay-.. -F json:FILE`, alone";
-    let failed = |what: String| ConfigError::new(what, name.to_owned(), remedy);
-    let text = std::fs::read_to_string(PathBuf::from(name)).map_err(|e| failed(e.to_string()))?;
-    let line = |(i, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|e| failed(format!("line {} holds no costs: {e}", i + 1)))
-    };
-    text.lines().enumerate().map(line).collect()
+    compared::read(Path::new(name), remedy)
 }
 
 /// Runs that differ only by their seeds. Figures are means of the set-ups that came about.
@@ -112,14 +108,7 @@ fn groups(all: &[RelayCosts]) -> Vec<Group> {
             && a.snr_db.total_cmp(&b.snr_db).is_eq()
             && a.hops.len() == b.hops.len()
     };
-    let mut groups: Vec<Vec<&RelayCosts>> = Vec::new();
-    for costs in all {
-        match groups.iter_mut().find(|group| same(group[0], costs)) {
-            Some(group) => group.push(costs),
-            None => groups.push(vec![costs]),
-        }
-    }
-    groups.iter().map(|runs| group(runs)).collect()
+    by_configuration(all, same).iter().map(|runs| group(runs)).collect()
 }
 
 fn group(runs: &[&RelayCosts]) -> Group {
@@ -139,7 +128,6 @@ fn group(runs: &[&RelayCosts]) -> Group {
         *octets += each(spent.octets);
     }
     let first = runs[0];
-    let rank = (0.95 * times.len() as f64).ceil() as usize;
     Group {
         name: first.name.clone(),
         keying: first.keying.clone(),
@@ -150,8 +138,8 @@ fn group(runs: &[&RelayCosts]) -> Group {
         runs: runs.len(),
         hops: hops.len(),
         linked: linked.len(),
-        setup_ms_mean: (!times.is_empty()).then(|| times.iter().sum::<f64>() / times.len() as f64),
-        setup_ms_p95: times.get(rank.max(1) - 1).copied(),
+        setup_ms_mean: mean(&times),
+        setup_ms_p95: percentile(&times, 0.95),
         predicted_ms: first.predicted.ms,
         predicted_messages: first.predicted.messages,
         msgs: of(|s| s.msgs),
@@ -180,12 +168,10 @@ fn rows(groups: &[Group]) -> Rows {
         "vectors",
         "network",
     ]);
-    let ms = |v: Option<f64>| v.map_or("-".to_owned(), |v| format!("{v:.0}"));
-    let short = |v: f64| if v.fract() == 0.0 { format!("{v:.0}") } else { format!("{v:.1}") };
     let lines = groups.iter().map(|g| {
         let mut cells = vec![g.name.clone(), g.period.to_string(), g.snr_db.to_string(), g.mcs.to_string()];
         cells.extend([g.network_rtt_ms.to_string(), g.hops.to_string(), g.linked.to_string()]);
-        cells.extend([ms(g.setup_ms_mean), ms(g.setup_ms_p95), g.predicted_ms.to_string()]);
+        cells.extend([whole(g.setup_ms_mean), whole(g.setup_ms_p95), g.predicted_ms.to_string()]);
         cells.extend([short(g.msgs), g.predicted_messages.to_string()]);
         let figures = [g.l3_octets, g.pdu_octets, g.n_tb, g.subframes, g.sc_periods, g.vectors];
         cells.extend(figures.map(short));
@@ -201,9 +187,7 @@ fn rows(groups: &[Group]) -> Rows {
 fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
     let label = |g: &Group| format!("{}, P = {}, RTT {} ms", g.name, g.period, g.network_rtt_ms);
     let bars = |title: &str, unit: &str, value: &dyn Fn(&Group) -> Option<f64>| {
-        let rounded = |v: f64| (v * 10.0).round() / 10.0;
-        let bars: Vec<_> = groups.iter().filter_map(|g| Some((label(g), rounded(value(g)?)))).collect();
-        (!bars.is_empty()).then(|| Panel::Bars { title: title.to_owned(), unit: unit.to_owned(), bars })
+        bars((title, unit), groups.iter().map(|g| (label(g), value(g))))
     };
     let all = [
         times(groups),

@@ -1,26 +1,44 @@
 //! `sidelink compare` of paths through UE-to-UE relays.
 
 use super::Cases;
-use super::u2u::{is_one, place, play, scenario};
+use super::compared::{self, bars, by_configuration, mean, percentile};
+use super::concluded;
+use super::u2u::{place, play, scenario};
 use crate::args::Output;
 use crate::config::ConfigError;
 use crate::experiments::output::{Rows, write_as};
+use crate::experiments::u2u::cases::U2uScenario;
 use crate::experiments::u2u::costs::U2uCosts;
 use crate::inspect::plot::{self, Panel};
 use crate::outputs::Outputs;
 use serde::Serialize;
 use std::path::Path;
 
-/// Whether paths are compared: all names are theirs, or files of them.
+/// Paths to compare: scenarios to run, and costs of earlier runs.
+pub(super) struct Chosen {
+    scenarios: Vec<&'static U2uScenario>,
+    costs: Vec<U2uCosts>,
+}
+
+/// Returns what is compared, where all names are of paths or of files of them; `None` where none is.
 ///
 /// # Errors
 /// They are named beside something else.
-pub(super) fn are_all(what: &[String]) -> Result<bool, ConfigError> {
-    let is_theirs = |name: &&String| is_one(name) || read(Path::new(name)).is_ok_and(|all| !all.is_empty());
-    let named = what.iter().filter(is_theirs).count();
-    match (named, what.len() - named) {
-        (0, _) => Ok(false),
-        (_, 0) => Ok(true),
+pub(super) fn chosen(what: &[String]) -> Result<Option<Chosen>, ConfigError> {
+    let mut chosen = Chosen { scenarios: Vec::new(), costs: Vec::new() };
+    let mut others = 0;
+    for name in what {
+        match scenario(name) {
+            Ok(scenario) => chosen.scenarios.push(scenario),
+            Err(_) => match read(name) {
+                Ok(costs) if !costs.is_empty() => chosen.costs.extend(costs),
+                _ => others += 1,
+            },
+        }
+    }
+    match others {
+        0 => Ok(Some(chosen)),
+        _ if others == what.len() => Ok(None),
         _ => {
             let what = "paths through UE-to-UE relays, and something else";
             Err(ConfigError::usage(what, "compare them in two runs"))
@@ -28,26 +46,19 @@ pub(super) fn are_all(what: &[String]) -> Result<bool, ConfigError> {
     }
 }
 
-/// Runs or reads all runs, and prints the costs of each configuration.
+/// Runs the scenarios, and prints the costs of each configuration.
 ///
 /// # Errors
-/// A file has another content, or what must never be was.
+/// The air fails, or a forbidden outcome occurred.
 pub(super) fn run(
-    what: &[String],
+    chosen: Chosen,
     cases: &Cases,
     (output, plot): (&Output, Option<&Path>),
     mut outputs: Outputs,
 ) -> anyhow::Result<()> {
     let picture = plot.map(|path| plot::claim(&mut outputs, path)).transpose()?;
     let mut out = output.claim(&mut outputs)?.create()?;
-    let (mut scenarios, mut all) = (Vec::new(), Vec::new());
-    for name in what {
-        if is_one(name) {
-            scenarios.push(scenario(name)?);
-        } else {
-            all.extend(read(Path::new(name))?);
-        }
-    }
+    let Chosen { scenarios, costs: mut all } = chosen;
     play(cases, &scenarios, |_, costs| {
         all.push(costs);
         Ok(())
@@ -58,21 +69,11 @@ pub(super) fn run(
     if let Some(place) = &picture {
         plot::draw(place, "What a path through a UE-to-UE relay costs on the air", &panels(&groups))?;
     }
-    let failed: Vec<_> =
-        all.iter().filter_map(|c| Some(format!("{}: {}", place(c), c.failure.as_ref()?))).collect();
-    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+    concluded(all.iter().filter_map(|c| Some(format!("{}: {}", place(c), c.failure.as_ref()?))))
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<U2uCosts>> {
-    let failed = |what: String| {
-        let remedy = "make it with `sidelink scenario u2u-l2 -F json:FILE`";
-        ConfigError::new(what, path.display().to_string(), remedy)
-    };
-    let text = std::fs::read_to_string(path).map_err(|e| failed(e.to_string()))?;
-    let line = |(i, line): (usize, &str)| {
-        serde_json::from_str(line).map_err(|e| failed(format!("line {} holds no costs: {e}", i + 1)))
-    };
-    Ok(text.lines().enumerate().map(line).collect::<Result<_, _>>()?)
+fn read(name: &str) -> Result<Vec<U2uCosts>, ConfigError> {
+    compared::read(Path::new(name), "make it with `sidelink scenario u2u-l2 -F json:FILE`")
 }
 
 /// Runs that differ only by their seeds: means over those with a path.
@@ -106,25 +107,16 @@ fn groups(all: &[U2uCosts]) -> Vec<Group> {
     let same = |a: &U2uCosts, b: &U2uCosts| {
         (&a.name, a.period, a.mcs) == (&b.name, b.period, b.mcs) && a.snr_db.total_cmp(&b.snr_db).is_eq()
     };
-    let mut groups: Vec<Vec<&U2uCosts>> = Vec::new();
-    for costs in all {
-        match groups.iter_mut().find(|group| same(group[0], costs)) {
-            Some(group) => group.push(costs),
-            None => groups.push(vec![costs]),
-        }
-    }
-    groups.iter().map(|runs| group(runs)).collect()
+    by_configuration(all, same).iter().map(|runs| group(runs)).collect()
 }
 
 fn group(runs: &[&U2uCosts]) -> Group {
     let with_path: Vec<&&U2uCosts> = runs.iter().filter(|c| c.setup_ms.is_some()).collect();
-    let mean = |figure: &dyn Fn(&U2uCosts) -> Option<f64>| {
-        let values: Vec<f64> = with_path.iter().filter_map(|c| figure(c)).collect();
-        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    let of = |figure: &dyn Fn(&U2uCosts) -> Option<f64>| {
+        mean(&with_path.iter().filter_map(|c| figure(c)).collect::<Vec<_>>())
     };
-    let mut times: Vec<u64> = with_path.iter().filter_map(|c| c.setup_ms).collect();
-    times.sort_unstable();
-    let p95 = times.get(((0.95 * times.len() as f64).ceil() as usize).max(1) - 1);
+    let mut times: Vec<f64> = with_path.iter().filter_map(|c| c.setup_ms).map(|ms| ms as f64).collect();
+    times.sort_by(f64::total_cmp);
     let subframes =
         |c: &U2uCosts| c.hops.iter().map(|hop| hop.setup.sf_pscch + hop.setup.sf_pssch).sum::<u64>();
     let first = runs[0];
@@ -136,20 +128,20 @@ fn group(runs: &[&U2uCosts]) -> Group {
         mcs: first.mcs,
         runs: runs.len(),
         with_path: with_path.len(),
-        setup_ms_mean: mean(&|c| c.setup_ms.map(|ms| ms as f64)),
-        setup_ms_p95: p95.map(|ms| *ms as f64),
-        periods: mean(&|c| c.periods.map(|periods| periods as f64)),
+        setup_ms_mean: mean(&times),
+        setup_ms_p95: percentile(&times, 0.95),
+        periods: of(&|c| c.periods.map(|periods| periods as f64)),
         predicted_periods: predicted.periods,
-        messages: mean(&|c| Some(c.messages as f64)),
+        messages: of(&|c| Some(c.messages as f64)),
         predicted_messages: predicted.messages,
-        transmissions: mean(&|c| Some(c.transmissions as f64)),
+        transmissions: of(&|c| Some(c.transmissions as f64)),
         predicted_transmissions: predicted.transmissions,
-        subframes: mean(&|c| Some(subframes(c) as f64)),
-        ciphers: mean(&|c| c.ciphers),
+        subframes: of(&|c| Some(subframes(c) as f64)),
+        ciphers: of(&|c| c.ciphers),
         predicted_ciphers: predicted.ciphers,
-        air_time: mean(&|c| c.air_time),
+        air_time: of(&|c| c.air_time),
         predicted_air_time: predicted.air_time,
-        cpu_us: mean(&|c| Some(c.cpu_us)),
+        cpu_us: of(&|c| Some(c.cpu_us)),
         sent: runs.iter().map(|c| c.sent).sum(),
         delivered: runs.iter().map(|c| c.delivered).sum(),
     }
@@ -195,9 +187,7 @@ fn rows(groups: &[Group]) -> Rows {
 fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
     let label = |g: &Group| format!("{}, P = {}, {} dB, MCS {}", g.name, g.period, g.snr_db, g.mcs);
     let bars = |title: &str, unit: &str, value: &dyn Fn(&Group) -> Option<f64>| {
-        let rounded = |v: f64| (v * 10.0).round() / 10.0;
-        let bars: Vec<_> = groups.iter().filter_map(|g| Some((label(g), rounded(value(g)?)))).collect();
-        (!bars.is_empty()).then(|| Panel::Bars { title: title.to_owned(), unit: unit.to_owned(), bars })
+        bars((title, unit), groups.iter().map(|g| (label(g), value(g))))
     };
     let all = [
         bars("Time of the set-up at the source, mean", "ms", &|g| g.setup_ms_mean),

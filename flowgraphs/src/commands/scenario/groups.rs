@@ -1,6 +1,6 @@
 //! The scenarios of groups.
 
-use super::{LEAST_SNR, ScenarioArgs};
+use super::{LEAST_SNR, ScenarioArgs, concluded, families};
 use crate::config::ConfigError;
 use crate::experiments::groups::cases::{ALL, GroupCase, GroupScenario};
 use crate::experiments::groups::costs::GroupCosts;
@@ -23,10 +23,7 @@ pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// A name is no scenario of a group, or a case came to something else than it must.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     let scenarios = args.name.iter().map(|name| scenario(name)).collect::<Result<Vec<_>, _>>()?;
-    if args.diagram.is_some() || args.messages {
-        let what = "--diagram and --messages are for scenarios of links";
-        return Err(ConfigError::usage(what, "leave them out: events of groups are always shown").into());
-    }
+    families::refuse_forms_of_links(args, "leave them out: events of groups are always shown")?;
     args.cases.check_air()?;
     if let Some(members) = args.cases.members.iter().find(|members| **members > MOST_MEMBERS) {
         let what = format!("--members {members}: more than {MOST_MEMBERS} do not fit on the air here");
@@ -60,14 +57,17 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     }
     output::write(args.output.form, &all, &mut out)?;
     out.finish()?;
-    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+    concluded(failed)
 }
 
 fn scenario(name: &str) -> Result<&'static GroupScenario, ConfigError> {
-    ALL.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
-        let known = list().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-        let what = format!("{name:?} is no scenario of a group");
-        ConfigError::usage(what, format!("name scenarios of groups alone: {known}"))
+    let found = ALL.iter().find(|scenario| scenario.name == name);
+    found.ok_or_else(|| {
+        families::unknown(
+            format!("{name:?} is no scenario of a group"),
+            "name scenarios of groups alone",
+            list(),
+        )
     })
 }
 
@@ -82,7 +82,7 @@ fn cases<'a>(args: &'a ScenarioArgs, scenarios: &[&'a GroupScenario]) -> Vec<Gro
                     let ways = |mcs: &'a u8| given.long_messages.iter().map(move |way| (*mcs, *way));
                     for (mcs, way) in given.mcs.iter().flat_map(ways) {
                         let (members, snr) = (members as usize, Decibel(snr));
-                        let seeds = given.seed..given.seed.saturating_add(given.runs);
+                        let seeds = given.seeds();
                         let case = |seed| GroupCase { scenario, members, period, snr, mcs, way, seed };
                         cases.extend(seeds.map(case));
                     }

@@ -1,6 +1,6 @@
 //! The scenarios of finding a relay.
 
-use super::{LEAST_SNR, ScenarioArgs};
+use super::{LEAST_SNR, ScenarioArgs, concluded, families};
 use crate::config::ConfigError;
 use crate::experiments::relay_finding::cases::{ALL, FindingCase, FindingScenario};
 use crate::experiments::relay_finding::costs::FindingCosts;
@@ -20,10 +20,7 @@ pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// A name is none of these scenarios, or a case came to something else than it must.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     let scenarios = args.name.iter().map(|name| scenario(name)).collect::<Result<Vec<_>, _>>()?;
-    if args.diagram.is_some() || args.messages {
-        let what = "--diagram and --messages are for scenarios of links";
-        return Err(ConfigError::usage(what, "leave them out: events of relays are always shown").into());
-    }
+    families::refuse_forms_of_links(args, "leave them out: events of relays are always shown")?;
     args.cases.check_air()?;
     let mut outputs = Outputs::new(Existing::Keep);
     let mut out = args.output.claim(&mut outputs)?.create()?;
@@ -32,7 +29,7 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     for scenario in scenarios {
         for &snr in &given.snr {
             for &mcs in &given.mcs {
-                for seed in given.seed..given.seed.saturating_add(given.runs) {
+                for seed in given.seeds() {
                     let case = FindingCase { scenario, snr: Decibel(snr), mcs, seed };
                     let name = format!("{} {snr} dB, MCS {mcs}, seed {seed}", scenario.name);
                     tracing::info!("{name}");
@@ -51,14 +48,17 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     }
     output::write(args.output.form, &all, &mut out)?;
     out.finish()?;
-    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+    concluded(failed)
 }
 
 fn scenario(name: &str) -> Result<&'static FindingScenario, ConfigError> {
-    ALL.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
-        let known = list().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-        let what = format!("{name:?} is no scenario of finding a relay");
-        ConfigError::usage(what, format!("name scenarios of it alone: {known}"))
+    let found = ALL.iter().find(|scenario| scenario.name == name);
+    found.ok_or_else(|| {
+        families::unknown(
+            format!("{name:?} is no scenario of finding a relay"),
+            "name scenarios of it alone",
+            list(),
+        )
     })
 }
 

@@ -1,6 +1,6 @@
 //! The scenarios of relays.
 
-use super::{Cases, LEAST_SNR, ScenarioArgs};
+use super::{Cases, LEAST_SNR, ScenarioArgs, concluded, families};
 use crate::config::ConfigError;
 use crate::experiments::relays::cases::{RelayCase, RelayScenario, all};
 use crate::experiments::relays::costs::RelayCosts;
@@ -8,11 +8,6 @@ use crate::experiments::relays::{output, setup};
 use crate::outputs::{Existing, Outputs};
 use sidelink_phy::units::Decibel;
 use std::io::Write;
-
-/// Whether a scenario of relays has this name.
-pub(super) fn is_one(name: &str) -> bool {
-    all().any(|scenario| scenario.name == name)
-}
 
 /// Names of the scenarios, and what each is.
 pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -25,10 +20,7 @@ pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// A name is no scenario of relays, or a case came to something else than it must.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     let scenarios = args.name.iter().map(|name| scenario(name)).collect::<Result<Vec<_>, _>>()?;
-    if args.diagram.is_some() || args.messages {
-        let what = "--diagram and --messages are for scenarios of links";
-        return Err(ConfigError::usage(what, "leave them out: -F json has the messages of each hop").into());
-    }
+    families::refuse_forms_of_links(args, "leave them out: -F json has the messages of each hop")?;
     args.cases.check_air()?;
     let mut outputs = Outputs::new(Existing::Keep);
     let mut out = args.output.claim(&mut outputs)?.create()?;
@@ -46,7 +38,7 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     })?;
     output::write(args.output.form, &done, &mut out)?;
     out.finish()?;
-    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+    concluded(failed)
 }
 
 /// Plays every configuration of the command line with every other; `done` gets each case with its costs.
@@ -75,10 +67,13 @@ fn name_of(case: &RelayCase<'_>) -> String {
 }
 
 fn scenario(name: &str) -> Result<&'static RelayScenario, ConfigError> {
-    all().find(|scenario| scenario.name == name).ok_or_else(|| {
-        let known = list().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-        let what = format!("{name:?} is no scenario of relays");
-        ConfigError::usage(what, format!("name scenarios of relays alone: {known}"))
+    let found = all().find(|scenario| scenario.name == name);
+    found.ok_or_else(|| {
+        families::unknown(
+            format!("{name:?} is no scenario of relays"),
+            "name scenarios of relays alone",
+            list(),
+        )
     })
 }
 
@@ -92,7 +87,7 @@ fn cases<'a>(given: &Cases, scenarios: &[&'a RelayScenario]) -> Vec<RelayCase<'a
                     given.mcs.iter().flat_map(|mcs| given.network_rtt.iter().map(move |rtt| (mcs, rtt)))
                 {
                     let (snr, seconds) = (Decibel(snr), given.seconds);
-                    let seeds = given.seed..given.seed.saturating_add(given.runs);
+                    let seeds = given.seeds();
                     cases.extend(seeds.map(|seed| RelayCase {
                         scenario,
                         remotes,

@@ -1,6 +1,6 @@
 //! The scenarios of UE-to-UE relays.
 
-use super::{Cases, LEAST_SNR, MOST_SAID, ScenarioArgs};
+use super::{Cases, LEAST_SNR, MOST_SAID, ScenarioArgs, concluded, families};
 use crate::config::ConfigError;
 use crate::experiments::u2u::cases::{ALL, U2uCase, U2uScenario};
 use crate::experiments::u2u::costs::U2uCosts;
@@ -8,11 +8,6 @@ use crate::experiments::u2u::{output, setup};
 use crate::outputs::{Existing, Outputs};
 use sidelink_phy::units::Decibel;
 use std::io::Write;
-
-/// Whether a scenario of a UE-to-UE relay has this name.
-pub(super) fn is_one(name: &str) -> bool {
-    ALL.iter().any(|scenario| scenario.name == name)
-}
 
 /// Names of the scenarios, and what each is.
 pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -24,10 +19,7 @@ pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// # Errors
 /// A name is no scenario of a UE-to-UE relay, or a case came to something else than it must.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
-    if args.diagram.is_some() || args.messages {
-        let what = "--diagram and --messages are for scenarios of links";
-        return Err(ConfigError::usage(what, "leave them out: the hops are always shown").into());
-    }
+    families::refuse_forms_of_links(args, "leave them out: the hops are always shown")?;
     let scenarios = args.name.iter().map(|name| scenario(name)).collect::<Result<Vec<_>, _>>()?;
     let mut outputs = Outputs::new(Existing::Keep);
     let mut out = args.output.claim(&mut outputs)?.create()?;
@@ -42,7 +34,7 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     })?;
     output::write(args.output.form, &all, &mut out)?;
     out.finish()?;
-    if failed.is_empty() { Ok(()) } else { anyhow::bail!("{}", failed.join("\n")) }
+    concluded(failed)
 }
 
 /// Names a run.
@@ -56,10 +48,13 @@ pub(super) fn place(costs: &U2uCosts) -> String {
 /// # Errors
 /// There is none.
 pub(super) fn scenario(name: &str) -> Result<&'static U2uScenario, ConfigError> {
-    ALL.iter().find(|scenario| scenario.name == name).ok_or_else(|| {
-        let known = list().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
-        let what = format!("{name:?} is no scenario of a UE-to-UE relay");
-        ConfigError::usage(what, format!("name those of UE-to-UE relays alone: {known}"))
+    let found = ALL.iter().find(|scenario| scenario.name == name);
+    found.ok_or_else(|| {
+        families::unknown(
+            format!("{name:?} is no scenario of a UE-to-UE relay"),
+            "name those of UE-to-UE relays alone",
+            list(),
+        )
     })
 }
 
@@ -76,7 +71,7 @@ pub(super) fn play(
     for scenario in scenarios {
         for &period in &given.period {
             for (snr, mcs) in given.snr.iter().flat_map(|snr| given.mcs.iter().map(move |mcs| (*snr, *mcs))) {
-                for seed in given.seed..given.seed.saturating_add(given.runs) {
+                for seed in given.seeds() {
                     let snr = Decibel(snr);
                     let case = U2uCase { scenario, period, snr, mcs, seed, seconds: given.seconds };
                     tracing::info!("{} P = {period}, {} dB, seed {seed}", scenario.name, snr.0);
