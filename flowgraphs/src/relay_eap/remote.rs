@@ -1,5 +1,6 @@
 //! The links of a remote UE, and its peer of EAP-AKA'.
 
+use crate::relay_keys::remote::Written;
 use sidelink_network::eap_peer::{Discarded, Failure};
 use sidelink_network::relayed_peer::{Input, Output, RelayedPeer};
 use sidelink_network::usim::SqnArray;
@@ -8,16 +9,6 @@ use sidelink_security::counter::UtcTime;
 use sidelink_ue::{KeyNetwork, NetworkAnswer};
 use sidelink_wire::rng::Rng;
 use std::collections::VecDeque;
-
-/// What became of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// It is durable.
-    Durable,
-    /// It is not, and never will be.
-    #[cfg_attr(not(feature = "services"), allow(dead_code, reason = "a disk of an exercise never fails"))]
-    Failed,
-}
 
 /// What an operator learns of a remote UE.
 #[derive(Clone, Debug, PartialEq, Eq)]

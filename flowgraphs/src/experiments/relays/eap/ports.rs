@@ -2,7 +2,8 @@
 
 use super::network::Shared;
 use crate::relay_eap::relay::RelayPort;
-use crate::relay_eap::remote::{Event, RemotePort, Written};
+use crate::relay_eap::remote::{Event, RemotePort};
+use crate::relay_keys::remote::Written;
 use sidelink_network::radius::nas;
 use sidelink_network::usim::SqnArray;
 use sidelink_security::counter::UtcTime;
