@@ -35,6 +35,7 @@
 //! | ... and DUCK | the marked bits, also from holders of DUSK | | | |
 //! | rotating ids | yes | all 232 bits, against outsiders | a rotation period | from period to period |
 //! | request and response | no | 32 bits, roles apart | once; bound to its request if chosen | no |
+//! | signed discovery | no, or the code by a group key | yes, also against those who can check | signed time | no |
 //! | one-to-many | data | **none** (own MAC-I: yes, against outsiders) | window of 64 | no: PTK id, SN, source |
 //! | one-to-one | data | signalling | window | no |
 //!

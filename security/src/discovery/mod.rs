@@ -12,6 +12,7 @@
 //! | restricted: MIC, mask, scrambling | [`restricted`] | DUIK, DUCK, DUSK | 40 | MAX_OFFSET, or strict |
 //! | public safety: the same, from PSDK | [`public_safety`] | PSDK | 40 | as restricted |
 //! | rotating id, nonce sent or time known | [`ota`] | ProSe ID, Application Key | code and nonce | one rotation period |
+//! | signed, in several blocks | [`signature`] | private key of the announcer | 64 to 129 octets | signed time |
 //! | request and response | [`request_response`] | pre-shared secret | 40 | cache, and binding |
 //!
 //! A successful check returns a [`Verified`] value, which only this crate can make, a failed one a [`Refusal`]. A check
@@ -28,6 +29,7 @@ pub mod public_safety;
 pub mod request_response;
 pub mod restricted;
 pub mod rotation;
+pub mod signature;
 
 use std::fmt;
 use std::ops::{Deref, Range};

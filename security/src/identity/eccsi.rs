@@ -21,6 +21,8 @@ use crate::hmac::Keyed;
 
 /// Octets of a point: 04, x, y.
 pub const POINT_OCTETS: usize = 65;
+/// Octets of a compressed point: 02 or 03, x.
+pub const COMPRESSED_OCTETS: usize = 33;
 /// Octets of a signature.
 pub const SIGNATURE_OCTETS: usize = 129;
 
@@ -336,6 +338,31 @@ fn point(octets: &[u8]) -> Result<AffinePoint, Error> {
     }
     let point = Sec1Point::from_bytes(octets).map_err(|_| Error::Point)?;
     Option::from(AffinePoint::from_sec1_point(&point)).ok_or(Error::Point)
+}
+
+/// Returns the compressed form of a point of 65 octets: 02 or 03 by the parity of y, x. Our own: RFC 6507 has only the long
+/// form.
+pub const fn compress(point: &[u8; POINT_OCTETS]) -> [u8; COMPRESSED_OCTETS] {
+    let mut octets = [2 + (point[POINT_OCTETS - 1] & 1); COMPRESSED_OCTETS];
+    let mut at = 1;
+    while at < COMPRESSED_OCTETS {
+        octets[at] = point[at];
+        at += 1;
+    }
+    octets
+}
+
+/// Returns the 65 octets of a compressed point: one square root.
+///
+/// # Errors
+/// It is not 02 or 03 and the x of a point on the curve.
+pub fn expand(compressed: &[u8]) -> Result<[u8; POINT_OCTETS], Error> {
+    if compressed.len() != COMPRESSED_OCTETS || !matches!(compressed[0], 2 | 3) {
+        return Err(Error::Point);
+    }
+    let point = Sec1Point::from_bytes(compressed).map_err(|_| Error::Point)?;
+    let point: Option<AffinePoint> = AffinePoint::from_sec1_point(&point).into();
+    Ok(encode(&point.ok_or(Error::Point)?))
 }
 
 fn encode(point: &AffinePoint) -> [u8; POINT_OCTETS] {
