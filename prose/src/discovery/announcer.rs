@@ -1,6 +1,8 @@
 //! Announcing UE, model A.
 
 use sidelink_security::counter::{LsbWidth, UtcCounter, UtcTime};
+use sidelink_security::discovery::code_chain::CodeChain;
+use sidelink_security::discovery::delayed_key::{KeyChain, ShortCode};
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::restricted::Sender;
@@ -8,6 +10,7 @@ use sidelink_security::discovery::rotation::RotationPeriod;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::keys::ApplicationKey;
 
+use super::pointer::PointerAnnouncer;
 use super::{AirTime, TimePolicy};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, LEN, Repr};
@@ -28,6 +31,12 @@ pub enum AnnouncerKey {
     Restricted(Sender),
     /// A one-way changing identifier; it is the whole message, there is no code. See [`Announcer::changing`].
     Changing(OtaConfig, OtaIdentity),
+    /// A code whose MIC is proven by a key that is disclosed later. See [`Announcer::delayed`].
+    Delayed(KeyChain, ShortCode),
+    /// The codes of a signed chain. See [`Announcer::of_chain`].
+    Chain(CodeChain),
+    /// A code that is signed on the SL-SCH. See [`Announcer::pointing`].
+    Pointer(PointerAnnouncer),
 }
 
 impl AnnouncerKey {
@@ -35,6 +44,8 @@ impl AnnouncerKey {
     const fn period(&self) -> RotationPeriod {
         match self {
             Self::Changing(config, _) => config.period(),
+            Self::Delayed(chain, _) => chain.plan().period(),
+            Self::Chain(chain) => chain.plan().period(),
             _ => RotationPeriod::SECOND,
         }
     }
@@ -88,6 +99,16 @@ impl Announcer {
         Self { plain: [0; LEN], key, valid_until, latest, sent: 0, announcing }
     }
 
+    /// Makes an announcer of a key that has its whole message.
+    pub(super) const fn of_key(key: AnnouncerKey, valid_until: UtcCounter) -> Self {
+        let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
+        Self { plain: [0; LEN], key, valid_until, latest, sent: 0, announcing }
+    }
+
+    pub(super) const fn key(&mut self) -> &mut AnnouncerKey {
+        &mut self.key
+    }
+
     /// Replaces code, identifier or key, as after a revocation: every announcement from now on uses the new one, and
     /// the old one is dropped. One that is off stays off.
     pub fn replace(&mut self, with: Self) {
@@ -138,8 +159,9 @@ impl Announcer {
         if now.slot < self.latest {
             return Err(Refusal::Clock);
         }
+        let nonce_len = self.key.nonce_len();
         let mut message = self.plain;
-        match &self.key {
+        match &mut self.key {
             AnnouncerKey::Unprotected => {
                 message[LEN - 1] = freshness.slot.lsb(LsbWidth::of(message[0]));
             }
@@ -152,9 +174,12 @@ impl Announcer {
                     octets.copy_from_slice(&entropy.next_u64().to_be_bytes());
                 }
                 // `OtaConfig` allows no nonce above 16 octets, and the length is its own: never `None`.
-                let nonce = &nonce[..self.key.nonce_len().min(MAX_NONCE)];
+                let nonce = &nonce[..nonce_len.min(MAX_NONCE)];
                 message = identity.announce(now.slot, nonce).ok_or(Refusal::Type)?;
             }
+            AnnouncerKey::Delayed(chain, code) => message = chain.announce(now.slot, code)?,
+            AnnouncerKey::Chain(chain) => message = chain.announce(now.slot)?,
+            AnnouncerKey::Pointer(pointer) => message = pointer.announce(now, entropy),
         }
         self.latest = now.slot;
         self.sent += 1;
