@@ -39,6 +39,7 @@ use sidelink_security::discovery::book::NonceNotFollowable;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::outcome::{Counters, Outcome};
 
+use super::signed::Fragmented;
 use super::{
     AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, checked, more_telling,
 };
@@ -167,7 +168,7 @@ impl Agent {
         let now = input.now();
         self.now = Some(now);
         match input {
-            Input::Tick { .. } => {}
+            Input::Tick { .. } => self.verify_signed(&now),
             Input::Message { block, .. } => self.receive(&now, block),
             Input::Opportunity { period, nonce, .. } => self.announce(&now, period, nonce),
             Input::Granted { granted, .. } => {
@@ -221,6 +222,9 @@ impl Agent {
             // TS 24.334 §9.2.2 (2)
             Err(error) => return self.outbox.drop(Dropped::Malformed(error)),
         };
+        if message_type == MessageType::Fragment {
+            return self.receive_fragment(now, message);
+        }
         let mut refusal = Refusal::Unknown;
         if is_question(message_type) {
             match self.discoveree.receive(policy, now, message_type, message) {
@@ -251,6 +255,38 @@ impl Agent {
                 self.outbox.drop(Dropped::Refused(more_telling(refusal, other)));
             }
             Err(dropped) => self.outbox.drop(dropped),
+        }
+    }
+
+    /// Takes a fragment of a signed announcement, and verifies what is complete.
+    fn receive_fragment(&mut self, now: &AirTime, message: &Message) {
+        match self.monitor.receive_fragment(&self.config.time, now, message) {
+            Ok(Fragmented::Kept(partial)) => {
+                self.outbox.counters.count(Outcome::Incomplete);
+                self.outbox.event(Event::Fragment(partial));
+            }
+            Ok(Fragmented::Proven(discovered)) => {
+                self.outbox.counters.count(discovered.finding.outcome());
+                self.outbox.event(Event::Discovered(discovered));
+            }
+            Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
+        }
+        if let Some(hint) = self.monitor.signed().take_wanted() {
+            self.outbox.event(Event::KeyWanted(hint));
+        }
+        self.verify_signed(now);
+    }
+
+    /// Verifies complete signed announcements, as many as one slot has time for.
+    fn verify_signed(&mut self, now: &AirTime) {
+        while let Some(result) = self.monitor.verified(&self.config.time, now) {
+            match result {
+                Ok(discovered) => {
+                    self.outbox.counters.count(discovered.finding.outcome());
+                    self.outbox.event(Event::Discovered(discovered));
+                }
+                Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
+            }
         }
     }
 

@@ -16,6 +16,8 @@ pub enum Subject {
     Filter(u32),
     /// An open code.
     Open(u32),
+    /// The owner of a private key, who signs.
+    Signed(u32),
 }
 
 /// Key of an announcement: the followed identity, and a digest of the code if one identity has several.

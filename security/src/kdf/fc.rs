@@ -136,6 +136,8 @@ table! {
     OWN_CHAIN_STEP = Own("chain step"), "TR 33.833 §6.2.3", Own;
     /// MAC key of a disclosed key.
     OWN_CHAIN_MAC = Own("chain MAC"), "TR 33.833 §6.2.3", Own;
+    /// Keystream of the code in a signed announcement for a group.
+    OWN_SIGNED_CODE = Own("signed code"), "TR 33.833 §6.2.3", Own;
     /// PGK from a group session key.
     OWN_PGK_FROM_GSK = Own("PGK from GSK"), "TR 33.833 §6.3.1", Own;
     /// Acknowledgement of a group master key.

@@ -107,6 +107,8 @@ impl Heard {
                 self.log.push(format!("{dropped:?}"));
                 self.drops.push(dropped.outcome());
             }
+            Event::Fragment(partial) => self.log.push(partial.to_string()),
+            Event::KeyWanted(hint) => self.log.push(format!("wanted {hint}")),
             Event::Unfollowable(error) => self.log.push(error.to_string()),
         }
     }
