@@ -77,6 +77,8 @@ outcomes! {
     Malformed = "malformed",
     /// Received under our own source identity.
     Reflected = "reflected",
+    /// A part of a signed announcement that is not complete yet.
+    Incomplete = "incomplete",
     /// Received for another destination.
     NotForUs = "not_for_us",
     /// Our own error: a block without the group destination ID of its SCI.

@@ -39,6 +39,7 @@ use sidelink_security::discovery::book::NonceNotFollowable;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::outcome::{Counters, Outcome};
 
+use super::signed::Fragmented;
 use super::{
     AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, Sighted, checked, more_telling,
 };
@@ -167,7 +168,7 @@ impl Agent {
         let now = input.now();
         self.now = Some(now);
         match input {
-            Input::Tick { .. } => {}
+            Input::Tick { .. } => self.verify_signed(&now),
             Input::Message { block, .. } => self.receive(&now, block),
             Input::Opportunity { period, nonce, .. } => self.announce(&now, period, nonce),
             Input::Granted { granted, .. } => {
@@ -225,6 +226,9 @@ impl Agent {
         if let Some(results) = self.monitor.receive_chained(policy, now, block) {
             return self.report(results);
         }
+        if message_type == MessageType::Fragment {
+            return self.receive_fragment(now, message);
+        }
         let mut refusal = Refusal::Unknown;
         if is_question(message_type) {
             match self.discoveree.receive(policy, now, message_type, message) {
@@ -272,12 +276,47 @@ impl Agent {
     fn report(&mut self, results: Vec<Result<Sighted, Dropped>>) {
         for result in results {
             match result {
-                Ok(Sighted::Matched(who)) => self.outbox.event(Event::Matched(who)),
+                Ok(Sighted::Matched(who)) => {
+                    self.outbox.counters.count(Outcome::Incomplete);
+                    self.outbox.event(Event::Matched(who));
+                }
                 Ok(Sighted::Discovered(discovered)) => {
                     self.outbox.counters.count(discovered.finding.outcome());
                     self.outbox.event(Event::Discovered(discovered));
                 }
                 Err(dropped) => self.outbox.drop(dropped),
+            }
+        }
+    }
+
+    /// Takes a fragment of a signed announcement, and verifies what is complete.
+    fn receive_fragment(&mut self, now: &AirTime, message: &Message) {
+        match self.monitor.receive_fragment(&self.config.time, now, message) {
+            Ok(Fragmented::Kept(partial)) => {
+                self.outbox.counters.count(Outcome::Incomplete);
+                self.outbox.event(Event::Fragment(partial));
+            }
+            Ok(Fragmented::Proven(discovered)) => {
+                self.outbox.counters.count(discovered.finding.outcome());
+                self.outbox.event(Event::Discovered(discovered));
+            }
+            Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
+        }
+        if let Some(hint) = self.monitor.signed().take_wanted() {
+            self.outbox.event(Event::KeyWanted(hint));
+        }
+        self.verify_signed(now);
+    }
+
+    /// Verifies complete signed announcements, as many as one slot has time for.
+    fn verify_signed(&mut self, now: &AirTime) {
+        while let Some(result) = self.monitor.verified(&self.config.time, now) {
+            match result {
+                Ok(discovered) => {
+                    self.outbox.counters.count(discovered.finding.outcome());
+                    self.outbox.event(Event::Discovered(discovered));
+                }
+                Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
             }
         }
     }

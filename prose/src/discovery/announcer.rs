@@ -11,6 +11,7 @@ use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::keys::ApplicationKey;
 
 use super::pointer::PointerAnnouncer;
+use super::signed::SignedSender;
 use super::{AirTime, TimePolicy};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, LEN, Repr};
@@ -37,6 +38,8 @@ pub enum AnnouncerKey {
     Chain(CodeChain),
     /// A code that is signed on the SL-SCH. See [`Announcer::pointing`].
     Pointer(PointerAnnouncer),
+    /// Signed, in fragments: each message is one of them. See [`Announcer::signed`].
+    Signed(SignedSender),
 }
 
 impl AnnouncerKey {
@@ -47,13 +50,6 @@ impl AnnouncerKey {
             Self::Delayed(chain, _) => chain.plan().period(),
             Self::Chain(chain) => chain.plan().period(),
             _ => RotationPeriod::SECOND,
-        }
-    }
-
-    const fn nonce_len(&self) -> usize {
-        match self {
-            Self::Changing(config, _) => config.nonce_bits() as usize / 8,
-            _ => 0,
         }
     }
 }
@@ -109,6 +105,12 @@ impl Announcer {
         &mut self.key
     }
 
+    /// Makes an announcer of a signed code: one fragment an opportunity.
+    pub fn signed(sender: SignedSender, valid_until: UtcCounter) -> Self {
+        let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
+        Self { plain: [0; LEN], key: AnnouncerKey::Signed(sender), valid_until, latest, sent: 0, announcing }
+    }
+
     /// Replaces code, identifier or key, as after a revocation: every announcement from now on uses the new one, and
     /// the old one is dropped. One that is off stays off.
     pub fn replace(&mut self, with: Self) {
@@ -159,16 +161,17 @@ impl Announcer {
         if now.slot < self.latest {
             return Err(Refusal::Clock);
         }
-        let nonce_len = self.key.nonce_len();
         let mut message = self.plain;
         match &mut self.key {
+            AnnouncerKey::Signed(sender) => message = sender.fragment(&policy.sets, now, entropy),
             AnnouncerKey::Unprotected => {
                 message[LEN - 1] = freshness.slot.lsb(LsbWidth::of(message[0]));
             }
             AnnouncerKey::Open(key) => key.protect(&freshness, &mut message)?,
             // TS 24.334 §10A.2.2.2 (2); TS 33.303 §6.1.3.4.2.1 step 11 (1)
             AnnouncerKey::Restricted(sender) => sender.protect(&freshness, &mut message)?,
-            AnnouncerKey::Changing(_, identity) => {
+            AnnouncerKey::Changing(config, identity) => {
+                let nonce_len = config.nonce_bits() as usize / 8;
                 let mut nonce = [0; MAX_NONCE];
                 for octets in nonce.chunks_mut(8) {
                     octets.copy_from_slice(&entropy.next_u64().to_be_bytes());

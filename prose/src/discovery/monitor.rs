@@ -17,13 +17,15 @@ use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::pointer::PointedCode;
 use sidelink_security::discovery::restricted::{Material, Received, Receiver};
 use sidelink_security::discovery::rotation::PeriodIndex;
+use sidelink_security::discovery::signature::SignedCode;
 use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Profile, Refusal, Verified};
 use sidelink_security::keys::ApplicationKey;
 use sidelink_security::outcome::Outcome;
 
-use super::chained::{self, Chained, FollowChained, Heard};
+use super::chained::{self, Chained, FollowChained};
 use super::code_table::{CodeTable, Inner, Job};
 use super::sightings::{Note, Proof, Sighting, Subject};
+use super::signed::{Fragmented, Heard, NotFollowed, Partial, SignedConfig, SignedFollow, SignedMonitor};
 use super::{AirTime, TimePolicy, checked, more_telling};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, MessageType};
@@ -46,14 +48,21 @@ pub enum Finding {
     ToReport(Announcement),
     /// The filter matches, without integrity protection.
     Unprotected(Announcement),
+    /// A code that the owner of a followed key signed.
+    Signed {
+        /// What was signed: the code, concealed where it is for a group, and the time.
+        proof: Verified<SignedCode>,
+        /// The code.
+        code: Code,
+    },
 }
 
 impl Finding {
     /// Returns the outcome as reports name it.
     pub const fn outcome(&self) -> Outcome {
         match self {
-            Self::Identity(_) | Self::Verified(_) => Outcome::Verified,
             Self::Delayed(_) | Self::Chain(_) | Self::Pointer(_) => Outcome::Verified,
+            Self::Identity(_) | Self::Verified(_) | Self::Signed { .. } => Outcome::Verified,
             Self::ToReport(_) => Outcome::ToReport,
             Self::Unprotected(_) => Outcome::Unprotected,
         }
@@ -88,6 +97,8 @@ pub enum Dropped {
     Malformed(wire::Error),
     /// The fault of the peer, an attacker or a clock.
     Refused(Refusal),
+    /// None: a part of a signed announcement is kept until the others are here.
+    Incomplete(Partial),
 }
 
 impl Dropped {
@@ -96,6 +107,7 @@ impl Dropped {
         match self {
             Self::Malformed(_) => Outcome::Malformed,
             Self::Refused(refusal) => (*refusal).into(),
+            Self::Incomplete(_) => Outcome::Incomplete,
         }
     }
 }
@@ -105,6 +117,7 @@ impl fmt::Display for Dropped {
         match self {
             Self::Malformed(error) => error.fmt(f),
             Self::Refused(refusal) => refusal.fmt(f),
+            Self::Incomplete(partial) => partial.fmt(f),
         }
     }
 }
@@ -123,11 +136,19 @@ pub struct MonitorConfig {
     /// Number of identities that are remembered against replays and for debouncing; the same number of unproven ones,
     /// for debouncing.
     pub heard: usize,
+    /// Sizes and rules for signed announcements.
+    pub signed: SignedConfig,
 }
 
 impl Default for MonitorConfig {
     fn default() -> Self {
-        Self { rotating: None, profile: Profile::default(), report_interval_millis: 60_000, heard: 1024 }
+        Self {
+            rotating: None,
+            profile: Profile::default(),
+            report_interval_millis: 60_000,
+            heard: 1024,
+            signed: SignedConfig::default(),
+        }
     }
 }
 
@@ -154,6 +175,7 @@ pub struct Monitor {
     open: HashMap<Code, (u32, UtcCounter), BuildHasherDefault<DefaultHasher>>,
     seen: Sighting,
     chained: Chained,
+    signed: SignedMonitor,
 }
 
 impl Monitor {
@@ -162,8 +184,9 @@ impl Monitor {
         let rotating = config.rotating.map(RotatingBook::new).transpose()?.map(CodeTable::new);
         let codes = CodeTable::new(RestrictedBook::new(config.profile));
         let (others, open, seen) = (Vec::new(), HashMap::default(), Sighting::new(config.heard));
+        let signed = SignedMonitor::new(config.signed);
         let chained = Chained::default();
-        Ok(Self { rotating, codes, others, open, seen, chained, config })
+        Ok(Self { rotating, codes, others, open, seen, chained, signed, config })
     }
 
     /// Follows changing identifiers in the table, until their `valid_until`; returns `None` without a configuration.
@@ -243,6 +266,7 @@ impl Monitor {
             chained @ (Subject::Delayed(_) | Subject::Chain(_) | Subject::Pointer(_)) => {
                 self.chained.unfollow(chained);
             }
+            Subject::Signed(place) => self.signed.unfollow(place),
         }
         self.seen.forget(who);
     }
@@ -306,7 +330,66 @@ impl Monitor {
         let rotating = self.rotating.iter().filter(|tabled| !tabled.book.is_empty());
         let rotating = rotating.map(|tabled| edge(tabled.book.period()));
         let codes = (!self.codes.book.is_empty()).then(|| edge(self.codes.book.period()));
-        rotating.chain(codes).min()
+        let signed = self.signed.is_pending().then(|| now.slot.plus_millis(1));
+        rotating.chain(codes).chain(signed).min()
+    }
+
+    /// Follows the owner of a private key.
+    ///
+    /// # Errors
+    /// The key was revoked, or too many keys have its hint.
+    pub fn follow_signed(&mut self, follow: SignedFollow) -> Result<Subject, NotFollowed> {
+        self.signed.follow(follow).map(Subject::Signed)
+    }
+
+    /// Returns the part for signed announcements, to revoke keys and to say that nobody knows one.
+    pub const fn signed(&mut self) -> &mut SignedMonitor {
+        &mut self.signed
+    }
+
+    /// Takes a fragment of a signed announcement. Call [`Self::verified`] afterwards.
+    ///
+    /// # Errors
+    /// It is not from a followed key, or not of this time.
+    pub fn receive_fragment(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        message: &Message,
+    ) -> Result<Fragmented, Refusal> {
+        match self.signed.receive(policy, now, message)? {
+            Heard::Kept(partial) => Ok(Fragmented::Kept(partial)),
+            Heard::Proven(who, finding) => self.accept(policy, now, who, finding).map(Fragmented::Proven),
+        }
+    }
+
+    /// Verifies the next complete signed announcement, if this slot has time left for it: `None` when nothing is pending,
+    /// or must wait for the next slot.
+    pub fn verified(&mut self, policy: &TimePolicy, now: &AirTime) -> Option<Result<Discovered, Refusal>> {
+        let (who, result) = self.signed.verify_in_time(policy, now)?;
+        Some(result.and_then(|finding| self.accept(policy, now, who, finding)))
+    }
+
+    /// Takes a fragment, and verifies what it completes whatever that costs.
+    fn receive_whole(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        message: &Message,
+    ) -> Result<Discovered, Dropped> {
+        let kept = match self.receive_fragment(policy, now, message) {
+            Ok(Fragmented::Proven(discovered)) => return Ok(discovered),
+            Ok(Fragmented::Kept(partial)) => Dropped::Incomplete(partial),
+            Err(refusal) => return Err(Dropped::Refused(refusal)),
+        };
+        let mut outcome = Err(kept);
+        while let Some((who, result)) = self.signed.verify_now(policy, now) {
+            match result.and_then(|finding| self.accept(policy, now, who, finding)) {
+                Ok(discovered) => return Ok(discovered),
+                Err(refusal) => outcome = Err(Dropped::Refused(refusal)),
+            }
+        }
+        outcome
     }
 
     /// Checks one SL-DCH block.
@@ -317,6 +400,9 @@ impl Monitor {
         bytes: &[u8],
     ) -> Result<Discovered, Dropped> {
         let (message_type, message) = checked(bytes).map_err(Dropped::Malformed)?;
+        if message_type == MessageType::Fragment {
+            return self.receive_whole(policy, now, message);
+        }
         match self.find(policy, now, message_type, message) {
             Ok((who, finding)) => self.accept(policy, now, who, finding).map_err(Dropped::Refused),
             Err(refusal) => Err(Dropped::Refused(refusal)),
@@ -354,15 +440,15 @@ impl Monitor {
         &mut self,
         policy: &TimePolicy,
         now: &AirTime,
-        heard: Vec<Heard>,
+        heard: Vec<chained::Heard>,
     ) -> Vec<Result<Sighted, Dropped>> {
         let accept = |heard| match heard {
-            Heard::Matched(who) => Ok(Sighted::Matched(who)),
-            Heard::Found(who, finding) => match self.accept(policy, now, who, finding) {
+            chained::Heard::Matched(who) => Ok(Sighted::Matched(who)),
+            chained::Heard::Found(who, finding) => match self.accept(policy, now, who, finding) {
                 Ok(discovered) => Ok(Sighted::Discovered(discovered)),
                 Err(refusal) => Err(Dropped::Refused(refusal)),
             },
-            Heard::Refused(refusal) => Err(Dropped::Refused(refusal)),
+            chained::Heard::Refused(refusal) => Err(Dropped::Refused(refusal)),
         };
         heard.into_iter().map(accept).collect()
     }
@@ -434,6 +520,10 @@ impl Monitor {
             Finding::Chain(code) => (0, Proof::Proven(u64::from(code.index))),
             Finding::Pointer(code) => (digest(&code.code), Proof::Proven(super::pointer::number(code))),
             Finding::ToReport(a) | Finding::Unprotected(a) => (digest(&a.code), Proof::Unproven),
+            Finding::Signed { proof, .. } => {
+                // The newest of all codes: whoever signs one code after another has one place.
+                (0, Proof::Proven(u64::from(proof.time.counter.value())))
+            }
         };
         let interval = self.config.report_interval_millis;
         // a counter may be MAX_OFFSET ahead of the clock, and is accepted until it is as far behind

@@ -22,6 +22,8 @@ pub enum Subject {
     Chain(u32),
     /// A code that is signed on the SL-SCH.
     Pointer(u32),
+    /// The owner of a private key, who signs.
+    Signed(u32),
 }
 
 /// Key of an announcement: the followed identity, and a digest of the code if one identity has several.

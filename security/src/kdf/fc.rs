@@ -144,6 +144,8 @@ table! {
     OWN_CODE_HINT = Own("code hint"), "TR 33.833 §6.2.3", Own;
     /// Name of a transport block in a discovery message.
     OWN_POINTER = Own("pointer"), "TR 33.833 §6.2.3", Own;
+    /// Keystream of the code in a signed announcement for a group.
+    OWN_SIGNED_CODE = Own("signed code"), "TR 33.833 §6.2.3", Own;
     /// PGK from a group session key.
     OWN_PGK_FROM_GSK = Own("PGK from GSK"), "TR 33.833 §6.3.1", Own;
     /// Acknowledgement of a group master key.

@@ -3,8 +3,10 @@
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
 use sidelink_security::discovery::matching::TableError;
+use sidelink_security::discovery::signature::Hint;
 use sidelink_security::discovery::{Message, Refusal};
 
+use crate::discovery::signed::Partial;
 use crate::discovery::{
     AirTime, Discovered, DiscovereeConfig, Dropped, Finding, Job, MonitorConfig, Subject, TimePolicy,
 };
@@ -142,6 +144,10 @@ pub enum Event {
     Matched(Subject),
     /// A message was dropped.
     Dropped(Dropped),
+    /// A part of a signed announcement by a followed key was received: the first one is the first match.
+    Fragment(Partial),
+    /// A signed announcement has this hint, and no key of it is here: ask the network. Told once for some time.
+    KeyWanted(Hint),
     /// The followed codes cannot be tabled; reported once, until what is followed changes.
     Unfollowable(TableError),
 }
