@@ -40,7 +40,8 @@ pub struct AirTime {
     pub slot: UtcTime,
     /// The ProSe clock: CURRENT_TIME of the ProSe Function, advanced since.
     pub prose_clock: UtcCounter,
-    /// Frame and subframe of the first subframe of the slot.
+    /// Frame and subframe of the first subframe of the slot, as the air has them: all UEs that hear each other agree on
+    /// them, however their UTC differs.
     pub frame: FrameTime,
 }
 
