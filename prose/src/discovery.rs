@@ -7,6 +7,7 @@
 //! - [`Discoverer`] and [`Discoveree`]: model B, query and response.
 //!
 //! - [`signed`]: announcements in several blocks, signed by a private key that no monitor has.
+//! - [`chained`]: announcements that only their announcer can make, by chains and by signatures on the SL-SCH.
 //!
 //! - [`agent::Agent`]: all of them in one UE.
 //!
@@ -21,16 +22,20 @@ use sidelink_wire::pc5_discovery::{LEN, MessageType, Packet};
 
 pub mod agent;
 mod announcer;
+pub mod chain;
+pub mod chained;
 mod code_table;
+pub mod delayed;
 mod model_b;
 mod monitor;
+pub mod pointer;
 mod sightings;
 pub mod signed;
 
 pub use announcer::{Announcer, AnnouncerKey, Announcing};
 pub use code_table::Job;
 pub use model_b::{Answering, Asking, Discoveree, DiscovereeConfig, Discoverer};
-pub use monitor::{Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig};
+pub use monitor::{Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, Sighted};
 pub use sightings::Subject;
 
 /// Times of one discovery slot: the air clock at its first subframe, and the ProSe clock.
@@ -161,7 +166,8 @@ pub(crate) fn more_telling(a: Refusal, b: Refusal) -> Refusal {
             Refusal::RateLimited => 6,
             Refusal::NotAuthorised => 5,
             Refusal::Expired => 4,
-            Refusal::BadMic => 3,
+            Refusal::BadMic | Refusal::BadSignature => 3,
+            Refusal::KeyDisclosed | Refusal::ClockUncertain | Refusal::TooManyMissed => 5,
             Refusal::OutsideMaxOffset => 2,
             Refusal::Unknown => 1,
             _ => 0,

@@ -1,6 +1,7 @@
 //! Entries of a key store, as they are stored in the file and in the TOML form. Secrets are hexadecimal digits there.
 
 use super::VERSION;
+use super::chains::{ChainEntry, PointerEntry};
 use super::identity::{IdentityEntry, KmsEntry};
 use crate::error::{Error, Fault, Format};
 use serde::de::{self, Deserializer};
@@ -261,6 +262,12 @@ pub enum Protection {
     Rotating,
     /// Request and response: `secret`, `answer-secret` (TR 33.833 solution 2.2).
     PreShared,
+    /// A MIC whose key is disclosed later: table `delayed-key` (TR 33.833 solution 2.3).
+    DelayedKey,
+    /// A signed chain of codes: table `chain` (TR 33.833 solution 2.3).
+    Chain,
+    /// A pointer to a signature on the SL-SCH: table `pointer` (TR 33.833 solution 2.3).
+    Pointer,
 }
 
 impl Protection {
@@ -273,6 +280,9 @@ impl Protection {
             Self::PublicSafety => "public-safety",
             Self::Rotating => "rotating",
             Self::PreShared => "pre-shared",
+            Self::DelayedKey => "delayed-key",
+            Self::Chain => "chain",
+            Self::Pointer => "pointer",
         }
     }
 }
@@ -380,6 +390,15 @@ pub struct Discovery {
     /// Secret of responses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_secret: Option<Secret>,
+    /// The chain of keys that are disclosed later; `code` has 104 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delayed_key: Option<ChainEntry>,
+    /// The chain of codes; there is no `code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainEntry>,
+    /// The keys of signatures on the SL-SCH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<PointerEntry>,
 }
 
 impl Discovery {
@@ -416,6 +435,9 @@ impl Discovery {
             period_ms: None,
             secret: None,
             answer_secret: None,
+            delayed_key: None,
+            chain: None,
+            pointer: None,
         }
     }
 
@@ -513,6 +535,9 @@ impl Keys {
         for entry in &mut keys.discovery {
             if entry.protection == Protection::Open && entry.announcer.as_deref() != Some(ue) {
                 entry.key = None;
+            }
+            if entry.announcer.as_deref() != Some(ue) {
+                entry.forget_own_secrets();
             }
         }
         keys

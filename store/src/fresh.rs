@@ -64,6 +64,7 @@ impl Discovery {
         for (_, secret) in self.secrets() {
             *secret = None;
         }
+        self.forget_own_secrets();
     }
 
     /// Replaces the secrets that are present by fresh ones.

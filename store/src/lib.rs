@@ -38,6 +38,7 @@
 // A store is a file, and new keys come from the system's random source (ARCHITECTURE.md).
 #![allow(clippy::disallowed_methods)]
 
+mod chains;
 pub mod credential;
 mod entry;
 mod error;
@@ -52,6 +53,7 @@ mod place;
 mod sending;
 mod shared;
 
+pub use chains::{ChainEntry, FreshChain, OwnAnnouncement, PointerEntry, fresh_signing_key};
 pub use credential::CredentialConfig;
 pub use entry::{
     Cipher, Discovery, Group, Hex, Keys, Member, MicCheckName, PgkEntry, Protection, Right, Secret, Sending,

@@ -41,7 +41,7 @@ use sidelink_security::outcome::{Counters, Outcome};
 
 use super::signed::Fragmented;
 use super::{
-    AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, checked, more_telling,
+    AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, Sighted, checked, more_telling,
 };
 use sidelink_wire::pc5_discovery::MessageType;
 
@@ -186,6 +186,7 @@ impl Agent {
                 }
             }
             Input::Table { job, .. } => self.monitor.install(job),
+            Input::Announcement { octets, .. } => self.receive_announcement(&now, octets),
         }
     }
 
@@ -224,6 +225,9 @@ impl Agent {
         };
         if message_type == MessageType::Fragment {
             return self.receive_fragment(now, message);
+        }
+        if let Some(results) = self.monitor.receive_chained(policy, now, block) {
+            return self.report(results);
         }
         let mut refusal = Refusal::Unknown;
         if is_question(message_type) {
@@ -290,6 +294,30 @@ impl Agent {
         }
     }
 
+    /// Takes an announcement of the SL-SCH, to which a discovery message points.
+    fn receive_announcement(&mut self, now: &AirTime, octets: &[u8]) {
+        match self.check_clock(now) {
+            Ok(()) => {
+                let results = self.monitor.receive_announcement(&self.config.time, now, octets);
+                self.report(results);
+            }
+            Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
+        }
+    }
+
+    fn report(&mut self, results: Vec<Result<Sighted, Dropped>>) {
+        for result in results {
+            match result {
+                Ok(Sighted::Matched(who)) => self.outbox.event(Event::Matched(who)),
+                Ok(Sighted::Discovered(discovered)) => {
+                    self.outbox.counters.count(discovered.finding.outcome());
+                    self.outbox.event(Event::Discovered(discovered));
+                }
+                Err(dropped) => self.outbox.drop(dropped),
+            }
+        }
+    }
+
     /// Puts out one message for one resource: a pending response, otherwise a query, otherwise an announcement, each
     /// once a period.
     fn announce(&mut self, now: &AirTime, period: u64, nonce: [u64; 2]) {
@@ -316,7 +344,11 @@ impl Agent {
             if last.replace(period) != Some(period) {
                 // TS 24.334 §10A.2.2.2 (6)
                 let message = announcer.announce(now, policy, &mut entropy);
-                return self.outbox.message(Origin::Announcer(index), message);
+                let origin = Origin::Announcer(index);
+                if let Some(octets) = announcer.take_announcement() {
+                    self.outbox.push(Output::Announcement { origin, octets });
+                }
+                return self.outbox.message(origin, message);
             }
         }
     }

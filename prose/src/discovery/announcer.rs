@@ -1,6 +1,8 @@
 //! Announcing UE, model A.
 
 use sidelink_security::counter::{LsbWidth, UtcCounter, UtcTime};
+use sidelink_security::discovery::code_chain::CodeChain;
+use sidelink_security::discovery::delayed_key::{KeyChain, ShortCode};
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::restricted::Sender;
@@ -8,6 +10,7 @@ use sidelink_security::discovery::rotation::RotationPeriod;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::keys::ApplicationKey;
 
+use super::pointer::PointerAnnouncer;
 use super::signed::SignedSender;
 use super::{AirTime, TimePolicy};
 use sidelink_wire as wire;
@@ -31,6 +34,12 @@ pub enum AnnouncerKey {
     Changing(OtaConfig, OtaIdentity),
     /// Signed, in fragments: each message is one of them. See [`Announcer::signed`].
     Signed(SignedSender),
+    /// A code whose MIC is proven by a key that is disclosed later. See [`Announcer::delayed`].
+    Delayed(KeyChain, ShortCode),
+    /// The codes of a signed chain. See [`Announcer::of_chain`].
+    Chain(CodeChain),
+    /// A code that is signed on the SL-SCH. See [`Announcer::pointing`].
+    Pointer(PointerAnnouncer),
 }
 
 impl AnnouncerKey {
@@ -38,6 +47,8 @@ impl AnnouncerKey {
     const fn period(&self) -> RotationPeriod {
         match self {
             Self::Changing(config, _) => config.period(),
+            Self::Delayed(chain, _) => chain.plan().period(),
+            Self::Chain(chain) => chain.plan().period(),
             _ => RotationPeriod::SECOND,
         }
     }
@@ -88,6 +99,16 @@ impl Announcer {
     pub fn signed(sender: SignedSender, valid_until: UtcCounter) -> Self {
         let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
         Self { plain: [0; LEN], key: AnnouncerKey::Signed(sender), valid_until, latest, sent: 0, announcing }
+    }
+
+    /// Makes an announcer of a key that has its whole message.
+    pub(super) const fn of_key(key: AnnouncerKey, valid_until: UtcCounter) -> Self {
+        let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
+        Self { plain: [0; LEN], key, valid_until, latest, sent: 0, announcing }
+    }
+
+    pub(super) const fn key(&mut self) -> &mut AnnouncerKey {
+        &mut self.key
     }
 
     /// Replaces code, identifier or key, as after a revocation: every announcement from now on uses the new one, and
@@ -159,6 +180,9 @@ impl Announcer {
                 let nonce = &nonce[..nonce_len.min(MAX_NONCE)];
                 message = identity.announce(now.slot, nonce).ok_or(Refusal::Type)?;
             }
+            AnnouncerKey::Delayed(chain, code) => message = chain.announce(now.slot, code)?,
+            AnnouncerKey::Chain(chain) => message = chain.announce(now.slot)?,
+            AnnouncerKey::Pointer(pointer) => message = pointer.announce(now, entropy),
         }
         self.latest = now.slot;
         self.sent += 1;

@@ -9,9 +9,12 @@ use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::book::{
     CodeBook, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook,
 };
+use sidelink_security::discovery::code_chain::ChainCode;
+use sidelink_security::discovery::delayed_key::DelayedCode;
 use sidelink_security::discovery::matching::TableError;
 use sidelink_security::discovery::open;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
+use sidelink_security::discovery::pointer::PointedCode;
 use sidelink_security::discovery::restricted::{Material, Received, Receiver};
 use sidelink_security::discovery::rotation::PeriodIndex;
 use sidelink_security::discovery::signature::SignedCode;
@@ -19,9 +22,10 @@ use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Prof
 use sidelink_security::keys::ApplicationKey;
 use sidelink_security::outcome::Outcome;
 
+use super::chained::{self, Chained, FollowChained, Heard};
 use super::code_table::{CodeTable, Inner, Job};
 use super::sightings::{Note, Proof, Sighting, Subject};
-use super::signed::{Fragmented, Heard, NotFollowed, Partial, SignedConfig, SignedFollow, SignedMonitor};
+use super::signed::{self, Fragmented, NotFollowed, Partial, SignedConfig, SignedFollow, SignedMonitor};
 use super::{AirTime, TimePolicy, checked, more_telling};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, MessageType};
@@ -34,6 +38,12 @@ pub enum Finding {
     Identity(PeriodIndex),
     /// A message whose MIC was proven here.
     Verified(Verified<Announcement>),
+    /// A message whose MIC was proven by a key that was disclosed later. It came some slots ago.
+    Delayed(Verified<DelayedCode>),
+    /// A code of a signed chain, in its slot.
+    Chain(Verified<ChainCode>),
+    /// A message whose signature came on the SL-SCH.
+    Pointer(Verified<PointedCode>),
     /// The filter matches; the network must check the MIC before the application gets it (match report).
     ToReport(Announcement),
     /// The filter matches, without integrity protection.
@@ -52,6 +62,7 @@ impl Finding {
     pub const fn outcome(&self) -> Outcome {
         match self {
             Self::Identity(_) | Self::Verified(_) | Self::Signed { .. } => Outcome::Verified,
+            Self::Delayed(_) | Self::Chain(_) | Self::Pointer(_) => Outcome::Verified,
             Self::ToReport(_) => Outcome::ToReport,
             Self::Unprotected(_) => Outcome::Unprotected,
         }
@@ -67,6 +78,15 @@ pub struct Discovered {
     pub finding: Finding,
     /// Whether to report it to the application; otherwise it was reported recently.
     pub report: bool,
+}
+
+/// A result of a message whose proof may come later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighted {
+    /// A message of a followed identity came, and its proof is pending.
+    Matched(Subject),
+    /// A message is proven: this one, or one that came earlier.
+    Discovered(Discovered),
 }
 
 /// Reason why a message was dropped.
@@ -155,6 +175,7 @@ pub struct Monitor {
     open: HashMap<Code, (u32, UtcCounter), BuildHasherDefault<DefaultHasher>>,
     seen: Sighting,
     signed: SignedMonitor,
+    chained: Chained,
 }
 
 impl Monitor {
@@ -164,7 +185,8 @@ impl Monitor {
         let codes = CodeTable::new(RestrictedBook::new(config.profile));
         let (others, open, seen) = (Vec::new(), HashMap::default(), Sighting::new(config.heard));
         let signed = SignedMonitor::new(config.signed);
-        Ok(Self { rotating, codes, others, open, seen, signed, config })
+        let chained = Chained::default();
+        Ok(Self { rotating, codes, others, open, seen, signed, chained, config })
     }
 
     /// Follows changing identifiers in the table, until their `valid_until`; returns `None` without a configuration.
@@ -217,6 +239,11 @@ impl Monitor {
         who
     }
 
+    /// Follows an identity whose announcements only its announcer can make.
+    pub fn follow_chained(&mut self, follow: FollowChained) -> Subject {
+        self.chained.follow(follow)
+    }
+
     /// Stops following it, at once.
     pub fn unfollow(&mut self, who: Subject) {
         match who {
@@ -237,6 +264,9 @@ impl Monitor {
                 self.open.retain(|_, (open, _)| *open != index);
             }
             Subject::Signed(place) => self.signed.unfollow(place),
+            chained @ (Subject::Delayed(_) | Subject::Chain(_) | Subject::Pointer(_)) => {
+                self.chained.unfollow(chained);
+            }
         }
         self.seen.forget(who);
     }
@@ -328,8 +358,10 @@ impl Monitor {
         message: &Message,
     ) -> Result<Fragmented, Refusal> {
         match self.signed.receive(policy, now, message)? {
-            Heard::Kept(partial) => Ok(Fragmented::Kept(partial)),
-            Heard::Proven(who, finding) => self.accept(policy, now, who, finding).map(Fragmented::Proven),
+            signed::Heard::Kept(partial) => Ok(Fragmented::Kept(partial)),
+            signed::Heard::Proven(who, finding) => {
+                self.accept(policy, now, who, finding).map(Fragmented::Proven)
+            }
         }
     }
 
@@ -377,6 +409,50 @@ impl Monitor {
             Ok((who, finding)) => self.accept(policy, now, who, finding).map_err(Dropped::Refused),
             Err(refusal) => Err(Dropped::Refused(refusal)),
         }
+    }
+
+    /// Checks one SL-DCH block of a type that [`chained`] has; `None` for another. One block may prove several earlier ones.
+    pub fn receive_chained(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        bytes: &[u8],
+    ) -> Option<Vec<Result<Sighted, Dropped>>> {
+        let (message_type, message) = checked(bytes).ok()?;
+        chained::handles(message_type).then(|| {
+            let mut heard = Vec::new();
+            self.chained.receive(policy, now, message, &mut heard);
+            self.accept_chained(policy, now, heard)
+        })
+    }
+
+    /// Takes an announcement of the SL-SCH, to which a discovery message points.
+    pub fn receive_announcement(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        octets: &[u8],
+    ) -> Vec<Result<Sighted, Dropped>> {
+        let mut heard = Vec::new();
+        self.chained.receive_announcement(policy, now, octets, &mut heard);
+        self.accept_chained(policy, now, heard)
+    }
+
+    fn accept_chained(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        heard: Vec<Heard>,
+    ) -> Vec<Result<Sighted, Dropped>> {
+        let accept = |heard| match heard {
+            Heard::Matched(who) => Ok(Sighted::Matched(who)),
+            Heard::Found(who, finding) => match self.accept(policy, now, who, finding) {
+                Ok(discovered) => Ok(Sighted::Discovered(discovered)),
+                Err(refusal) => Err(Dropped::Refused(refusal)),
+            },
+            Heard::Refused(refusal) => Err(Dropped::Refused(refusal)),
+        };
+        heard.into_iter().map(accept).collect()
     }
 
     fn find(
@@ -442,6 +518,9 @@ impl Monitor {
         let (digest, proof) = match &finding {
             Finding::Identity(period) => (0, Proof::Proven(period.0)),
             Finding::Verified(a) => (digest(&a.code), Proof::Proven(u64::from(a.counter.value()))),
+            Finding::Delayed(code) => (0, Proof::Proven(u64::from(code.index))),
+            Finding::Chain(code) => (0, Proof::Proven(u64::from(code.index))),
+            Finding::Pointer(code) => (digest(&code.code), Proof::Proven(super::pointer::number(code))),
             Finding::ToReport(a) | Finding::Unprotected(a) => (digest(&a.code), Proof::Unproven),
             Finding::Signed { proof, .. } => {
                 // The newest of all codes: whoever signs one code after another has one place.

@@ -82,6 +82,7 @@ impl Heard {
                 self.messages.push(message);
             }
             Output::Event(event) => self.take_event(event),
+            Output::Announcement { origin, .. } => self.log.push(format!("announcement {origin:?}")),
             Output::Reserve(_) | Output::Build(_) | Output::Timeout(_) => unreachable!("taken by the loop"),
         }
     }
@@ -107,6 +108,7 @@ impl Heard {
                 self.log.push(format!("{dropped:?}"));
                 self.drops.push(dropped.outcome());
             }
+            Event::Matched(who) => self.log.push(format!("matched {who:?}")),
             Event::Fragment(partial) => self.log.push(partial.to_string()),
             Event::KeyWanted(hint) => self.log.push(format!("wanted {hint}")),
             Event::Unfollowable(error) => self.log.push(error.to_string()),
