@@ -6,8 +6,8 @@
 //!   computed ahead; debounced; nothing older than an earlier message of the same identity is accepted.
 //! - [`Discoverer`] and [`Discoveree`]: model B, query and response.
 //!
-//! - [`chained`]: announcements that only their announcer can make, by chains and by signatures on the SL-SCH.
 //! - [`signed`]: announcements in several blocks, signed by a private key that no monitor has.
+//! - [`chained`]: announcements that only their announcer can make, by chains and by signatures on the SL-SCH.
 //!
 //! - [`agent::Agent`]: all of them in one UE.
 //!
@@ -45,7 +45,8 @@ pub struct AirTime {
     pub slot: UtcTime,
     /// The ProSe clock: CURRENT_TIME of the ProSe Function, advanced since.
     pub prose_clock: UtcCounter,
-    /// Frame and subframe of the first subframe of the slot.
+    /// Frame and subframe of the first subframe of the slot, as the air has them: all UEs that hear each other agree on
+    /// them, however their UTC differs.
     pub frame: FrameTime,
 }
 

@@ -223,11 +223,11 @@ impl Agent {
             // TS 24.334 §9.2.2 (2)
             Err(error) => return self.outbox.drop(Dropped::Malformed(error)),
         };
-        if let Some(results) = self.monitor.receive_chained(policy, now, block) {
-            return self.report(results);
-        }
         if message_type == MessageType::Fragment {
             return self.receive_fragment(now, message);
+        }
+        if let Some(results) = self.monitor.receive_chained(policy, now, block) {
+            return self.report(results);
         }
         let mut refusal = Refusal::Unknown;
         if is_question(message_type) {
@@ -262,33 +262,6 @@ impl Agent {
         }
     }
 
-    /// Takes an announcement of the SL-SCH, to which a discovery message points.
-    fn receive_announcement(&mut self, now: &AirTime, octets: &[u8]) {
-        match self.check_clock(now) {
-            Ok(()) => {
-                let results = self.monitor.receive_announcement(&self.config.time, now, octets);
-                self.report(results);
-            }
-            Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
-        }
-    }
-
-    fn report(&mut self, results: Vec<Result<Sighted, Dropped>>) {
-        for result in results {
-            match result {
-                Ok(Sighted::Matched(who)) => {
-                    self.outbox.counters.count(Outcome::Incomplete);
-                    self.outbox.event(Event::Matched(who));
-                }
-                Ok(Sighted::Discovered(discovered)) => {
-                    self.outbox.counters.count(discovered.finding.outcome());
-                    self.outbox.event(Event::Discovered(discovered));
-                }
-                Err(dropped) => self.outbox.drop(dropped),
-            }
-        }
-    }
-
     /// Takes a fragment of a signed announcement, and verifies what is complete.
     fn receive_fragment(&mut self, now: &AirTime, message: &Message) {
         match self.monitor.receive_fragment(&self.config.time, now, message) {
@@ -317,6 +290,30 @@ impl Agent {
                     self.outbox.event(Event::Discovered(discovered));
                 }
                 Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
+            }
+        }
+    }
+
+    /// Takes an announcement of the SL-SCH, to which a discovery message points.
+    fn receive_announcement(&mut self, now: &AirTime, octets: &[u8]) {
+        match self.check_clock(now) {
+            Ok(()) => {
+                let results = self.monitor.receive_announcement(&self.config.time, now, octets);
+                self.report(results);
+            }
+            Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
+        }
+    }
+
+    fn report(&mut self, results: Vec<Result<Sighted, Dropped>>) {
+        for result in results {
+            match result {
+                Ok(Sighted::Matched(who)) => self.outbox.event(Event::Matched(who)),
+                Ok(Sighted::Discovered(discovered)) => {
+                    self.outbox.counters.count(discovered.finding.outcome());
+                    self.outbox.event(Event::Discovered(discovered));
+                }
+                Err(dropped) => self.outbox.drop(dropped),
             }
         }
     }

@@ -32,14 +32,14 @@ pub enum AnnouncerKey {
     Restricted(Sender),
     /// A one-way changing identifier; it is the whole message, there is no code. See [`Announcer::changing`].
     Changing(OtaConfig, OtaIdentity),
+    /// Signed, in fragments: each message is one of them. See [`Announcer::signed`].
+    Signed(SignedSender),
     /// A code whose MIC is proven by a key that is disclosed later. See [`Announcer::delayed`].
     Delayed(KeyChain, ShortCode),
     /// The codes of a signed chain. See [`Announcer::of_chain`].
     Chain(CodeChain),
     /// A code that is signed on the SL-SCH. See [`Announcer::pointing`].
     Pointer(PointerAnnouncer),
-    /// Signed, in fragments: each message is one of them. See [`Announcer::signed`].
-    Signed(SignedSender),
 }
 
 impl AnnouncerKey {
@@ -95,6 +95,12 @@ impl Announcer {
         Self { plain: [0; LEN], key, valid_until, latest, sent: 0, announcing }
     }
 
+    /// Makes an announcer of a signed code: one fragment an opportunity.
+    pub fn signed(sender: SignedSender, valid_until: UtcCounter) -> Self {
+        let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
+        Self { plain: [0; LEN], key: AnnouncerKey::Signed(sender), valid_until, latest, sent: 0, announcing }
+    }
+
     /// Makes an announcer of a key that has its whole message.
     pub(super) const fn of_key(key: AnnouncerKey, valid_until: UtcCounter) -> Self {
         let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
@@ -103,12 +109,6 @@ impl Announcer {
 
     pub(super) const fn key(&mut self) -> &mut AnnouncerKey {
         &mut self.key
-    }
-
-    /// Makes an announcer of a signed code: one fragment an opportunity.
-    pub fn signed(sender: SignedSender, valid_until: UtcCounter) -> Self {
-        let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
-        Self { plain: [0; LEN], key: AnnouncerKey::Signed(sender), valid_until, latest, sent: 0, announcing }
     }
 
     /// Replaces code, identifier or key, as after a revocation: every announcement from now on uses the new one, and

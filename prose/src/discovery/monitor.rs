@@ -25,7 +25,7 @@ use sidelink_security::outcome::Outcome;
 use super::chained::{self, Chained, FollowChained};
 use super::code_table::{CodeTable, Inner, Job};
 use super::sightings::{Note, Proof, Sighting, Subject};
-use super::signed::{Fragmented, Heard, NotFollowed, Partial, SignedConfig, SignedFollow, SignedMonitor};
+use super::signed::{self, Fragmented, NotFollowed, Partial, SignedConfig, SignedFollow, SignedMonitor};
 use super::{AirTime, TimePolicy, checked, more_telling};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, MessageType};
@@ -61,8 +61,8 @@ impl Finding {
     /// Returns the outcome as reports name it.
     pub const fn outcome(&self) -> Outcome {
         match self {
-            Self::Delayed(_) | Self::Chain(_) | Self::Pointer(_) => Outcome::Verified,
             Self::Identity(_) | Self::Verified(_) | Self::Signed { .. } => Outcome::Verified,
+            Self::Delayed(_) | Self::Chain(_) | Self::Pointer(_) => Outcome::Verified,
             Self::ToReport(_) => Outcome::ToReport,
             Self::Unprotected(_) => Outcome::Unprotected,
         }
@@ -174,8 +174,8 @@ pub struct Monitor {
     /// Complete open codes: the number of each and the end of its validity.
     open: HashMap<Code, (u32, UtcCounter), BuildHasherDefault<DefaultHasher>>,
     seen: Sighting,
-    chained: Chained,
     signed: SignedMonitor,
+    chained: Chained,
 }
 
 impl Monitor {
@@ -186,7 +186,7 @@ impl Monitor {
         let (others, open, seen) = (Vec::new(), HashMap::default(), Sighting::new(config.heard));
         let signed = SignedMonitor::new(config.signed);
         let chained = Chained::default();
-        Ok(Self { rotating, codes, others, open, seen, chained, signed, config })
+        Ok(Self { rotating, codes, others, open, seen, signed, chained, config })
     }
 
     /// Follows changing identifiers in the table, until their `valid_until`; returns `None` without a configuration.
@@ -263,10 +263,10 @@ impl Monitor {
                 }
                 self.open.retain(|_, (open, _)| *open != index);
             }
+            Subject::Signed(place) => self.signed.unfollow(place),
             chained @ (Subject::Delayed(_) | Subject::Chain(_) | Subject::Pointer(_)) => {
                 self.chained.unfollow(chained);
             }
-            Subject::Signed(place) => self.signed.unfollow(place),
         }
         self.seen.forget(who);
     }
@@ -358,8 +358,10 @@ impl Monitor {
         message: &Message,
     ) -> Result<Fragmented, Refusal> {
         match self.signed.receive(policy, now, message)? {
-            Heard::Kept(partial) => Ok(Fragmented::Kept(partial)),
-            Heard::Proven(who, finding) => self.accept(policy, now, who, finding).map(Fragmented::Proven),
+            signed::Heard::Kept(partial) => Ok(Fragmented::Kept(partial)),
+            signed::Heard::Proven(who, finding) => {
+                self.accept(policy, now, who, finding).map(Fragmented::Proven)
+            }
         }
     }
 

@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! set        = code (23) || signature (64, 97 or 129) || zeros, in K fragments of 25 octets: K = 4, 5 or 7
-//! one block  = type 0xc9 | index (1) | tag (2) | fragment (25)          one a discovery period
+//! one block  = type 0xc9 | period in its set (1) | tag (2) | fragment (25)          one a discovery period
 //! signed     = label || scheme || code || UTC-based counter (4) || DFN (2) || subframe (1)
 //!
 //! periods    |  0  |  1  |  2  | ...                          | S-1 |  0  | ...      S = 64, unless configured
-//! plain      |  0  |  1  |  2  | ... index = period modulo K        | a new set: new time, new signature
-//! coded      |  0  |  1  | ..  |  K  | K+1 | .. parity, always new  |
+//! plain      |  0  |  1  | ..  | K-1 |  0  |  1  | ..         | a new set: new time, new signature
+//! coded      |  0  |  1  | ..  | K-1 |  K  | K+1 | .. parity, always new  |
 //! ```
 //!
 //! - **Sets follow from the time.** They begin at edges of discovery periods, and all UEs know which period of which set
 //!   it is ([`SetTiming`]). The signed time is the begin of the period that has the first fragment: it is not sent, and a
 //!   monitor that missed the first fragment knows it as well.
-//! - **The index must be that of the period.** A fragment that is replayed one period later has a wrong index, whoever
-//!   sends it; 10.24 s later, when DFN is the same, it is another period of the count, and the UTC-based counter differs.
+//! - **The period must be the present one.** A block that is sent again one period later names a wrong period; 10.24 s
+//!   later, when DFN is the same, it is another period of the count, and in the end the UTC-based counter differs.
 //! - **Tag**: the hint of the key, its four low bits XORed with those of the number of the set. The set's number follows
 //!   from the time: a fragment of another set has the hint of another key, which mostly does not exist. The upper
 //!   twelve bits of the hint shift the sets, so that not all UEs begin one at once.
@@ -75,8 +75,8 @@ impl Rotation {
         }
     }
 
-    /// Returns the index of the fragment that goes in a period of its set.
-    const fn index(self, period: u8, needed: usize) -> u8 {
+    /// Returns the fragment that goes in a period of its set.
+    const fn fragment(self, period: u8, needed: usize) -> u8 {
         match self {
             Self::Plain => period % needed as u8,
             Self::Coded => period,
@@ -91,7 +91,7 @@ pub struct Partial {
     pub who: Subject,
     /// Number of its set.
     pub set: u64,
-    /// Index of the fragment.
+    /// Which fragment it is.
     pub index: u8,
     /// Fragments of different indexes that are here.
     pub have: u8,

@@ -184,35 +184,20 @@ impl SignedMonitor {
             return Err(Refusal::Type);
         };
         self.expire(&policy.sets, now);
-        let (mut result, mut hint) = (Err(Refusal::Unknown), Hint(set));
-        let reach = policy.uncertainty_millis.min(1000) as i64;
-        let mut places = [0, -reach, reach].map(|shift| policy.sets.place(now, shift, Hint(set)));
-        if places[2] == places[0] {
-            places[2] = places[1];
-        }
-        for (nth, place) in places.iter().enumerate() {
-            if places[..nth].contains(place) {
-                continue;
-            }
-            let of_place = Hint(tag(set, place.number));
-            if nth == 0 {
-                hint = of_place;
-            }
-            for number in 0..self.hints.of(of_place).len() {
-                let key = self.hints.of(of_place)[number];
-                match (self.take(policy, now, (key, place), index, data), &result) {
-                    (Ok(heard), _) => result = Ok(heard),
-                    (Err(refusal), Err(Refusal::Unknown)) => result = Err(refusal),
-                    (Err(_), _) => {}
-                }
-            }
-            if result.is_ok() {
-                return result;
+        let place = policy.sets.place(now, 0, Hint(set));
+        let hint = Hint(tag(set, place.number));
+        let mut result = Err(Refusal::Unknown);
+        for number in 0..self.hints.of(hint).len() {
+            let key = self.hints.of(hint)[number];
+            match (self.take(policy, now, (key, &place), index, data), &result) {
+                (Ok(heard), _) => result = Ok(heard),
+                (Err(refusal), Err(Refusal::Unknown)) => result = Err(refusal),
+                (Err(_), _) => {}
             }
         }
         if matches!(result, Err(Refusal::Unknown)) {
-            let others = (1..16_u8).map(|low| Hint([hint.0[0], hint.0[1] ^ low]));
-            if { others }.any(|other| !self.hints.of(other).is_empty()) {
+            let mut others = (1..16_u8).map(|low| Hint([hint.0[0], hint.0[1] ^ low]));
+            if others.any(|other| !self.hints.of(other).is_empty()) {
                 // Of a set of another number, as far as can be known.
                 return Err(Refusal::Replay);
             }
@@ -238,9 +223,10 @@ impl SignedMonitor {
             return Err(Refusal::Expired);
         }
         let (needed, rotation) = (follower.needed, follower.follow.rotation);
-        if index != rotation.index(place.index, needed) {
+        if index != place.index {
             return Err(Refusal::Replay);
         }
+        let index = rotation.fragment(index, needed);
         if let Some((number, message, finding)) = &follower.verified
             && *number == place.number
         {

@@ -75,10 +75,9 @@ impl SignedSender {
             self.set = Some((place.number, set));
             self.signatures += 1;
         }
-        let index = self.rotation.index(place.index, needed);
         let set = self.set.as_ref().map_or(&[][..], |(_, set)| set);
-        let data = fragment_of(set, needed, index);
-        block(index, tag(self.hint.0, place.number), data)
+        let data = fragment_of(set, needed, self.rotation.fragment(place.index, needed));
+        block(place.index, tag(self.hint.0, place.number), data)
     }
 }
 

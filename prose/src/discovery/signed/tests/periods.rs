@@ -34,15 +34,19 @@ fn random(state: &mut u64) -> f64 {
     (z ^ (z >> 31)) as f64 / 2_f64.powi(64)
 }
 
-/// Returns the periods until a monitor that begins in period `join` of a set has verified the announcer.
-fn periods(pair: &mut Pair, public: &SignedFollow, join: u64, s: f64, state: &mut u64) -> u64 {
+/// Returns the periods until a monitor that begins in period `join` of the next set has verified the announcer, which it
+/// hears with the chance `s`. `now` is the period of the announcer.
+fn periods(pair: &mut Pair, public: &SignedFollow, join: u64, s: f64, (now, state): &mut (u64, u64)) -> u64 {
+    let length = u64::from(pair.timing.periods());
+    let begin = *now / length * length + length + join;
     let mut monitor = agent(pair.timing);
     let follow = SignedFollow { key: public.key.clone(), filter: None, group: None, ..*public };
     monitor.monitor().follow_signed(follow).unwrap();
     for period in 0..2000 {
         let into = (random(state) * 16.0) as u64;
-        let (now, block) = pair.block(join + period, into);
-        if random(state) < s && verified(&hear(&mut monitor, &now, &block)).is_some() {
+        *now = begin + period;
+        let (at, block) = pair.block(*now, into);
+        if random(state) < s && verified(&hear(&mut monitor, &at, &block)).is_some() {
             return period + 1;
         }
     }
@@ -57,7 +61,7 @@ fn periods_to_a_complete_set_are_those_of_the_arithmetic() {
     for (scheme, rotation, s, mean, p95) in ROWS {
         let mut pair = Pair::new(scheme, rotation, timing);
         let public = followed(&key(scheme, 1).verifying_key(), rotation);
-        let mut state = (s * 1000.0) as u64 + scheme.octets() as u64;
+        let mut state = (0, (s * 1000.0) as u64 + scheme.octets() as u64);
         let mut all: Vec<u64> = (0..RUNS).map(|_| periods(&mut pair, &public, 0, s, &mut state)).collect();
         all.sort_unstable();
         let n = RUNS as f64;
@@ -80,7 +84,7 @@ fn late_monitors_complete() {
     let (scheme, s) = (Scheme::Ed25519, 0.88);
     let mut pair = Pair::new(scheme, Rotation::Coded, SetTiming::DEFAULT);
     let public = followed(&key(scheme, 1).verifying_key(), Rotation::Coded);
-    let mut state = 5;
+    let mut state = (0, 5);
     let mut all: Vec<u64> =
         (0..1280_u64).map(|run| periods(&mut pair, &public, run % 64, s, &mut state)).collect();
     all.sort_unstable();
