@@ -21,8 +21,10 @@ use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::HashMap;
 use std::fmt::Display;
 
+mod chains;
 mod renew;
 
+pub use chains::{follow_chained, own_announcer};
 pub use renew::{GroupNews, IdentityNews, RenewTerms};
 
 /// Milliseconds for which a discoverer waits for a response.
@@ -92,6 +94,7 @@ where
     for group in keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue)) {
         all.add_group(wish, keys, group, store)?;
     }
+    chains::open_discovery_group(&mut all.engine, &keys.discovery, wish.to_group)?;
     let mut tabled = Vec::new();
     let questions: Vec<&str> = keys.discovery.iter().filter_map(|entry| entry.question.as_deref()).collect();
     for entry in keys.discovery.iter().filter(|entry| !entry.revoked) {
@@ -233,6 +236,9 @@ pub(super) struct Registry<'a> {
 impl Registry<'_> {
     /// Adds an entry that the UE announces, or responds to.
     pub(super) fn announce(&mut self, entry: &Discovery) -> Result<(), BuildError> {
+        if self.announce_own(entry)? {
+            return Ok(());
+        }
         let valid_until = UtcCounter::new(entry.valid_until);
         let Some(followed) = entry.followed()? else { return Ok(()) };
         let key = match (&followed, entry.protection) {
@@ -361,6 +367,10 @@ impl Registry<'_> {
                 self.origin.insert(Origin::Discoverer(place), entry.name.clone());
                 return Ok(None);
             }
+            Some(followed) => match self.follow_own(followed, valid_until)? {
+                Some(who) => who,
+                None => return Ok(None),
+            },
         };
         self.who.insert(who, entry.name.clone());
         Ok(None)

@@ -39,6 +39,7 @@ pub struct Names {
     pub receive_only: HashMap<String, BuildError>,
 }
 
+mod chains;
 mod group_keys;
 mod links;
 mod relays;
@@ -141,6 +142,7 @@ impl<J: Jobs> Stack<J> {
         old: &[String],
         new: &[Discovery],
     ) -> Result<(), BuildError> {
+        terms.open_discovery_group(&mut self.engine, new)?;
         let result = terms.renew_discovery(&mut self.agent, &mut self.names, old, new);
         self.apply_announcing();
         result
@@ -396,8 +398,10 @@ impl<J: Jobs> Stack<J> {
 
     /// Acts on all outputs of the engines.
     fn drain(&mut self, sink: &mut Sink<'_, '_>) {
-        let engine = self.drain_engine(sink);
+        self.drain_engine(sink);
         let agent = self.drain_agent(sink);
+        // Discovery may have sent an announcement.
+        let engine = self.drain_engine(sink);
         let due = loop {
             self.has_link_input = false;
             let due = [
@@ -448,6 +452,9 @@ impl<J: Jobs> Stack<J> {
                 }
                 engine::Output::Event(event) => {
                     (sink.tell)(Event::Mac(event));
+                    if let Some(octets) = chains::announcement(&event) {
+                        self.agent.handle_input(agent::Input::Announcement { now: self.now, octets });
+                    }
                     continue;
                 }
                 engine::Output::Reserve(reservation) => {
@@ -471,6 +478,7 @@ impl<J: Jobs> Stack<J> {
         loop {
             match self.agent.poll_output() {
                 agent::Output::Message { message, .. } => sink.message = Some(message),
+                agent::Output::Announcement { octets, .. } => self.send_announcement(&octets, sink),
                 agent::Output::Event(event) => {
                     let name = self.names.of(&event);
                     (sink.tell)(Event::Discovery { name, event: &event });
@@ -509,6 +517,7 @@ impl Names {
             agent::Event::Discovered(discovered) => self.who.get(&discovered.who),
             agent::Event::Fragment(partial) => self.who.get(&partial.who),
             agent::Event::KeyWanted(_) => None,
+            agent::Event::Matched(who) => self.who.get(who),
             agent::Event::Answered { discoverer, .. } => origin(&Origin::Discoverer(*discoverer)),
             agent::Event::Asked | agent::Event::Dropped(_) | agent::Event::Unfollowable(_) => None,
         };

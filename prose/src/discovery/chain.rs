@@ -69,6 +69,3 @@ impl Chains {
         Err(refusal)
     }
 }
-
-#[cfg(test)]
-mod tests;

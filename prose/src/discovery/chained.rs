@@ -128,3 +128,6 @@ impl Chained {
 pub(super) fn unexpired(now: &AirTime, valid_until: UtcCounter) -> Result<(), Refusal> {
     if now.slot.counter() < valid_until { Ok(()) } else { Err(Refusal::Expired) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,6 +106,3 @@ impl Delayed {
         Err(refusal)
     }
 }
-
-#[cfg(test)]
-mod tests;

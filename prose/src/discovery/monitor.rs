@@ -22,7 +22,7 @@ use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Prof
 use sidelink_security::keys::ApplicationKey;
 use sidelink_security::outcome::Outcome;
 
-use super::chained::{self, Chained, FollowChained, Heard};
+use super::chained::{self, Chained, FollowChained};
 use super::code_table::{CodeTable, Inner, Job};
 use super::sightings::{Note, Proof, Sighting, Subject};
 use super::signed::{Partial, SignedConfig, SignedMonitor};
@@ -382,15 +382,15 @@ impl Monitor {
         &mut self,
         policy: &TimePolicy,
         now: &AirTime,
-        heard: Vec<Heard>,
+        heard: Vec<chained::Heard>,
     ) -> Vec<Result<Sighted, Dropped>> {
         let accept = |heard| match heard {
-            Heard::Matched(who) => Ok(Sighted::Matched(who)),
-            Heard::Found(who, finding) => match self.accept(policy, now, who, finding) {
+            chained::Heard::Matched(who) => Ok(Sighted::Matched(who)),
+            chained::Heard::Found(who, finding) => match self.accept(policy, now, who, finding) {
                 Ok(discovered) => Ok(Sighted::Discovered(discovered)),
                 Err(refusal) => Err(Dropped::Refused(refusal)),
             },
-            Heard::Refused(refusal) => Err(Dropped::Refused(refusal)),
+            chained::Heard::Refused(refusal) => Err(Dropped::Refused(refusal)),
         };
         heard.into_iter().map(accept).collect()
     }

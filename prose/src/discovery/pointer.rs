@@ -65,7 +65,7 @@ impl PointerAnnouncer {
         for octets in nonce.chunks_mut(8) {
             octets.copy_from_slice(&entropy.next_u64().to_be_bytes());
         }
-        let time = SignedTime::of(now.slot, (frame_count(now) / 10) as u16, (frame_count(now) % 10) as u8);
+        let time = SignedTime::of(now.slot, now.frame.dfn, now.frame.subframe);
         let pointed = pointer::announce(&self.key, &self.code, time, nonce);
         self.announcement = Some(pointed.announcement);
         pointed.message
@@ -230,7 +230,7 @@ fn is_of_slot(policy: &TimePolicy, slot: &AirTime, signed: SignedTime) -> Result
     const TURN: i64 = 10_240;
     let uncertainty = i64::try_from(policy.uncertainty_millis).unwrap_or(i64::MAX).min(TURN / 2);
     let count = i64::from(signed.dfn) * 10 + i64::from(signed.subframe);
-    let ours = frame_count(slot);
+    let ours = i64::from(slot.frame.count());
     // The nearest of the subframes with this DFN.
     let later = (count - ours + TURN / 2).rem_euclid(TURN) - TURN / 2;
     if later.abs() > uncertainty {
@@ -248,14 +248,7 @@ fn is_of_slot(policy: &TimePolicy, slot: &AirTime, signed: SignedTime) -> Result
     Ok(())
 }
 
-fn frame_count(now: &AirTime) -> i64 {
-    (now.slot.millis() % 10_240) as i64
-}
-
 /// The number by which later announcements of an identity are told from earlier ones.
 pub(super) fn number(code: &Verified<PointedCode>) -> u64 {
     u64::from(code.time.counter.value())
 }
-
-#[cfg(test)]
-mod tests;
