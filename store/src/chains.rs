@@ -234,6 +234,9 @@ impl Discovery {
         if let Some(pointer) = &mut self.pointer {
             pointer.signing_key = None;
         }
+        if let Some(signed) = &mut self.signed {
+            signed.signing_key = None;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::VERSION;
 use super::chains::{ChainEntry, PointerEntry};
 use super::identity::{IdentityEntry, KmsEntry};
+use super::signed::SignedEntry;
 use crate::error::{Error, Fault, Format};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -262,6 +263,8 @@ pub enum Protection {
     Rotating,
     /// Request and response: `secret`, `answer-secret` (TR 33.833 solution 2.2).
     PreShared,
+    /// Signed, in fragments: table `signed` (TR 33.833 solution 2.3).
+    Signed,
     /// A MIC whose key is disclosed later: table `delayed-key` (TR 33.833 solution 2.3).
     DelayedKey,
     /// A signed chain of codes: table `chain` (TR 33.833 solution 2.3).
@@ -280,6 +283,7 @@ impl Protection {
             Self::PublicSafety => "public-safety",
             Self::Rotating => "rotating",
             Self::PreShared => "pre-shared",
+            Self::Signed => "signed",
             Self::DelayedKey => "delayed-key",
             Self::Chain => "chain",
             Self::Pointer => "pointer",
@@ -390,6 +394,9 @@ pub struct Discovery {
     /// Secret of responses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_secret: Option<Secret>,
+    /// The keys of signed announcements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedEntry>,
     /// The chain of keys that are disclosed later; `code` has 104 bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delayed_key: Option<ChainEntry>,
@@ -435,6 +442,7 @@ impl Discovery {
             period_ms: None,
             secret: None,
             answer_secret: None,
+            signed: None,
             delayed_key: None,
             chain: None,
             pointer: None,

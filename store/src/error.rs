@@ -186,6 +186,10 @@ pub enum Fault {
     SamePeriod(u32),
     /// A signing key, or a public key of signatures.
     SignatureKey(signature::Error),
+    /// A public key is of this scheme, the entry of another.
+    OtherScheme(signature::Scheme),
+    /// The private key of a signed entry does not belong to its public one.
+    OtherPublicKey,
     /// Times or length of a chain.
     ChainPlan(PlanError),
     /// A delay of keys that cannot work.
@@ -462,6 +466,8 @@ impl fmt::Display for Fault {
                 f.write_str("protection-profile says that no key is used, or a DUCK without a DUIK")
             }
             Self::SignatureKey(error) => error.fmt(f),
+            Self::OtherScheme(scheme) => write!(f, "the verifying-key is one of {scheme}"),
+            Self::OtherPublicKey => f.write_str("the signing-key does not belong to the verifying-key"),
             Self::ChainPlan(error) => error.fmt(f),
             Self::ChainDelay(slots) => {
                 write!(f, "keys are disclosed after {slots} slots: 2 to 1024 are possible")

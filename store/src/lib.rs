@@ -52,6 +52,7 @@ mod material;
 mod place;
 mod sending;
 mod shared;
+mod signed;
 
 pub use chains::{ChainEntry, FreshChain, OwnAnnouncement, PointerEntry, fresh_signing_key};
 pub use credential::CredentialConfig;
@@ -67,6 +68,7 @@ pub use identity::{IdentityCredential, IdentityEntry, IdentityKeys, IdentityKind
 pub use material::{ENOUGH_BITS, Followed, content, rotating};
 pub use place::witness_of;
 pub use shared::SharedStore;
+pub use signed::{RotationName, SchemeName, SignedEntry};
 
 use redb::backends::InMemoryBackend;
 use redb::{

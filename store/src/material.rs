@@ -3,6 +3,7 @@
 use super::entry::{Discovery, Group, Hex, MicCheckName, PgkEntry, Protection, Secret, VariantName};
 use crate::error::{Error, Fault};
 use sidelink_prose::discovery::delayed::ShortFilter;
+use sidelink_prose::discovery::signed::SignedFollow;
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcCounter;
 use sidelink_security::discovery::code_chain::CodeAnchor;
@@ -35,6 +36,8 @@ pub enum Followed {
     Rotating(OtaConfig, ProseId, ApplicationKey),
     /// Requests and responses.
     PreShared(Session),
+    /// Codes that an announcer signs.
+    Signed(SignedFollow),
     /// Codes under keys that are disclosed later, and the anchor of these keys.
     Delayed(ShortFilter, Verified<KeyAnchor>),
     /// A chain of codes.
@@ -147,6 +150,7 @@ impl Discovery {
                 let (code, profile) = (self.code()?, Profile::default());
                 Followed::PreShared(Session::with_secrets(secrets, code, Binding::Bound, profile))
             }
+            Protection::Signed => Followed::Signed(self.signed_follow()?),
             Protection::DelayedKey => {
                 let mask = self.code_mask.as_ref().map(|mask| exactly("code-mask", mask, &place));
                 let mask = mask.transpose()?.unwrap_or([0xff; 13]);
@@ -241,7 +245,7 @@ impl Discovery {
         exactly("code", self.code.as_ref().ok_or_else(|| missing("code", &place))?, &place)
     }
 
-    fn filter(&self) -> Result<CodeFilter, Error> {
+    pub(super) fn filter(&self) -> Result<CodeFilter, Error> {
         let code = self.code()?;
         let mask =
             self.code_mask.as_ref().map(|mask| exactly("code-mask", mask, &self.place())).transpose()?;
@@ -261,6 +265,7 @@ impl Discovery {
                 Protection::PublicSafety => MessageType::RelayAnnouncement,
                 Protection::Rotating => MessageType::ChangingId,
                 Protection::PreShared => MessageType::RestrictedQuery,
+                Protection::Signed => MessageType::Fragment,
                 Protection::DelayedKey => MessageType::DelayedKey,
                 Protection::Chain => MessageType::ChainCode,
                 Protection::Pointer => MessageType::Pointer,

@@ -246,6 +246,12 @@ impl Registry<'_> {
                 self.add_announcer(&entry.name, Announcer::changing(*config, *id, key, valid_until));
                 return Ok(());
             }
+            (Followed::Signed(_), _) => {
+                if let Some(sender) = entry.signed_sender()? {
+                    self.add_announcer(&entry.name, Announcer::signed(sender, valid_until));
+                }
+                return Ok(());
+            }
             (Followed::PreShared(_), _) => {
                 let Some(Followed::PreShared(session)) = entry.followed()? else { return Ok(()) };
                 let answering = Answering::Preshared(session, entry.code()?);
@@ -352,6 +358,9 @@ impl Registry<'_> {
             Some(Followed::Rotating(config, id, key)) => {
                 monitor.follow(Follow::Nonce(config, OtaIdentity::new(config, id, &key), valid_until))
             }
+            Some(Followed::Signed(follow)) => monitor.follow_signed(follow).map_err(|error| {
+                BuildError::Discovery { name: entry.name.clone(), why: error.to_string() }
+            })?,
             Some(Followed::PreShared(session)) => {
                 let asking = Discoverer::new(Asking::Preshared(session), valid_until, PATIENCE_MS);
                 let place = self.agent.add_discoverer(asking);

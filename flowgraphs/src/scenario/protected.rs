@@ -442,6 +442,13 @@ impl DiscoveryRole {
                     until,
                 ))));
             }
+            Some(Followed::Signed(_)) => {
+                let sender = key.signed_sender()?.ok_or_else(|| {
+                    let what = format!("the entry {:?} has no signing-key", key.name);
+                    ConfigError::new(what, "protected.key", "its announcer's export holds it")
+                })?;
+                return Ok(Self::Announce(Box::new(Announcer::signed(sender, until))));
+            }
             Some(Followed::PreShared(session)) => {
                 let asking = Asking::Preshared(session);
                 return Ok(Self::Ask(Box::new(Discoverer::new(asking, until, PATIENCE_MILLIS))));

@@ -31,6 +31,7 @@ use sidelink_security::discovery::signature::Scheme;
 use super::{Discovered, Finding, Subject};
 
 mod keys;
+mod monitor;
 mod receiver;
 mod sender;
 mod sets;
