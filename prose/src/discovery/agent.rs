@@ -313,7 +313,10 @@ impl Agent {
     fn report(&mut self, results: Vec<Result<Sighted, Dropped>>) {
         for result in results {
             match result {
-                Ok(Sighted::Matched(who)) => self.outbox.event(Event::Matched(who)),
+                Ok(Sighted::Matched(who)) => {
+                    self.outbox.counters.count(Outcome::Incomplete);
+                    self.outbox.event(Event::Matched(who));
+                }
                 Ok(Sighted::Discovered(discovered)) => {
                     self.outbox.counters.count(discovered.finding.outcome());
                     self.outbox.event(Event::Discovered(discovered));
