@@ -17,6 +17,7 @@ use sidelink_mac::mux::{Address, Demultiplexed};
 use sidelink_mac::pdcp::{self, Header};
 use sidelink_mac::rlc_um::{self, Key, Window};
 use sidelink_prose::discovery::pointer::DISCOVERY_GROUP;
+use sidelink_prose::discovery::signed::SetTiming;
 use sidelink_prose::discovery::{AirTime, TimePolicy};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::group::{self, ReceiverConfig};
@@ -259,8 +260,21 @@ impl Opener {
     /// # Errors
     /// The codes are too short to distinguish the followed ones.
     pub fn sl_dch(&mut self, now: UtcTime, block: &[u8]) -> Result<Option<Opened<'static>>, ConfigError> {
+        self.sl_dch_in(&AirTime::at(now), block)
+    }
+
+    /// Checks a block of SL-DCH whose frame is known, which those of signed announcements need.
+    ///
+    /// # Errors
+    /// As [`Self::sl_dch`].
+    pub fn sl_dch_in(&mut self, now: &AirTime, block: &[u8]) -> Result<Option<Opened<'static>>, ConfigError> {
         let Some(followers) = &mut self.followers else { return Ok(None) };
-        followers.judge(&self.policy, &AirTime::at(now), block).map(Some)
+        followers.judge(&self.policy, now, block).map(Some)
+    }
+
+    /// Says which periods discovery has: those of signed announcements depend on them.
+    pub const fn set_timing(&mut self, sets: SetTiming) {
+        self.policy.sets = sets;
     }
 }
 

@@ -405,9 +405,9 @@ impl Listener for Sinks {
         let ago = 1e-3 * since_first(event);
         let micros = self.start.0.saturating_add_signed(((seconds - ago) * 1e6).round() as i64);
         let now = UtcTime::from_millis(micros.saturating_add(500) / 1000);
-        let Self { report, board, pcap, opener, start, .. } = self;
+        let Self { report, board, pcap, opener, start, clock, .. } = self;
         let mut failure = None;
-        open(opener, event, now, &mut |opened: Opened<'_>| {
+        open(opener, event, now, *clock, &mut |opened: Opened<'_>| {
             let mut write = || -> std::io::Result<()> {
                 if let Some(report) = report {
                     report.opened("", false, &opened, event.subframe())?;

@@ -169,9 +169,12 @@ impl Followers {
                 match &finding {
                     Finding::Identity(period) => report.period = Some(period.0),
                     Finding::Verified(announcement) => report.say(announcement),
-                    Finding::Signed { proof, code } => report.say_signed(proof.time.counter, code),
                     // Of messages that are taken above.
                     Finding::Delayed(_) | Finding::Chain(_) | Finding::Pointer(_) => {}
+                    Finding::Signed { proof, code } => {
+                        report.code = Some(*code);
+                        report.counter = Some(proof.time.counter.value());
+                    }
                     Finding::Unprotected(announcement) => report.say(announcement),
                     Finding::ToReport(announcement) => {
                         report.say(announcement);

@@ -39,7 +39,7 @@ use sidelink_security::discovery::book::NonceNotFollowable;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::outcome::{Counters, Outcome};
 
-use super::signed::Fragmented;
+use super::signed::{Fragmented, SetTiming};
 use super::{
     AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, Sighted, checked, more_telling,
 };
@@ -103,6 +103,11 @@ impl Agent {
     /// accepted.
     pub fn guard_clock(&mut self, guard: ClockGuard) {
         self.clock_guard = Some(guard);
+    }
+
+    /// Says when the sets of signed announcements begin: all UEs of a pool have the same.
+    pub const fn set_timing(&mut self, sets: SetTiming) {
+        self.config.time.sets = sets;
     }
 
     /// Adds an announcer; returns its index.
