@@ -11,6 +11,7 @@
 //! runs.rs       many seeds on all cores
 //! costs.rs      what a run cost
 //! statistics.rs means, shares and quantiles with confidence intervals
+//! pointer.rs    signatures on the SL-SCH, with whole UEs
 //! output.rs     table, CSV and JSON
 //! ```
 //!
@@ -32,6 +33,7 @@ pub(crate) mod engine;
 mod judge;
 mod node;
 pub(crate) mod output;
+pub(crate) mod pointer;
 pub(crate) mod program;
 pub(crate) mod runs;
 pub(crate) mod setting;
