@@ -19,6 +19,7 @@ use sidelink_security::discovery::{Message, Profile};
 use sidelink_security::group;
 use sidelink_store::{Discovery, Followed, Group, KeyStore, Keys, Protection};
 use sidelink_ue::air_rng::AirRng;
+use sidelink_ue::provision::own_announcer;
 use sidelink_ue::{Event, Immediate, Names, Stack};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_discovery::MessageType;
@@ -460,7 +461,7 @@ impl DiscoveryRole {
             Some(Followed::Restricted(_, _, material, _)) => {
                 AnnouncerKey::Restricted(Sender::new(&material, Profile::default()))
             }
-            Some(Followed::Open(_, None)) | Some(_) | None => {
+            Some(_) | None => {
                 let what = format!("the entry {:?} has no key to announce with", key.name);
                 return Err(ConfigError::new(what, "protected.key", "its announcer's export holds it"));
             }

@@ -3,6 +3,7 @@
 //! ```text
 //! plain.rs       unprotected codes
 //! restricted.rs  DUSK, DUIK, DUCK; public safety from a PSDK
+//! chains.rs      delayed keys, chains of codes
 //! rotating.rs    changing identifiers: keyed, literal, with a nonce
 //! questions.rs   model B: pre-shared, restricted
 //! networked.rs   MICs that the network checks: open, restricted
@@ -11,6 +12,7 @@
 //! A build of another file adds itself to [`ALL`]: a name, words, and a function that makes the [`World`] of a run. UE
 //! number i has what announcer i needs; UEs below `setting.monitors` follow all the others.
 
+pub(crate) mod chains;
 mod plain;
 mod restricted;
 mod rotating;
@@ -133,7 +135,7 @@ pub(crate) trait World {
 
 /// All builds.
 pub(crate) fn all() -> impl Iterator<Item = &'static Build> {
-    [plain::ALL, restricted::ALL, rotating::ALL].into_iter().flatten()
+    [plain::ALL, restricted::ALL, rotating::ALL, chains::ALL].into_iter().flatten()
 }
 
 /// Returns a build by its name.
@@ -179,6 +181,10 @@ impl Followed {
 
     /// Returns whom a discovery is of.
     pub(crate) fn judge(&self, monitor: usize, event: &Event) -> Option<Match> {
+        if let Event::Matched(who) = event {
+            let announcer = *self.0.get(&(monitor, *who))?;
+            return Some(Match { announcer, proof: Proof::Partial });
+        }
         let Event::Discovered(Discovered { who, finding, .. }) = event else { return None };
         let announcer = *self.0.get(&(monitor, *who))?;
         let proof = match finding.outcome() {

@@ -252,6 +252,8 @@ impl Node {
         loop {
             match self.agent.poll_output() {
                 Output::Message { origin, message } => self.message = Some((origin, message)),
+                // There is no SL-SCH on this air.
+                Output::Announcement { .. } => {}
                 Output::Event(event) => self.events.push(event),
                 Output::Reserve(reservation) => {
                     let stream = reservation.stream();
