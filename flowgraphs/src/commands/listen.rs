@@ -186,10 +186,13 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     let name = radio.description().name.clone();
     let (radio, annotations) = args.record.open(radio, &config, numerology)?;
     let keys = args.keys.as_deref().map(keystore::read).transpose()?;
-    let opener = match keys {
+    let mut opener = match keys {
         Some(keys) => Opener::with_keys(keys)?,
         None => Opener::headers_only(),
     };
+    if let Some(discovery) = config.discovery.first() {
+        opener.set_timing(set_timing(&discovery.pool));
+    }
     let in_place = places.report == Place::Standard
         && args.output.form == Form::Table
         && !args.lines
