@@ -3,6 +3,7 @@
 //! ```text
 //! cipher.rs      ns a PDU of EEA0..3 and EIA0..3
 //! direct.rs      CPU of a direct link, step by step
+//! signature.rs   signed discovery: sign, verify, octets, fragments
 //! discovery.rs   bits spent, chances of collision, tables and matching at scale, verification
 //! frame.rs       application to transport block
 //! identity.rs    signatures and key encapsulation for identities
@@ -15,6 +16,7 @@ mod discovery;
 mod frame;
 mod identity;
 mod plot;
+mod signature;
 
 pub use plot::draw;
 
@@ -69,6 +71,9 @@ pub fn run(budget: Duration, only: &str, keys: usize, done: &mut dyn FnMut(&Row)
     if wanted("frame", &[]) {
         frame::run(budget, &mut done);
     }
+    if wanted("signature", &signature::NAMES) {
+        signature::run(budget, &mut done);
+    }
     if wanted("identity", &identity::NAMES) {
         identity::run(budget, &mut done);
     }
@@ -119,6 +124,7 @@ mod tests {
             ("identity", identity),
             ("matching", 1),
             ("protection", 7),
+            ("signature", 5),
             ("verification", 5),
         ];
         assert_eq!(about.into_iter().collect::<Vec<_>>(), expected);

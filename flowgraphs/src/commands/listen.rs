@@ -12,8 +12,8 @@ use super::record::{Annotations, RecordArgs};
 use super::ue::{host_time, parse_duration, stop_on_signals};
 use crate::Sample;
 use crate::args::{Form, Output};
-use crate::config::receiver_config;
 use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig};
+use crate::config::{receiver_config, set_timing};
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, OutputFile, Outputs, Place};
 use crate::receive::{LearntRadio, SyncSeen};
@@ -190,7 +190,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         Some(keys) => Opener::with_keys(keys)?,
         None => Opener::headers_only(),
     };
-    if let Some(discovery) = config.discovery.first() {
+    if let Some(discovery) = radio_config.discovery.first() {
         opener.set_timing(set_timing(&discovery.pool));
     }
     let in_place = places.report == Place::Standard

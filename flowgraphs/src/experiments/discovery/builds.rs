@@ -3,6 +3,7 @@
 //! ```text
 //! plain.rs       unprotected codes
 //! restricted.rs  DUSK, DUIK, DUCK; public safety from a PSDK
+//! signed.rs      signatures in fragments
 //! chains.rs      delayed keys, chains of codes
 //! rotating.rs    changing identifiers: keyed, literal, with a nonce
 //! questions.rs   model B: pre-shared, restricted
@@ -16,6 +17,7 @@ pub(crate) mod chains;
 mod plain;
 mod restricted;
 mod rotating;
+pub(crate) mod signed;
 
 use super::setting::Setting;
 use sidelink_prose::discovery::agent::{self, Agent, Event};
@@ -135,7 +137,7 @@ pub(crate) trait World {
 
 /// All builds.
 pub(crate) fn all() -> impl Iterator<Item = &'static Build> {
-    [plain::ALL, restricted::ALL, rotating::ALL, chains::ALL].into_iter().flatten()
+    [plain::ALL, restricted::ALL, rotating::ALL, signed::ALL, chains::ALL].into_iter().flatten()
 }
 
 /// Returns a build by its name.
@@ -183,6 +185,10 @@ impl Followed {
     pub(crate) fn judge(&self, monitor: usize, event: &Event) -> Option<Match> {
         if let Event::Matched(who) = event {
             let announcer = *self.0.get(&(monitor, *who))?;
+            return Some(Match { announcer, proof: Proof::Partial });
+        }
+        if let Event::Fragment(part) = event {
+            let announcer = *self.0.get(&(monitor, part.who))?;
             return Some(Match { announcer, proof: Proof::Partial });
         }
         let Event::Discovered(Discovered { who, finding, .. }) = event else { return None };

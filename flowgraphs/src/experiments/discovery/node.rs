@@ -7,8 +7,8 @@ use super::setting::{Setting, around, unit};
 use crate::Sample;
 use sidelink_phy::receive::receiver::{Event as Heard, Receiver};
 use sidelink_phy::units::{Decibel, Hertz, PrbRange};
-use sidelink_prose::discovery::AirTime;
 use sidelink_prose::discovery::agent::{Agent, Event, Input, Origin, Output};
+use sidelink_prose::discovery::{AirTime, FrameTime};
 use sidelink_security::counter::UtcTime;
 use sidelink_ue::NoStore;
 use sidelink_ue::air_rng::AirRng;
@@ -36,6 +36,8 @@ impl NodeClock {
         let slot = ahead(utc, self.offset_ms + self.drift_ppm * 1e-6 * since as f64);
         let mut now = AirTime::at(slot);
         now.prose_clock = ahead(slot, self.prose_ms).counter();
+        // Frames are those of the air, which all UEs share.
+        now.frame = FrameTime::of_count((since % u64::from(FrameTime::TURN)) as u16);
         now
     }
 }

@@ -21,7 +21,9 @@ fn small() -> Setting {
 #[test]
 fn every_build_finds_everybody() {
     for build in all() {
-        let setting = small();
+        // What needs several blocks of one announcer needs more periods.
+        let seconds = small().seconds * f64::from(build.predicted.blocks);
+        let setting = Setting { seconds, ..small() };
         let costs = DiscoveryCosts::of(build, &setting, &run(build, &setting, Cast::default()).unwrap());
         assert_eq!(costs.failure, None, "{costs:#?}");
         assert_eq!(costs.first_ms.len(), costs.pairs, "{costs:#?}");
