@@ -125,6 +125,7 @@ fn reception(run: &Run, setting: &Setting) -> (u64, u64) {
     let heard: HashSet<(usize, usize, u64)> = run
         .entries
         .iter()
+        .filter(|entry| entry.monitor < setting.monitors)
         .filter_map(|entry| match entry.sender {
             Some(Who::Node(node)) => Some((entry.monitor, node, entry.slot.period)),
             _ => None,
@@ -182,7 +183,8 @@ impl DiscoveryCosts {
             chances,
             heard,
             false_matches: of_nodes().filter(is_false).count() as u64,
-            missed: dropped.values().sum(),
+            // In model B what is answered to others is dropped.
+            missed: if build.predicted.blocks == 2 { 0 } else { dropped.values().sum() },
             dropped,
             silent: words(&run.silent),
             announce_us: microseconds(&run.cpu.announce),

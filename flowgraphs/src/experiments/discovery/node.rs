@@ -123,9 +123,9 @@ pub(super) struct Block {
 
 impl Node {
     /// Makes UE `number` with its agent; carrier, gain and clock are drawn from the seed.
-    pub(super) fn new(setting: &Setting, number: usize, agent: Agent) -> Self {
+    pub(super) fn new(setting: &Setting, number: usize, agent: Agent, hears: bool) -> Self {
         let mut rng = setting.rng(&format!("radio {number}"));
-        let modem = (number < setting.monitors).then(|| Modem {
+        let modem = hears.then(|| Modem {
             antenna: Antenna::new(setting.numerology(), setting.snr, rng.next_u64()),
             receiver: Receiver::new(receiver_config(setting)),
         });
@@ -151,8 +151,8 @@ impl Node {
         }
     }
 
-    /// Whether it monitors.
-    pub(super) const fn monitors(&self) -> bool {
+    /// Whether it receives.
+    pub(super) const fn hears(&self) -> bool {
         self.modem.is_some()
     }
 
