@@ -40,3 +40,5 @@ pub(crate) mod setting;
 pub(crate) mod statistics;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_ues;

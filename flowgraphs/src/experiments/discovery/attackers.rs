@@ -105,6 +105,8 @@ pub(crate) struct Replayer {
     prbs: Prbs,
     /// What is to be sent: when, and what.
     due: VecDeque<(u64, [u8; LEN])>,
+    /// The subframe in which it sent last: it hears nothing there.
+    sent: Option<u64>,
 }
 
 impl Replayer {
@@ -112,7 +114,8 @@ impl Replayer {
     /// of the pool.
     pub(crate) fn new(setting: &Setting, number: usize, places: [usize; 2], delay_ms: u64) -> Self {
         let ears = Ears::new(setting, setting.rng("replayer").next_u64());
-        Self { number, ears, places, delay_ms, prbs: Prbs::new(setting, "replays"), due: VecDeque::new() }
+        let prbs = Prbs::new(setting, "replays");
+        Self { number, ears, places, delay_ms, prbs, due: VecDeque::new(), sent: None }
     }
 }
 
@@ -123,11 +126,15 @@ impl Program for Replayer {
         let all: Vec<_> = places.into_iter().zip(self.due.drain(..ready)).collect();
         let all: Vec<_> = all.into_iter().map(|(prbs, (_, block))| psdch(block, 0, prbs)).collect();
         if !all.is_empty() {
+            self.sent = Some(slot.t);
             out.push(emission(self.number, self.places[1], all));
         }
     }
 
     fn hear(&mut self, slot: &Slot, at: &dyn Fn(usize) -> Vec<Sample>) {
+        if self.places[0] == self.places[1] && self.sent == Some(slot.t) {
+            return;
+        }
         let Self { ears, due, delay_ms, .. } = self;
         let samples = at(self.places[0]);
         ears.hear(slot, &samples, &mut |block| due.push_back((slot.t + *delay_ms, block.message)));

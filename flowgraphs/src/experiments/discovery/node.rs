@@ -138,7 +138,8 @@ impl Node {
             silent: false,
             carrier: Hertz(around(&mut rng, setting.carrier_hz)),
             gain: Decibel(-setting.spread_db * unit(&mut rng)),
-            delay: (8.0 * unit(&mut rng)) as usize,
+            // Within an eighth of the cyclic prefix: synchronised, and not by much more than that.
+            delay: (setting.numerology().cp_samples(1) as f64 / 8.0 * unit(&mut rng)) as usize,
             modem,
             store: NoStore::default(),
             resources: Vec::new(),

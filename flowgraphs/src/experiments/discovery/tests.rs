@@ -13,7 +13,7 @@ fn small() -> Setting {
         bandwidth: sidelink_phy::units::Bandwidth::Prb15,
         prbs: 14,
         subframes: 8,
-        seconds: 3.2,
+        seconds: 6.4,
         ..Setting::default()
     }
 }
