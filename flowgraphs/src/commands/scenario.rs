@@ -1,11 +1,13 @@
-//! `sidelink scenario`: named cases of one-to-one links, of groups and of UE-to-UE relays over the virtual air, with their costs.
+//! `sidelink scenario`: named cases of one-to-one links, of groups, of UE-to-UE relays and of discovery over the virtual air, with their costs.
 
 pub mod compare;
+mod compare_discovery;
 mod compare_groups;
 mod compare_relays;
 mod compare_u2u;
 mod compared;
 mod discovery;
+mod discovery_attacks;
 mod families;
 mod groups;
 mod relay_finding;

@@ -5,7 +5,9 @@
 //! builds.rs     the protections that are compared, by name                               builds/
 //! air.rs        samples of one subframe, place by place
 //! node.rs       a UE: discovery agent, clock, radio
-//! program.rs    radio programs on the same air: attackers
+//! program.rs    radio programs on the same air
+//! attackers.rs  recorder, injector, replayer, wormhole
+//! cases.rs      attacks by name, with what each must come to                  cases/
 //! engine.rs     a run: the subframes of the pool alone, the time between is skipped
 //! judge.rs      what a monitor concluded, beside what was sent
 //! runs.rs       many seeds on all cores
@@ -24,14 +26,14 @@
 //! Nothing but samples passes between UEs and programs. The clock is lock-step: a run of 10 000 blocks, or a replay
 //! after 256 s, costs only the subframes that exist.
 
-#![allow(dead_code)] // until the attacks use all of it
-
 mod air;
+pub(crate) mod attackers;
 pub(crate) mod builds;
+pub(crate) mod cases;
 pub(crate) mod costs;
 pub(crate) mod engine;
-mod judge;
-mod node;
+pub(crate) mod judge;
+pub(crate) mod node;
 pub(crate) mod output;
 pub(crate) mod pointer;
 pub(crate) mod program;
@@ -40,3 +42,5 @@ pub(crate) mod setting;
 pub(crate) mod statistics;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_ues;

@@ -54,6 +54,15 @@ pub enum Panel<'a> {
         /// Names and values, from 0 on.
         bars: Vec<(String, f64)>,
     },
+    /// One bar a name, with half the width of its confidence interval.
+    Intervals {
+        /// Title of the panel.
+        title: String,
+        /// Unit of the values.
+        unit: String,
+        /// Names, values from 0 on, and half the width of the interval, where there is one.
+        bars: Vec<(String, f64, Option<f64>)>,
+    },
 }
 
 impl Panel<'_> {

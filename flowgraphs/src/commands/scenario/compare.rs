@@ -1,6 +1,7 @@
 //! `sidelink compare`: configurations of one-to-one links side by side, over many runs; and ways to bring keys to groups
 //! ([`super::compare_groups`]); and links to relays ([`super::compare_relays`]).
 
+use super::compare_discovery;
 use super::compare_groups::{self, GroupArgs};
 use super::compare_relays;
 use super::compare_u2u;
@@ -26,6 +27,7 @@ pub struct CompareArgs {
     /// Scenarios of links, or of relays, to run (`sidelink scenario --list`), and files of earlier runs: `scenario .. -F json:a.json`. Or
     /// ways to bring keys to groups, on a simulated clock: group-sakke, group-owner, group-pgk, group-invitation,
     /// group-white-list, group-mls; all of them as `groups`. Or scenarios of relays; PRUK, EAP-AKA' and certificates as `relays`.
+    /// Or protections of discovery; all of them as `discovery`.
     #[arg(required = true, value_name = "NAME|FILE")]
     pub what: Vec<String>,
     #[command(flatten)]
@@ -54,6 +56,10 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<()> {
     if compare_relays::names_relays(&args.what) {
         let output = (&args.output, args.plot.as_deref());
         return compare_relays::run(&args.what, &args.cases, output, outputs);
+    }
+    if let Some(chosen) = compare_discovery::chosen(&args.what)? {
+        let output = (&args.output, args.plot.as_deref());
+        return compare_discovery::run(chosen, &args.cases, output, outputs);
     }
     if let Some(chosen) = compare_u2u::chosen(&args.what)? {
         let output = (&args.output, args.plot.as_deref());

@@ -14,10 +14,14 @@
 //! number i has what announcer i needs; UEs below `setting.monitors` follow all the others.
 
 pub(crate) mod chains;
+mod networked;
 mod plain;
-mod restricted;
-mod rotating;
+pub(crate) mod questions;
+pub(crate) mod restricted;
+pub(crate) mod rotating;
 pub(crate) mod signed;
+
+pub(crate) use networked::{Kind, Networked};
 
 use super::setting::Setting;
 use sidelink_prose::discovery::agent::{self, Agent, Event};
@@ -67,6 +71,7 @@ pub(crate) enum Verifier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Proof {
     /// A part of a set: the announcer is known, and nothing proven.
+    #[allow(dead_code)] // builds of sets of blocks make it
     Partial,
     /// There is no proof.
     Unprotected,
@@ -98,6 +103,8 @@ pub(crate) struct NetworkCost {
     pub(crate) report_round_trips: u64,
     /// Match reports.
     pub(crate) reports: u64,
+    /// Messages that the network found wrong.
+    pub(crate) not_verified: u64,
 }
 
 /// Keys and codes of all UEs of one run.
@@ -113,8 +120,16 @@ pub(crate) trait World {
         1
     }
 
+    /// Whether a UE has a modem that receives: a monitor, or one that answers.
+    fn hears(&self, _ue: usize) -> bool {
+        false
+    }
+
     /// Returns whom a monitor takes a block for, by what its agent said.
     fn judge(&self, monitor: usize, event: &Event) -> Option<Match>;
+
+    /// A monitor follows an announcer under another subject from now on.
+    fn follows(&mut self, _monitor: usize, _who: Subject, _announcer: usize) {}
 
     /// The agent of a monitor said this: what the network checks is reported to it.
     fn report(&mut self, _now: UtcTime, _monitor: usize, _event: &Event) {}
@@ -137,7 +152,9 @@ pub(crate) trait World {
 
 /// All builds.
 pub(crate) fn all() -> impl Iterator<Item = &'static Build> {
-    [plain::ALL, restricted::ALL, rotating::ALL, signed::ALL, chains::ALL].into_iter().flatten()
+    let own = [signed::ALL, chains::ALL].into_iter().flatten();
+    let builds = [plain::ALL, networked::ALL, restricted::ALL, rotating::ALL, questions::ALL];
+    builds.into_iter().flatten().chain(own)
 }
 
 /// Returns a build by its name.

@@ -2,11 +2,12 @@
 
 use super::builds::{Build, Proof, Verifier};
 use super::engine::Run;
-use super::judge::Conclusion;
+use super::judge::{Conclusion, Entry};
 use super::node::Spent;
 use super::program::Who;
 use super::setting::Setting;
 use serde::{Deserialize, Serialize};
+use sidelink_wire::pc5_discovery::{LEN, MessageType};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What a run cost.
@@ -125,6 +126,7 @@ fn reception(run: &Run, setting: &Setting) -> (u64, u64) {
     let heard: HashSet<(usize, usize, u64)> = run
         .entries
         .iter()
+        .filter(|entry| entry.monitor < setting.monitors)
         .filter_map(|entry| match entry.sender {
             Some(Who::Node(node)) => Some((entry.monitor, node, entry.slot.period)),
             _ => None,
@@ -146,15 +148,17 @@ impl DiscoveryCosts {
         let (chances, heard) = reception(run, setting);
         let of_nodes = || {
             run.entries.iter().filter_map(|entry| match entry.sender {
-                Some(Who::Node(node)) => Some((node, entry.conclusion)),
+                Some(Who::Node(node)) => Some((node, entry)),
                 _ => None,
             })
         };
         let is_false = |(node, c): &(usize, Conclusion)| matches!(c, Conclusion::Match(found) if found.announcer != *node);
-        let mut dropped = BTreeMap::new();
-        for (_, conclusion) in of_nodes() {
-            if let Conclusion::Dropped(outcome) = conclusion {
+        let (mut dropped, mut missed) = (BTreeMap::new(), 0);
+        for (_, entry) in of_nodes() {
+            if let Conclusion::Dropped(outcome) = entry.conclusion {
                 *dropped.entry(outcome.as_str().to_owned()).or_default() += 1;
+                // Queries and responses of model B are for some, and dropped by the others.
+                missed += u64::from(!is_model_b(&entry.message));
             }
         }
         let mut costs = Self {
@@ -182,7 +186,7 @@ impl DiscoveryCosts {
             chances,
             heard,
             false_matches: of_nodes().filter(is_false).count() as u64,
-            missed: dropped.values().sum(),
+            missed,
             dropped,
             silent: words(&run.silent),
             announce_us: microseconds(&run.cpu.announce),
@@ -214,6 +218,10 @@ impl DiscoveryCosts {
         }
         None
     }
+}
+
+fn is_model_b(message: &[u8; LEN]) -> bool {
+    MessageType::from_octet(message[0]).is_ok_and(MessageType::is_model_b)
 }
 
 /// Returns who can verify, in a word.

@@ -40,8 +40,6 @@ pub(crate) type Script = Box<dyn FnMut(&Slot, &mut [Node], &mut dyn World) -> an
 pub(crate) struct Sent {
     /// Its first subframe.
     pub(crate) slot: Slot,
-    /// First PRB there.
-    pub(crate) prb: usize,
     /// The UE.
     pub(crate) node: usize,
     /// The block.
@@ -66,8 +64,6 @@ pub(crate) struct Run {
     pub(crate) silent: BTreeMap<&'static str, u64>,
     /// Begin, UTC.
     pub(crate) start: UtcTime,
-    /// Whole discovery periods.
-    pub(crate) periods: u64,
     /// What agents of UEs took.
     pub(crate) cpu: Cpu,
     /// What went over the network.
@@ -87,8 +83,15 @@ pub(crate) fn start(setting: &Setting) -> UtcTime {
 /// # Errors
 /// A size is out of range, keys do not fit, or something cannot be encoded.
 pub(crate) fn run(build: &Build, setting: &Setting, cast: Cast) -> anyhow::Result<Run> {
+    run_world((build.world)(setting)?, setting, cast)
+}
+
+/// Runs keys and codes that a caller has made, as [`run`] does.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_world(world: Box<dyn World>, setting: &Setting, cast: Cast) -> anyhow::Result<Run> {
     setting.check()?;
-    let world = (build.world)(setting)?;
     let mut engine = Engine::new(setting, world, cast)?;
     let mut first = 0;
     for period in 0..setting.periods() {
@@ -124,7 +127,10 @@ impl Engine {
     fn new(setting: &Setting, mut world: Box<dyn World>, cast: Cast) -> anyhow::Result<Self> {
         let pool = setting.pool();
         let nodes = (0..setting.announcers)
-            .map(|ue| Ok(Node::new(setting, ue, world.agent(ue)?)))
+            .map(|ue| {
+                let hears = ue < setting.monitors || world.hears(ue);
+                Ok(Node::new(setting, ue, world.agent(ue)?, hears))
+            })
             .collect::<anyhow::Result<Vec<_>>>()?;
         let start = start(setting);
         let run = Run {
@@ -135,7 +141,6 @@ impl Engine {
             verified: Vec::new(),
             silent: BTreeMap::new(),
             start,
-            periods: setting.periods(),
             cpu: Cpu::default(),
             network: NetworkCost::default(),
             memory: 0,
@@ -215,8 +220,8 @@ impl Engine {
             if planned.begins {
                 let at = begun.entry((slot.into, planned.prb, node.place)).or_default();
                 at.push(run.sent.len());
-                let (message, prb) = (planned.message, planned.prb);
-                run.sent.push(Sent { slot: *slot, prb, node: node.number, message, collided: false });
+                let message = planned.message;
+                run.sent.push(Sent { slot: *slot, node: node.number, message, collided: false });
                 if at.len() > 1 {
                     at.iter().for_each(|sent| run.sent[*sent].collided = true);
                 }
@@ -228,14 +233,16 @@ impl Engine {
     /// What monitors hear.
     fn hear(&mut self, slot: &Slot) {
         let Self { nodes, run, emissions, air, world, .. } = self;
-        for node in nodes.iter_mut().filter(|node| node.monitors()) {
+        for node in nodes.iter_mut().filter(|node| node.hears()) {
             // Half duplex.
             if node.is_busy(slot.into) {
                 continue;
             }
             for block in node.hear(slot, air.at(node.place)) {
                 let events = node.receive(slot, &block);
-                events.iter().for_each(|event| world.report(slot.utc, node.number, event));
+                // A subframe is heard when it is over.
+                let heard = slot.utc.plus_millis(1);
+                events.iter().for_each(|event| world.report(heard, node.number, event));
                 let sender = |emission: &&Emission| {
                     emission.place == node.place && emission.message(block.prb) == Some(&block.message)
                 };
@@ -245,6 +252,9 @@ impl Engine {
                     sender: emissions.iter().find(sender).map(|emission| emission.who),
                     message: block.message,
                     conclusion: conclude(&**world, node.number, &events),
+                    reported: events
+                        .iter()
+                        .any(|event| matches!(event, Event::Discovered(found) if found.report)),
                 });
             }
         }

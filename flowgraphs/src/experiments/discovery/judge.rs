@@ -32,6 +32,8 @@ pub(crate) struct Entry {
     pub(crate) message: [u8; LEN],
     /// What became of it.
     pub(crate) conclusion: Conclusion,
+    /// Whether the application was told: not again within the interval of reports.
+    pub(crate) reported: bool,
 }
 
 /// Returns what the agent of a monitor concluded from a block.

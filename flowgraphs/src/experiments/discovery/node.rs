@@ -125,9 +125,9 @@ pub(super) struct Block {
 
 impl Node {
     /// Makes UE `number` with its agent; carrier, gain and clock are drawn from the seed.
-    pub(super) fn new(setting: &Setting, number: usize, agent: Agent) -> Self {
+    pub(super) fn new(setting: &Setting, number: usize, agent: Agent, hears: bool) -> Self {
         let mut rng = setting.rng(&format!("radio {number}"));
-        let modem = (number < setting.monitors).then(|| Modem {
+        let modem = hears.then(|| Modem {
             antenna: Antenna::new(setting.numerology(), setting.snr, rng.next_u64()),
             receiver: Receiver::new(receiver_config(setting)),
         });
@@ -140,7 +140,8 @@ impl Node {
             silent: false,
             carrier: Hertz(around(&mut rng, setting.carrier_hz)),
             gain: Decibel(-setting.spread_db * unit(&mut rng)),
-            delay: (8.0 * unit(&mut rng)) as usize,
+            // Within an eighth of the cyclic prefix: synchronised, and not by much more than that.
+            delay: (setting.numerology().cp_samples(1) as f64 / 8.0 * unit(&mut rng)) as usize,
             modem,
             store: NoStore::default(),
             resources: Vec::new(),
@@ -153,8 +154,8 @@ impl Node {
         }
     }
 
-    /// Whether it monitors.
-    pub(super) const fn monitors(&self) -> bool {
+    /// Whether it receives.
+    pub(super) const fn hears(&self) -> bool {
         self.modem.is_some()
     }
 

@@ -12,6 +12,7 @@ pub(crate) struct Figure {
     pub(crate) ci: Option<f64>,
 }
 
+#[cfg(test)]
 impl Figure {
     /// Whether a prediction lies within the interval.
     pub(crate) fn holds(&self, predicted: f64) -> bool {

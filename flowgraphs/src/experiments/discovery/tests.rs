@@ -13,7 +13,7 @@ fn small() -> Setting {
         bandwidth: sidelink_phy::units::Bandwidth::Prb15,
         prbs: 14,
         subframes: 8,
-        seconds: 3.2,
+        seconds: 6.4,
         ..Setting::default()
     }
 }
@@ -45,4 +45,31 @@ fn the_same_seed_gives_the_same_run() {
     };
     assert_eq!(played(3), played(3));
     assert_ne!(played(3), played(4));
+}
+
+/// T2.0-* to T2.2-*: a part of each case. The whole is in the campaign.
+#[test]
+fn attacks_come_to_what_they_must() {
+    let quick = |case: &super::cases::AttackCase| {
+        let game = super::cases::Game { seed: 1, scale: super::cases::Scale::Quick };
+        super::cases::play(case, game).unwrap()
+    };
+    let cases: Vec<_> = super::cases::all().collect();
+    let found = super::runs::each(&cases, |case| Ok(quick(case))).unwrap();
+    for findings in &found {
+        assert!(!findings.found.is_empty() && findings.unexpected.is_empty(), "{findings:#?}");
+    }
+}
+
+#[test]
+#[ignore = "long: every case as a whole, three seeds"]
+fn the_whole_of_every_attack() {
+    for seed in 1..=3 {
+        for case in super::cases::all() {
+            let game = super::cases::Game { seed, scale: super::cases::Scale::Whole };
+            let findings = super::cases::play(case, game).unwrap();
+            eprintln!("{findings:#?}");
+            assert!(findings.unexpected.is_empty(), "{findings:#?}");
+        }
+    }
 }

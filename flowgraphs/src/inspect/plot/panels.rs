@@ -48,7 +48,11 @@ pub(super) fn draw<B: DrawingBackend>(
         Panel::Power(scan) => power(scan, area),
         Panel::Scatter { title, points } => scatter(title, points, area),
         Panel::Curves { title, x, y, least_span, curves } => lines(title, x, (y, *least_span), curves, area),
-        Panel::Bars { title, unit, bars: values } => bars(title, unit, values, area),
+        Panel::Bars { title, unit, bars: values } => {
+            let plain: Vec<_> = values.iter().map(|(name, value)| (name.clone(), *value, None)).collect();
+            bars(title, unit, &plain, area)
+        }
+        Panel::Intervals { title, unit, bars: values } => bars(title, unit, values, area),
     }
 }
 
@@ -333,10 +337,11 @@ fn free_corner(
 fn bars<B: DrawingBackend>(
     title: &str,
     unit: &str,
-    values: &[(String, f64)],
+    values: &[(String, f64, Option<f64>)],
     area: &Area<B>,
 ) -> Result<(), DrawError<B>> {
-    let most = values.iter().map(|bar| bar.1).filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let most =
+        values.iter().map(|bar| bar.1 + bar.2.unwrap_or(0.0)).filter(|v| v.is_finite()).fold(0.0, f64::max);
     let right = if most > 0.0 { 1.05 * most } else { 1.0 };
     let mut chart = ChartBuilder::on(area)
         .caption(title, ("sans-serif", 17))
@@ -360,8 +365,20 @@ fn bars<B: DrawingBackend>(
     chart.draw_series(values.iter().enumerate().filter(|(_, bar)| bar.1.is_finite()).map(|(i, bar)| {
         Rectangle::new([(0.0, row(i) - 0.88), (bar.1, row(i) - 0.5)], PALETTE[0].filled())
     }))?;
-    chart.draw_series(values.iter().enumerate().map(|(i, (name, value))| {
-        let text = format!("{name}: {value}");
+    let interval = |(i, (_, value, ci)): (usize, &(String, f64, Option<f64>))| {
+        let half = ci.filter(|half| value.is_finite() && half.is_finite())?;
+        let (from, to, at) = ((value - half).max(0.0), value + half, row(i) - 0.69);
+        // A line, and a stroke at each end.
+        let stroke = |x: f64| vec![(x, at - 0.1), (x, at + 0.1)];
+        Some([vec![(from, at), (to, at)], stroke(from), stroke(to)])
+    };
+    let whiskers = values.iter().enumerate().filter_map(interval).flatten();
+    chart.draw_series(whiskers.map(|points| PathElement::new(points, BLACK.stroke_width(2))))?;
+    chart.draw_series(values.iter().enumerate().map(|(i, (name, value, ci))| {
+        let text = match ci {
+            Some(half) => format!("{name}: {value} +-{half}"),
+            None => format!("{name}: {value}"),
+        };
         Text::new(text, (0.0, row(i) - 0.1), ("sans-serif", 13).into_font())
     }))?;
     Ok(())

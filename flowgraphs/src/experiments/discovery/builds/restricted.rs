@@ -5,9 +5,9 @@ use crate::experiments::discovery::setting::Setting;
 use sidelink_prose::discovery::agent::{Agent, Event};
 use sidelink_prose::discovery::{Announcer, AnnouncerKey, Follow};
 use sidelink_security::counter::UtcCounter;
-use sidelink_security::discovery::CodeFilter;
 use sidelink_security::discovery::public_safety::{PsdkUse, PublicSafetyKey};
 use sidelink_security::discovery::restricted::{Material, MicCheck, Receiver, Sender};
+use sidelink_security::discovery::{Code, CodeFilter};
 use sidelink_security::keys::{Duck, Duik, Dusk, Psdk};
 use sidelink_wire::pc5_discovery::{Content, MessageType};
 
@@ -35,7 +35,7 @@ pub(super) const ALL: &[Build] = &[
 ];
 
 /// The bits that DUCK encrypts: the second half of the code.
-const ENCRYPTED: [u8; 23] = {
+pub(crate) const ENCRYPTED: [u8; 23] = {
     let mut mask = [0; 23];
     let mut i = 12;
     while i < 23 {
@@ -83,14 +83,44 @@ pub(crate) struct Restricted {
     setting: Setting,
     way: Way,
     followed: Followed,
+    /// Keys of announcers and of monitors, by the number of the announcer, where they are not the usual ones.
+    pub(crate) sends: Option<Materials>,
+    pub(crate) receives: Option<Materials>,
+    /// Codes, where they are not the usual ones, and the bits of them that monitors compare.
+    pub(crate) codes: Option<Codes>,
+    pub(crate) compared: Code,
 }
+
+/// Makes the keys of an announcer.
+pub(crate) type Materials = Box<dyn Fn(&Setting, usize) -> Material>;
+
+/// Makes the code of an announcer.
+pub(crate) type Codes = Box<dyn Fn(&Setting, usize) -> Code>;
 
 impl Restricted {
     pub(crate) fn new(setting: &Setting, way: Way) -> Self {
-        Self { setting: setting.clone(), way, followed: Followed::default() }
+        Self {
+            setting: setting.clone(),
+            way,
+            followed: Followed::default(),
+            sends: None,
+            receives: None,
+            codes: None,
+            compared: [0xff; 23],
+        }
     }
 
-    fn material(&self, number: usize) -> Material {
+    fn code(&self, number: usize) -> Code {
+        match &self.codes {
+            Some(codes) => codes(&self.setting, number),
+            None => code(&self.setting, number),
+        }
+    }
+
+    fn material(&self, number: usize, other: Option<&Materials>) -> Material {
+        if let Some(other) = other {
+            return other(&self.setting, number);
+        }
         match self.way {
             Way::PublicSafety => of_psdk(&self.setting),
             Way::Filters | Way::Tables => material(&self.setting, number),
@@ -102,19 +132,21 @@ impl World for Restricted {
     fn agent(&mut self, ue: usize) -> anyhow::Result<Agent> {
         let setting = &self.setting;
         let mut agent = Agent::new(agent_config(setting))?;
-        let content = Content::read(MessageType::RestrictedAnnouncement, &code(setting, ue));
-        let key = AnnouncerKey::Restricted(Sender::new(&self.material(ue), profile(setting)));
+        let content = Content::read(MessageType::RestrictedAnnouncement, &self.code(ue));
+        let key =
+            AnnouncerKey::Restricted(Sender::new(&self.material(ue, self.sends.as_ref()), profile(setting)));
         agent.add_announcer(Announcer::new(&content, key, ALWAYS)?);
         if ue >= setting.monitors {
             return Ok(agent);
         }
         for announcer in (0..setting.announcers).filter(|n| *n != ue) {
-            let (code, material) = (code(setting, announcer), self.material(announcer));
+            let material = self.material(announcer, self.receives.as_ref());
+            let code = self.code(announcer);
             let kind = MessageType::RestrictedAnnouncement;
             let who = match self.way {
                 Way::Tables => agent.monitor().follow_code(kind, code, &material, ALWAYS)?,
                 Way::Filters | Way::PublicSafety => {
-                    let filter = vec![CodeFilter::exact(code)];
+                    let filter = vec![CodeFilter { code, mask: self.compared }];
                     let receiver = Receiver::new(&material, MicCheck::Local, filter, profile(setting));
                     agent.monitor().follow(Follow::Filter(kind, receiver, ALWAYS))
                 }

@@ -3,7 +3,7 @@
 use super::{ALWAYS, Build, Followed, Match, Predicted, Verifier, World, agent_config};
 use crate::experiments::discovery::setting::Setting;
 use sidelink_prose::discovery::agent::{Agent, Event};
-use sidelink_prose::discovery::{Announcer, Follow};
+use sidelink_prose::discovery::{Announcer, Follow, Subject};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId, Variant};
 use sidelink_security::discovery::rotation::RotationPeriod;
 use sidelink_security::keys::ApplicationKey;
@@ -52,7 +52,7 @@ fn rotating(
     period_ms: u64,
 ) -> anyhow::Result<Box<dyn World>> {
     let config = OtaConfig::new(variant, code, nonce, RotationPeriod::from_millis(period_ms)?)?;
-    Ok(Box::new(Rotating { setting: setting.clone(), config, followed: Followed::default() }))
+    Ok(Box::new(Rotating::new(setting, config, Box::new(identity))))
 }
 
 /// Returns identifier and key of announcer `number`.
@@ -61,10 +61,20 @@ pub(crate) fn identity(setting: &Setting, number: usize) -> (ProseId, Applicatio
     (rng.octets(), ApplicationKey::from(rng.octets::<32>()))
 }
 
-struct Rotating {
+/// Makes identifier and key of an announcer.
+pub(crate) type Identities = Box<dyn Fn(&Setting, usize) -> (ProseId, ApplicationKey)>;
+
+pub(crate) struct Rotating {
     setting: Setting,
     config: OtaConfig,
+    identities: Identities,
     followed: Followed,
+}
+
+impl Rotating {
+    pub(crate) fn new(setting: &Setting, config: OtaConfig, identities: Identities) -> Self {
+        Self { setting: setting.clone(), config, identities, followed: Followed::default() }
+    }
 }
 
 impl World for Rotating {
@@ -73,13 +83,13 @@ impl World for Rotating {
         let mut of_agent = agent_config(setting);
         of_agent.monitor.rotating = (config.nonce_bits() == 0).then_some(config);
         let mut agent = Agent::new(of_agent)?;
-        let (id, key) = identity(setting, ue);
+        let (id, key) = (self.identities)(setting, ue);
         agent.add_announcer(Announcer::changing(config, id, &key, ALWAYS));
         if ue >= setting.monitors {
             return Ok(agent);
         }
         let others = (0..setting.announcers).filter(|n| *n != ue);
-        let others: Vec<_> = others.map(|n| (n, identity(setting, n))).collect();
+        let others: Vec<_> = others.map(|n| (n, (self.identities)(setting, n))).collect();
         let tabled = others.iter().map(|(_, (id, key))| (*id, key, ALWAYS));
         match agent.monitor().follow_rotating(tabled) {
             Some(followed) => {
@@ -93,6 +103,10 @@ impl World for Rotating {
             }
         }
         Ok(agent)
+    }
+
+    fn follows(&mut self, monitor: usize, who: Subject, announcer: usize) {
+        self.followed.add(monitor, who, announcer);
     }
 
     fn judge(&self, monitor: usize, event: &Event) -> Option<Match> {

@@ -1,0 +1,163 @@
+//! `sidelink compare` of discovery: what each protection costs, with confidence intervals over seeds.
+
+use super::compared;
+use super::discovery::{failure, groups, named, play};
+use super::{Cases, concluded};
+use crate::args::Output;
+use crate::config::ConfigError;
+use crate::experiments::discovery::builds::{Build, all};
+use crate::experiments::discovery::costs::DiscoveryCosts;
+use crate::experiments::discovery::output::{Group, rows};
+use crate::experiments::discovery::statistics::Figure;
+use crate::experiments::output::write_as;
+use crate::inspect::plot::{self, Panel};
+use crate::outputs::Outputs;
+use std::path::Path;
+
+/// Stands for all of them.
+const ALL: &str = "discovery";
+
+/// Protections to compare: builds to run, and costs of earlier runs.
+pub(super) struct Chosen {
+    builds: Vec<&'static Build>,
+    costs: Vec<DiscoveryCosts>,
+}
+
+/// Returns what is compared, where all names are of discovery or of files of it; `None` where none is.
+///
+/// # Errors
+/// They are named beside something else, or are attacks: those have outcomes, and no costs.
+pub(super) fn chosen(what: &[String]) -> Result<Option<Chosen>, ConfigError> {
+    let mut chosen = Chosen { builds: Vec::new(), costs: Vec::new() };
+    let mut others = Vec::new();
+    for name in what {
+        if name == ALL {
+            chosen.builds.extend(all());
+        } else if name.starts_with("attack-discovery-") || name == "discovery-collisions" {
+            let what = format!("{name} is not compared: it has an outcome, and no costs");
+            return Err(ConfigError::usage(what, "run it with `sidelink scenario`"));
+        } else if let Ok(build) = named(name) {
+            chosen.builds.push(build);
+        } else {
+            match read(name) {
+                Ok(costs) if !costs.is_empty() => chosen.costs.extend(costs),
+                _ => others.push(name),
+            }
+        }
+    }
+    match others[..] {
+        [] => Ok(Some(chosen)),
+        _ if others.len() == what.len() => Ok(None),
+        [first, ..] => {
+            let what = format!("{first:?} is not compared with protections of discovery");
+            Err(ConfigError::usage(what, "compare them in two runs"))
+        }
+    }
+}
+
+fn read(name: &str) -> Result<Vec<DiscoveryCosts>, ConfigError> {
+    compared::read(Path::new(name), "make it with `sidelink scenario discovery-restricted -F json:FILE`")
+}
+
+/// Runs the builds, and prints the costs of each configuration.
+///
+/// # Errors
+/// A value is out of range, or a forbidden outcome occurred.
+pub(super) fn run(
+    chosen: Chosen,
+    cases: &Cases,
+    (output, plot): (&Output, Option<&Path>),
+    mut outputs: Outputs,
+) -> anyhow::Result<()> {
+    let picture = plot.map(|path| plot::claim(&mut outputs, path)).transpose()?;
+    let mut out = output.claim(&mut outputs)?.create()?;
+    let Chosen { builds, costs: mut all } = chosen;
+    all.extend(play(cases, &builds)?);
+    let groups = groups(&all);
+    write_as(output.form, &groups, || rows(&groups), &mut out)?;
+    out.finish()?;
+    for words in incomparable(&groups) {
+        eprintln!("{words}");
+    }
+    if let Some(place) = &picture {
+        plot::draw(
+            place,
+            "What protections of discovery cost, with 95 % confidence intervals",
+            &panels(&groups),
+        )?;
+    }
+    concluded(all.iter().filter_map(failure))
+}
+
+/// Says which figures do not mean the same in all lines.
+fn incomparable(groups: &[Group]) -> Vec<String> {
+    let mut words = Vec::new();
+    let names = |wanted: &dyn Fn(&Group) -> bool| {
+        let mut names: Vec<&str> = groups.iter().filter(|g| wanted(g)).map(|g| g.name.as_str()).collect();
+        names.dedup();
+        names.join(", ")
+    };
+    let nobody = names(&|g| g.verifier == "nobody");
+    if !nobody.is_empty() {
+        words.push(format!("{nobody}: nothing is ever verified; only its first matches are compared"));
+    }
+    let network = names(&|g| g.verifier == "network");
+    if !network.is_empty() && groups.iter().any(|g| g.verifier != "network") {
+        words.push(format!(
+            "{network}: verified by the network, in coverage alone; the others need none then"
+        ));
+    }
+    let air =
+        |g: &Group| (g.announcers, g.pool_subframes, g.period, g.transmissions, g.prbs, g.snr_db.to_bits());
+    if groups.iter().any(|g| air(g) != air(&groups[0])) {
+        words.push(
+            "configurations differ in their UEs, pool or noise: compare lines of the same ones".to_owned(),
+        );
+    }
+    if groups.iter().any(|g| g.runs < 2) {
+        words.push("a configuration with one seed has no confidence interval: use --seeds".to_owned());
+    }
+    words
+}
+
+fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
+    let label = |g: &Group| {
+        format!(
+            "{}, N = {}, L = {}, P = {}, {} dB",
+            g.name, g.announcers, g.pool_subframes, g.period, g.snr_db
+        )
+    };
+    let bars = |title: &str, unit: &str, value: &dyn Fn(&Group) -> Option<Figure>| {
+        let rounded = |v: f64| (v * 100.0).round() / 100.0;
+        let bars: Vec<_> = groups
+            .iter()
+            .filter_map(|g| value(g).map(|f| (label(g), rounded(f.mean), f.ci.map(rounded))))
+            .collect();
+        (!bars.is_empty()).then(|| Panel::Intervals { title: title.to_owned(), unit: unit.to_owned(), bars })
+    };
+    let percent =
+        |f: Option<Figure>| f.map(|f| Figure { mean: 100.0 * f.mean, ci: f.ci.map(|ci| 100.0 * ci) });
+    let all = [
+        bars("Time to the first match, mean", "ms", &|g| g.first_ms),
+        bars("Time to verification, mean", "ms", &|g| g.verified_ms),
+        bars("Time to verification, 95 %", "ms", &|g| g.verified_ms_p95),
+        bars("Blocks of another UE that are heard", "%", &|g| percent(g.heard)),
+        bars("PSDCH subframes of a UE", "in a second", &|g| g.sf_psdch_per_s),
+        bars("Agent of a monitor, for a block", "us", &|g| g.receive_us),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_no_costs_is_not_compared() {
+        let of = |names: &[&str]| chosen(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
+        assert!(of(&["discovery-restricted", "discovery-rotating"]).unwrap().is_some());
+        assert!(of(&["u2u-l2"]).unwrap().is_none());
+        assert!(of(&["u2u-l2", "discovery-restricted"]).is_err());
+        assert!(of(&["attack-discovery-wormhole"]).is_err());
+    }
+}
