@@ -39,6 +39,13 @@ impl SignedSender {
         self
     }
 
+    /// Sends under the hint of another key, as who forges its announcements: for attacks.
+    #[must_use]
+    pub fn pretending(mut self, hint: Hint) -> Self {
+        self.hint = hint;
+        self
+    }
+
     /// Returns the public key.
     pub const fn verifying_key(&self) -> &VerifyingKey {
         &self.public

@@ -82,6 +82,13 @@ impl SetTiming {
         self.period as u64 * self.periods as u64
     }
 
+    /// Returns what a block of a key with `hint` has behind its type at a time: period in the set (1), tag (2).
+    pub fn header(&self, now: &AirTime, hint: Hint) -> [u8; 3] {
+        let place = self.place(now, 0, hint);
+        let [a, b] = tag(hint.0, place.number);
+        [place.index, a, b]
+    }
+
     /// Returns the set of a key with `hint` that a time lies in, `shift` milliseconds later or earlier.
     pub(super) fn place(&self, now: &AirTime, shift: i64, hint: Hint) -> Place {
         let utc = now.slot.millis().saturating_add(TO_1970);

@@ -5,7 +5,9 @@ use crate::config::set_timing;
 use crate::experiments::discovery::setting::Setting;
 use sidelink_prose::discovery::Announcer;
 use sidelink_prose::discovery::agent::{Agent, Event};
-use sidelink_prose::discovery::signed::{FRAGMENT_OCTETS, Rotation, SignedFollow, SignedSender, fragments};
+use sidelink_prose::discovery::signed::{
+    FRAGMENT_OCTETS, Rotation, SetTiming, SignedFollow, SignedSender, fragments,
+};
 use sidelink_security::discovery::signature::{Scheme, SigningKey};
 use sidelink_security::identity::master::AuthenticationSecret;
 
@@ -76,16 +78,24 @@ pub(crate) fn key(setting: &Setting, scheme: Scheme, number: usize) -> anyhow::R
     Ok(SigningKey::eccsi(scheme, kms.public_key(), &kms.issue(&identity, &rng.octets())?)?)
 }
 
-struct Signed {
+/// Keys of one signature for all, and how they send.
+pub(crate) struct Signed {
     setting: Setting,
     scheme: Scheme,
     rotation: Rotation,
+    sets: SetTiming,
     followed: Followed,
 }
 
 impl Signed {
-    fn new(setting: &Setting, scheme: Scheme, rotation: Rotation) -> Self {
-        Self { setting: setting.clone(), scheme, rotation, followed: Followed::default() }
+    pub(crate) fn new(setting: &Setting, scheme: Scheme, rotation: Rotation) -> Self {
+        let (setting, sets) = (setting.clone(), set_timing(&setting.pool()));
+        Self { setting, scheme, rotation, sets, followed: Followed::default() }
+    }
+
+    /// Has other sets than the usual ones.
+    pub(crate) fn with_sets(self, sets: SetTiming) -> Self {
+        Self { sets, ..self }
     }
 
     fn followed_by_each(&self) -> u64 {
@@ -97,7 +107,7 @@ impl World for Signed {
     fn agent(&mut self, ue: usize) -> anyhow::Result<Agent> {
         let setting = &self.setting;
         let mut config = agent_config(setting);
-        config.time.sets = set_timing(&setting.pool());
+        config.time.sets = self.sets;
         // One for each announcer: all of them are on the air at once.
         config.monitor.signed.sets = config.monitor.signed.sets.max(setting.announcers);
         let mut agent = Agent::new(config)?;
