@@ -6,6 +6,7 @@
 //! cases/time.rs       T2.1-3, T2.1-4, T2.1-7, T2.1-8: replays, wormholes, clocks, revocation
 //! cases/forging.rs    T2.1-5, T2.1-6, T2.1-9: blocks of an attacker's own
 //! cases/questions.rs  T2.2-*: model B
+//! cases/chains.rs      T2.3-*: chains of codes, delayed keys, pointers to the SL-SCH
 //! cases/arithmetic.rs collisions and false alarms, measured beside what was predicted
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 mod arithmetic;
 mod baseline;
+mod chains;
 mod forging;
 mod questions;
 mod time;
@@ -127,7 +129,7 @@ pub(crate) struct AttackCase {
 
 /// All cases.
 pub(crate) fn all() -> impl Iterator<Item = &'static AttackCase> {
-    [baseline::ALL, tracking::ALL, time::ALL, forging::ALL, questions::ALL, arithmetic::ALL]
+    [baseline::ALL, tracking::ALL, time::ALL, forging::ALL, questions::ALL, arithmetic::ALL, chains::ALL]
         .into_iter()
         .flatten()
 }
