@@ -7,6 +7,7 @@
 //! cases/forging.rs    T2.1-5, T2.1-6, T2.1-9: blocks of an attacker's own
 //! cases/questions.rs  T2.2-*: model B
 //! cases/signed.rs     T2.3-*: signed announcements in fragments
+//! cases/chains.rs      T2.3-*: chains of codes, delayed keys, pointers to the SL-SCH
 //! cases/arithmetic.rs collisions and false alarms, measured beside what was predicted
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 mod arithmetic;
 mod baseline;
+mod chains;
 mod forging;
 mod questions;
 mod signed;
@@ -129,8 +131,10 @@ pub(crate) struct AttackCase {
 
 /// All cases.
 pub(crate) fn all() -> impl Iterator<Item = &'static AttackCase> {
-    [baseline::ALL, tracking::ALL, time::ALL, forging::ALL, questions::ALL, signed::ALL, arithmetic::ALL]
+    let own = [signed::ALL, chains::ALL];
+    [baseline::ALL, tracking::ALL, time::ALL, forging::ALL, questions::ALL, arithmetic::ALL]
         .into_iter()
+        .chain(own)
         .flatten()
 }
 

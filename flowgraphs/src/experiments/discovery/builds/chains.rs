@@ -63,7 +63,9 @@ pub(crate) fn material(setting: &Setting, number: usize) -> anyhow::Result<Mater
     let period = u64::from(setting.period);
     // A replay comes up to 256 slots after the run.
     let length = u32::try_from(setting.periods() + 600)?;
-    let plan = Plan::new(engine::start(setting), RotationPeriod::from_millis(period)?, length, rng.octets())?;
+    // Slots begin half a period before the pool's: the uncertainty of clocks reaches no neighbour then.
+    let start = engine::start(setting).minus_millis(period / 2);
+    let plan = Plan::new(start, RotationPeriod::from_millis(period)?, length, rng.octets())?;
     Ok(Material {
         plan,
         seed: ChainSeed::from(rng.octets::<32>()),
