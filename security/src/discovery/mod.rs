@@ -21,6 +21,7 @@
 //! No function panics whatever the 29 octets hold.
 
 pub mod book;
+mod kernel;
 pub mod matching;
 pub mod open;
 pub mod ota;
