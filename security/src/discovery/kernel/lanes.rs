@@ -3,10 +3,12 @@
 //! [`STREAMS`] groups of lanes are interleaved: a round waits for the one before it, and the rounds of another group fill
 //! the time.
 
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
 use super::{ID_WORD, Ids, Keys, LANES, Loops, Outputs, Word, padded};
 
 /// Round constants of SHA-256, FIPS 180-4 §4.2.2.
-const K: [u32; 64] = [
+const K: [[u32; 16]; 4] = split([
     0x428a_2f98,
     0x7137_4491,
     0xb5c0_fbcf,
@@ -71,10 +73,32 @@ const K: [u32; 64] = [
     0xa450_6ceb,
     0xbef9_a3f7,
     0xc671_78f2,
-];
+]);
 
 /// Round constants of SHA-1, FIPS 180-4 §4.2.1: each for 20 rounds.
 const K1: [u32; 4] = [0x5a82_7999, 0x6ed9_eba1, 0x8f1b_bcdc, 0xca62_c1d6];
+
+const fn split(all: [u32; 64]) -> [[u32; 16]; 4] {
+    let (mut parts, mut i) = ([[0; 16]; 4], 0);
+    while i < 64 {
+        parts[i / 16][i % 16] = all[i];
+        i += 1;
+    }
+    parts
+}
+
+/// Brings values into the cache while others are computed; where there are none nothing happens.
+fn prefetch<T>(first: *const T, count: usize) {
+    for line in 0..(count * size_of::<T>()).div_ceil(64) {
+        // SAFETY: a prefetch does not fail, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(first.cast::<i8>().wrapping_add(64 * line)) };
+    }
+}
+
+/// The body once for every value of `i`, which is a constant in it: places in registers must be known.
+macro_rules! unrolled {
+    ($i:ident of $($value:literal)* $body:block) => { $({ let $i = $value; $body })* };
+}
 
 /// The functions over the vectors of a module, which has their elementary operations: `V` with `WIDTH` lanes, `STREAMS`,
 /// `splat`, `load`, `store`, `add`, `xor3`, `choose`, `majority`, `rotate::<right, left>` and `shift::<right>`.
@@ -102,6 +126,8 @@ macro_rules! functions {
             for first in (0..groups).step_by(GROUPS) {
                 // Streams without a group of their own repeat the last one.
                 let group = |stream: usize| (first + stream / PARTS).min(groups - 1);
+                prefetch::<Keys>(keys.as_ptr().wrapping_add(first + GROUPS), GROUPS);
+                prefetch::<Ids>(ids.as_ptr().wrapping_add(first + GROUPS), GROUPS);
                 for part in (0..PARTS).step_by(STREAMS.min(PARTS)) {
                     let at = |stream: usize| WIDTH * (part + stream % PARTS);
                     let mut w = block.map(|word| [splat(word); STREAMS]);
@@ -151,73 +177,92 @@ macro_rules! functions {
 
         /// The compression function of SHA-256, FIPS 180-4 §6.2.2.
         #[target_feature(enable = $features)]
-        #[inline]
         fn compress_256(state: &mut [Streams; 8], w: &mut [Streams; 16]) {
             let before = *state;
-            rounds_256(state, w, &K, 0);
-            for first in [16, 32, 48] {
-                for i in 0..16 {
-                    let (a, b, c) = (w[(i + 1) % 16], w[(i + 9) % 16], w[(i + 14) % 16]);
-                    for (s, w) in w[i].iter_mut().enumerate() {
-                        let near = xor3(rotate::<17, 15>(c[s]), rotate::<19, 13>(c[s]), shift::<10>(c[s]));
-                        let far = xor3(rotate::<7, 25>(a[s]), rotate::<18, 14>(a[s]), shift::<3>(a[s]));
-                        *w = add(add(*w, b[s]), add(near, far));
-                    }
-                }
-                rounds_256(state, w, &K, first);
+            rounds_256::<false>(state, w, &K[0]);
+            for k in &K[1..] {
+                rounds_256::<true>(state, w, k);
             }
-            for (state, before) in state.iter_mut().zip(before) {
-                for (state, before) in state.iter_mut().zip(before) {
-                    *state = add(*state, before);
+            for (state, before) in state.iter_mut().zip(&before) {
+                for s in 0..STREAMS {
+                    state[s] = add(state[s], before[s]);
                 }
             }
         }
 
-        /// Sixteen rounds.
+        /// Sixteen rounds, of the words or of those `NEXT` to them. The words of the state stay where they are: their
+        /// names move.
         #[target_feature(enable = $features)]
         #[inline]
-        fn rounds_256(state: &mut [Streams; 8], w: &[Streams; 16], k: &[u32; 64], first: usize) {
-            let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = *state;
-            for i in 0..16 {
-                let k = splat(k[first + i]);
-                for s in 0..STREAMS {
-                    let sum = xor3(rotate::<6, 26>(e[s]), rotate::<11, 21>(e[s]), rotate::<25, 7>(e[s]));
-                    let one = add(add(add(h[s], k), w[i][s]), add(choose(e[s], f[s], g[s]), sum));
-                    let sum = xor3(rotate::<2, 30>(a[s]), rotate::<13, 19>(a[s]), rotate::<22, 10>(a[s]));
-                    let two = add(sum, majority(a[s], b[s], c[s]));
-                    (h[s], g[s], f[s], e[s]) = (g[s], f[s], e[s], add(d[s], one));
-                    (d[s], c[s], b[s], a[s]) = (c[s], b[s], a[s], add(one, two));
+        fn rounds_256<const NEXT: bool>(state: &mut [Streams; 8], w: &mut [Streams; 16], k: &[u32; 16]) {
+            let mut x = *state;
+            unrolled!(i of 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 {
+                if NEXT {
+                    for s in 0..STREAMS {
+                        let (far, near) = (w[(i + 1) % 16][s], w[(i + 14) % 16][s]);
+                        let near = xor3(rotate::<17, 15>(near), rotate::<19, 13>(near), shift::<10>(near));
+                        let far = xor3(rotate::<7, 25>(far), rotate::<18, 14>(far), shift::<3>(far));
+                        w[i][s] = add(add(w[i][s], w[(i + 9) % 16][s]), add(near, far));
+                    }
                 }
-            }
-            *state = [a, b, c, d, e, f, g, h];
+                for s in 0..STREAMS {
+                    let at = |letter: usize| (letter + 16 - i) % 8;
+                    let [a, b, c, e, f, g, h] = [0, 1, 2, 4, 5, 6, 7].map(|letter| x[at(letter)][s]);
+                    let sum = xor3(rotate::<6, 26>(e), rotate::<11, 21>(e), rotate::<25, 7>(e));
+                    let one = add(add(add(splat(k[i]), w[i][s]), h), add(choose(e, f, g), sum));
+                    let sum = xor3(rotate::<2, 30>(a), rotate::<13, 19>(a), rotate::<22, 10>(a));
+                    x[at(3)][s] = add(x[at(3)][s], one);
+                    x[at(7)][s] = add(one, add(sum, majority(a, b, c)));
+                }
+            });
+            *state = x;
         }
 
         /// The compression function of SHA-1, FIPS 180-4 §6.1.2.
         #[target_feature(enable = $features)]
-        #[inline]
         fn compress_1(state: &mut [Streams; 5], w: &mut [Streams; 16]) {
             let before = *state;
-            let [mut a, mut b, mut c, mut d, mut e] = *state;
-            for i in 0..80 {
-                let k = splat(K1[i / 20]);
+            rounds_1(state, w, 0, |b, c, d| choose(b, c, d));
+            rounds_1(state, w, 1, |b, c, d| xor3(b, c, d));
+            rounds_1(state, w, 2, |b, c, d| majority(b, c, d));
+            rounds_1(state, w, 3, |b, c, d| xor3(b, c, d));
+            for (state, before) in state.iter_mut().zip(&before) {
                 for s in 0..STREAMS {
-                    if i >= 16 {
-                        let [x, y, z, old] = [13, 8, 2, 0].map(|back| w[(i + back) % 16][s]);
-                        // Four operands: two of them first.
-                        w[i % 16][s] = rotate::<31, 1>(xor3(x, y, xor3(z, old, splat(0))));
-                    }
-                    let mixed = match i / 20 {
-                        0 => choose(b[s], c[s], d[s]),
-                        2 => majority(b[s], c[s], d[s]),
-                        _ => xor3(b[s], c[s], d[s]),
-                    };
-                    let new = add(add(add(e[s], k), w[i % 16][s]), add(rotate::<27, 5>(a[s]), mixed));
-                    (e[s], d[s], c[s], b[s], a[s]) = (d[s], c[s], rotate::<2, 30>(b[s]), a[s], new);
+                    state[s] = add(state[s], before[s]);
                 }
             }
-            for (state, (now, before)) in state.iter_mut().zip([a, b, c, d, e].iter().zip(before)) {
-                *state = each(|s| add(now[s], before[s]));
+        }
+
+        /// Twenty rounds.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn rounds_1(
+            state: &mut [Streams; 5],
+            w: &mut [Streams; 16],
+            quarter: usize,
+            mix: impl Fn(V, V, V) -> V,
+        ) {
+            let mut x = *state;
+            let k = splat(K1[quarter]);
+            for first in (20 * quarter..20 * quarter + 20).step_by(5) {
+                unrolled!(i of 0 1 2 3 4 {
+                    let t = first + i;
+                    if t >= 16 {
+                        for s in 0..STREAMS {
+                            let [p, q, r, old] = [13, 8, 2, 0].map(|back| w[(t + back) % 16][s]);
+                            w[t % 16][s] = rotate::<31, 1>(xor3(xor3(p, q, r), old, splat(0)));
+                        }
+                    }
+                    for s in 0..STREAMS {
+                        let at = |letter: usize| (letter + 5 - i) % 5;
+                        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|letter| x[at(letter)][s]);
+                        x[at(1)][s] = rotate::<2, 30>(b);
+                        x[at(4)][s] =
+                            add(add(add(w[t % 16][s], k), e), add(rotate::<27, 5>(a), mix(b, c, d)));
+                    }
+                });
             }
+            *state = x;
         }
 
         #[target_feature(enable = $features)]
@@ -229,7 +274,7 @@ macro_rules! functions {
 }
 
 pub(super) mod avx512 {
-    use super::{ID_WORD, Ids, K, K1, Keys, LANES, Loops, Outputs, Word, padded};
+    use super::{ID_WORD, Ids, K, K1, Keys, LANES, Loops, Outputs, Word, padded, prefetch};
     use std::arch::x86_64::{
         __m512i as V, _mm512_add_epi32, _mm512_loadu_si512, _mm512_ror_epi32, _mm512_set1_epi32,
         _mm512_srli_epi32, _mm512_storeu_si512, _mm512_ternarylogic_epi32,
@@ -299,7 +344,7 @@ pub(super) mod avx512 {
 }
 
 pub(super) mod avx2 {
-    use super::{ID_WORD, Ids, K, K1, Keys, LANES, Loops, Outputs, Word, padded};
+    use super::{ID_WORD, Ids, K, K1, Keys, LANES, Loops, Outputs, Word, padded, prefetch};
     use std::arch::x86_64::{
         __m256i as V, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_or_si256,
         _mm256_set1_epi32, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_xor_si256,
