@@ -1,6 +1,7 @@
 //! Errors of keys, sorted by blame: the machine, a file, or the author of an entry.
 
 use crate::VERSION;
+use crate::code_list::CodeListFault;
 use sidelink_security::direct::signed::CertificateError;
 use sidelink_security::identity::{eccsi, sakke};
 use sidelink_security::keys::KeyLengthError;
@@ -182,6 +183,8 @@ pub enum Fault {
     NoMaster,
     /// Two key sets of an identity have this period.
     SamePeriod(u32),
+    /// A list of codes.
+    CodeList(CodeListFault),
 }
 
 /// Place of a right to send that is not here. Times are seconds since 1970.
@@ -407,6 +410,7 @@ impl Fault {
             Self::NoTel(_) => "write tel:+ and digits, or give the server a period-length",
             Self::NoMaster => "use the store that `sidelink keys new-kms` made it in",
             Self::SamePeriod(_) => "leave one out",
+            Self::CodeList(fault) => fault.remedy(),
             Self::SpareBits(_) => "make them 0, or give it another message-type",
             _ => "",
         }
@@ -444,6 +448,7 @@ impl fmt::Display for Fault {
             Self::NoSuchPeriod(number) => write!(f, "period {number} is beyond the calendar"),
             Self::NoMaster => f.write_str("the master secrets of this key management server are not here"),
             Self::SamePeriod(number) => write!(f, "two key sets are of period {number}"),
+            Self::CodeList(fault) => fault.fmt(f),
             Self::KeyTypeAndIdentity => f.write_str("key-type-id and identity give different keys"),
             Self::NoKeyInUse => {
                 f.write_str("protection-profile says that no key is used, or a DUCK without a DUIK")

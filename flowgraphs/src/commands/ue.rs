@@ -219,7 +219,12 @@ impl Places {
     fn claim(config: &UeConfig, args: &UeArgs) -> Result<Self, ConfigError> {
         let mut outputs = Outputs::new(args.force);
         outputs.reads(
-            args.config.iter().chain(&args.control_token_file).chain(&args.applications).chain(&config.keys),
+            args.config
+                .iter()
+                .chain(&args.control_token_file)
+                .chain(&args.applications)
+                .chain(&config.keys)
+                .chain(&config.codes),
         );
         outputs.device(&config.device.args)?;
         args.record.claim(&mut outputs)?;

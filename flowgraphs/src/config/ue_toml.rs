@@ -44,6 +44,9 @@ pub struct UeConfig {
     /// Key store; without one the UE has no protection.
     #[serde(default)]
     pub keys: Option<PathBuf>,
+    /// Lists of codes whose identities are followed, from `sidelink keys new-codes`.
+    #[serde(default)]
+    pub codes: Vec<PathBuf>,
     /// Layer-2 ID, six hexadecimal digits; without it that of the groups in the key store.
     #[serde(default)]
     pub layer2_id: Option<Hex>,
@@ -348,6 +351,9 @@ impl UeConfig {
             if let Some(keys) = &mut config.keys {
                 *keys = folder.join(&*keys);
             }
+            for list in &mut config.codes {
+                *list = folder.join(&*list);
+            }
             if let Some(credential) = &mut config.credential {
                 credential.within(folder);
             }
@@ -442,6 +448,16 @@ impl UeConfig {
         S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
         <S as CounterStore>::Error: std::fmt::Display,
     {
+        let with_lists;
+        let keys = match self.codes.as_slice() {
+            [] => keys,
+            paths => {
+                let mut keys = keys.clone();
+                keys.add_code_lists(paths)?;
+                with_lists = keys;
+                &with_lists
+            }
+        };
         let radio = self.resolve()?;
         let numerology = self
             .radio

@@ -81,7 +81,7 @@ const CHUNK: usize = 1024;
 /// Groups of [`LANES`] identities that are computed together.
 const GROUPS: usize = 4;
 
-const _: () = assert!(CHUNK % LANES == 0 && ID_AT == 4 * ID_WORD);
+const _: () = assert!(CHUNK.is_multiple_of(LANES) && ID_AT == 4 * ID_WORD);
 
 /// Identities that are followed under one [`OtaConfig`] of option 2.
 #[derive(Clone)]

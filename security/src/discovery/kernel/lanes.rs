@@ -106,11 +106,8 @@ macro_rules! functions {
     ($features:literal) => {
         type Streams = [V; STREAMS];
 
-        /// Parts of the 16 lanes of a group.
-        const PARTS: usize = LANES / WIDTH;
-        /// Groups that are computed together.
-        const GROUPS: usize = STREAMS.div_ceil(PARTS);
-        const _: () = assert!(LANES % WIDTH == 0 && (STREAMS % PARTS == 0 || PARTS % STREAMS == 0));
+        /// Identities that are computed together.
+        const STEP: usize = STREAMS * WIDTH;
 
         /// Only [`super::super::loops`] returns these, after a check of the instruction set.
         pub(in super::super) const LOOPS: Loops = Loops {
@@ -122,28 +119,25 @@ macro_rules! functions {
 
         #[target_feature(enable = $features)]
         fn keyed(block: &[u32; 16], keys: &[Keys], ids: &[Ids], out: &mut [Outputs]) {
-            let groups = keys.len().min(ids.len()).min(out.len());
-            for first in (0..groups).step_by(GROUPS) {
-                // Streams without a group of their own repeat the last one.
-                let group = |stream: usize| (first + stream / PARTS).min(groups - 1);
-                prefetch::<Keys>(keys.as_ptr().wrapping_add(first + GROUPS), GROUPS);
-                prefetch::<Ids>(ids.as_ptr().wrapping_add(first + GROUPS), GROUPS);
-                for part in (0..PARTS).step_by(STREAMS.min(PARTS)) {
-                    let at = |stream: usize| WIDTH * (part + stream % PARTS);
-                    let mut w = block.map(|word| [splat(word); STREAMS]);
-                    for (i, w) in w[ID_WORD..ID_WORD + 5].iter_mut().enumerate() {
-                        *w = each(|s| load(&ids[group(s)].0[i], at(s)));
-                    }
-                    let mut state = from_fn(|i| each(|s| load(&keys[group(s)].inner[i], at(s))));
-                    compress_256(&mut state, &mut w);
-                    w = padded(&[0; 8]).map(|word| [splat(word); STREAMS]);
-                    w[..8].copy_from_slice(&state);
-                    state = from_fn(|i| each(|s| load(&keys[group(s)].outer[i], at(s))));
-                    compress_256(&mut state, &mut w);
-                    for (i, words) in state.iter().enumerate() {
-                        for (s, words) in words.iter().enumerate() {
-                            store(&mut out[group(s)].0[i], at(s), *words);
-                        }
+            let identities = LANES * keys.len().min(ids.len()).min(out.len());
+            for first in (0..identities).step_by(STEP) {
+                prefetch(keys.as_ptr().wrapping_add((first + STEP) / LANES), STEP.div_ceil(LANES));
+                prefetch(ids.as_ptr().wrapping_add((first + STEP) / LANES), STEP.div_ceil(LANES));
+                // Streams without identities of their own repeat the last ones.
+                let at: [usize; STREAMS] = from_fn(|s| (first + s * WIDTH).min(identities - WIDTH));
+                let mut w = block.map(|word| [splat(word); STREAMS]);
+                for (i, w) in w[ID_WORD..ID_WORD + 5].iter_mut().enumerate() {
+                    *w = at.map(|at| load(&ids[at / LANES].0[i], at % LANES));
+                }
+                let mut state = from_fn(|i| at.map(|at| load(&keys[at / LANES].inner[i], at % LANES)));
+                compress_256(&mut state, &mut w);
+                w = padded(&[0; 8]).map(|word| [splat(word); STREAMS]);
+                w[..8].copy_from_slice(&state);
+                state = from_fn(|i| at.map(|at| load(&keys[at / LANES].outer[i], at % LANES)));
+                compress_256(&mut state, &mut w);
+                for (i, streams) in state.iter().enumerate() {
+                    for (at, words) in at.iter().zip(streams) {
+                        store(&mut out[at / LANES].0[i], at % LANES, *words);
                     }
                 }
             }
@@ -151,25 +145,22 @@ macro_rules! functions {
 
         #[target_feature(enable = $features)]
         fn literal([inner, outer]: [&[u32; 5]; 2], ids: &[Ids], out: &mut [Outputs]) {
-            let groups = ids.len().min(out.len());
-            for first in (0..groups).step_by(GROUPS) {
-                let group = |stream: usize| (first + stream / PARTS).min(groups - 1);
-                for part in (0..PARTS).step_by(STREAMS.min(PARTS)) {
-                    let at = |stream: usize| WIDTH * (part + stream % PARTS);
-                    let mut w = padded(&[0; 5]).map(|word| [splat(word); STREAMS]);
-                    for (i, w) in w[..5].iter_mut().enumerate() {
-                        *w = each(|s| load(&ids[group(s)].0[i], at(s)));
-                    }
-                    let mut state = inner.map(|word| [splat(word); STREAMS]);
-                    compress_1(&mut state, &mut w);
-                    w = padded(&[0; 5]).map(|word| [splat(word); STREAMS]);
-                    w[..5].copy_from_slice(&state);
-                    state = outer.map(|word| [splat(word); STREAMS]);
-                    compress_1(&mut state, &mut w);
-                    for s in 0..STREAMS {
-                        for (i, words) in out[group(s)].0.iter_mut().enumerate() {
-                            store(words, at(s), state.get(i).map_or(splat(0), |words| words[s]));
-                        }
+            let identities = LANES * ids.len().min(out.len());
+            for first in (0..identities).step_by(STEP) {
+                let at: [usize; STREAMS] = from_fn(|s| (first + s * WIDTH).min(identities - WIDTH));
+                let mut w = padded(&[0; 5]).map(|word| [splat(word); STREAMS]);
+                for (i, w) in w[..5].iter_mut().enumerate() {
+                    *w = at.map(|at| load(&ids[at / LANES].0[i], at % LANES));
+                }
+                let mut state = inner.map(|word| [splat(word); STREAMS]);
+                compress_1(&mut state, &mut w);
+                w = padded(&[0; 5]).map(|word| [splat(word); STREAMS]);
+                w[..5].copy_from_slice(&state);
+                state = outer.map(|word| [splat(word); STREAMS]);
+                compress_1(&mut state, &mut w);
+                for (s, at) in at.iter().enumerate() {
+                    for (i, words) in out[at / LANES].0.iter_mut().enumerate() {
+                        store(words, at % LANES, state.get(i).map_or(splat(0), |words| words[s]));
                     }
                 }
             }
@@ -265,11 +256,6 @@ macro_rules! functions {
             *state = x;
         }
 
-        #[target_feature(enable = $features)]
-        #[inline]
-        fn each(stream: impl Fn(usize) -> V) -> Streams {
-            from_fn(stream)
-        }
     };
 }
 

@@ -201,6 +201,11 @@ impl<B: CodeBook> TableBuilder<B> {
         workers.run(tasks.collect());
     }
 
+    /// Returns the number of places, vacant ones included.
+    pub fn places(&self) -> usize {
+        self.table.book.len()
+    }
+
     /// Whether all places are in the table.
     pub fn is_complete(&self) -> bool {
         self.next == self.table.book.len()
