@@ -19,7 +19,7 @@ use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, St
 use std::collections::VecDeque;
 use std::fmt::Display;
 
-pub use tables::{Cores, TableThread, build_table};
+pub use tables::{Cores, TableThread, TableTimes, build_table};
 
 /// Subframes from the request of a job to its result.
 const DUE: u64 = 40;
@@ -122,6 +122,11 @@ pub trait Jobs {
 
     /// Returns the number of subframes in which a due result was missing.
     fn late(&self) -> u64;
+
+    /// Returns how long tables of codes took that were built on another thread.
+    fn table_times(&self) -> TableTimes {
+        TableTimes::default()
+    }
 }
 
 /// Runs jobs in threads of its own: one for tables, one for all others.
@@ -131,6 +136,7 @@ pub struct Threaded {
     due: VecDeque<u64>,
     tables: TableThread,
     tables_due: VecDeque<(u64, Owner)>,
+    table_times: TableTimes,
     waits: bool,
     late: u64,
 }
@@ -170,6 +176,7 @@ impl Threaded {
             due: VecDeque::with_capacity(MOST),
             tables,
             tables_due,
+            table_times: TableTimes::default(),
             waits,
             late: 0,
         }
@@ -179,8 +186,9 @@ impl Threaded {
         let (_, owner) = *self.tables_due.front().filter(|(due, _)| *due <= t)?;
         let built = if self.waits { self.tables.wait() } else { self.tables.take() };
         match built {
-            Some(job) => {
+            Some((job, took)) => {
                 self.tables_due.pop_front();
+                self.table_times.add(took);
                 Some((owner, JobResult::Table(job)))
             }
             None => {
@@ -229,6 +237,10 @@ impl Jobs for Threaded {
 
     fn take(&mut self, t: u64) -> Option<(Owner, JobResult)> {
         self.take_other(t).or_else(|| self.take_table(t))
+    }
+
+    fn table_times(&self) -> TableTimes {
+        self.table_times
     }
 
     fn late(&self) -> u64 {
@@ -384,7 +396,12 @@ impl GroupKeyStore for NoStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sidelink_prose::discovery::{AirTime, Monitor, MonitorConfig, TimePolicy};
+    use sidelink_security::counter::UtcCounter;
     use sidelink_security::counter::reserve::{Lease, ReserveConfig};
+    use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, Variant};
+    use sidelink_security::discovery::rotation::RotationPeriod;
+    use sidelink_security::keys::ApplicationKey;
 
     #[test]
     fn a_job_comes_back_when_it_is_due_and_not_before() {
@@ -402,6 +419,39 @@ mod tests {
         lease.grant(granted);
         assert_eq!(lease.end(), 8);
         assert!(jobs.take(10 + DUE).is_none());
+        assert_eq!(jobs.late(), 0);
+    }
+
+    /// A table of 40 000 identities is due later than what was asked for after it.
+    #[test]
+    fn nothing_durable_waits_for_a_table() {
+        let config = OtaConfig::new(Variant::Keyed, 216, 0, RotationPeriod::SECOND).unwrap();
+        let mut monitor =
+            Monitor::new(MonitorConfig { rotating: Some(config), ..MonitorConfig::default() }).unwrap();
+        let key = ApplicationKey::from([7; 32]);
+        let identity = |i: u32| {
+            let mut id = [0; 20];
+            id[..4].copy_from_slice(&i.to_be_bytes());
+            (id, &key, UtcCounter::new(u32::MAX))
+        };
+        monitor.follow_rotating((0..40_000).map(identity)).unwrap();
+        let now = AirTime::at(UtcTime::from_millis(1_800_000_000_500));
+        let table = monitor.job(&TimePolicy::default(), &now).unwrap().unwrap();
+        assert_eq!(table.places(), 40_000);
+        let mut jobs = Threaded::new(NoStore::default(), true);
+        let stream = StreamId([7; 16]);
+        assert!(jobs.begin(10, Owner::Agent, Job::Build(table)).is_none());
+        assert!(jobs.begin(11, Owner::Links, Job::ReadCounter(stream)).is_none());
+        assert!(jobs.take(11 + DUE - 1).is_none());
+        assert!(matches!(jobs.take(11 + DUE), Some((Owner::Links, JobResult::Counter(_, 0)))));
+        assert!(jobs.take(10 + DUE + 8).is_none());
+        let Some((Owner::Agent, JobResult::Table(built))) = jobs.take(10 + DUE + 9) else {
+            panic!("no table")
+        };
+        monitor.install(built);
+        let (id, key, _) = identity(39_999);
+        let message = OtaIdentity::new(config, id, key).announce(now.slot, &[]).unwrap();
+        assert!(monitor.receive(&TimePolicy::default(), &now, &message).is_ok());
         assert_eq!(jobs.late(), 0);
     }
 }

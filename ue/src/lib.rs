@@ -93,8 +93,8 @@ pub use ip::{
     RemoteUe, Route as IpRoute, Standing, Version, open_relay, open_remote,
 };
 pub use jobs::{
-    Cores, GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, TableThread, Threaded,
-    build_table,
+    Cores, GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, TableThread, TableTimes,
+    Threaded, build_table,
 };
 pub use latency_stats::{LatencyStats, Stage};
 pub use link_status::LinkStatus;

@@ -6,7 +6,7 @@
 use super::BuildError;
 use super::event::{Event, Tell, Warning};
 use super::group_keys::{GroupKeys, Heard};
-use super::jobs::{Job, JobResult, Jobs, Owner, Threaded};
+use super::jobs::{Job, JobResult, Jobs, Owner, TableTimes, Threaded};
 use super::link_bearers::LinkBearers;
 use super::links::Links;
 use super::provision::{GroupNews, IdentityNews, RenewTerms};
@@ -200,6 +200,11 @@ impl<J: Jobs> Stack<J> {
     /// Returns the number of subframes in which a job was late.
     pub fn late_errands(&self) -> u64 {
         self.jobs.late()
+    }
+
+    /// Returns how long tables of codes took to build.
+    pub fn table_times(&self) -> TableTimes {
+        self.jobs.table_times()
     }
 
     /// Begins subframe `t` at `utc`. The ProSe clock shows the same time.

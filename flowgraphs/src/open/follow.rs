@@ -156,7 +156,7 @@ impl Followers {
                 }
             }
             Tables::Ahead(thread) => {
-                while let Some(built) = thread.take() {
+                while let Some((built, _)) = thread.take() {
                     self.monitor.install(built);
                 }
                 while let Some(job) = self.monitor.job(policy, now).map_err(short)? {

@@ -5,6 +5,7 @@
 use crossbeam::channel::{Receiver, Sender, bounded};
 use sidelink_prose::discovery::Job;
 use sidelink_security::discovery::matching::{Task, Workers};
+use std::time::{Duration, Instant};
 
 /// Processors that build a table, at most.
 const MOST_CORES: usize = 4;
@@ -21,7 +22,26 @@ const NICE: i32 = 15;
 /// A thread that builds tables.
 pub struct TableThread {
     jobs: Sender<Job>,
-    done: Receiver<Job>,
+    done: Receiver<(Job, Duration)>,
+}
+
+/// How long tables took to build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableTimes {
+    /// Number of tables.
+    pub built: u64,
+    /// The sum of their times.
+    pub total: Duration,
+    /// The longest time.
+    pub longest: Duration,
+}
+
+impl TableTimes {
+    pub(super) fn add(&mut self, took: Duration) {
+        self.built += 1;
+        self.total += took;
+        self.longest = self.longest.max(took);
+    }
 }
 
 impl TableThread {
@@ -33,8 +53,9 @@ impl TableThread {
             stand_back();
             let cores = Cores::of_machine();
             for mut job in wanted {
+                let begun = Instant::now();
                 build_table(&mut job, &cores);
-                if built.send(job).is_err() {
+                if built.send((job, begun.elapsed())).is_err() {
                     return;
                 }
             }
@@ -47,13 +68,13 @@ impl TableThread {
         self.jobs.try_send(job).err().map(|e| e.into_inner())
     }
 
-    /// Returns the next table that is built.
-    pub fn take(&self) -> Option<Job> {
+    /// Returns the next table that is built, and how long that took.
+    pub fn take(&self) -> Option<(Job, Duration)> {
         self.done.try_recv().ok()
     }
 
     /// Waits for the next table.
-    pub fn wait(&self) -> Option<Job> {
+    pub fn wait(&self) -> Option<(Job, Duration)> {
         self.done.recv().ok()
     }
 }
