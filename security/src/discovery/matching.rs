@@ -1,7 +1,7 @@
 //! Matching at scale: one look-up per frame, whatever the number of followed identities.
 //!
 //! ```text
-//!  book ---expected--> TableBuilder::build_chunk (any thread) ---finish--> PeriodTable --install--> Matcher
+//!  book ---expected--> TableBuilder::build_round (any threads) --finish--> PeriodTable --install--> Matcher
 //!                      next period, while the current one is matched                 previous | current | next
 //! ```
 //!

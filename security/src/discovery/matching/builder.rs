@@ -52,7 +52,7 @@ impl Workers for Alone {
     }
 }
 
-/// Builds a [`PeriodTable`], a chunk at a time, on any thread or on several. It needs 12 octets a place and at most 3 MiB
+/// Builds a [`PeriodTable`], a chunk at a time, on any thread or on several. It needs 20 octets a place and at most 5 MiB
 /// while it works.
 pub struct TableBuilder<B> {
     table: PeriodTable<B>,
@@ -60,8 +60,9 @@ pub struct TableBuilder<B> {
     next: usize,
     /// Digests of the places of this round, up to `next`.
     digests: Vec<Option<NonZeroU64>>,
-    /// Positions in `digests`, by region.
-    sorted: Vec<u32>,
+    /// The same without vacant places, by region, and the place of each.
+    sorted: Vec<u64>,
+    places: Vec<u32>,
 }
 
 /// The operator's error: too many identities, or codes that are too short for them.
@@ -99,7 +100,8 @@ impl std::error::Error for TableError {}
 struct Range<'a> {
     first: usize,
     digests: &'a mut [Option<NonZeroU64>],
-    sorted: &'a mut [u32],
+    sorted: &'a mut [u64],
+    places: &'a mut [u32],
     /// End of each region in `sorted`.
     ends: [usize; REGIONS],
 }
@@ -124,6 +126,7 @@ impl<B: CodeBook> TableBuilder<B> {
             next: 0,
             digests: vec![None; room],
             sorted: vec![0; room],
+            places: vec![0; room],
         })
     }
 
@@ -175,13 +178,14 @@ impl<B: CodeBook> TableBuilder<B> {
         };
         let each = n.div_ceil(workers.count().max(1)).max(1);
         let first = self.next - n;
-        let mut ranges: Vec<Range<'_>> = (self.digests[..n].chunks_mut(each))
-            .zip(self.sorted[..n].chunks_mut(each))
-            .enumerate()
-            .map(|(i, (digests, sorted))| Range {
+        let digests = self.digests[..n].chunks_mut(each);
+        let sorted = self.sorted[..n].chunks_mut(each).zip(self.places[..n].chunks_mut(each));
+        let mut ranges: Vec<Range<'_>> = (digests.zip(sorted).enumerate())
+            .map(|(i, (digests, (sorted, places)))| Range {
                 first: first + i * each,
                 digests,
                 sorted,
+                places,
                 ends: [0; REGIONS],
             })
             .collect();
@@ -244,22 +248,23 @@ impl Range<'_> {
         for (i, digest) in self.digests.iter().enumerate() {
             if let Some(digest) = digest {
                 let end = &mut self.ends[region(*digest)];
-                self.sorted[*end] = i as u32;
+                self.sorted[*end] = digest.get();
+                self.places[*end] = (self.first + i) as u32;
                 *end += 1;
             }
         }
     }
 
-    /// Returns the digests of a region with their places, in the order of places.
-    fn region(&self, region: usize) -> impl Iterator<Item = (NonZeroU64, usize)> {
+    /// Returns the digests of a region and their places, in the order of places.
+    fn region(&self, region: usize) -> (&[u64], &[u32]) {
         let begin = if region == 0 { 0 } else { self.ends[region - 1] };
-        self.sorted[begin..self.ends[region]].iter().filter_map(|i| {
-            let i = *i as usize;
-            self.digests[i].map(|digest| (digest, self.first + i))
-        })
+        let end = self.ends[region];
+        (&self.sorted[begin..end], &self.places[begin..end])
     }
 }
 
 fn store(ranges: &[Range<'_>], region: usize, shard: &mut Shard) {
-    shard.insert_all(&mut ranges.iter().flat_map(|range| range.region(region)));
+    for (digests, places) in ranges.iter().map(|range| range.region(region)) {
+        shard.insert_all(digests, places);
+    }
 }

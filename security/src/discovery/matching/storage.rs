@@ -116,20 +116,11 @@ impl Shard {
     }
 
     /// Stores digests with their places, in this order.
-    pub(super) fn insert_all(&mut self, digests: &mut dyn Iterator<Item = (NonZeroU64, usize)>) {
-        let mut batch = [(0, 0); BATCH];
-        loop {
-            let mut n = 0;
-            for (slot, (digest, place)) in batch.iter_mut().zip(&mut *digests) {
-                *slot = (digest.get(), place);
-                n += 1;
-            }
-            if n == 0 {
-                return;
-            }
-            self.touch(&batch[..n]);
-            for &(digest, place) in &batch[..n] {
-                match self.insert(digest, place) {
+    pub(super) fn insert_all(&mut self, digests: &[u64], places: &[u32]) {
+        for (digests, places) in digests.chunks(BATCH).zip(places.chunks(BATCH)) {
+            self.touch(digests);
+            for (digest, place) in digests.iter().zip(places) {
+                match self.insert(*digest, *place as usize) {
                     true => self.placed += 1,
                     false => self.unplaced += 1,
                 }
@@ -139,8 +130,8 @@ impl Shard {
 
     /// Reads the entries at the positions of these digests, without a decision on them: the cache misses of a batch
     /// overlap, which the branches of [`Self::insert`] would prevent.
-    fn touch(&self, digests: &[(u64, usize)]) {
-        let seen = digests.iter().fold(0, |seen, (digest, _)| {
+    fn touch(&self, digests: &[u64]) {
+        let seen = digests.iter().fold(0, |seen, digest| {
             let bucket = &self.buckets[self.bucket(*digest)];
             seen ^ bucket.0[0] ^ self.front[self.front_bit(*digest).0]
         });
