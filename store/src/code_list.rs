@@ -19,6 +19,7 @@ use sidelink_security::discovery::restricted::{Material, MicCheck};
 use sidelink_security::discovery::rotation::RotationPeriod;
 use sidelink_security::keys::ApplicationKey;
 use sidelink_wire::pc5_discovery::MessageType;
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -261,6 +262,19 @@ impl CodeList {
 }
 
 impl Keys {
+    /// Returns the keys with the lists of codes in these files; themselves when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::add_code_lists`].
+    pub fn with_code_lists(&self, paths: &[PathBuf]) -> Result<Cow<'_, Self>, Error> {
+        if paths.is_empty() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let mut keys = self.clone();
+        keys.add_code_lists(paths)?;
+        Ok(Cow::Owned(keys))
+    }
+
     /// Adds the lists of codes in these files.
     ///
     /// # Errors

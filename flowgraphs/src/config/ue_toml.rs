@@ -448,16 +448,7 @@ impl UeConfig {
         S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
         <S as CounterStore>::Error: std::fmt::Display,
     {
-        let with_lists;
-        let keys = match self.codes.as_slice() {
-            [] => keys,
-            paths => {
-                let mut keys = keys.clone();
-                keys.add_code_lists(paths)?;
-                with_lists = keys;
-                &with_lists
-            }
-        };
+        let keys = &*keys.with_code_lists(&self.codes)?;
         let radio = self.resolve()?;
         let numerology = self
             .radio

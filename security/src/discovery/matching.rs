@@ -18,10 +18,10 @@
 //! not be secret: it is computed from the output of a pseudo-random function that an outsider cannot compute before it
 //! is on the air.
 //!
-//! The total is 12.7 octets per identity and table, 38 with three tables, 126 with the book.
+//! The total is 12.9 octets per identity and table, 39 with three tables, 127 with the book.
 //!
-//! No item here has a thread or a lock. The builder is `Send`: its driver calls [`TableBuilder::build_chunk`] until the
-//! table is complete and hands it over; [`Matcher::install`] moves three pointers. A monitor calls [`Matcher::wanted`]
+//! No item here has a thread or a lock. The builder is `Send`: its driver calls [`TableBuilder::build_chunk`], or
+//! [`TableBuilder::build_round`] with threads of its own, until the table is complete and hands it over; [`Matcher::install`] moves three pointers. A monitor calls [`Matcher::wanted`]
 //! to learn which period to build next; it has a whole rotation period to do so.
 
 mod builder;
