@@ -255,6 +255,25 @@ impl Opener {
         }
     }
 
+    /// Builds tables of followed codes on another thread from now on, where [`Self::look_ahead`] is called often: a block
+    /// that comes before the table of its period is of an unknown sender. Otherwise a block waits for its table.
+    pub fn build_ahead(&mut self) {
+        if let Some(followers) = &mut self.followers {
+            followers.build_ahead();
+        }
+    }
+
+    /// Takes the tables that were built ahead, and has the next ones built.
+    ///
+    /// # Errors
+    /// The codes are too short to distinguish the followed ones.
+    pub fn look_ahead(&mut self, now: UtcTime) -> Result<(), ConfigError> {
+        match &mut self.followers {
+            Some(followers) => followers.look_ahead(&self.policy, &AirTime::at(now)),
+            None => Ok(()),
+        }
+    }
+
     /// Checks a block of SL-DCH that came at `now`; returns `None` without keys.
     ///
     /// # Errors

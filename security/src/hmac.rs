@@ -41,6 +41,16 @@ impl Keyed {
         Self { inner, outer }
     }
 
+    /// Makes one of the states after a key, inner and outer.
+    pub(crate) const fn from_states(inner: [u32; 8], outer: [u32; 8]) -> Self {
+        Self { inner, outer }
+    }
+
+    /// Returns the states after the key, inner and outer.
+    pub(crate) const fn states(&self) -> [&[u32; 8]; 2] {
+        [&self.inner, &self.outer]
+    }
+
     /// Begins an HMAC of a message of any length.
     pub(crate) fn start(&self) -> Running<'_> {
         Running { keyed: self, state: self.inner, block: [0; 64], total: 0 }
@@ -58,42 +68,24 @@ impl Keyed {
     /// Returns the HMAC of a message of at most [`SHORT`] octets: two compressions.
     #[inline]
     pub(crate) fn mac_short(&self, message: &[u8]) -> [u8; 32] {
-        self.outer(self.inner_short(&short_block(message)))
-    }
-
-    /// Computes the first half of the HMAC of a short message, from its padded `block` (see [`short_block`]).
-    #[inline]
-    pub(crate) fn inner_short(&self, block: &[u8; 64]) -> [u32; 8] {
         let mut state = self.inner;
-        compress256(&mut state, std::slice::from_ref(block));
-        state
+        compress256(&mut state, &[short_block(message)]);
+        self.outer(state)
     }
 
     /// Computes the second half of the HMAC.
     #[inline]
-    pub(crate) fn outer(&self, inner: [u32; 8]) -> [u8; 32] {
+    fn outer(&self, inner: [u32; 8]) -> [u8; 32] {
+        let mut block = [0; 64];
+        put_words(&mut block, &inner);
+        block[32] = 0x80;
+        block[56..].copy_from_slice(&(8 * (64 + 32) as u64).to_be_bytes());
+        let mut state = self.outer;
+        compress256(&mut state, &[block]);
         let mut out = [0; 32];
-        put_words(&mut out, &self.outer_short(&outer_block(&inner)));
+        put_words(&mut out, &state);
         out
     }
-
-    /// Computes the second half of the HMAC, from a block that [`outer_block`] made.
-    #[inline]
-    pub(crate) fn outer_short(&self, block: &[u8; 64]) -> [u32; 8] {
-        let mut state = self.outer;
-        compress256(&mut state, std::slice::from_ref(block));
-        state
-    }
-}
-
-/// Makes the padded block of the second half.
-#[inline]
-pub(crate) fn outer_block(inner: &[u32; 8]) -> [u8; 64] {
-    let mut block = [0; 64];
-    put_words(&mut block, inner);
-    block[32] = 0x80;
-    block[56..].copy_from_slice(&(8 * (64 + 32) as u64).to_be_bytes());
-    block
 }
 
 /// An HMAC in progress.

@@ -4,6 +4,7 @@ use super::VERSION;
 use super::chains::{ChainEntry, PointerEntry};
 use super::identity::{IdentityEntry, KmsEntry};
 use super::signed::SignedEntry;
+use crate::code_list::CodeList;
 use crate::error::{Error, Fault, Format};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -11,6 +12,7 @@ use sidelink_security::cipher::Algorithm;
 use sidelink_wire::hex;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// A secret: wiped when dropped, never shown by `Debug`.
@@ -133,6 +135,9 @@ pub struct Keys {
     /// Suspension of all rights to send: the store is a copy, or was put back.
     #[serde(skip)]
     pub suspended: Option<Suspension>,
+    /// Lists of changing identifiers to be followed, from files of their own.
+    #[serde(skip)]
+    pub codes: Vec<Arc<CodeList>>,
 }
 
 impl Default for Keys {
@@ -144,6 +149,7 @@ impl Default for Keys {
             kms: Vec::new(),
             identity: Vec::new(),
             suspended: None,
+            codes: Vec::new(),
         }
     }
 }
@@ -531,6 +537,7 @@ impl Keys {
             kms,
             identity,
             suspended: self.suspended.clone(),
+            codes: self.codes.clone(),
         };
         for group in &mut keys.group {
             group.pgk.retain(|pgk| pgk.key.is_some());

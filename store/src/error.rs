@@ -1,6 +1,7 @@
 //! Errors of keys, sorted by blame: the machine, a file, or the author of an entry.
 
 use crate::VERSION;
+use crate::code_list::CodeListFault;
 use sidelink_security::direct::signed::CertificateError;
 use sidelink_security::discovery::chain::PlanError;
 use sidelink_security::discovery::signature;
@@ -196,6 +197,8 @@ pub enum Fault {
     ChainDelay(u16),
     /// The signature of a chain's anchor is wrong.
     Anchor,
+    /// A list of codes.
+    CodeList(CodeListFault),
 }
 
 /// Place of a right to send that is not here. Times are seconds since 1970.
@@ -424,6 +427,7 @@ impl Fault {
             Self::Anchor => {
                 "take it again from the announcer: the public key, or what it signed, is another one"
             }
+            Self::CodeList(fault) => fault.remedy(),
             Self::SpareBits(_) => "make them 0, or give it another message-type",
             _ => "",
         }
@@ -461,6 +465,7 @@ impl fmt::Display for Fault {
             Self::NoSuchPeriod(number) => write!(f, "period {number} is beyond the calendar"),
             Self::NoMaster => f.write_str("the master secrets of this key management server are not here"),
             Self::SamePeriod(number) => write!(f, "two key sets are of period {number}"),
+            Self::CodeList(fault) => fault.fmt(f),
             Self::KeyTypeAndIdentity => f.write_str("key-type-id and identity give different keys"),
             Self::NoKeyInUse => {
                 f.write_str("protection-profile says that no key is used, or a DUCK without a DUIK")

@@ -3,6 +3,7 @@
 //! ```text
 //! entry.rs      groups and discovery keys as they are stored in the file and in the TOML form
 //! material.rs   entries -> keys of sidelink-security, checked
+//! code_list.rs  lists of a million changing identifiers, each a file of its own
 //! credential.rs keys and certificates of one-to-one links, in PEM
 //! error.rs      errors of keys
 //! kds.rs        root keys on which links agreed
@@ -39,6 +40,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod chains;
+mod code_list;
 pub mod credential;
 mod entry;
 mod error;
@@ -55,6 +57,7 @@ mod shared;
 mod signed;
 
 pub use chains::{ChainEntry, FreshChain, OwnAnnouncement, PointerEntry, fresh_signing_key};
+pub use code_list::{CodeList, CodeListFault, Listed, MOST_FILTERED, MOST_LISTED, NewCodeList, name_of};
 pub use credential::CredentialConfig;
 pub use entry::{
     Cipher, Discovery, Group, Hex, Keys, Member, MicCheckName, PgkEntry, Protection, Right, Secret, Sending,
@@ -166,7 +169,15 @@ impl KeyStore {
     pub fn keys(&self) -> Result<Keys, Error> {
         let (group, discovery) = (self.all(GROUPS)?, self.all(DISCOVERY)?);
         let (kms, identity) = (self.all(KMS)?, self.all(IDENTITIES)?);
-        Ok(Keys { version: VERSION, group, discovery, kms, identity, suspended: self.suspended.clone() })
+        Ok(Keys {
+            version: VERSION,
+            group,
+            discovery,
+            kms,
+            identity,
+            suspended: self.suspended.clone(),
+            codes: Vec::new(),
+        })
     }
 
     /// Puts the entries of `keys` into the store, all or none; those of the same name are replaced.

@@ -229,7 +229,7 @@ impl Discovery {
     }
 
     /// Returns who checks the MIC.
-    fn mic_check(&self) -> MicCheck {
+    pub(super) fn mic_check(&self) -> MicCheck {
         match self.mic_check {
             Some(MicCheckName::ProseFunction) => MicCheck::ByProseFunction,
             Some(MicCheckName::Ue) | None => MicCheck::Local,

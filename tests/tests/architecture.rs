@@ -334,6 +334,7 @@ fn unsafe_stands_in_the_kernels_at_shared_memory_and_at_c_only() {
     let allowed = |path: &str| {
         path.starts_with("phy/src/kernel/")
             || path.starts_with("security/src/identity/kernel/")
+            || path.starts_with("security/src/discovery/kernel/")
             || path == "security/benches/identity/openssl.rs"
             || path == "radio/src/air/memory.rs"
             || path == "radio/src/soapy/library.rs"

@@ -1,9 +1,11 @@
 //! Jobs that may wait for a disk or take long, beside the sample path: making counters durable, building tables of
-//! codes, encapsulating keys.
+//! codes, encapsulating keys. Tables have a thread of their own: nothing durable waits for them.
 //!
 //! Every job is due a fixed number of subframes after its request, and its result is returned in that subframe, not
 //! before: the transmissions of a UE do not depend on the speed of the disk. In lock-step the UE waits for a late job;
 //! in real time a late result is returned when it is there, and the delay is counted.
+
+mod tables;
 
 use crate::group_keys::GroupWrite;
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -17,8 +19,13 @@ use sidelink_security::counter::reserve::{CounterStore, Granted, Reservation, St
 use std::collections::VecDeque;
 use std::fmt::Display;
 
+pub use tables::{Cores, TableThread, TableTimes, build_table};
+
 /// Subframes from the request of a job to its result.
 const DUE: u64 = 40;
+
+/// Places of a table for which its result is due a subframe later: one of a million is due after 284.
+const PLACES_A_SUBFRAME: u64 = 4096;
 
 /// Pending jobs, at most.
 const MOST: usize = 256;
@@ -115,19 +122,27 @@ pub trait Jobs {
 
     /// Returns the number of subframes in which a due result was missing.
     fn late(&self) -> u64;
+
+    /// Returns how long tables of codes took that were built on another thread.
+    fn table_times(&self) -> TableTimes {
+        TableTimes::default()
+    }
 }
 
-/// Runs jobs in a thread of its own.
+/// Runs jobs in threads of its own: one for tables, one for all others.
 pub struct Threaded {
     to_worker: Sender<(Owner, Job)>,
     from_worker: Receiver<(Owner, JobResult)>,
     due: VecDeque<u64>,
+    tables: TableThread,
+    tables_due: VecDeque<(u64, Owner)>,
+    table_times: TableTimes,
     waits: bool,
     late: u64,
 }
 
 impl Threaded {
-    /// Starts the thread. With `waits`, [`Jobs::take`] blocks until a late result is there (lock-step).
+    /// Starts the threads. With `waits`, [`Jobs::take`] blocks until a late result is there (lock-step).
     pub fn new<S>(mut store: S, waits: bool) -> Self
     where
         S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
@@ -145,6 +160,7 @@ impl Threaded {
                         Ok(()) => JobResult::KeysStored(ticket),
                         Err(error) => JobResult::KeysFailed(ticket, error.to_string()),
                     },
+                    // Its thread could not take it.
                     Job::Build(job) => built(job),
                     Job::Seal { machine, job } => sealed(machine, job),
                 };
@@ -153,22 +169,36 @@ impl Threaded {
                 }
             }
         });
-        Self { to_worker, from_worker, due: VecDeque::with_capacity(MOST), waits, late: 0 }
-    }
-}
-
-impl Jobs for Threaded {
-    fn begin(&mut self, t: u64, owner: Owner, job: Job) -> Option<Job> {
-        match self.to_worker.try_send((owner, job)) {
-            Ok(()) => {
-                self.due.push_back(t + DUE);
-                None
-            }
-            Err(e) => Some(e.into_inner().1),
+        let (tables, tables_due) = (TableThread::start(), VecDeque::new());
+        Self {
+            to_worker,
+            from_worker,
+            due: VecDeque::with_capacity(MOST),
+            tables,
+            tables_due,
+            table_times: TableTimes::default(),
+            waits,
+            late: 0,
         }
     }
 
-    fn take(&mut self, t: u64) -> Option<(Owner, JobResult)> {
+    fn take_table(&mut self, t: u64) -> Option<(Owner, JobResult)> {
+        let (_, owner) = *self.tables_due.front().filter(|(due, _)| *due <= t)?;
+        let built = if self.waits { self.tables.wait() } else { self.tables.take() };
+        match built {
+            Some((job, took)) => {
+                self.tables_due.pop_front();
+                self.table_times.add(took);
+                Some((owner, JobResult::Table(job)))
+            }
+            None => {
+                self.late += 1;
+                None
+            }
+        }
+    }
+
+    fn take_other(&mut self, t: u64) -> Option<(Owner, JobResult)> {
         if self.due.front().is_none_or(|due| *due > t) {
             return None;
         }
@@ -183,6 +213,34 @@ impl Jobs for Threaded {
                 None
             }
         }
+    }
+}
+
+impl Jobs for Threaded {
+    fn begin(&mut self, t: u64, owner: Owner, job: Job) -> Option<Job> {
+        if let Job::Build(job) = job {
+            let due = t + DUE + job.places() as u64 / PLACES_A_SUBFRAME;
+            let refused = self.tables.begin(job);
+            if refused.is_none() {
+                self.tables_due.push_back((due, owner));
+            }
+            return refused.map(Job::Build);
+        }
+        match self.to_worker.try_send((owner, job)) {
+            Ok(()) => {
+                self.due.push_back(t + DUE);
+                None
+            }
+            Err(e) => Some(e.into_inner().1),
+        }
+    }
+
+    fn take(&mut self, t: u64) -> Option<(Owner, JobResult)> {
+        self.take_other(t).or_else(|| self.take_table(t))
+    }
+
+    fn table_times(&self) -> TableTimes {
+        self.table_times
     }
 
     fn late(&self) -> u64 {
@@ -278,7 +336,7 @@ where
 }
 
 fn built(mut job: TableJob) -> JobResult {
-    while !job.run(4096) {}
+    while !job.run(usize::MAX) {}
     JobResult::Table(job)
 }
 
@@ -338,7 +396,12 @@ impl GroupKeyStore for NoStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sidelink_prose::discovery::{AirTime, Monitor, MonitorConfig, TimePolicy};
+    use sidelink_security::counter::UtcCounter;
     use sidelink_security::counter::reserve::{Lease, ReserveConfig};
+    use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, Variant};
+    use sidelink_security::discovery::rotation::RotationPeriod;
+    use sidelink_security::keys::ApplicationKey;
 
     #[test]
     fn a_job_comes_back_when_it_is_due_and_not_before() {
@@ -356,6 +419,39 @@ mod tests {
         lease.grant(granted);
         assert_eq!(lease.end(), 8);
         assert!(jobs.take(10 + DUE).is_none());
+        assert_eq!(jobs.late(), 0);
+    }
+
+    /// A table of 40 000 identities is due later than what was asked for after it.
+    #[test]
+    fn nothing_durable_waits_for_a_table() {
+        let config = OtaConfig::new(Variant::Keyed, 216, 0, RotationPeriod::SECOND).unwrap();
+        let mut monitor =
+            Monitor::new(MonitorConfig { rotating: Some(config), ..MonitorConfig::default() }).unwrap();
+        let key = ApplicationKey::from([7; 32]);
+        let identity = |i: u32| {
+            let mut id = [0; 20];
+            id[..4].copy_from_slice(&i.to_be_bytes());
+            (id, &key, UtcCounter::new(u32::MAX))
+        };
+        monitor.follow_rotating((0..40_000).map(identity)).unwrap();
+        let now = AirTime::at(UtcTime::from_millis(1_800_000_000_500));
+        let table = monitor.job(&TimePolicy::default(), &now).unwrap().unwrap();
+        assert_eq!(table.places(), 40_000);
+        let mut jobs = Threaded::new(NoStore::default(), true);
+        let stream = StreamId([7; 16]);
+        assert!(jobs.begin(10, Owner::Agent, Job::Build(table)).is_none());
+        assert!(jobs.begin(11, Owner::Links, Job::ReadCounter(stream)).is_none());
+        assert!(jobs.take(11 + DUE - 1).is_none());
+        assert!(matches!(jobs.take(11 + DUE), Some((Owner::Links, JobResult::Counter(_, 0)))));
+        assert!(jobs.take(10 + DUE + 8).is_none());
+        let Some((Owner::Agent, JobResult::Table(built))) = jobs.take(10 + DUE + 9) else {
+            panic!("no table")
+        };
+        monitor.install(built);
+        let (id, key, _) = identity(39_999);
+        let message = OtaIdentity::new(config, id, key).announce(now.slot, &[]).unwrap();
+        assert!(monitor.receive(&TimePolicy::default(), &now, &message).is_ok());
         assert_eq!(jobs.late(), 0);
     }
 }

@@ -92,7 +92,10 @@ pub use ip::{
     ANY_RELAY, Dropped, Ip, IpConfig, IpEvent, IpStatus, Lease, Part as IpPart, RelayOf, RemoteStatus,
     RemoteUe, Route as IpRoute, Standing, Version, open_relay, open_remote,
 };
-pub use jobs::{GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, Threaded};
+pub use jobs::{
+    Cores, GroupKeyStore, Immediate, Job, JobResult, Jobs, KdStore, NoStore, Owner, TableThread, TableTimes,
+    Threaded, build_table,
+};
 pub use latency_stats::{LatencyStats, Stage};
 pub use link_status::LinkStatus;
 pub use links::{

@@ -22,9 +22,11 @@ use std::collections::HashMap;
 use std::fmt::Display;
 
 mod chains;
+mod lists;
 mod renew;
 
 pub use chains::{follow_chained, own_announcer};
+pub use lists::FollowedList;
 pub use renew::{GroupNews, IdentityNews, RenewTerms};
 
 /// Milliseconds for which a discoverer waits for a response.
@@ -38,6 +40,8 @@ pub struct Provisioned {
     pub agent: Agent,
     /// Names of the followed identities in the store.
     pub who: HashMap<Subject, String>,
+    /// Lists of followed identities.
+    pub listed: Vec<FollowedList>,
     /// Names of the announcers, the discoverers and the discoveree in the store.
     pub origin: HashMap<Origin, String>,
     /// Addresses of the groups by their names.
@@ -80,12 +84,13 @@ where
     let engine = Engine::new(Config { source: source(wish, keys)?, ..wish.layer2 });
     let mut discovery = wish.discovery;
     discovery.monitor.rotating = rotating(wish.ue, keys)?;
-    discovery.monitor.heard = discovery.monitor.heard.max(2 * keys.discovery.len());
+    discovery.monitor.heard = lists::heard(keys).max(discovery.monitor.heard);
     let agent = Agent::new(discovery).map_err(|_| BuildError::Untabled(wish.ue.to_owned()))?;
     let mut all = Provisioned {
         engine,
         agent,
         who: HashMap::new(),
+        listed: Vec::new(),
         origin: HashMap::new(),
         groups: HashMap::new(),
         receive_only: HashMap::new(),
@@ -95,6 +100,8 @@ where
         all.add_group(wish, keys, group, store)?;
     }
     chains::open_discovery_group(&mut all.engine, &keys.discovery, wish.to_group)?;
+    let exact_codes = lists::ExactCodes::of(wish.ue, keys);
+    all.follow_lists(keys);
     let mut tabled = Vec::new();
     let questions: Vec<&str> = keys.discovery.iter().filter_map(|entry| entry.question.as_deref()).collect();
     for entry in keys.discovery.iter().filter(|entry| !entry.revoked) {
@@ -111,6 +118,10 @@ where
         let monitors = entry.monitors.iter().any(|m| m == wish.ue);
         if announces {
             all.registry().announce(entry)?;
+        }
+        if monitors && exact_codes == lists::ExactCodes::Tabled && entry.is_exact() {
+            all.registry().follow_exact(entry)?;
+            continue;
         }
         if monitors && let Some(identity) = all.registry().follow(entry, discovery.monitor.rotating)? {
             tabled.push((entry.name.clone(), identity, UtcCounter::new(entry.valid_until)));
@@ -404,14 +415,17 @@ fn source(wish: &Wish<'_>, keys: &Keys) -> Result<Layer2Id, BuildError> {
         .any(|d| d.announcer.as_deref() == Some(wish.ue) || d.monitors.iter().any(|m| m == wish.ue));
     match found {
         Some(id) => Ok(id),
-        None if known => Ok(Layer2Id::from_octets([0; 3])),
+        None if known || !keys.codes.is_empty() => Ok(Layer2Id::from_octets([0; 3])),
         None => Err(BuildError::Unknown(wish.ue.to_owned())),
     }
 }
 
-/// Returns the configuration of changing identifiers that most of the entries for `ue` have; it is the one that is
-/// tabled.
+/// Returns the configuration of changing identifiers that is tabled: that of the lists of codes, or the one that most of
+/// the entries for `ue` have.
 fn rotating(ue: &str, keys: &Keys) -> Result<Option<OtaConfig>, BuildError> {
+    if let Some(list) = keys.codes.first() {
+        return Ok(Some(list.config()));
+    }
     let mut counted: Vec<(OtaConfig, usize)> = Vec::new();
     for entry in keys.discovery.iter().filter(|d| d.monitors.iter().any(|m| m == ue)) {
         if let Some(Followed::Rotating(config, ..)) = entry.followed()?

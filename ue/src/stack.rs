@@ -6,13 +6,14 @@
 use super::BuildError;
 use super::event::{Event, Tell, Warning};
 use super::group_keys::{GroupKeys, Heard};
-use super::jobs::{Job, JobResult, Jobs, Owner, Threaded};
+use super::jobs::{Job, JobResult, Jobs, Owner, TableTimes, Threaded};
 use super::link_bearers::LinkBearers;
 use super::links::Links;
 use super::provision::{GroupNews, IdentityNews, RenewTerms};
 use super::refused::Refused;
 use super::relays::Relays;
 use super::u2u::Paths;
+use crate::provision::FollowedList;
 use sidelink_mac::engine::{self, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link;
@@ -24,6 +25,7 @@ use sidelink_security::outcome::Counters;
 use sidelink_store::Discovery;
 use sidelink_wire::ids::{GroupDestinationId, Lcid};
 use sidelink_wire::pdcp::SduType;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Names for reports.
@@ -31,6 +33,8 @@ use std::collections::HashMap;
 pub struct Names {
     /// Names of the followed identities.
     pub who: HashMap<Subject, String>,
+    /// Lists of followed identities.
+    pub listed: Vec<FollowedList>,
     /// Names of the announcers, the discoverers and the discoveree.
     pub origin: HashMap<Origin, String>,
     /// Groups to which the UE can send, and links.
@@ -198,6 +202,11 @@ impl<J: Jobs> Stack<J> {
     /// Returns the number of subframes in which a job was late.
     pub fn late_errands(&self) -> u64 {
         self.jobs.late()
+    }
+
+    /// Returns how long tables of codes took to build.
+    pub fn table_times(&self) -> TableTimes {
+        self.jobs.table_times()
     }
 
     /// Begins subframe `t` at `utc`. The ProSe clock shows the same time, and DFN is that of the count of subframes.
@@ -485,7 +494,7 @@ impl<J: Jobs> Stack<J> {
                 agent::Output::Announcement { octets, .. } => self.send_announcement(&octets, sink),
                 agent::Output::Event(event) => {
                     let name = self.names.of(&event);
-                    (sink.tell)(Event::Discovery { name, event: &event });
+                    (sink.tell)(Event::Discovery { name: &name, event: &event });
                 }
                 agent::Output::Reserve(reservation) => {
                     let stream = reservation.stream();
@@ -514,7 +523,7 @@ impl Names {
     }
 
     /// Returns the name of an event's announcer, query or followed identity.
-    fn of(&self, event: &agent::Event) -> &str {
+    fn of(&self, event: &agent::Event) -> Cow<'_, str> {
         let origin = |origin: &Origin| self.origin.get(origin);
         let name = match event {
             agent::Event::Announced(from) | agent::Event::Silent { origin: from, .. } => origin(from),
@@ -522,10 +531,16 @@ impl Names {
             agent::Event::Fragment(partial) => self.who.get(&partial.who),
             agent::Event::KeyWanted(_) => None,
             agent::Event::Matched(who) => self.who.get(who),
+            agent::Event::Discovered(discovered) => {
+                if let Some(name) = self.listed.iter().find_map(|list| list.name(discovered.who)) {
+                    return Cow::Owned(name);
+                }
+                self.who.get(&discovered.who)
+            }
             agent::Event::Answered { discoverer, .. } => origin(&Origin::Discoverer(*discoverer)),
             agent::Event::Asked | agent::Event::Dropped(_) | agent::Event::Unfollowable(_) => None,
         };
-        name.map_or("?", String::as_str)
+        Cow::Borrowed(name.map_or("?", String::as_str))
     }
 }
 

@@ -116,13 +116,16 @@ mod tests {
         });
         let backends = sidelink_security::identity::sakke::Backend::ALL;
         let identity = 4 + 4 * backends.into_iter().filter(|backend| backend.is_available()).count();
+        let backends = sidelink_security::discovery::book::Backend::ALL;
+        let tables = backends.into_iter().filter(|backend| backend.is_available()).count();
         let expected = [
             ("cipher", 40),
             ("collision", 20),
             ("direct", 27),
             ("frame", 5),
             ("identity", identity),
-            ("matching", 1),
+            ("matching", tables),
+            ("matching codes", 1),
             ("protection", 7),
             ("signature", 5),
             ("verification", 5),

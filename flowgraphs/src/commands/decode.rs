@@ -40,6 +40,9 @@ pub struct DecodeArgs {
     /// Verify and decipher decoded messages with the keys of this key store, or of its TOML form.
     #[arg(long, value_name = "STORE")]
     pub keys: Option<PathBuf>,
+    /// Follow the identities of this list of codes, from `sidelink keys new-codes`; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub codes: Vec<PathBuf>,
     /// Write the pools and the synchronisation that were learnt, with their evidence, as a file for `--config`.
     #[arg(long, value_name = "FILE")]
     pub learn: Option<PathBuf>,
@@ -62,7 +65,7 @@ impl Places {
     fn claim(args: &DecodeArgs) -> anyhow::Result<Self> {
         let mut outputs = Outputs::new(args.force);
         outputs.reads_recordings(&args.files);
-        outputs.reads(args.radio.config.iter().chain(&args.keys));
+        outputs.reads(args.radio.config.iter().chain(&args.keys).chain(&args.codes));
         let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
         let learn = args.learn.as_deref().map(|path| outputs.claim_new("--learn", path)).transpose()?;
         let reports = args.output.iter().map(|output| Ok((output.form, output.claim(&mut outputs)?)));
@@ -97,7 +100,7 @@ pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
         return Err(ConfigError::usage("--learn with several recordings", remedy).into());
     }
     let places = Places::claim(&args)?;
-    let keys = args.keys.as_deref().map(keystore::read).transpose()?;
+    let keys = keys(args.keys.as_deref(), &args.codes)?;
     let sinks = Mutex::new(places.open(Repeats::from_flag(args.repeats))?);
     let next = AtomicUsize::new(0);
     let errors = Mutex::new(Vec::new());
@@ -124,6 +127,18 @@ pub fn run(args: DecodeArgs) -> anyhow::Result<()> {
         anyhow::bail!("{} of {} files were not decoded:\n{}", all.len(), args.files.len(), all.join("\n"));
     }
     errors.pop().map_or(Ok(()), Err)
+}
+
+/// Reads the keys of a store and lists of codes; `None` when neither is named.
+///
+/// # Errors
+/// A file cannot be read, or is none of these.
+pub(super) fn keys(store: Option<&Path>, codes: &[PathBuf]) -> Result<Option<Keys>, ConfigError> {
+    let mut keys = store.map(keystore::read).transpose()?;
+    if !codes.is_empty() {
+        keys.get_or_insert_default().add_code_lists(codes)?;
+    }
+    Ok(keys)
 }
 
 fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sinks>) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 pub(in crate::commands) mod certificates;
 mod chains;
+mod codes;
 #[cfg(feature = "services")]
 mod fetch;
 mod identities;
@@ -47,6 +48,8 @@ enum What {
     NewGroup(NewGroup),
     /// Make fresh keys for one discovery code or identity.
     NewDiscovery(NewDiscovery),
+    /// Make a list of changing identifiers in a file of its own, up to four million of them, and entries to announce some.
+    NewCodes(codes::NewCodes),
     /// Make a fresh PSDK for the discovery of relays of one service, or add one that follows.
     NewRelay(relays::NewRelay),
     /// Make a key management server of identity-based keys in the store, without a network.
@@ -231,6 +234,7 @@ pub fn run(args: KeysArgs) -> anyhow::Result<()> {
     match args.what {
         What::NewGroup(args) => new_group(args),
         What::NewDiscovery(args) => new_discovery(args),
+        What::NewCodes(args) => codes::new_codes(&args),
         What::NewRelay(args) => relays::new_relay(&args),
         What::NewKms(args) => identities::new_kms(&args),
         What::NewIdentity(args) => identities::new_identity(&args),

@@ -7,7 +7,7 @@
 mod ear;
 
 use super::announce::CARRIER;
-use super::decode::{open, since_first};
+use super::decode::{keys, open, since_first};
 use super::record::{Annotations, RecordArgs};
 use super::ue::{host_time, parse_duration, stop_on_signals};
 use crate::Sample;
@@ -29,7 +29,6 @@ use sidelink_radio::number::Number;
 use sidelink_radio::{self as radio, Radio, RadioError, RadioSettings, Receive};
 use sidelink_recordings::UtcMicros;
 use sidelink_security::counter::UtcTime;
-use sidelink_store as keystore;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -93,6 +92,9 @@ pub struct ListenArgs {
     /// Verify and decipher decoded messages with the keys of this key store.
     #[arg(long, value_name = "STORE")]
     pub keys: Option<PathBuf>,
+    /// Follow the identities of this list of codes, from `sidelink keys new-codes`; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub codes: Vec<PathBuf>,
     /// Recording of the received samples.
     #[command(flatten)]
     pub record: RecordArgs,
@@ -118,7 +120,7 @@ struct Places {
 impl Places {
     fn claim(args: &ListenArgs) -> Result<Self, ConfigError> {
         let mut outputs = Outputs::new(args.force);
-        outputs.reads(args.config.iter().chain(&args.keys));
+        outputs.reads(args.config.iter().chain(&args.keys).chain(&args.codes));
         outputs.device(&args.args)?;
         args.record.claim(&mut outputs)?;
         let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
@@ -185,13 +187,16 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     let radio = radio::open(&device(&args), &settings.for_duration(args.duration))?;
     let name = radio.description().name.clone();
     let (radio, annotations) = args.record.open(radio, &config, numerology)?;
-    let keys = args.keys.as_deref().map(keystore::read).transpose()?;
-    let mut opener = match keys {
+    let mut opener = match keys(args.keys.as_deref(), &args.codes)? {
         Some(keys) => Opener::with_keys(keys)?,
         None => Opener::headers_only(),
     };
     if let Some(discovery) = radio_config.discovery.first() {
         opener.set_timing(set_timing(&discovery.pool));
+    }
+    // Only a list makes a table so large that receiving would wait for it.
+    if !args.codes.is_empty() && radio.description().real_time {
+        opener.build_ahead();
     }
     let in_place = places.report == Place::Standard
         && args.output.form == Form::Table
@@ -317,6 +322,7 @@ fn listen(
         };
         result = ear.take(first, &samples[..count], sinks);
         let _ = give_back.try_send(samples);
+        result = result.and_then(|()| sinks.look_ahead(ear.seconds()));
         sinks.show(&mut out, ear.seconds(), ear.lost())?;
     }
     over.store(true, Ordering::Relaxed);
@@ -427,6 +433,12 @@ impl Listener for Sinks {
 }
 
 impl Sinks {
+    /// Has tables of codes built for the time after `seconds` of samples.
+    fn look_ahead(&mut self, seconds: f64) -> anyhow::Result<()> {
+        let micros = self.start.0.saturating_add((seconds * 1e6) as u64);
+        Ok(self.opener.look_ahead(UtcTime::from_millis(micros / 1000))?)
+    }
+
     fn show(&mut self, out: &mut dyn Write, seconds: f64, lost: u64) -> std::io::Result<()> {
         if let Some(report) = &mut self.report {
             report.flush()?;

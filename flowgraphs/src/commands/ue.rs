@@ -20,7 +20,7 @@ use sidelink_recordings::UtcMicros;
 use sidelink_security::counter::UtcTime;
 use sidelink_store::{self as keystore, Keys};
 use sidelink_ue::clock::Clock;
-use sidelink_ue::{Listener, Observer, Running, Stage, ThreadOptions, Ue};
+use sidelink_ue::{Listener, Observer, Running, Stage, TableTimes, ThreadOptions, Ue};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -219,7 +219,12 @@ impl Places {
     fn claim(config: &UeConfig, args: &UeArgs) -> Result<Self, ConfigError> {
         let mut outputs = Outputs::new(args.force);
         outputs.reads(
-            args.config.iter().chain(&args.control_token_file).chain(&args.applications).chain(&config.keys),
+            args.config
+                .iter()
+                .chain(&args.control_token_file)
+                .chain(&args.applications)
+                .chain(&config.keys)
+                .chain(&config.codes),
         );
         outputs.device(&config.device.args)?;
         args.record.claim(&mut outputs)?;
@@ -356,6 +361,12 @@ fn summary(ue: &mut Ue, stages: bool) -> String {
     }
     if !stages {
         return text;
+    }
+    let TableTimes { built, total, longest } = ue.stack().table_times();
+    if built > 0 {
+        let (mean, longest) = (1e3 * total.as_secs_f64() / built as f64, 1e3 * longest.as_secs_f64());
+        let _ =
+            writeln!(text, "{built} tables of codes, built in {mean:.1} ms each, at most {longest:.1} ms");
     }
     let _ = writeln!(text, "{:<18} {:>9} {:>9} {:>9} {:>9}", "stage, us", "p50", "p99", "p99.9", "worst");
     for stage in Stage::ALL {

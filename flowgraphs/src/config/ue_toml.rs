@@ -45,6 +45,9 @@ pub struct UeConfig {
     /// Key store; without one the UE has no protection.
     #[serde(default)]
     pub keys: Option<PathBuf>,
+    /// Lists of codes whose identities are followed, from `sidelink keys new-codes`.
+    #[serde(default)]
+    pub codes: Vec<PathBuf>,
     /// Layer-2 ID, six hexadecimal digits; without it that of the groups in the key store.
     #[serde(default)]
     pub layer2_id: Option<Hex>,
@@ -349,6 +352,9 @@ impl UeConfig {
             if let Some(keys) = &mut config.keys {
                 *keys = folder.join(&*keys);
             }
+            for list in &mut config.codes {
+                *list = folder.join(&*list);
+            }
             if let Some(credential) = &mut config.credential {
                 credential.within(folder);
             }
@@ -443,6 +449,7 @@ impl UeConfig {
         S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
         <S as CounterStore>::Error: std::fmt::Display,
     {
+        let keys = &*keys.with_code_lists(&self.codes)?;
         let radio = self.resolve()?;
         let numerology = self
             .radio

@@ -8,13 +8,16 @@ use sidelink_prose::discovery::{
     AirTime, Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, Subject, TimePolicy,
 };
 use sidelink_security::counter::{LsbWidth, UtcCounter, UtcTime};
+use sidelink_security::discovery::matching::TableError;
 use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity};
 use sidelink_security::discovery::request_response::{AnsweredRequests, Pending, RateLimit, Session};
 use sidelink_security::discovery::restricted::Receiver;
 use sidelink_security::discovery::{Announcement, Freshness, Message, Mic, Profile, Refusal};
 use sidelink_security::outcome::Outcome;
-use sidelink_store::{Followed, Keys};
+use sidelink_store::{Discovery, Followed, Keys, MOST_FILTERED};
+use sidelink_ue::provision::FollowedList;
+use sidelink_ue::{Cores, TableThread, build_table};
 use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::{HashMap, VecDeque};
 
@@ -30,12 +33,25 @@ const PATIENCE_MILLIS: u64 = 10_000;
 /// Everybody who is followed.
 pub(super) struct Followers {
     monitor: Monitor,
+    tables: Tables,
     names: HashMap<Subject, usize>,
+    listed: Vec<FollowedList>,
     entries: Vec<String>,
     /// Keys of open codes: the ProSe Function's side, which checks the MIC.
     open: HashMap<Subject, OpenKey>,
     sessions: Vec<PreShared>,
 }
+
+/// Where tables of codes are built.
+enum Tables {
+    /// On the spot, with all processors: what is found does not depend on how long it takes.
+    Here(Cores),
+    /// On another thread, ahead of their period.
+    Ahead(TableThread),
+}
+
+/// Listed identities that are remembered against replays, at most.
+const MOST_HEARD: usize = 1 << 16;
 
 struct PreShared {
     entry: usize,
@@ -52,27 +68,39 @@ struct PreShared {
 impl Followers {
     pub(super) fn new(keys: &Keys) -> Result<Self, ConfigError> {
         let mut all = Vec::new();
+        let exact_tabled = keys.discovery.iter().filter(|entry| entry.is_exact()).count() > MOST_FILTERED;
+        let mut exact = Vec::new();
         for entry in &keys.discovery {
-            if let Some(followed) = entry.followed()? {
+            if exact_tabled && entry.is_exact() {
+                exact.push(entry);
+            } else if let Some(followed) = entry.followed()? {
                 all.push((entry.name.clone(), UtcCounter::new(entry.valid_until), followed));
             }
         }
         let mut config = MonitorConfig::default();
         // One configuration is tabled; the identities of any other cost every frame a computation each.
-        config.rotating = most_frequent(all.iter().filter_map(|(_, _, followed)| match followed {
-            Followed::Rotating(config, ..) if config.nonce_bits() == 0 => Some(*config),
-            _ => None,
-        }));
-        config.heard = config.heard.max(2 * all.len());
+        let frequent = || {
+            most_frequent(all.iter().filter_map(|(_, _, followed)| match followed {
+                Followed::Rotating(config, ..) if config.nonce_bits() == 0 => Some(*config),
+                _ => None,
+            }))
+        };
+        config.rotating = keys.codes.first().map(|list| list.config()).or_else(frequent);
+        let listed: usize = keys.codes.iter().map(|list| list.len()).sum();
+        let heard = 2 * (all.len() + exact.len()) + (2 * listed).min(MOST_HEARD);
+        config.heard = config.heard.max(heard);
         let monitor = Monitor::new(config);
         let mut followers = Self {
             monitor: monitor
                 .map_err(|_| ConfigError::new("identities with a nonce cannot be tabled", "", ""))?,
+            tables: Tables::Here(Cores::of_machine()),
             names: HashMap::new(),
-            entries: Vec::with_capacity(all.len()),
+            listed: Vec::new(),
+            entries: Vec::with_capacity(all.len() + exact.len()),
             open: HashMap::new(),
             sessions: Vec::new(),
         };
+        followers.follow_lists(keys);
         let mut tabled = Vec::new();
         for (name, valid_until, followed) in all {
             match followed {
@@ -96,7 +124,67 @@ impl Followers {
         if let Some(followed) = followers.monitor.follow_rotating(identities) {
             followers.names.extend(followed.into_iter().zip(tabled.iter().map(|(entry, ..)| *entry)));
         }
+        exact.into_iter().try_for_each(|entry| followers.follow_exact(entry))?;
         Ok(followers)
+    }
+
+    /// Follows all identities of the lists, before anybody else.
+    fn follow_lists(&mut self, keys: &Keys) {
+        for list in &keys.codes {
+            let identities = list.identities().map(|listed| (listed.id, listed.key, listed.valid_until));
+            if let Some(followed) = self.monitor.follow_rotating(identities) {
+                self.listed.push(FollowedList::new(list.name(), &followed));
+            }
+        }
+    }
+
+    /// Follows an exact restricted code in the table.
+    fn follow_exact(&mut self, entry: &Discovery) -> Result<(), ConfigError> {
+        let Some(followed) = entry.followed()? else { return Ok(()) };
+        let Some((message_type, code, material)) = followed.exact() else { return Ok(()) };
+        let valid_until = UtcCounter::new(entry.valid_until);
+        let who = self.monitor.follow_code(message_type, code, material, valid_until);
+        let who = who.map_err(|e| ConfigError::new(e.to_string(), entry.name.clone(), "give it a duik"))?;
+        self.names.insert(who, self.entries.len());
+        self.entries.push(entry.name.clone());
+        Ok(())
+    }
+
+    /// Builds tables on another thread from now on. [`Self::look_ahead`] must be called often.
+    pub(super) fn build_ahead(&mut self) {
+        self.tables = Tables::Ahead(TableThread::start());
+    }
+
+    /// Takes the tables that are built, and begins those that are wanted next; or builds all of them.
+    pub(super) fn look_ahead(&mut self, policy: &TimePolicy, now: &AirTime) -> Result<(), ConfigError> {
+        let short =
+            |e: TableError| ConfigError::new(e.to_string(), "the followed codes", "give them more bits");
+        match &self.tables {
+            Tables::Here(cores) => {
+                while let Some(mut job) = self.monitor.job(policy, now).map_err(short)? {
+                    build_table(&mut job, cores);
+                    self.monitor.install(job);
+                }
+            }
+            Tables::Ahead(thread) => {
+                while let Some((built, _)) = thread.take() {
+                    self.monitor.install(built);
+                }
+                while let Some(job) = self.monitor.job(policy, now).map_err(short)? {
+                    if let Some(job) = thread.begin(job) {
+                        // It is given out again at the next look.
+                        self.monitor.install(job);
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&self, who: Subject) -> Option<String> {
+        let listed = self.listed.iter().find_map(|list| list.name(who));
+        listed.or_else(|| self.names.get(&who).and_then(|&entry| self.entries.get(entry)).cloned())
     }
 
     /// Follows the entry that comes next, outside of the table.
@@ -139,9 +227,7 @@ impl Followers {
         now: &AirTime,
         block: &[u8],
     ) -> Result<Opened<'static>, ConfigError> {
-        self.monitor
-            .build_tables(policy, now)
-            .map_err(|e| ConfigError::new(e.to_string(), "the key store", "give its codes more bits"))?;
+        self.look_ahead(policy, now)?;
         let mut report = DiscoveryReport {
             result: Verdict::NoKeys,
             name: None,
@@ -164,7 +250,7 @@ impl Followers {
         }
         match self.monitor.receive(policy, now, block) {
             Ok(Discovered { who, finding, .. }) => {
-                report.name = self.names.get(&who).and_then(|&entry| self.entries.get(entry)).cloned();
+                report.name = self.name(who);
                 let mut result = finding.outcome();
                 match &finding {
                     Finding::Identity(period) => report.period = Some(period.0),

@@ -11,7 +11,8 @@ use sidelink_security::discovery::restricted::Sender;
 use sidelink_security::discovery::{Freshness, Message, Profile};
 use sidelink_security::keys::DiscoveryKey;
 use sidelink_store::{
-    Cipher, Discovery, Group, Hex, Protection, RotationName, SchemeName, Secret, SignedEntry, VariantName,
+    Cipher, CodeList, Discovery, Group, Hex, MOST_FILTERED, MicCheckName, NewCodeList, Protection,
+    RotationName, SchemeName, Secret, SignedEntry, VariantName,
 };
 use sidelink_wire::pc5_discovery::{Content, MessageType, Packet, Repr};
 use sidelink_wire::pdcp::SduType;
@@ -302,6 +303,107 @@ fn what_is_old_is_refused() {
     for entry in &keys.discovery {
         assert_ne!(judged(&mut opener, expired, &announce(entry, expired)).0, "verified", "{}", entry.name);
     }
+}
+
+/// Up to 64 exact restricted codes a filter accepts all of MAX_OFFSET, as TS 33.303 has it; more of them are in a table, which
+/// accepts the present second and its neighbours within the uncertainty of the clock.
+#[test]
+fn many_exact_codes_are_looked_up() {
+    for (count, old) in [(MOST_FILTERED, "verified"), (MOST_FILTERED + 1, "unknown")] {
+        let entry = |i: usize| {
+            let mut entry = Discovery::new(&format!("code {i}"), Protection::Restricted, UNTIL);
+            entry.code = Some(Hex(vec![i as u8; 23]));
+            entry.dusk = Some(Secret::new(vec![i as u8; 32]));
+            entry.duik = Some(Secret::new(vec![0x80 ^ i as u8; 32]));
+            entry
+        };
+        let keys = Keys { discovery: (0..count).map(entry).collect(), ..Keys::default() };
+        assert!(keys.discovery.iter().all(Discovery::is_exact));
+        let mut opener = Opener::with_keys(keys.clone()).unwrap();
+        for entry in &keys.discovery {
+            let found = ("verified".to_owned(), Some(entry.name.clone()));
+            assert_eq!(judged(&mut opener, NOW, &announce(entry, NOW)), found, "{count}");
+        }
+        // 10 ms behind an edge: both seconds are possible. Half a second behind it only one is.
+        let edge = NOW.plus_millis(510);
+        let last =
+            |opener: &mut Opener, now, said| judged(opener, now, &announce(&keys.discovery[7], said)).0;
+        let mut opener = Opener::with_keys(keys.clone()).unwrap();
+        assert_eq!(last(&mut opener, edge, edge.minus_millis(1000)), "verified", "{count}");
+        let mut opener = Opener::with_keys(keys.clone()).unwrap();
+        assert_eq!(last(&mut opener, NOW, NOW.minus_millis(20_000)), old, "{count}");
+        // Beyond MAX_OFFSET both refuse.
+        let mut opener = Opener::with_keys(keys.clone()).unwrap();
+        assert_ne!(last(&mut opener, NOW, NOW.minus_millis(40_000)), "verified", "{count}");
+    }
+}
+
+/// What cannot be computed ahead is no exact code.
+#[test]
+fn only_whole_codes_with_a_local_mic_check_are_exact() {
+    let mut exact = Discovery::new("code", Protection::Restricted, UNTIL);
+    exact.code = Some(Hex(vec![1; 23]));
+    exact.duik = Some(Secret::new(vec![2; 32]));
+    assert!(exact.is_exact());
+    let changed = |change: &dyn Fn(&mut Discovery)| {
+        let mut entry = exact.clone();
+        change(&mut entry);
+        entry.is_exact()
+    };
+    assert!(changed(&|entry| entry.code_mask = Some(Hex(vec![0xff; 23]))));
+    assert!(changed(&|entry| entry.duck = Some(Secret::new(vec![3; 32]))));
+    assert!(!changed(&|entry| entry.code_mask = Some(Hex([vec![0xff; 22], vec![0xfe]].concat()))));
+    assert!(!changed(&|entry| entry.duik = None));
+    assert!(!changed(&|entry| entry.mic_check = Some(MicCheckName::ProseFunction)));
+    assert!(!changed(&|entry| entry.protection = Protection::PublicSafety));
+    assert!(!changed(&|entry| entry.question = Some("its question".to_owned())));
+    assert!(!changed(&|entry| entry.revoked = true));
+}
+
+/// The identities of a list are found beside those of the store, by the name of the list and their places.
+#[test]
+fn a_list_of_codes_is_followed() {
+    let folder = std::env::temp_dir().join(format!("sidelink-open-codes-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let paths = ["friends", "others"].map(|name| folder.join(format!("{name}.codes")));
+    let new = NewCodeList {
+        count: 300,
+        variant: VariantName::Keyed,
+        code_bits: None,
+        period_ms: 1000,
+        valid_until: UNTIL,
+    };
+    paths.iter().for_each(|path| CodeList::create(path, &new).unwrap());
+    let mut keys = everybody();
+    keys.add_code_lists(&paths).unwrap();
+    let mut opener = Opener::with_keys(keys.clone()).unwrap();
+    opener.look_ahead(NOW).unwrap();
+    for (list, place, name) in
+        [(0, 0, "friends-0"), (0, 299, "friends-299"), (1, 0, "others-0"), (1, 17, "others-17")]
+    {
+        let entry = keys.codes[list].entry(place, "alice").unwrap();
+        assert_eq!(
+            judged(&mut opener, NOW, &announce(&entry, NOW)),
+            ("verified".to_owned(), Some(name.to_owned()))
+        );
+    }
+    for entry in &keys.discovery {
+        let found = ("verified".to_owned(), Some(entry.name.clone()));
+        assert_eq!(judged(&mut opener, NOW, &announce(entry, NOW)), found);
+    }
+    // On another thread: found once the table is there, in each period.
+    let mut opener = Opener::with_keys(keys.clone()).unwrap();
+    opener.build_ahead();
+    for second in 0..3 {
+        let now = NOW.plus_millis(1000 * second);
+        let message = announce(&keys.codes[1].entry(17, "alice").unwrap(), now);
+        let begun = std::time::Instant::now();
+        while judged(&mut opener, now, &message).0 == "unknown" {
+            assert!(begun.elapsed().as_secs() < 60, "no table comes");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+    let _ = std::fs::remove_dir_all(&folder);
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::discovery::book::{CodeBook, Entry, RestrictedBook, RotatingBook};
-use sidelink_security::discovery::matching::{Match, Matcher, PeriodTable, TableBuilder, TableError};
+use sidelink_security::discovery::matching::{
+    Match, Matcher, PeriodTable, TableBuilder, TableError, Workers,
+};
 use sidelink_security::discovery::rotation::{PeriodIndex, Window};
 use sidelink_security::discovery::{Message, Refusal, Verified};
 
@@ -25,6 +27,23 @@ impl Job {
         match &mut self.0 {
             Inner::Rotating(builder, _) => builder.build_chunk(places),
             Inner::Code(builder, _) => builder.build_chunk(places),
+        }
+    }
+
+    /// Computes the next codes on several threads, at most 262144 of them; returns `true` when the table is complete. The
+    /// table is the same as by [`Self::run`].
+    pub fn run_on(&mut self, workers: &dyn Workers) -> bool {
+        match &mut self.0 {
+            Inner::Rotating(builder, _) => builder.build_round(workers),
+            Inner::Code(builder, _) => builder.build_round(workers),
+        }
+    }
+
+    /// Returns the number of places of the table.
+    pub fn places(&self) -> usize {
+        match &self.0 {
+            Inner::Rotating(builder, _) => builder.places(),
+            Inner::Code(builder, _) => builder.places(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Monitoring UE, model A; also the receiving side of relay and group member discovery.
 
+use core::borrow::Borrow;
 use core::fmt;
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -191,15 +192,15 @@ impl Monitor {
 
     /// Follows changing identifiers in the table, until their `valid_until`; returns `None` without a configuration.
     /// Add many in one call: each call makes the tables be rebuilt.
-    pub fn follow_rotating<'a>(
+    pub fn follow_rotating<K: Borrow<ApplicationKey>>(
         &mut self,
-        identities: impl IntoIterator<Item = (ProseId, &'a ApplicationKey, UtcCounter)>,
+        identities: impl IntoIterator<Item = (ProseId, K, UtcCounter)>,
     ) -> Option<Vec<Subject>> {
         let tabled = self.rotating.as_mut()?;
         let book = &mut tabled.book;
         let followed = identities
             .into_iter()
-            .map(|(id, key, valid_until)| Subject::Rotating(book.follow(id, key, valid_until)))
+            .map(|(id, key, valid_until)| Subject::Rotating(book.follow(id, key.borrow(), valid_until)))
             .collect();
         tabled.changed();
         Some(followed)

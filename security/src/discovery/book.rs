@@ -16,16 +16,19 @@
 //! A book is cheap to clone (its chunks are shared), and a table keeps the book that it was built from, so that
 //! identities can be added and removed while tables are built and matched.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use zeroize::Zeroize;
 
-use super::ota::{LiteralHash, OtaConfig, ProseId, Variant, keyed_block};
+pub use super::kernel::Backend;
+use super::kernel::{ID_WORD, Ids, Keys, LANES, Loops, Outputs, loops};
+use super::ota::{ID_AT, LiteralHash, OtaConfig, ProseId, Variant, keyed_block};
 use super::restricted::{Absorbed, Material};
 use super::rotation::{PeriodIndex, RotationPeriod};
 use super::{Code, Message, Profile};
 use crate::counter::{LsbWidth, UtcCounter};
-use crate::hmac::{Keyed, outer_block};
+use crate::hmac::Keyed;
 use crate::keys::ApplicationKey;
 
 /// Index of a followed identity in its book.
@@ -75,38 +78,91 @@ impl Words {
 /// Identities per shared chunk: a change copies one chunk of a book that is in use, not the book.
 const CHUNK: usize = 1024;
 
-/// Number of HMACs that are computed together: each is two dependent compressions, and the processor overlaps
-/// independent ones.
-const LANES: usize = 16;
+/// Groups of [`LANES`] identities that are computed together.
+const GROUPS: usize = 4;
+
+const _: () = assert!(CHUNK.is_multiple_of(LANES) && ID_AT == 4 * ID_WORD);
 
 /// Identities that are followed under one [`OtaConfig`] of option 2.
 #[derive(Clone)]
 pub struct RotatingBook {
     config: OtaConfig,
+    loops: Loops,
     chunks: Vec<Arc<Chunk>>,
     len: usize,
     vacant: Vec<Entry>,
 }
 
+/// Groups of identities, word by word.
 #[derive(Clone)]
 struct Chunk {
     /// The keys of [`Variant::Keyed`]; empty for the literal variant.
-    keys: Vec<Keyed>,
-    tails: Vec<Tail>,
+    keys: Vec<Keys>,
+    ids: Vec<Ids>,
+    /// UTC-based counter; 0 marks a vacant place.
+    valid_until: Vec<[u32; LANES]>,
 }
 
-#[derive(Clone, Copy)]
-struct Tail {
+impl Chunk {
+    fn new(variant: Variant) -> Self {
+        let groups = CHUNK / LANES;
+        let keys = match variant {
+            Variant::Keyed => Vec::with_capacity(groups),
+            Variant::Literal => Vec::new(),
+        };
+        Self { keys, ids: Vec::with_capacity(groups), valid_until: Vec::with_capacity(groups) }
+    }
+
+    /// Appends a group of vacant places.
+    fn grow(&mut self, variant: Variant) {
+        if variant == Variant::Keyed {
+            self.keys.push(Keys::VACANT);
+        }
+        self.ids.push(Ids::VACANT);
+        self.valid_until.push([0; LANES]);
+    }
+
+    fn valid_until(&self, place: usize) -> u32 {
+        self.valid_until.get(place / LANES).map_or(0, |group| group[place % LANES])
+    }
+
+    fn put(&mut self, place: usize, person: &Person) {
+        let (group, lane) = (place / LANES, place % LANES);
+        if let (Some(keys), Some(key)) = (self.keys.get_mut(group), &person.key) {
+            keys.set(lane, key);
+        }
+        self.ids[group].set(lane, &person.id);
+        self.valid_until[group][lane] = person.valid_until;
+    }
+
+    fn get(&self, place: usize) -> Person {
+        let (group, lane) = (place / LANES, place % LANES);
+        let key = self.keys.get(group).map(|keys| keys.get(lane));
+        Person { key, id: self.ids[group].get(lane), valid_until: self.valid_until[group][lane] }
+    }
+
+    fn clear(&mut self, place: usize) {
+        let (group, lane) = (place / LANES, place % LANES);
+        if let Some(keys) = self.keys.get_mut(group) {
+            keys.clear(lane);
+        }
+        self.ids[group].set(lane, &[0; 20]);
+        self.valid_until[group][lane] = 0;
+    }
+}
+
+/// Who is followed at a place.
+struct Person {
+    /// The key of [`Variant::Keyed`].
+    key: Option<Keyed>,
     id: ProseId,
     /// UTC-based counter; 0 marks a vacant place.
     valid_until: u32,
 }
 
-impl Drop for Chunk {
+impl Drop for Person {
     fn drop(&mut self) {
-        for tail in &mut self.tails {
-            tail.id.zeroize();
-        }
+        self.id.zeroize();
     }
 }
 
@@ -123,38 +179,40 @@ impl std::fmt::Display for NonceNotFollowable {
 impl std::error::Error for NonceNotFollowable {}
 
 impl RotatingBook {
-    /// Makes an empty book.
+    /// Makes an empty book, whose codes are computed with the fastest [`Backend`] of this machine.
     pub fn new(config: OtaConfig) -> Result<Self, NonceNotFollowable> {
+        Self::on(Backend::detect(), config)
+    }
+
+    /// Makes an empty book on a backend; where the machine does not run it, the scalar one.
+    pub fn on(backend: Backend, config: OtaConfig) -> Result<Self, NonceNotFollowable> {
         if config.nonce_bits() != 0 {
             return Err(NonceNotFollowable);
         }
-        Ok(Self { config, chunks: Vec::new(), len: 0, vacant: Vec::new() })
+        Ok(Self { config, loops: loops(backend), chunks: Vec::new(), len: 0, vacant: Vec::new() })
     }
 
     /// Follows an identity until `valid_until`. The next table that is built contains it.
     pub fn follow(&mut self, id: ProseId, key: &ApplicationKey, valid_until: UtcCounter) -> Entry {
-        let keyed = match self.config.variant() {
+        let variant = self.config.variant();
+        let key = match variant {
             Variant::Keyed => Some(Keyed::new(key.as_bytes())),
             Variant::Literal => None,
         };
-        let tail = Tail { id, valid_until: valid_until.value().max(1) };
-        if let Some(slot) = self.vacant.pop() {
-            let (chunk, i) = self.place(slot);
-            chunk.tails[i] = tail;
-            if let Some(keyed) = keyed {
-                chunk.keys[i] = keyed;
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            let slot = Entry(self.len as u32);
+            if self.len.is_multiple_of(CHUNK) {
+                self.chunks.push(Arc::new(Chunk::new(variant)));
             }
-            return slot;
-        }
-        let slot = Entry(self.len as u32);
-        if self.len.is_multiple_of(CHUNK) {
-            let keys = Vec::with_capacity(if keyed.is_some() { CHUNK } else { 0 });
-            self.chunks.push(Arc::new(Chunk { keys, tails: Vec::with_capacity(CHUNK) }));
-        }
-        self.len += 1;
-        let (chunk, _) = self.place(slot);
-        chunk.tails.push(tail);
-        chunk.keys.extend(keyed);
+            self.len += 1;
+            let (chunk, place) = self.place(slot);
+            if place.is_multiple_of(LANES) {
+                chunk.grow(variant);
+            }
+            slot
+        });
+        let (chunk, place) = self.place(slot);
+        chunk.put(place, &Person { key, id, valid_until: valid_until.value().max(1) });
         slot
     }
 
@@ -163,12 +221,8 @@ impl RotatingBook {
         if !self.is_followed(slot) {
             return;
         }
-        let (chunk, i) = self.place(slot);
-        chunk.tails[i].id.zeroize();
-        chunk.tails[i].valid_until = 0;
-        if let Some(key) = chunk.keys.get_mut(i) {
-            key.zeroize();
-        }
+        let (chunk, place) = self.place(slot);
+        chunk.clear(place);
         self.vacant.push(slot);
     }
 
@@ -188,18 +242,14 @@ impl RotatingBook {
         }
         // The new pair is put at a place of its own first, then the two places are exchanged.
         let other = self.follow(id, key, valid_until);
-        let (chunk, i) = self.place(other);
-        let new_tail = chunk.tails[i];
-        let new_key = chunk.keys.get(i).cloned();
-        let (chunk, i) = self.place(slot);
-        let mut old_tail = std::mem::replace(&mut chunk.tails[i], new_tail);
-        old_tail.valid_until = old_tail.valid_until.min(stragglers_until.value()).max(1);
-        let old_key = new_key.map(|new| std::mem::replace(&mut chunk.keys[i], new));
-        let (chunk, i) = self.place(other);
-        chunk.tails[i] = old_tail;
-        if let Some(old) = old_key {
-            chunk.keys[i] = old;
-        }
+        let (chunk, place) = self.place(other);
+        let new = chunk.get(place);
+        let (chunk, place) = self.place(slot);
+        let mut old = chunk.get(place);
+        chunk.put(place, &new);
+        old.valid_until = old.valid_until.min(stragglers_until.value()).max(1);
+        let (chunk, place) = self.place(other);
+        chunk.put(place, &old);
         Some(other)
     }
 
@@ -208,16 +258,13 @@ impl RotatingBook {
         let over: Vec<Entry> = (0..self.len as u32)
             .map(Entry)
             .filter(|slot| {
-                let (chunk, i) = split(*slot);
-                (1..now.value()).contains(&self.chunks[chunk].tails[i].valid_until)
+                let (chunk, place) = split(*slot);
+                (1..now.value()).contains(&self.chunks[chunk].valid_until(place))
             })
             .collect();
         for slot in &over {
-            let (chunk, i) = self.place(*slot);
-            chunk.tails[i] = Tail { id: [0; 20], valid_until: 0 };
-            if let Some(key) = chunk.keys.get_mut(i) {
-                key.zeroize();
-            }
+            let (chunk, place) = self.place(*slot);
+            chunk.clear(place);
         }
         self.vacant.extend(&over);
         over
@@ -226,15 +273,15 @@ impl RotatingBook {
     /// Returns the octets that the book itself takes per place.
     pub const fn octets_per_identity(&self) -> usize {
         let key = match self.config.variant() {
-            Variant::Keyed => size_of::<Keyed>(),
+            Variant::Keyed => size_of::<Keys>(),
             Variant::Literal => 0,
         };
-        key + size_of::<Tail>()
+        (key + size_of::<Ids>() + size_of::<[u32; LANES]>()) / LANES
     }
 
     fn is_followed(&self, slot: Entry) -> bool {
         let (chunk, i) = split(slot);
-        self.chunks.get(chunk).and_then(|c| c.tails.get(i)).is_some_and(|tail| tail.valid_until != 0)
+        self.chunks.get(chunk).is_some_and(|chunk| chunk.valid_until(i) != 0)
     }
 
     fn place(&mut self, slot: Entry) -> (&mut Chunk, usize) {
@@ -265,93 +312,84 @@ impl CodeBook for RotatingBook {
     }
 
     fn expected(&self, period: PeriodIndex, first: usize, expected: &mut [Option<Words>]) {
-        let frame = Frame::new(&self.config, period);
+        let mut codes = Codes::new(&self.config, period);
+        expected.fill(None);
+        let end = first.saturating_add(expected.len()).min(self.len);
         let mut at = first;
-        let mut rest = expected;
-        // Chunk by chunk, and in each by lanes.
-        while !rest.is_empty() {
-            let (chunk, i) = split(Entry(at as u32));
-            let Some(chunk) = self.chunks.get(chunk) else { return rest.fill(None) };
-            let n = rest.len().min(chunk.tails.len().saturating_sub(i));
-            if n == 0 {
-                return rest.fill(None);
-            }
-            let (now, later) = rest.split_at_mut(n);
-            match self.config.variant() {
-                Variant::Keyed => keyed(period, &frame, &chunk.keys[i..i + n], &chunk.tails[i..i + n], now),
-                Variant::Literal => literal(period, &frame, &chunk.tails[i..i + n], now),
-            }
-            at += n;
-            rest = later;
+        while at < end {
+            // Whole groups, up to the end of a chunk; of the first and the last one some lanes may not be asked for.
+            let (chunk, place) = split(Entry(at as u32));
+            let group = place / LANES;
+            let groups = (end - at + place % LANES).div_ceil(LANES).min(GROUPS).min(CHUNK / LANES - group);
+            let next = (at - place % LANES + groups * LANES).min(end);
+            let expected = &mut expected[at - first..next - first];
+            codes.compute(self.loops, &self.chunks[chunk], group..group + groups, place % LANES, expected);
+            at = next;
         }
     }
 }
 
-/// The bits around the code in every message of a period, and the mask of the code.
-struct Frame {
+/// The codes of a period, group by group.
+struct Codes {
+    function: Function,
+    /// The bits around the code in every message of the period.
     around: Words,
+    /// The bits of the code.
     mask: [u64; 4],
     /// Identities whose validity ends at or before this counter have expired.
     begin: u32,
+    outputs: [Outputs; GROUPS],
 }
 
-impl Frame {
+/// The one-way function of a period.
+enum Function {
+    Keyed([u32; 16]),
+    Literal(LiteralHash),
+}
+
+impl Codes {
     fn new(config: &OtaConfig, period: PeriodIndex) -> Self {
         let around = Words::new(&config.message(&[], &[0; 32], period));
         let ones = Words::new(&config.message(&[], &[0xff; 32], period));
         let begin = config.period().start(period).counter().value();
-        Self { around, mask: std::array::from_fn(|i| ones.0[i] ^ around.0[i]), begin }
+        let function = match config.variant() {
+            Variant::Keyed => Function::Keyed(keyed_block(period)),
+            Variant::Literal => Function::Literal(LiteralHash::new(&[], period)),
+        };
+        let mask = std::array::from_fn(|i| ones.0[i] ^ around.0[i]);
+        Self { function, around, mask, begin, outputs: [Outputs::EMPTY; GROUPS] }
+    }
+
+    /// Computes the messages of `groups` and writes those from lane `skipped` on.
+    fn compute(
+        &mut self,
+        loops: Loops,
+        chunk: &Chunk,
+        groups: Range<usize>,
+        skipped: usize,
+        expected: &mut [Option<Words>],
+    ) {
+        let ids = &chunk.ids[groups.clone()];
+        match &self.function {
+            Function::Keyed(block) => {
+                (loops.keyed)(block, &chunk.keys[groups.clone()], ids, &mut self.outputs);
+            }
+            Function::Literal(hash) => (loops.literal)(hash.states(), ids, &mut self.outputs),
+        }
+        let valid_until = chunk.valid_until[groups].as_flattened();
+        for (i, (expected, valid_until)) in expected.iter_mut().zip(&valid_until[skipped..]).enumerate() {
+            let (group, lane) = ((i + skipped) / LANES, (i + skipped) % LANES);
+            *expected = (*valid_until > self.begin).then(|| self.words(&self.outputs[group].lane(lane)));
+        }
     }
 
     /// Returns the message for a code, from the words of the function's output.
     #[inline]
-    fn words(&self, function: &[u32]) -> Words {
-        let word = |i: usize| function.get(i).map_or(0, |word| u64::from(*word));
-        Words(std::array::from_fn(|i| {
-            (word(2 * i) << 32 | word(2 * i + 1)) & self.mask[i] | self.around.0[i]
-        }))
-    }
-}
-
-/// Computes the messages step by step over all lanes, not lane by lane: a compression that loads words which were only
-/// just stored, in parts, would wait for everything before it, and nothing would overlap.
-fn keyed(period: PeriodIndex, frame: &Frame, keys: &[Keyed], tails: &[Tail], out: &mut [Option<Words>]) {
-    let (block, id_at) = keyed_block(period);
-    let mut blocks = [block; LANES];
-    let mut states = [[0; 8]; LANES];
-    let lanes = keys.chunks(LANES).zip(tails.chunks(LANES)).zip(out.chunks_mut(LANES));
-    for ((keys, tails), out) in lanes {
-        for (block, tail) in blocks.iter_mut().zip(tails) {
-            block[id_at..id_at + 20].copy_from_slice(&tail.id);
-        }
-        for (state, (key, block)) in states.iter_mut().zip(keys.iter().zip(&blocks)) {
-            *state = key.inner_short(block);
-        }
-        let mut outer = [[0; 64]; LANES];
-        for (block, state) in outer.iter_mut().zip(&states) {
-            *block = outer_block(state);
-        }
-        for (state, (key, block)) in states.iter_mut().zip(keys.iter().zip(&outer)) {
-            *state = key.outer_short(block);
-        }
-        for (out, (state, tail)) in out.iter_mut().zip(states.iter().zip(tails)) {
-            *out = (tail.valid_until > frame.begin).then(|| frame.words(state));
-        }
-    }
-}
-
-fn literal(period: PeriodIndex, frame: &Frame, tails: &[Tail], out: &mut [Option<Words>]) {
-    let hash = LiteralHash::new(&[], period);
-    let mut states = [[0; 5]; LANES];
-    for (tails, out) in tails.chunks(LANES).zip(out.chunks_mut(LANES)) {
-        let mut ids = [[0; 20]; LANES];
-        for (id, tail) in ids.iter_mut().zip(tails) {
-            *id = tail.id;
-        }
-        hash.lanes(&ids, &mut states);
-        for (out, (state, tail)) in out.iter_mut().zip(states.iter().zip(tails)) {
-            *out = (tail.valid_until > frame.begin).then(|| frame.words(state));
-        }
+    fn words(&self, function: &[u32; 8]) -> Words {
+        let [a, b, c, d, e, f, g, h] = function.map(u64::from);
+        let [around, mask] = [&self.around.0, &self.mask];
+        let words = [a << 32 | b, c << 32 | d, e << 32 | f, g << 32 | h];
+        Words(std::array::from_fn(|i| words[i] & mask[i] | around[i]))
     }
 }
 

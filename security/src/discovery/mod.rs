@@ -28,6 +28,7 @@ pub mod book;
 pub mod chain;
 pub mod code_chain;
 pub mod delayed_key;
+mod kernel;
 pub mod matching;
 pub mod open;
 pub mod ota;

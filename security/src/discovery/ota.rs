@@ -245,10 +245,18 @@ fn keyed_input(nonce: &[u8], index: PeriodIndex, id: &ProseId) -> ([u8; KEYED_IN
     (s, after + 24)
 }
 
-/// Returns the padded block of the keyed variant in option 2, and the position of the ProSe ID in it.
-pub(crate) fn keyed_block(index: PeriodIndex) -> ([u8; 64], usize) {
+/// Position of the ProSe ID in the input of the keyed variant in option 2.
+pub(super) const ID_AT: usize = HEAD + 8 + 2;
+
+/// Returns the padded block of the keyed variant in option 2, as words, with zeros for the ProSe ID.
+pub(super) fn keyed_block(index: PeriodIndex) -> [u32; 16] {
     let (input, length) = keyed_input(&[], index, &[0; 20]);
-    (short_block(&input[..length]), HEAD + 10)
+    let block = short_block(&input[..length]);
+    let mut words = [0; 16];
+    for (word, octets) in words.iter_mut().zip(block.as_chunks().0) {
+        *word = u32::from_be_bytes(*octets);
+    }
+    words
 }
 
 /// HMAC-SHA-1 keyed by a fresh value: its two states serve all IDs of a period.
@@ -285,22 +293,9 @@ impl LiteralHash {
         out
     }
 
-    /// Computes the same for many IDs at once, step by step over all of them so that the processor overlaps them.
-    pub(crate) fn lanes<const N: usize>(&self, ids: &[ProseId; N], states: &mut [[u32; 5]; N]) {
-        let blocks = ids.map(|id| last_block(&id));
-        for (state, block) in states.iter_mut().zip(&blocks) {
-            *state = self.inner;
-            compress_sha1(state, std::slice::from_ref(block));
-        }
-        let blocks = states.map(|inner| {
-            let mut digest = [0; 20];
-            put(&mut digest, &inner);
-            last_block(&digest)
-        });
-        for (state, block) in states.iter_mut().zip(&blocks) {
-            *state = self.outer;
-            compress_sha1(state, std::slice::from_ref(block));
-        }
+    /// Returns the states after the key, inner and outer.
+    pub(super) const fn states(&self) -> [&[u32; 5]; 2] {
+        [&self.inner, &self.outer]
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the baseline (T2.0), of changing identifiers (T2.1) and of request and response (T2.2) that need neither
 //! air nor network. "X" marks an attack that a protection does not stop: it is measured.
 
+mod backends;
 mod changing;
 mod request_response;
 mod scale;

@@ -2,15 +2,16 @@
 
 use super::{Row, figure, nanos};
 use sidelink_security::counter::{UtcCounter, UtcTime};
-use sidelink_security::discovery::book::RotatingBook;
-use sidelink_security::discovery::matching::{Matcher, PeriodTable, TableBuilder};
+use sidelink_security::discovery::book::{Backend, CodeBook, RestrictedBook, RotatingBook};
+use sidelink_security::discovery::matching::{Alone, Matcher, PeriodTable, TableBuilder, Workers};
 use sidelink_security::discovery::open::{self, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId, Variant};
 use sidelink_security::discovery::request_response::{AnsweredRequests, Binding, RateLimit, Session};
 use sidelink_security::discovery::restricted::{Material, MicCheck, Receiver, Sender};
-use sidelink_security::discovery::rotation::RotationPeriod;
+use sidelink_security::discovery::rotation::{PeriodIndex, RotationPeriod};
 use sidelink_security::discovery::{CodeFilter, Freshness, Message, Profile};
 use sidelink_security::keys::{ApplicationKey, DiscoveryKey, Duck, Duik, Dusk, PresharedSecret};
+use sidelink_ue::Cores;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -113,20 +114,29 @@ pub(super) fn verification(budget: Duration, done: &mut dyn FnMut(Row)) {
     }
 }
 
-/// Tables of 1e3 up to `most` identities: time to build, octets, time to match a frame.
+/// Tables of 1e3 up to `most` identities with each backend: time to build on one thread and on several, octets, time to match
+/// a frame; then a table of exact restricted codes.
 pub(super) fn matching(budget: Duration, most: usize, done: &mut dyn FnMut(Row)) {
     let mut followed = 1000;
     while followed <= most {
-        if let Some(row) = table(budget, followed) {
-            done(row);
-        }
+        let available = Backend::ALL.into_iter().filter(|backend| backend.is_available());
+        available.filter_map(|backend| table(budget, backend, followed)).for_each(&mut *done);
         followed *= 10;
     }
+    done(restricted(budget, most.min(100_000)));
 }
 
-fn table(budget: Duration, followed: usize) -> Option<Row> {
+fn table(budget: Duration, backend: Backend, followed: usize) -> Option<Row> {
     let config = OtaConfig::new(Variant::Keyed, 216, 0, RotationPeriod::SECOND).ok()?;
-    let (table, build_ms) = build(budget, config, followed)?;
+    let mut book = RotatingBook::on(backend, config).ok()?;
+    for i in 0..followed {
+        let (id, key) = identity(i);
+        book.follow(id, &key, UtcCounter::new(u32::MAX));
+    }
+    let (book, period) = (Arc::new(book), config.period().index(NOW));
+    let cores = Cores::of_machine();
+    let (_, several_ms) = build(budget, &book, period, &cores)?;
+    let (table, build_ms) = build(budget, &book, period, &Alone)?;
     let octets = table.octets() as f64 / followed as f64;
     let mut matcher = Matcher::new();
     matcher.install(table);
@@ -149,25 +159,52 @@ fn table(budget: Duration, followed: usize) -> Option<Row> {
     let (hit, miss) = (time(&hits), time(&misses));
     let figures = [
         ("build_ms", figure(build_ms)),
+        ("threads", cores.count().into()),
+        ("threads_ms", figure(several_ms)),
         ("octets_a_key", figure(octets)),
         ("hit_ns", figure(hit)),
         ("miss_ns", figure(miss)),
     ];
-    Some(Row::new("matching", format!("{followed} identities"), &figures))
+    Some(Row::new("matching", format!("{followed} identities, {}", backend.name()), &figures))
 }
 
-/// The table of the first `followed` identities, and the median of the milliseconds that it took.
-fn build(budget: Duration, config: OtaConfig, followed: usize) -> Option<(PeriodTable<RotatingBook>, f64)> {
-    let mut book = RotatingBook::new(config).ok()?;
+/// A table of exact restricted codes, under one material each.
+fn restricted(budget: Duration, followed: usize) -> Row {
+    let mut book = RestrictedBook::new(Profile::default());
     for i in 0..followed {
         let (id, key) = identity(i);
-        book.follow(id, &key, UtcCounter::new(u32::MAX));
+        let mut code = [0; 23];
+        code[..20].copy_from_slice(&id);
+        let material = Material {
+            dusk: Some(Dusk::from(*key.as_bytes())),
+            duik: Some(Duik::from(*key.as_bytes())),
+            duck: None,
+        };
+        // With a DUIK no code is refused.
+        let _ = book.follow(0x81, code, &material, UtcCounter::new(u32::MAX));
     }
-    let book = Arc::new(book);
-    let period = config.period().index(NOW);
-    let build = |old: Option<PeriodTable<RotatingBook>>| {
-        let mut builder = TableBuilder::new(Arc::clone(&book), period, old).ok()?;
-        while !builder.build_chunk(1 << 16) {}
+    let (book, period) = (Arc::new(book), RotationPeriod::SECOND.index(NOW));
+    let cores = Cores::of_machine();
+    let build_ms = build(budget, &book, period, &Alone).map(|(_, ms)| ms);
+    let several_ms = build(budget, &book, period, &cores).map(|(_, ms)| ms);
+    let figures = [
+        ("build_ms", figure(build_ms.unwrap_or(f64::NAN))),
+        ("threads", cores.count().into()),
+        ("threads_ms", figure(several_ms.unwrap_or(f64::NAN))),
+    ];
+    Row::new("matching codes", format!("{followed} restricted codes, DUSK and DUIK"), &figures)
+}
+
+/// A table of all who are in the book, and the median of the milliseconds that it took.
+fn build<B: CodeBook>(
+    budget: Duration,
+    book: &Arc<B>,
+    period: PeriodIndex,
+    workers: &dyn Workers,
+) -> Option<(PeriodTable<B>, f64)> {
+    let build = |old: Option<PeriodTable<B>>| {
+        let mut builder = TableBuilder::new(Arc::clone(book), period, old).ok()?;
+        while !builder.build_round(workers) {}
         builder.finish().ok()
     };
     let mut times = Vec::new();

@@ -3,6 +3,7 @@
 use super::Row;
 use crate::inspect::plot::{self, Panel};
 use crate::outputs::Place;
+use sidelink_security::discovery::book::Backend;
 use std::collections::BTreeMap;
 
 /// Draws the figures of `rows`: the cost of each protection, of each cipher, and the probability of colliding codes.
@@ -57,7 +58,8 @@ fn panels(rows: &[Row]) -> Vec<Panel<'static>> {
         }
     }
     let mut matching: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.about == "matching") {
+    let fastest = Backend::detect().name();
+    for row in rows.iter().filter(|row| row.about == "matching" && row.name.ends_with(fastest)) {
         // The name begins with the number.
         let Some(followed) = row.name.split(' ').next().and_then(|n| n.parse::<f64>().ok()) else { continue };
         for (name, figure) in [("a frame of one of them", "hit_ns"), ("a frame of nobody known", "miss_ns")] {

@@ -64,12 +64,13 @@ where
         groups.extend(u2u.users().map(|(name, peer)| (format!("link:{name}"), Address::Ue(peer))));
     }
     add_applications(config, source, (&groups, &receive_only), applications)?;
-    let names = Names { who: provisioned.who, origin: provisioned.origin, groups, receive_only };
+    let Provisioned { engine, agent, who, listed, origin, .. } = provisioned;
+    let names = Names { who, listed, origin, groups, receive_only };
     let own = (source, sc_period);
     let machines = group_keys::machines(config, (keys, given), own, facts, &mut store)?;
     let jobs = Threaded::new(store, !facts.real_time);
     let way = config.long_messages.way(pdu_octets(config))?;
-    let mut stack = Stack::new((provisioned.engine, provisioned.agent), names, jobs).with_long_messages(way);
+    let mut stack = Stack::new((engine, agent), names, jobs).with_long_messages(way);
     for machine in machines {
         stack = stack.with_group_machine(machine);
     }

@@ -1,5 +1,5 @@
-//! Products modulo p of parameter set 1 with AVX-512 IFMA, and what makes them usable as a [`Field`]. The only unsafe
-//! code of the crate: vector instructions have no safe form, and they bring a factor of 4 to 5.
+//! Products modulo p of parameter set 1 with AVX-512 IFMA, and what makes them usable as a [`Field`]. Unsafe
+//! code stands here and in the kernel of discovery: vector instructions have no safe form, and they bring a factor of 4 to 5.
 //!
 //! A number has 20 limbs of 52 bits and stands for its product with 2^1040 (Montgomery). The 16 bits above p are room:
 //! sums are not reduced, which the bounds of [`Field`] allow. Two layouts:

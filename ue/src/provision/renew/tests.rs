@@ -20,7 +20,7 @@ impl Built {
     fn of(ue: &str, keys: &Keys) -> Self {
         let Provisioned { engine, agent, who, origin, groups, receive_only, .. } =
             provision(&wish(ue), keys, &mut NoStore::default()).unwrap();
-        Self(engine, agent, Names { who, origin, groups, receive_only })
+        Self(engine, agent, Names { who, listed: Vec::new(), origin, groups, receive_only })
     }
 
     fn renew(&mut self, ue: &str, old: &[&str], new: &[Discovery]) {
