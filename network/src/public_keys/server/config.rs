@@ -106,7 +106,11 @@ impl Config {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    /// Whether a server can be made of it.
+    ///
+    /// # Errors
+    /// A limit that is 0, a validity that is too short, too many networks.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let limits = &self.limits;
         if self.validity <= NONCE_LIFETIME {
             return Err(ConfigError::Validity);
