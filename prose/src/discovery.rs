@@ -6,6 +6,9 @@
 //!   computed ahead; debounced; nothing older than an earlier message of the same identity is accepted.
 //! - [`Discoverer`] and [`Discoveree`]: model B, query and response.
 //!
+//! - [`signed`]: announcements in several blocks, signed by a private key that no monitor has.
+//! - [`chained`]: announcements that only their announcer can make, by chains and by signatures on the SL-SCH.
+//!
 //! - [`agent::Agent`]: all of them in one UE.
 //!
 //! The protections themselves are `sidelink_security::discovery`; this module decides *when* and *for whom*.
@@ -19,15 +22,20 @@ use sidelink_wire::pc5_discovery::{LEN, MessageType, Packet};
 
 pub mod agent;
 mod announcer;
+pub mod chain;
+pub mod chained;
 mod code_table;
+pub mod delayed;
 mod model_b;
 mod monitor;
+pub mod pointer;
 mod sightings;
+pub mod signed;
 
 pub use announcer::{Announcer, AnnouncerKey, Announcing};
 pub use code_table::Job;
 pub use model_b::{Answering, Asking, Discoveree, DiscovereeConfig, Discoverer};
-pub use monitor::{Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig};
+pub use monitor::{Discovered, Dropped, Finding, Follow, Monitor, MonitorConfig, Sighted};
 pub use sightings::Subject;
 
 /// Times of one discovery slot: the air clock at its first subframe, and the ProSe clock.
@@ -37,12 +45,60 @@ pub struct AirTime {
     pub slot: UtcTime,
     /// The ProSe clock: CURRENT_TIME of the ProSe Function, advanced since.
     pub prose_clock: UtcCounter,
+    /// Frame and subframe of the first subframe of the slot, as the air has them: all UEs that hear each other agree on
+    /// them, however their UTC differs.
+    pub frame: FrameTime,
 }
 
 impl AirTime {
-    /// Returns the times of a slot if both clocks agree.
+    /// Returns the times of a slot if both clocks agree, and the frames follow from UTC.
     pub const fn at(slot: UtcTime) -> Self {
-        Self { slot, prose_clock: slot.counter() }
+        Self { slot, prose_clock: slot.counter(), frame: FrameTime::of_utc(slot) }
+    }
+
+    /// Returns the times of an earlier subframe. The ProSe clock shows what it shows now.
+    #[must_use]
+    pub const fn before(&self, millis: u64) -> Self {
+        let behind = (millis % FrameTime::TURN as u64) as u16;
+        let count = (self.frame.count() + FrameTime::TURN - behind) % FrameTime::TURN;
+        Self {
+            slot: self.slot.minus_millis(millis),
+            prose_clock: self.prose_clock,
+            frame: FrameTime::of_count(count),
+        }
+    }
+}
+
+/// A subframe within the 10.24 s in which DFN turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameTime {
+    /// Direct frame number, 0 to 1023.
+    pub dfn: u16,
+    /// Subframe of the frame, 0 to 9.
+    pub subframe: u8,
+}
+
+impl FrameTime {
+    /// Subframes until DFN is the same again.
+    pub const TURN: u16 = 10_240;
+    /// Milliseconds from 1900-01-01 to 1970-01-01, modulo those of a turn.
+    const SINCE_1900: u64 = 2_208_988_800_000 % Self::TURN as u64;
+
+    /// Makes a subframe of its number within the turn.
+    pub const fn of_count(count: u16) -> Self {
+        let count = count % Self::TURN;
+        Self { dfn: count / 10, subframe: (count % 10) as u8 }
+    }
+
+    /// Returns the number of the subframe within the turn.
+    pub const fn count(self) -> u16 {
+        self.dfn % 1024 * 10 + self.subframe as u16 % 10
+    }
+
+    /// Returns the subframe of a UE whose frames follow UTC: they count the milliseconds since 1900 (TS 36.331 §5.10.14,
+    /// from memory).
+    pub const fn of_utc(time: UtcTime) -> Self {
+        Self::of_count(((time.millis() % Self::TURN as u64 + Self::SINCE_1900) % Self::TURN as u64) as u16)
     }
 }
 
@@ -56,13 +112,20 @@ pub struct TimePolicy {
     /// Largest difference in milliseconds between the air clocks of two UEs. Rotating codes of the periods within it
     /// are accepted.
     pub uncertainty_millis: u64,
+    /// The discovery periods, and how many of them a signed announcement lasts: all UEs have the same.
+    pub sets: signed::SetTiming,
 }
 
 impl Default for TimePolicy {
     /// Returns the MAX_OFFSET of the conformance tests (TS 36.508 §4.7F.1); clocks within 20 ms, which GNSS and SLSS
     /// keep with a wide margin.
     fn default() -> Self {
-        Self { max_offset: Freshness::MAX_OFFSET, strict: None, uncertainty_millis: 20 }
+        Self {
+            max_offset: Freshness::MAX_OFFSET,
+            strict: None,
+            uncertainty_millis: 20,
+            sets: signed::SetTiming::DEFAULT,
+        }
     }
 }
 
@@ -103,7 +166,8 @@ pub(crate) fn more_telling(a: Refusal, b: Refusal) -> Refusal {
             Refusal::RateLimited => 6,
             Refusal::NotAuthorised => 5,
             Refusal::Expired => 4,
-            Refusal::BadMic => 3,
+            Refusal::BadMic | Refusal::BadSignature => 3,
+            Refusal::KeyDisclosed | Refusal::ClockUncertain | Refusal::TooManyMissed => 5,
             Refusal::OutsideMaxOffset => 2,
             Refusal::Unknown => 1,
             _ => 0,

@@ -63,12 +63,22 @@ outcomes! {
     Type = "type",
     /// More than the rate of answers allows.
     RateLimited = "rate_limited",
+    /// The key of the MIC may be known to everybody already.
+    KeyDisclosed = "key_disclosed",
+    /// The own clock is not good enough for keys that are disclosed so soon.
+    ClockUncertain = "clock_uncertain",
+    /// More of a chain was missed than may be computed.
+    TooManyMissed = "too_many_missed",
+    /// The signature is wrong.
+    BadSignature = "bad_signature",
     /// All replay windows are taken.
     TooManySenders = "too_many_senders",
     /// The octets are malformed.
     Malformed = "malformed",
     /// Received under our own source identity.
     Reflected = "reflected",
+    /// A part of a signed announcement that is not complete yet.
+    Incomplete = "incomplete",
     /// Received for another destination.
     NotForUs = "not_for_us",
     /// Our own error: a block without the group destination ID of its SCI.
@@ -114,6 +124,10 @@ impl From<Refusal> for Outcome {
             Refusal::NotAuthorised => Self::NotAuthorised,
             Refusal::Type => Self::Type,
             Refusal::RateLimited => Self::RateLimited,
+            Refusal::KeyDisclosed => Self::KeyDisclosed,
+            Refusal::ClockUncertain => Self::ClockUncertain,
+            Refusal::TooManyMissed => Self::TooManyMissed,
+            Refusal::BadSignature => Self::BadSignature,
             _ => Self::Unknown,
         }
     }

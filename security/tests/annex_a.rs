@@ -5,10 +5,9 @@
 //! interpreter must work.
 #![allow(clippy::disallowed_methods)] // another program is run
 
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
+mod oracle;
 
+use oracle::{ask, hex, python};
 use serde_json::{Value, json};
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcCounter;
@@ -17,14 +16,6 @@ use sidelink_security::discovery::restricted::{Material, MicCheck, Received, Rec
 use sidelink_security::discovery::{CodeFilter, Freshness, Message, Profile};
 use sidelink_security::kdf::{fc, kdf, lte};
 use sidelink_security::keys::{DiscoveryKey, Duck, Duik, Dusk, Kd, Pgk, Psdk, Ptk};
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-}
 
 /// Draws octets that look random and are the same each time.
 struct Draws(u64);
@@ -51,41 +42,6 @@ impl Draws {
             _ => any,
         }
     }
-}
-
-fn python() -> Option<String> {
-    let named = std::env::var("SIDELINK_PYTHON").ok();
-    let program = named.clone().unwrap_or_else(|| "python3".to_owned());
-    if Command::new(&program).arg("--version").output().is_ok_and(|output| output.status.success()) {
-        return Some(program);
-    }
-    assert!(named.is_none(), "SIDELINK_PYTHON={program} does not work");
-    eprintln!("SKIPPED: no python3 here (set SIDELINK_PYTHON)");
-    None
-}
-
-/// Returns the answers of the other program.
-fn ask(python: &str, questions: &[Value]) -> Vec<Vec<u8>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python/prose_kdf.py");
-    let mut child = Command::new(python)
-        .arg(script)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the interpreter starts");
-    let text: String = questions.iter().map(|question| format!("{question}\n")).collect();
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
-    assert!(output.status.success(), "the script failed");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let answers: Vec<_> = lines
-        .lines()
-        .map(|line| unhex(serde_json::from_str::<Value>(line).unwrap()["out"].as_str().unwrap()))
-        .collect();
-    assert_eq!(answers.len(), questions.len());
-    answers
 }
 
 #[test]
@@ -128,7 +84,8 @@ fn keys_agree_with_a_program_of_the_formulas() {
         put(json!({"what": "duck", "psdk": k}), lte::duck_from_psdk(&psdk).as_bytes());
         put(json!({"what": "duik", "psdk": k}), lte::duik_from_psdk(&psdk).as_bytes());
     }
-    for ((question, our), other) in questions.iter().zip(&ours).zip(ask(&python, &questions)) {
+    for ((question, our), other) in questions.iter().zip(&ours).zip(ask(&python, "prose_kdf.py", &questions))
+    {
         assert_eq!(*our, other, "{question}");
     }
 }
@@ -141,7 +98,7 @@ fn open_announcements_agree_with_a_program_of_the_formulas() {
     let cases: Vec<([u8; 16], [u8; 23], u32)> =
         (0..100).map(|_| (draws.octets(), draws.octets(), draws.unix())).collect();
     let question = |(key, code, unix): &([u8; 16], [u8; 23], u32)| json!({"what": "open", "key": hex(key), "type": 0x41, "code": hex(code), "unix": unix});
-    let answers = ask(&python, &cases.iter().map(question).collect::<Vec<_>>());
+    let answers = ask(&python, "prose_kdf.py", &cases.iter().map(question).collect::<Vec<_>>());
     for ((key, code, unix), other) in cases.into_iter().zip(answers) {
         let (key, profile) = (OpenKey::new(&DiscoveryKey::from(key), Profile::default()), Profile::default());
         let freshness = Freshness::at(UtcCounter::new(unix));
@@ -181,7 +138,7 @@ fn restricted_messages_agree_with_a_program_of_the_formulas() {
             "mask": key(material.duck.as_ref().map(|(_, mask)| &mask[..])),
         })
     };
-    let answers = ask(&python, &cases.iter().map(question).collect::<Vec<_>>());
+    let answers = ask(&python, "prose_kdf.py", &cases.iter().map(question).collect::<Vec<_>>());
     for ((material, message_type, code, unix), other) in cases.iter().zip(answers) {
         let freshness = Freshness::at(UtcCounter::new(*unix));
         let mut ours: Message = [0; 29];

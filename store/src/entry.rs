@@ -1,7 +1,9 @@
 //! Entries of a key store, as they are stored in the file and in the TOML form. Secrets are hexadecimal digits there.
 
 use super::VERSION;
+use super::chains::{ChainEntry, PointerEntry};
 use super::identity::{IdentityEntry, KmsEntry};
+use super::signed::SignedEntry;
 use crate::error::{Error, Fault, Format};
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize, Serializer};
@@ -261,6 +263,14 @@ pub enum Protection {
     Rotating,
     /// Request and response: `secret`, `answer-secret` (TR 33.833 solution 2.2).
     PreShared,
+    /// Signed, in fragments: table `signed` (TR 33.833 solution 2.3).
+    Signed,
+    /// A MIC whose key is disclosed later: table `delayed-key` (TR 33.833 solution 2.3).
+    DelayedKey,
+    /// A signed chain of codes: table `chain` (TR 33.833 solution 2.3).
+    Chain,
+    /// A pointer to a signature on the SL-SCH: table `pointer` (TR 33.833 solution 2.3).
+    Pointer,
 }
 
 impl Protection {
@@ -273,6 +283,10 @@ impl Protection {
             Self::PublicSafety => "public-safety",
             Self::Rotating => "rotating",
             Self::PreShared => "pre-shared",
+            Self::Signed => "signed",
+            Self::DelayedKey => "delayed-key",
+            Self::Chain => "chain",
+            Self::Pointer => "pointer",
         }
     }
 }
@@ -380,6 +394,18 @@ pub struct Discovery {
     /// Secret of responses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_secret: Option<Secret>,
+    /// The keys of signed announcements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<SignedEntry>,
+    /// The chain of keys that are disclosed later; `code` has 104 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delayed_key: Option<ChainEntry>,
+    /// The chain of codes; there is no `code`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainEntry>,
+    /// The keys of signatures on the SL-SCH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<PointerEntry>,
 }
 
 impl Discovery {
@@ -416,6 +442,10 @@ impl Discovery {
             period_ms: None,
             secret: None,
             answer_secret: None,
+            signed: None,
+            delayed_key: None,
+            chain: None,
+            pointer: None,
         }
     }
 
@@ -513,6 +543,9 @@ impl Keys {
         for entry in &mut keys.discovery {
             if entry.protection == Protection::Open && entry.announcer.as_deref() != Some(ue) {
                 entry.key = None;
+            }
+            if entry.announcer.as_deref() != Some(ue) {
+                entry.forget_own_secrets();
             }
         }
         keys

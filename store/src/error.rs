@@ -2,6 +2,8 @@
 
 use crate::VERSION;
 use sidelink_security::direct::signed::CertificateError;
+use sidelink_security::discovery::chain::PlanError;
+use sidelink_security::discovery::signature;
 use sidelink_security::identity::{eccsi, sakke};
 use sidelink_security::keys::KeyLengthError;
 use std::fmt;
@@ -182,6 +184,18 @@ pub enum Fault {
     NoMaster,
     /// Two key sets of an identity have this period.
     SamePeriod(u32),
+    /// A signing key, or a public key of signatures.
+    SignatureKey(signature::Error),
+    /// A public key is of this scheme, the entry of another.
+    OtherScheme(signature::Scheme),
+    /// The private key of a signed entry does not belong to its public one.
+    OtherPublicKey,
+    /// Times or length of a chain.
+    ChainPlan(PlanError),
+    /// A delay of keys that cannot work.
+    ChainDelay(u16),
+    /// The signature of a chain's anchor is wrong.
+    Anchor,
 }
 
 /// Place of a right to send that is not here. Times are seconds since 1970.
@@ -407,6 +421,9 @@ impl Fault {
             Self::NoTel(_) => "write tel:+ and digits, or give the server a period-length",
             Self::NoMaster => "use the store that `sidelink keys new-kms` made it in",
             Self::SamePeriod(_) => "leave one out",
+            Self::Anchor => {
+                "take it again from the announcer: the public key, or what it signed, is another one"
+            }
             Self::SpareBits(_) => "make them 0, or give it another message-type",
             _ => "",
         }
@@ -448,6 +465,14 @@ impl fmt::Display for Fault {
             Self::NoKeyInUse => {
                 f.write_str("protection-profile says that no key is used, or a DUCK without a DUIK")
             }
+            Self::SignatureKey(error) => error.fmt(f),
+            Self::OtherScheme(scheme) => write!(f, "the verifying-key is one of {scheme}"),
+            Self::OtherPublicKey => f.write_str("the signing-key does not belong to the verifying-key"),
+            Self::ChainPlan(error) => error.fmt(f),
+            Self::ChainDelay(slots) => {
+                write!(f, "keys are disclosed after {slots} slots: 2 to 1024 are possible")
+            }
+            Self::Anchor => f.write_str("the anchor of the chain is not signed by this public key"),
             Self::SpareBits(octet) => {
                 write!(f, "the code has bits where messages of type {octet:02x} are spare")
             }

@@ -64,6 +64,10 @@ impl Discovery {
         for (_, secret) in self.secrets() {
             *secret = None;
         }
+        self.forget_own_secrets();
+        if let Some(signed) = &mut self.signed {
+            signed.group_key = None;
+        }
     }
 
     /// Replaces the secrets that are present by fresh ones.
@@ -72,6 +76,9 @@ impl Discovery {
             if let Some(old) = place {
                 *old = random(old.as_bytes().len())?;
             }
+        }
+        if let Some(signed) = self.signed.as_mut().filter(|signed| signed.group_key.is_some()) {
+            signed.conceal()?;
         }
         Ok(())
     }

@@ -38,6 +38,7 @@
 // A store is a file, and new keys come from the system's random source (ARCHITECTURE.md).
 #![allow(clippy::disallowed_methods)]
 
+mod chains;
 pub mod credential;
 mod entry;
 mod error;
@@ -51,7 +52,9 @@ mod material;
 mod place;
 mod sending;
 mod shared;
+mod signed;
 
+pub use chains::{ChainEntry, FreshChain, OwnAnnouncement, PointerEntry, fresh_signing_key};
 pub use credential::CredentialConfig;
 pub use entry::{
     Cipher, Discovery, Group, Hex, Keys, Member, MicCheckName, PgkEntry, Protection, Right, Secret, Sending,
@@ -65,6 +68,7 @@ pub use identity::{IdentityCredential, IdentityEntry, IdentityKeys, IdentityKind
 pub use material::{ENOUGH_BITS, Followed, content, rotating};
 pub use place::witness_of;
 pub use shared::SharedStore;
+pub use signed::{RotationName, SchemeName, SignedEntry};
 
 use redb::backends::InMemoryBackend;
 use redb::{

@@ -2,15 +2,20 @@
 
 use super::entry::{Discovery, Group, Hex, MicCheckName, PgkEntry, Protection, Secret, VariantName};
 use crate::error::{Error, Fault};
+use sidelink_prose::discovery::delayed::ShortFilter;
+use sidelink_prose::discovery::signed::SignedFollow;
 use sidelink_security::cipher::Algorithm;
 use sidelink_security::counter::UtcCounter;
+use sidelink_security::discovery::code_chain::CodeAnchor;
+use sidelink_security::discovery::delayed_key::KeyAnchor;
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, ProseId, Variant};
 use sidelink_security::discovery::public_safety::{PsdkUse, PublicSafetyKey};
 use sidelink_security::discovery::request_response::{Binding, Session};
 use sidelink_security::discovery::restricted::{Material, MicCheck};
 use sidelink_security::discovery::rotation::RotationPeriod;
-use sidelink_security::discovery::{Code, CodeFilter, Profile};
+use sidelink_security::discovery::signature::VerifyingKey;
+use sidelink_security::discovery::{Code, CodeFilter, Profile, Verified};
 use sidelink_security::group::{GroupConfig, GroupKey};
 use sidelink_security::keys::{
     ApplicationKey, DiscoveryKey, Duck, Duik, Dusk, KeyLengthError, Pgk, PresharedSecret, Psdk,
@@ -31,6 +36,14 @@ pub enum Followed {
     Rotating(OtaConfig, ProseId, ApplicationKey),
     /// Requests and responses.
     PreShared(Session),
+    /// Codes that an announcer signs.
+    Signed(SignedFollow),
+    /// Codes under keys that are disclosed later, and the anchor of these keys.
+    Delayed(ShortFilter, Verified<KeyAnchor>),
+    /// A chain of codes.
+    Chain(Verified<CodeAnchor>),
+    /// Codes that are signed on the SL-SCH, and the public key.
+    Pointer(CodeFilter, VerifyingKey),
 }
 
 impl Group {
@@ -137,6 +150,14 @@ impl Discovery {
                 let (code, profile) = (self.code()?, Profile::default());
                 Followed::PreShared(Session::with_secrets(secrets, code, Binding::Bound, profile))
             }
+            Protection::Signed => Followed::Signed(self.signed_follow()?),
+            Protection::DelayedKey => {
+                let mask = self.code_mask.as_ref().map(|mask| exactly("code-mask", mask, &place));
+                let mask = mask.transpose()?.unwrap_or([0xff; 13]);
+                Followed::Delayed(ShortFilter { code: self.short_code()?, mask }, self.key_anchor()?)
+            }
+            Protection::Chain => Followed::Chain(self.code_anchor()?),
+            Protection::Pointer => Followed::Pointer(self.filter()?, self.pointer_key()?),
         }))
     }
 
@@ -224,7 +245,7 @@ impl Discovery {
         exactly("code", self.code.as_ref().ok_or_else(|| missing("code", &place))?, &place)
     }
 
-    fn filter(&self) -> Result<CodeFilter, Error> {
+    pub(super) fn filter(&self) -> Result<CodeFilter, Error> {
         let code = self.code()?;
         let mask =
             self.code_mask.as_ref().map(|mask| exactly("code-mask", mask, &self.place())).transpose()?;
@@ -244,6 +265,10 @@ impl Discovery {
                 Protection::PublicSafety => MessageType::RelayAnnouncement,
                 Protection::Rotating => MessageType::ChangingId,
                 Protection::PreShared => MessageType::RestrictedQuery,
+                Protection::Signed => MessageType::Fragment,
+                Protection::DelayedKey => MessageType::DelayedKey,
+                Protection::Chain => MessageType::ChainCode,
+                Protection::Pointer => MessageType::Pointer,
             });
         };
         let place = self.place();
@@ -263,7 +288,7 @@ impl Discovery {
         }
     }
 
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         format!("discovery {:?}", self.name)
     }
 }

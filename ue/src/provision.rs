@@ -21,8 +21,10 @@ use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::HashMap;
 use std::fmt::Display;
 
+mod chains;
 mod renew;
 
+pub use chains::{follow_chained, own_announcer};
 pub use renew::{GroupNews, IdentityNews, RenewTerms};
 
 /// Milliseconds for which a discoverer waits for a response.
@@ -92,6 +94,7 @@ where
     for group in keys.group.iter().filter(|g| g.member.iter().any(|m| m.ue == wish.ue)) {
         all.add_group(wish, keys, group, store)?;
     }
+    chains::open_discovery_group(&mut all.engine, &keys.discovery, wish.to_group)?;
     let mut tabled = Vec::new();
     let questions: Vec<&str> = keys.discovery.iter().filter_map(|entry| entry.question.as_deref()).collect();
     for entry in keys.discovery.iter().filter(|entry| !entry.revoked) {
@@ -233,11 +236,20 @@ pub(super) struct Registry<'a> {
 impl Registry<'_> {
     /// Adds an entry that the UE announces, or responds to.
     pub(super) fn announce(&mut self, entry: &Discovery) -> Result<(), BuildError> {
+        if self.announce_own(entry)? {
+            return Ok(());
+        }
         let valid_until = UtcCounter::new(entry.valid_until);
         let Some(followed) = entry.followed()? else { return Ok(()) };
         let key = match (&followed, entry.protection) {
             (Followed::Rotating(config, id, key), _) => {
                 self.add_announcer(&entry.name, Announcer::changing(*config, *id, key, valid_until));
+                return Ok(());
+            }
+            (Followed::Signed(_), _) => {
+                if let Some(sender) = entry.signed_sender()? {
+                    self.add_announcer(&entry.name, Announcer::signed(sender, valid_until));
+                }
                 return Ok(());
             }
             (Followed::PreShared(_), _) => {
@@ -346,12 +358,19 @@ impl Registry<'_> {
             Some(Followed::Rotating(config, id, key)) => {
                 monitor.follow(Follow::Nonce(config, OtaIdentity::new(config, id, &key), valid_until))
             }
+            Some(Followed::Signed(follow)) => monitor.follow_signed(follow).map_err(|error| {
+                BuildError::Discovery { name: entry.name.clone(), why: error.to_string() }
+            })?,
             Some(Followed::PreShared(session)) => {
                 let asking = Discoverer::new(Asking::Preshared(session), valid_until, PATIENCE_MS);
                 let place = self.agent.add_discoverer(asking);
                 self.origin.insert(Origin::Discoverer(place), entry.name.clone());
                 return Ok(None);
             }
+            Some(followed) => match self.follow_own(followed, valid_until)? {
+                Some(who) => who,
+                None => return Ok(None),
+            },
         };
         self.who.insert(who, entry.name.clone());
         Ok(None)

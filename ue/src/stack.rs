@@ -17,7 +17,7 @@ use sidelink_mac::engine::{self, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link;
 use sidelink_prose::discovery::agent::{self, Agent, Origin};
-use sidelink_prose::discovery::{AirTime, Announcing, Subject};
+use sidelink_prose::discovery::{AirTime, Announcing, FrameTime, Subject};
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::Message;
 use sidelink_security::outcome::Counters;
@@ -39,6 +39,7 @@ pub struct Names {
     pub receive_only: HashMap<String, BuildError>,
 }
 
+mod chains;
 mod group_keys;
 mod links;
 mod relays;
@@ -141,6 +142,7 @@ impl<J: Jobs> Stack<J> {
         old: &[String],
         new: &[Discovery],
     ) -> Result<(), BuildError> {
+        terms.open_discovery_group(&mut self.engine, new)?;
         let result = terms.renew_discovery(&mut self.agent, &mut self.names, old, new);
         self.apply_announcing();
         result
@@ -201,7 +203,8 @@ impl<J: Jobs> Stack<J> {
     /// Begins subframe `t` at `utc`. The ProSe clock shows the same time.
     pub fn begin(&mut self, t: u64, utc: UtcTime, tell: &mut Tell<'_>) {
         self.t = t;
-        self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()) };
+        let frame = FrameTime::of_count((t % u64::from(FrameTime::TURN)) as u16);
+        self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()), frame };
         let sink = &mut Sink::events(tell);
         self.finish_jobs(sink);
         if self.due.is_some_and(|due| due <= utc) {
@@ -279,7 +282,7 @@ impl<J: Jobs> Stack<J> {
         power: Option<f32>,
         tell: &mut Tell<'_>,
     ) {
-        let now = AirTime { slot: self.now.slot.minus_millis(since_first), ..self.now };
+        let now = self.now.before(since_first);
         if !self.is_for_relays(&now, block, power, tell) {
             self.agent.handle_input(agent::Input::Message { now, block });
         }
@@ -395,8 +398,10 @@ impl<J: Jobs> Stack<J> {
 
     /// Acts on all outputs of the engines.
     fn drain(&mut self, sink: &mut Sink<'_, '_>) {
-        let engine = self.drain_engine(sink);
+        self.drain_engine(sink);
         let agent = self.drain_agent(sink);
+        // Discovery may have sent an announcement.
+        let engine = self.drain_engine(sink);
         let due = loop {
             self.has_link_input = false;
             let due = [
@@ -447,6 +452,9 @@ impl<J: Jobs> Stack<J> {
                 }
                 engine::Output::Event(event) => {
                     (sink.tell)(Event::Mac(event));
+                    if let Some(octets) = chains::announcement(&event) {
+                        self.agent.handle_input(agent::Input::Announcement { now: self.now, octets });
+                    }
                     continue;
                 }
                 engine::Output::Reserve(reservation) => {
@@ -470,6 +478,7 @@ impl<J: Jobs> Stack<J> {
         loop {
             match self.agent.poll_output() {
                 agent::Output::Message { message, .. } => sink.message = Some(message),
+                agent::Output::Announcement { octets, .. } => self.send_announcement(&octets, sink),
                 agent::Output::Event(event) => {
                     let name = self.names.of(&event);
                     (sink.tell)(Event::Discovery { name, event: &event });
@@ -506,6 +515,9 @@ impl Names {
         let name = match event {
             agent::Event::Announced(from) | agent::Event::Silent { origin: from, .. } => origin(from),
             agent::Event::Discovered(discovered) => self.who.get(&discovered.who),
+            agent::Event::Fragment(partial) => self.who.get(&partial.who),
+            agent::Event::KeyWanted(_) => None,
+            agent::Event::Matched(who) => self.who.get(who),
             agent::Event::Answered { discoverer, .. } => origin(&Origin::Discoverer(*discoverer)),
             agent::Event::Asked | agent::Event::Dropped(_) | agent::Event::Unfollowable(_) => None,
         };

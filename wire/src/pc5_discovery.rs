@@ -46,6 +46,9 @@ mod field {
     pub(super) const SHORT_CODE: Range<usize> = 1..14;
     pub(super) const SHORT_MIC: Range<usize> = 14..18;
     pub(super) const DISCLOSED: Range<usize> = 18..28;
+    /// Offsets in a message that points to the SL-SCH.
+    pub(super) const POINTER: Range<usize> = 24..26;
+    pub(super) const KEY_HINT: Range<usize> = 26..28;
 }
 
 /// The message type octet.
@@ -82,11 +85,15 @@ pub enum MessageType {
     Fragment = 0xc9,
     /// Experiment: a MIC whose key is disclosed later.
     DelayedKey = 0xcd,
+    /// Experiment: a code of a signed one-way chain.
+    ChainCode = 0xd1,
+    /// Experiment: a code and a pointer to its signature on the SL-SCH.
+    Pointer = 0xd5,
 }
 
 impl MessageType {
     /// All message types.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::OpenAnnouncement,
         Self::RestrictedAnnouncement,
         Self::RestrictedResponse,
@@ -101,6 +108,8 @@ impl MessageType {
         Self::ChangingId,
         Self::Fragment,
         Self::DelayedKey,
+        Self::ChainCode,
+        Self::Pointer,
     ];
 
     /// Parses the octet.
@@ -121,6 +130,8 @@ impl MessageType {
             0xc1 => Self::ChangingId,
             0xc9 => Self::Fragment,
             0xcd => Self::DelayedKey,
+            0xd1 => Self::ChainCode,
+            0xd5 => Self::Pointer,
             _ => return Err(Error::Reserved { what: "message type of PC5_DISCOVERY", value: octet as u32 }),
         })
     }
@@ -236,6 +247,26 @@ pub enum Repr {
         mic: [u8; MIC_LEN],
         /// The chain key that is disclosed now.
         disclosed: [u8; 10],
+        /// Low octet of the slot's index in the chain.
+        index_lsb: u8,
+    },
+    /// Experiment: a code of a one-way chain.
+    ChainCode {
+        /// The code.
+        code: [u8; CODE_LEN],
+        /// Name of the chain.
+        hint: [u8; 4],
+        /// Low octet of the slot's index in the chain.
+        index_lsb: u8,
+    },
+    /// Experiment: a code whose signature is on the SL-SCH.
+    Pointer {
+        /// The code.
+        code: [u8; CODE_LEN],
+        /// Name of the announcement on the SL-SCH.
+        pointer: [u8; 2],
+        /// Hint of the public key.
+        hint: [u8; 2],
         /// Low octet of the UTC-based counter.
         utc_lsb: u8,
     },
@@ -249,6 +280,8 @@ impl Repr {
             Self::ChangingId { .. } => MessageType::ChangingId,
             Self::Fragment { .. } => MessageType::Fragment,
             Self::DelayedKey { .. } => MessageType::DelayedKey,
+            Self::ChainCode { .. } => MessageType::ChainCode,
+            Self::Pointer { .. } => MessageType::Pointer,
         }
     }
 
@@ -270,6 +303,15 @@ impl Repr {
                 code: packet.octets(field::SHORT_CODE),
                 mic: packet.octets(field::SHORT_MIC),
                 disclosed: packet.octets(field::DISCLOSED),
+                index_lsb: utc_lsb,
+            }),
+            MessageType::ChainCode => {
+                Ok(Self::ChainCode { code: packet.code(), hint: packet.mic(), index_lsb: utc_lsb })
+            }
+            MessageType::Pointer => Ok(Self::Pointer {
+                code: packet.code(),
+                pointer: packet.octets(field::POINTER),
+                hint: packet.octets(field::KEY_HINT),
                 utc_lsb,
             }),
             standard => {
@@ -306,10 +348,21 @@ impl Repr {
                 buffer[field::SET].copy_from_slice(set);
                 buffer[field::FRAGMENT].copy_from_slice(data);
             }
-            Self::DelayedKey { code, mic, disclosed, utc_lsb } => {
+            Self::DelayedKey { code, mic, disclosed, index_lsb } => {
                 buffer[field::SHORT_CODE].copy_from_slice(code);
                 buffer[field::SHORT_MIC].copy_from_slice(mic);
                 buffer[field::DISCLOSED].copy_from_slice(disclosed);
+                buffer[field::COUNTER] = *index_lsb;
+            }
+            Self::ChainCode { code, hint, index_lsb } => {
+                buffer[field::CODE].copy_from_slice(code);
+                buffer[field::MIC].copy_from_slice(hint);
+                buffer[field::COUNTER] = *index_lsb;
+            }
+            Self::Pointer { code, pointer, hint, utc_lsb } => {
+                buffer[field::CODE].copy_from_slice(code);
+                buffer[field::POINTER].copy_from_slice(pointer);
+                buffer[field::KEY_HINT].copy_from_slice(hint);
                 buffer[field::COUNTER] = *utc_lsb;
             }
         }

@@ -1,6 +1,7 @@
 //! `sidelink keys`: make, show, hand out and revoke keys.
 
 pub(in crate::commands) mod certificates;
+mod chains;
 #[cfg(feature = "services")]
 mod fetch;
 mod identities;
@@ -154,13 +155,15 @@ struct NewDiscovery {
     /// Bits of the nonce (rotating); 0 sends none.
     #[arg(long, default_value_t = 0, value_name = "BITS")]
     nonce_bits: u16,
-    /// Rotation period in milliseconds (rotating).
+    /// Rotation period in milliseconds (rotating), or length of a slot (delayed-key, chain).
     #[arg(long, default_value_t = 1000, value_name = "MS")]
     period_ms: u64,
     /// Accept --code-bits below 64: a frame of an outsider is accepted with a probability of 2^-BITS for each followed
     /// identity.
     #[arg(long)]
     short_code: bool,
+    #[command(flatten)]
+    chains: chains::ChainArgs,
     /// UE that announces the entry. An entry without a UE stays in this store.
     #[arg(long, value_name = "UE")]
     announcer: Option<String>,
@@ -321,7 +324,7 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
 
 /// Draws the code of an entry and the keys of its protection.
 fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), ConfigError> {
-    if args.protection != Protection::Rotating {
+    if !matches!(args.protection, Protection::Rotating | Protection::Chain) {
         entry.code = Some(match &args.code {
             Some(code) => code.clone(),
             None => random_code(entry, args.identity.as_ref())?,
@@ -353,6 +356,9 @@ fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), Config
             entry.nonce_bits = Some(args.nonce_bits);
             entry.period_ms = Some(args.period_ms);
         }
+        Protection::DelayedKey | Protection::Chain | Protection::Pointer => {
+            chains::draw(entry, &args.chains, args.period_ms)?;
+        }
         Protection::PreShared => {
             entry.secret = Some(keystore::random(32)?);
             entry.answer_secret = Some(keystore::random(32)?);
@@ -363,6 +369,9 @@ fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), Config
 
 /// Draws a new code, in the fields of the entry's message type. A relay's or group's code begins with its identity.
 fn random_code(entry: &Discovery, identity: Option<&Hex>) -> Result<Hex, ConfigError> {
+    if entry.protection == Protection::DelayedKey {
+        return Ok(Hex(keystore::random(13)?.as_bytes().to_vec()));
+    }
     let mut code = [0; 23];
     // Every second draw has a reserved composition, where there is one.
     for _ in 0..64 {

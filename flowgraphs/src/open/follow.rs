@@ -74,6 +74,12 @@ impl Followers {
         let mut tabled = Vec::new();
         for (name, valid_until, followed) in all {
             match followed {
+                Followed::Signed(follow) => {
+                    let who = followers.monitor.follow_signed(follow);
+                    let who =
+                        who.map_err(|e| ConfigError::new(e.to_string(), &name, "leave one of them out"))?;
+                    followers.names.insert(who, followers.entries.len());
+                }
                 Followed::Rotating(ota, id, key) if Some(ota) == config.rotating => {
                     tabled.push((followers.entries.len(), id, key, valid_until));
                 }
@@ -151,6 +157,7 @@ impl Followers {
                 match &finding {
                     Finding::Identity(period) => report.period = Some(period.0),
                     Finding::Verified(announcement) => report.say(announcement),
+                    Finding::Signed { proof, code } => report.say_signed(proof.time.counter, code),
                     Finding::Unprotected(announcement) => report.say(announcement),
                     Finding::ToReport(announcement) => {
                         report.say(announcement);

@@ -239,6 +239,7 @@ fn discovery_text(name: &str, event: &agent::Event, all: bool) -> Option<(Ink, S
         agent::Event::Answered { finding, .. } => {
             (Ink::Green, format!("answered: {name:?} ({})", finding.outcome().as_str()))
         }
+        agent::Event::Matched(_) if all => (Ink::Green, format!("matched {name:?} (its proof is pending)")),
         agent::Event::Announced(_) if all => (Ink::Bold, format!("announced {name:?}")),
         agent::Event::Dropped(dropped) if all => {
             (Ink::Yellow, format!("dropped: {}", dropped.outcome().as_str()))
@@ -372,6 +373,7 @@ fn discovery_json(name: &str, event: &agent::Event) -> Option<Value> {
             "name": name,
             "result": finding.outcome().as_str(),
         }),
+        agent::Event::Matched(_) => json!({"type": "matched", "name": name, "result": "incomplete"}),
         agent::Event::Announced(_) => json!({"type": "announced", "name": name}),
         agent::Event::Silent { refusal, .. } => {
             json!({"type": "silent", "name": name, "why": refusal.to_string()})

@@ -429,6 +429,9 @@ impl DiscoveryRole {
     }
 
     fn alone(key: &Discovery) -> Result<Self, ConfigError> {
+        if let Some(announcer) = own_announcer(key)? {
+            return Ok(Self::Announce(Box::new(announcer)));
+        }
         let until = UtcCounter::new(key.valid_until);
         let protection = match key.followed()? {
             Some(Followed::Rotating(config, id, application_key)) => {
@@ -439,6 +442,13 @@ impl DiscoveryRole {
                     until,
                 ))));
             }
+            Some(Followed::Signed(_)) => {
+                let sender = key.signed_sender()?.ok_or_else(|| {
+                    let what = format!("the entry {:?} has no signing-key", key.name);
+                    ConfigError::new(what, "protected.key", "its announcer's export holds it")
+                })?;
+                return Ok(Self::Announce(Box::new(Announcer::signed(sender, until))));
+            }
             Some(Followed::PreShared(session)) => {
                 let asking = Asking::Preshared(session);
                 return Ok(Self::Ask(Box::new(Discoverer::new(asking, until, PATIENCE_MILLIS))));
@@ -448,7 +458,7 @@ impl DiscoveryRole {
             Some(Followed::Restricted(_, _, material, _)) => {
                 AnnouncerKey::Restricted(Sender::new(&material, Profile::default()))
             }
-            Some(Followed::Open(_, None)) | None => {
+            Some(Followed::Open(_, None)) | Some(_) | None => {
                 let what = format!("the entry {:?} has no key to announce with", key.name);
                 return Err(ConfigError::new(what, "protected.key", "its announcer's export holds it"));
             }

@@ -39,8 +39,9 @@ use sidelink_security::discovery::book::NonceNotFollowable;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::outcome::{Counters, Outcome};
 
+use super::signed::Fragmented;
 use super::{
-    AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, checked, more_telling,
+    AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, Sighted, checked, more_telling,
 };
 use sidelink_wire::pc5_discovery::MessageType;
 
@@ -167,7 +168,7 @@ impl Agent {
         let now = input.now();
         self.now = Some(now);
         match input {
-            Input::Tick { .. } => {}
+            Input::Tick { .. } => self.verify_signed(&now),
             Input::Message { block, .. } => self.receive(&now, block),
             Input::Opportunity { period, nonce, .. } => self.announce(&now, period, nonce),
             Input::Granted { granted, .. } => {
@@ -185,6 +186,7 @@ impl Agent {
                 }
             }
             Input::Table { job, .. } => self.monitor.install(job),
+            Input::Announcement { octets, .. } => self.receive_announcement(&now, octets),
         }
     }
 
@@ -221,6 +223,12 @@ impl Agent {
             // TS 24.334 §9.2.2 (2)
             Err(error) => return self.outbox.drop(Dropped::Malformed(error)),
         };
+        if message_type == MessageType::Fragment {
+            return self.receive_fragment(now, message);
+        }
+        if let Some(results) = self.monitor.receive_chained(policy, now, block) {
+            return self.report(results);
+        }
         let mut refusal = Refusal::Unknown;
         if is_question(message_type) {
             match self.discoveree.receive(policy, now, message_type, message) {
@@ -254,6 +262,62 @@ impl Agent {
         }
     }
 
+    /// Takes a fragment of a signed announcement, and verifies what is complete.
+    fn receive_fragment(&mut self, now: &AirTime, message: &Message) {
+        match self.monitor.receive_fragment(&self.config.time, now, message) {
+            Ok(Fragmented::Kept(partial)) => {
+                self.outbox.counters.count(Outcome::Incomplete);
+                self.outbox.event(Event::Fragment(partial));
+            }
+            Ok(Fragmented::Proven(discovered)) => {
+                self.outbox.counters.count(discovered.finding.outcome());
+                self.outbox.event(Event::Discovered(discovered));
+            }
+            Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
+        }
+        if let Some(hint) = self.monitor.signed().take_wanted() {
+            self.outbox.event(Event::KeyWanted(hint));
+        }
+        self.verify_signed(now);
+    }
+
+    /// Verifies complete signed announcements, as many as one slot has time for.
+    fn verify_signed(&mut self, now: &AirTime) {
+        while let Some(result) = self.monitor.verified(&self.config.time, now) {
+            match result {
+                Ok(discovered) => {
+                    self.outbox.counters.count(discovered.finding.outcome());
+                    self.outbox.event(Event::Discovered(discovered));
+                }
+                Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
+            }
+        }
+    }
+
+    /// Takes an announcement of the SL-SCH, to which a discovery message points.
+    fn receive_announcement(&mut self, now: &AirTime, octets: &[u8]) {
+        match self.check_clock(now) {
+            Ok(()) => {
+                let results = self.monitor.receive_announcement(&self.config.time, now, octets);
+                self.report(results);
+            }
+            Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
+        }
+    }
+
+    fn report(&mut self, results: Vec<Result<Sighted, Dropped>>) {
+        for result in results {
+            match result {
+                Ok(Sighted::Matched(who)) => self.outbox.event(Event::Matched(who)),
+                Ok(Sighted::Discovered(discovered)) => {
+                    self.outbox.counters.count(discovered.finding.outcome());
+                    self.outbox.event(Event::Discovered(discovered));
+                }
+                Err(dropped) => self.outbox.drop(dropped),
+            }
+        }
+    }
+
     /// Puts out one message for one resource: a pending response, otherwise a query, otherwise an announcement, each
     /// once a period.
     fn announce(&mut self, now: &AirTime, period: u64, nonce: [u64; 2]) {
@@ -280,7 +344,11 @@ impl Agent {
             if last.replace(period) != Some(period) {
                 // TS 24.334 §10A.2.2.2 (6)
                 let message = announcer.announce(now, policy, &mut entropy);
-                return self.outbox.message(Origin::Announcer(index), message);
+                let origin = Origin::Announcer(index);
+                if let Some(octets) = announcer.take_announcement() {
+                    self.outbox.push(Output::Announcement { origin, octets });
+                }
+                return self.outbox.message(origin, message);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Announcing UE, model A.
 
 use sidelink_security::counter::{LsbWidth, UtcCounter, UtcTime};
+use sidelink_security::discovery::code_chain::CodeChain;
+use sidelink_security::discovery::delayed_key::{KeyChain, ShortCode};
 use sidelink_security::discovery::open::OpenKey;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
 use sidelink_security::discovery::restricted::Sender;
@@ -8,6 +10,8 @@ use sidelink_security::discovery::rotation::RotationPeriod;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::keys::ApplicationKey;
 
+use super::pointer::PointerAnnouncer;
+use super::signed::SignedSender;
 use super::{AirTime, TimePolicy};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, LEN, Repr};
@@ -28,6 +32,14 @@ pub enum AnnouncerKey {
     Restricted(Sender),
     /// A one-way changing identifier; it is the whole message, there is no code. See [`Announcer::changing`].
     Changing(OtaConfig, OtaIdentity),
+    /// Signed, in fragments: each message is one of them. See [`Announcer::signed`].
+    Signed(SignedSender),
+    /// A code whose MIC is proven by a key that is disclosed later. See [`Announcer::delayed`].
+    Delayed(KeyChain, ShortCode),
+    /// The codes of a signed chain. See [`Announcer::of_chain`].
+    Chain(CodeChain),
+    /// A code that is signed on the SL-SCH. See [`Announcer::pointing`].
+    Pointer(PointerAnnouncer),
 }
 
 impl AnnouncerKey {
@@ -35,14 +47,9 @@ impl AnnouncerKey {
     const fn period(&self) -> RotationPeriod {
         match self {
             Self::Changing(config, _) => config.period(),
+            Self::Delayed(chain, _) => chain.plan().period(),
+            Self::Chain(chain) => chain.plan().period(),
             _ => RotationPeriod::SECOND,
-        }
-    }
-
-    const fn nonce_len(&self) -> usize {
-        match self {
-            Self::Changing(config, _) => config.nonce_bits() as usize / 8,
-            _ => 0,
         }
     }
 }
@@ -86,6 +93,22 @@ impl Announcer {
         let key = AnnouncerKey::Changing(config, OtaIdentity::new(config, id, key));
         let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
         Self { plain: [0; LEN], key, valid_until, latest, sent: 0, announcing }
+    }
+
+    /// Makes an announcer of a signed code: one fragment an opportunity.
+    pub fn signed(sender: SignedSender, valid_until: UtcCounter) -> Self {
+        let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
+        Self { plain: [0; LEN], key: AnnouncerKey::Signed(sender), valid_until, latest, sent: 0, announcing }
+    }
+
+    /// Makes an announcer of a key that has its whole message.
+    pub(super) const fn of_key(key: AnnouncerKey, valid_until: UtcCounter) -> Self {
+        let (latest, announcing) = (UtcTime::from_millis(0), Announcing::On);
+        Self { plain: [0; LEN], key, valid_until, latest, sent: 0, announcing }
+    }
+
+    pub(super) const fn key(&mut self) -> &mut AnnouncerKey {
+        &mut self.key
     }
 
     /// Replaces code, identifier or key, as after a revocation: every announcement from now on uses the new one, and
@@ -139,22 +162,27 @@ impl Announcer {
             return Err(Refusal::Clock);
         }
         let mut message = self.plain;
-        match &self.key {
+        match &mut self.key {
+            AnnouncerKey::Signed(sender) => message = sender.fragment(&policy.sets, now, entropy),
             AnnouncerKey::Unprotected => {
                 message[LEN - 1] = freshness.slot.lsb(LsbWidth::of(message[0]));
             }
             AnnouncerKey::Open(key) => key.protect(&freshness, &mut message)?,
             // TS 24.334 §10A.2.2.2 (2); TS 33.303 §6.1.3.4.2.1 step 11 (1)
             AnnouncerKey::Restricted(sender) => sender.protect(&freshness, &mut message)?,
-            AnnouncerKey::Changing(_, identity) => {
+            AnnouncerKey::Changing(config, identity) => {
+                let nonce_len = config.nonce_bits() as usize / 8;
                 let mut nonce = [0; MAX_NONCE];
                 for octets in nonce.chunks_mut(8) {
                     octets.copy_from_slice(&entropy.next_u64().to_be_bytes());
                 }
                 // `OtaConfig` allows no nonce above 16 octets, and the length is its own: never `None`.
-                let nonce = &nonce[..self.key.nonce_len().min(MAX_NONCE)];
+                let nonce = &nonce[..nonce_len.min(MAX_NONCE)];
                 message = identity.announce(now.slot, nonce).ok_or(Refusal::Type)?;
             }
+            AnnouncerKey::Delayed(chain, code) => message = chain.announce(now.slot, code)?,
+            AnnouncerKey::Chain(chain) => message = chain.announce(now.slot)?,
+            AnnouncerKey::Pointer(pointer) => message = pointer.announce(now, entropy),
         }
         self.latest = now.slot;
         self.sent += 1;

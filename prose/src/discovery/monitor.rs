@@ -9,17 +9,23 @@ use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::book::{
     CodeBook, NoIntegrityKey, NonceNotFollowable, RestrictedBook, RotatingBook,
 };
+use sidelink_security::discovery::code_chain::ChainCode;
+use sidelink_security::discovery::delayed_key::DelayedCode;
 use sidelink_security::discovery::matching::TableError;
 use sidelink_security::discovery::open;
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId};
+use sidelink_security::discovery::pointer::PointedCode;
 use sidelink_security::discovery::restricted::{Material, Received, Receiver};
 use sidelink_security::discovery::rotation::PeriodIndex;
+use sidelink_security::discovery::signature::SignedCode;
 use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Profile, Refusal, Verified};
 use sidelink_security::keys::ApplicationKey;
 use sidelink_security::outcome::Outcome;
 
+use super::chained::{self, Chained, FollowChained};
 use super::code_table::{CodeTable, Inner, Job};
 use super::sightings::{Note, Proof, Sighting, Subject};
+use super::signed::{Partial, SignedConfig, SignedMonitor};
 use super::{AirTime, TimePolicy, checked, more_telling};
 use sidelink_wire as wire;
 use sidelink_wire::pc5_discovery::{Content, MessageType};
@@ -32,17 +38,31 @@ pub enum Finding {
     Identity(PeriodIndex),
     /// A message whose MIC was proven here.
     Verified(Verified<Announcement>),
+    /// A message whose MIC was proven by a key that was disclosed later. It came some slots ago.
+    Delayed(Verified<DelayedCode>),
+    /// A code of a signed chain, in its slot.
+    Chain(Verified<ChainCode>),
+    /// A message whose signature came on the SL-SCH.
+    Pointer(Verified<PointedCode>),
     /// The filter matches; the network must check the MIC before the application gets it (match report).
     ToReport(Announcement),
     /// The filter matches, without integrity protection.
     Unprotected(Announcement),
+    /// A code that the owner of a followed key signed.
+    Signed {
+        /// What was signed: the code, concealed where it is for a group, and the time.
+        proof: Verified<SignedCode>,
+        /// The code.
+        code: Code,
+    },
 }
 
 impl Finding {
     /// Returns the outcome as reports name it.
     pub const fn outcome(&self) -> Outcome {
         match self {
-            Self::Identity(_) | Self::Verified(_) => Outcome::Verified,
+            Self::Identity(_) | Self::Verified(_) | Self::Signed { .. } => Outcome::Verified,
+            Self::Delayed(_) | Self::Chain(_) | Self::Pointer(_) => Outcome::Verified,
             Self::ToReport(_) => Outcome::ToReport,
             Self::Unprotected(_) => Outcome::Unprotected,
         }
@@ -60,6 +80,15 @@ pub struct Discovered {
     pub report: bool,
 }
 
+/// A result of a message whose proof may come later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighted {
+    /// A message of a followed identity came, and its proof is pending.
+    Matched(Subject),
+    /// A message is proven: this one, or one that came earlier.
+    Discovered(Discovered),
+}
+
 /// Reason why a message was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -68,6 +97,8 @@ pub enum Dropped {
     Malformed(wire::Error),
     /// The fault of the peer, an attacker or a clock.
     Refused(Refusal),
+    /// None: a part of a signed announcement is kept until the others are here.
+    Incomplete(Partial),
 }
 
 impl Dropped {
@@ -76,6 +107,7 @@ impl Dropped {
         match self {
             Self::Malformed(_) => Outcome::Malformed,
             Self::Refused(refusal) => (*refusal).into(),
+            Self::Incomplete(_) => Outcome::Incomplete,
         }
     }
 }
@@ -85,6 +117,7 @@ impl fmt::Display for Dropped {
         match self {
             Self::Malformed(error) => error.fmt(f),
             Self::Refused(refusal) => refusal.fmt(f),
+            Self::Incomplete(partial) => partial.fmt(f),
         }
     }
 }
@@ -103,11 +136,19 @@ pub struct MonitorConfig {
     /// Number of identities that are remembered against replays and for debouncing; the same number of unproven ones,
     /// for debouncing.
     pub heard: usize,
+    /// Sizes and rules for signed announcements.
+    pub signed: SignedConfig,
 }
 
 impl Default for MonitorConfig {
     fn default() -> Self {
-        Self { rotating: None, profile: Profile::default(), report_interval_millis: 60_000, heard: 1024 }
+        Self {
+            rotating: None,
+            profile: Profile::default(),
+            report_interval_millis: 60_000,
+            heard: 1024,
+            signed: SignedConfig::default(),
+        }
     }
 }
 
@@ -133,6 +174,8 @@ pub struct Monitor {
     /// Complete open codes: the number of each and the end of its validity.
     open: HashMap<Code, (u32, UtcCounter), BuildHasherDefault<DefaultHasher>>,
     seen: Sighting,
+    pub(super) signed: SignedMonitor,
+    chained: Chained,
 }
 
 impl Monitor {
@@ -141,7 +184,9 @@ impl Monitor {
         let rotating = config.rotating.map(RotatingBook::new).transpose()?.map(CodeTable::new);
         let codes = CodeTable::new(RestrictedBook::new(config.profile));
         let (others, open, seen) = (Vec::new(), HashMap::default(), Sighting::new(config.heard));
-        Ok(Self { rotating, codes, others, open, seen, config })
+        let signed = SignedMonitor::new(config.signed);
+        let chained = Chained::default();
+        Ok(Self { rotating, codes, others, open, seen, signed, chained, config })
     }
 
     /// Follows changing identifiers in the table, until their `valid_until`; returns `None` without a configuration.
@@ -194,6 +239,11 @@ impl Monitor {
         who
     }
 
+    /// Follows an identity whose announcements only its announcer can make.
+    pub fn follow_chained(&mut self, follow: FollowChained) -> Subject {
+        self.chained.follow(follow)
+    }
+
     /// Stops following it, at once.
     pub fn unfollow(&mut self, who: Subject) {
         match who {
@@ -212,6 +262,10 @@ impl Monitor {
                     *place = None;
                 }
                 self.open.retain(|_, (open, _)| *open != index);
+            }
+            Subject::Signed(place) => self.signed.unfollow(place),
+            chained @ (Subject::Delayed(_) | Subject::Chain(_) | Subject::Pointer(_)) => {
+                self.chained.unfollow(chained);
             }
         }
         self.seen.forget(who);
@@ -276,7 +330,8 @@ impl Monitor {
         let rotating = self.rotating.iter().filter(|tabled| !tabled.book.is_empty());
         let rotating = rotating.map(|tabled| edge(tabled.book.period()));
         let codes = (!self.codes.book.is_empty()).then(|| edge(self.codes.book.period()));
-        rotating.chain(codes).min()
+        let signed = self.signed.is_pending().then(|| now.slot.plus_millis(1));
+        rotating.chain(codes).chain(signed).min()
     }
 
     /// Checks one SL-DCH block.
@@ -287,10 +342,57 @@ impl Monitor {
         bytes: &[u8],
     ) -> Result<Discovered, Dropped> {
         let (message_type, message) = checked(bytes).map_err(Dropped::Malformed)?;
+        if message_type == MessageType::Fragment {
+            return self.receive_whole(policy, now, message);
+        }
         match self.find(policy, now, message_type, message) {
             Ok((who, finding)) => self.accept(policy, now, who, finding).map_err(Dropped::Refused),
             Err(refusal) => Err(Dropped::Refused(refusal)),
         }
+    }
+
+    /// Checks one SL-DCH block of a type that [`chained`] has; `None` for another. One block may prove several earlier ones.
+    pub fn receive_chained(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        bytes: &[u8],
+    ) -> Option<Vec<Result<Sighted, Dropped>>> {
+        let (message_type, message) = checked(bytes).ok()?;
+        chained::handles(message_type).then(|| {
+            let mut heard = Vec::new();
+            self.chained.receive(policy, now, message, &mut heard);
+            self.accept_chained(policy, now, heard)
+        })
+    }
+
+    /// Takes an announcement of the SL-SCH, to which a discovery message points.
+    pub fn receive_announcement(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        octets: &[u8],
+    ) -> Vec<Result<Sighted, Dropped>> {
+        let mut heard = Vec::new();
+        self.chained.receive_announcement(policy, now, octets, &mut heard);
+        self.accept_chained(policy, now, heard)
+    }
+
+    fn accept_chained(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        heard: Vec<chained::Heard>,
+    ) -> Vec<Result<Sighted, Dropped>> {
+        let accept = |heard| match heard {
+            chained::Heard::Matched(who) => Ok(Sighted::Matched(who)),
+            chained::Heard::Found(who, finding) => match self.accept(policy, now, who, finding) {
+                Ok(discovered) => Ok(Sighted::Discovered(discovered)),
+                Err(refusal) => Err(Dropped::Refused(refusal)),
+            },
+            chained::Heard::Refused(refusal) => Err(Dropped::Refused(refusal)),
+        };
+        heard.into_iter().map(accept).collect()
     }
 
     fn find(
@@ -346,7 +448,7 @@ impl Monitor {
 
     /// Debounces, and refuses messages older than an earlier one of the same identity. Only proven messages move the
     /// limit.
-    fn accept(
+    pub(super) fn accept(
         &mut self,
         policy: &TimePolicy,
         now: &AirTime,
@@ -356,7 +458,14 @@ impl Monitor {
         let (digest, proof) = match &finding {
             Finding::Identity(period) => (0, Proof::Proven(period.0)),
             Finding::Verified(a) => (digest(&a.code), Proof::Proven(u64::from(a.counter.value()))),
+            Finding::Delayed(code) => (0, Proof::Proven(u64::from(code.index))),
+            Finding::Chain(code) => (0, Proof::Proven(u64::from(code.index))),
+            Finding::Pointer(code) => (digest(&code.code), Proof::Proven(super::pointer::number(code))),
             Finding::ToReport(a) | Finding::Unprotected(a) => (digest(&a.code), Proof::Unproven),
+            Finding::Signed { proof, .. } => {
+                // The newest of all codes: whoever signs one code after another has one place.
+                (0, Proof::Proven(u64::from(proof.time.counter.value())))
+            }
         };
         let interval = self.config.report_interval_millis;
         // a counter may be MAX_OFFSET ahead of the clock, and is accepted until it is as far behind

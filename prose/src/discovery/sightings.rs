@@ -16,6 +16,14 @@ pub enum Subject {
     Filter(u32),
     /// An open code.
     Open(u32),
+    /// The owner of a private key, who signs.
+    Signed(u32),
+    /// A code under keys that are disclosed later.
+    Delayed(u32),
+    /// A chain of codes.
+    Chain(u32),
+    /// A code that is signed on the SL-SCH.
+    Pointer(u32),
 }
 
 /// Key of an announcement: the followed identity, and a digest of the code if one identity has several.

@@ -24,7 +24,8 @@ pub(super) fn random(mut seed: u64) -> impl FnMut() -> u64 {
     }
 }
 
-const POLICY: TimePolicy = TimePolicy { max_offset: 32, strict: None, uncertainty_millis: 20 };
+const POLICY: TimePolicy =
+    TimePolicy { max_offset: 32, strict: None, uncertainty_millis: 20, sets: signed::SetTiming::DEFAULT };
 const FOREVER: UtcCounter = UtcCounter::new(u32::MAX);
 /// A time on the edge of a second and of every period used here.
 const START: u64 = 1_700_000_000_000;
@@ -64,7 +65,7 @@ fn receive(monitor: &mut Monitor, now: &AirTime, message: &[u8]) -> Result<Disco
     monitor.build_tables(&POLICY, now).unwrap();
     monitor.receive(&POLICY, now, message).map_err(|dropped| match dropped {
         Dropped::Refused(refusal) => refusal,
-        Dropped::Malformed(error) => panic!("{error}"),
+        other => panic!("{other}"),
     })
 }
 

@@ -14,6 +14,9 @@
 //! | rotating id, nonce sent or time known | [`ota`] | ProSe ID, Application Key | code and nonce | one rotation period |
 //! | signed, in several blocks | [`signature`] | private key of the announcer | 64 to 129 octets | signed time |
 //! | request and response | [`request_response`] | pre-shared secret | 40 | cache, and binding |
+//! | MIC, its key disclosed later | [`delayed_key`] | of the announcer alone | 120 | one slot, and safe clocks |
+//! | signed chain of codes | [`code_chain`] | of the announcer alone | 40 | one slot |
+//! | pointer to a signature on SL-SCH | [`pointer`] | of the announcer alone | 40 | the subframe |
 //!
 //! A successful check returns a [`Verified`] value, which only this crate can make, a failed one a [`Refusal`]. A check
 //! computes everything before it decides: the reason of a refusal is visible in the result, not in the time that it
@@ -22,9 +25,13 @@
 //! No function panics whatever the 29 octets hold.
 
 pub mod book;
+pub mod chain;
+pub mod code_chain;
+pub mod delayed_key;
 pub mod matching;
 pub mod open;
 pub mod ota;
+pub mod pointer;
 pub mod public_safety;
 pub mod request_response;
 pub mod restricted;
@@ -216,6 +223,14 @@ pub enum Refusal {
     Type,
     /// More answers than the rate allows, or more messages at once than can be remembered.
     RateLimited,
+    /// The key of its MIC may be known already: it came too late for that, and anybody can have made it.
+    KeyDisclosed,
+    /// The own clock is not good enough for keys that are disclosed so soon.
+    ClockUncertain,
+    /// More elements of a chain were missed than may be computed: a newer anchor is needed.
+    TooManyMissed,
+    /// The signature of its transport block is wrong.
+    BadSignature,
 }
 
 impl Refusal {
@@ -231,6 +246,10 @@ impl Refusal {
             Self::NotAuthorised => "not_authorised",
             Self::Type => "type",
             Self::RateLimited => "rate_limited",
+            Self::KeyDisclosed => "key_disclosed",
+            Self::ClockUncertain => "clock_uncertain",
+            Self::TooManyMissed => "too_many_missed",
+            Self::BadSignature => "bad_signature",
         }
     }
 }
@@ -247,6 +266,12 @@ impl fmt::Display for Refusal {
             Self::NotAuthorised => "the sender is not authorised for this",
             Self::Type => "the message type is not one of this protection",
             Self::RateLimited => "more came at once than there is time or memory for",
+            Self::KeyDisclosed => "too late: the key of its MIC may be known to everybody",
+            Self::ClockUncertain => "the own clock is not good enough for keys that are disclosed so soon",
+            Self::TooManyMissed => {
+                "more of its chain was missed than may be computed: a newer anchor is needed"
+            }
+            Self::BadSignature => "the signature of its transport block is wrong",
         })
     }
 }

@@ -25,6 +25,8 @@ use zeroize::Zeroizing;
 use super::{Code, Verified};
 use crate::counter::{UtcCounter, UtcTime};
 use crate::identity::eccsi::{self, COMPRESSED_OCTETS, Peer, PublicAuthenticationKey};
+use crate::kdf::{derive, fc};
+use crate::keys::Duck;
 
 /// Octets of the longest signature.
 pub const MAX_SIGNATURE_OCTETS: usize = eccsi::SIGNATURE_OCTETS;
@@ -232,6 +234,18 @@ pub struct Hint(pub [u8; 2]);
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02x}{:02x}", self.0[0], self.0[1])
+    }
+}
+
+/// The name of a public key: 32 octets of a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyDigest(pub [u8; 32]);
+
+impl KeyDigest {
+    /// Returns the hint on the key: the first two octets.
+    pub const fn hint(self) -> Hint {
+        let [a, b, ..] = self.0;
+        Hint([a, b])
     }
 }
 
@@ -525,12 +539,29 @@ impl VerifyingKey {
         }
     }
 
-    /// Returns the hint: the first octets of SHA-256 of a label and the key's octets.
+    /// Returns the name of the key, as lists of revoked keys have it: SHA-256 of a label and the key's octets.
+    pub fn digest(&self) -> KeyDigest {
+        let hash = Sha256::new().chain_update(b"sidelink signed discovery, hint\0");
+        KeyDigest(hash.chain_update(self.to_octets()).finalize().into())
+    }
+
+    /// Returns the hint: the first octets of the digest.
     pub fn hint(&self) -> Hint {
-        let hash =
-            Sha256::new().chain_update(b"sidelink signed discovery, hint\0").chain_update(self.to_octets());
-        let [a, b, ..] = <[u8; 32]>::from(hash.finalize());
-        Hint([a, b])
+        self.digest().hint()
+    }
+
+    /// Conceals a code under a key that only the monitors of a group have, or reveals it: the concealed code is what is
+    /// signed, so that whoever holds the public key alone learns who announces, and not what. TR 33.833 §6.2.3 leaves
+    /// restricted use open; this is our own, as DUCK does it.
+    ///
+    /// The keystream depends on the signed time and on the announcer's key: two announcers of one group never have the
+    /// same one, nor one announcer in two sets.
+    pub fn conceal(&self, group: &Duck, time: SignedTime, code: &Code) -> Code {
+        let parameters: [&[u8]; 2] = [&time.octets(), &self.digest().0];
+        let stream = derive(group.as_bytes(), fc::OWN_SIGNED_CODE, &parameters);
+        let mut out = *code;
+        out.iter_mut().zip(stream.iter()).for_each(|(octet, key)| *octet ^= key);
+        out
     }
 
     /// Verifies the signature of `content` for a purpose.

@@ -136,6 +136,16 @@ table! {
     OWN_CHAIN_STEP = Own("chain step"), "TR 33.833 §6.2.3", Own;
     /// MAC key of a disclosed key.
     OWN_CHAIN_MAC = Own("chain MAC"), "TR 33.833 §6.2.3", Own;
+    /// Keystream of the code in a signed announcement for a group.
+    OWN_SIGNED_CODE = Own("signed code"), "TR 33.833 §6.2.3", Own;
+    /// MIC whose key is disclosed later.
+    OWN_DELAYED_MIC = Own("delayed MIC"), "TR 33.833 §6.2.3", Own;
+    /// One step of a chain of codes.
+    OWN_CODE_STEP = Own("code step"), "TR 33.833 §6.2.3", Own;
+    /// Public name of a chain of codes.
+    OWN_CODE_HINT = Own("code hint"), "TR 33.833 §6.2.3", Own;
+    /// Name of a transport block in a discovery message.
+    OWN_POINTER = Own("pointer"), "TR 33.833 §6.2.3", Own;
     /// PGK from a group session key.
     OWN_PGK_FROM_GSK = Own("PGK from GSK"), "TR 33.833 §6.3.1", Own;
     /// Acknowledgement of a group master key.

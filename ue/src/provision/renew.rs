@@ -98,6 +98,14 @@ impl RenewTerms {
         Ok(())
     }
 
+    /// Opens the group of announcements on the SL-SCH, if an entry needs it.
+    ///
+    /// # Errors
+    /// No room for its bearer.
+    pub fn open_discovery_group(&self, engine: &mut Engine, entries: &[Discovery]) -> Result<(), BuildError> {
+        super::chains::open_discovery_group(engine, entries, self.to_group)
+    }
+
     /// Adds the PGKs of a group that the UE does not have yet, and the group if it is new. The first counters of a PGK
     /// are requested by the engine; until they are durable nothing is sent under it.
     ///

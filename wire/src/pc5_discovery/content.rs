@@ -244,7 +244,9 @@ impl Content {
             MessageType::RestrictedAnnouncement
             | MessageType::ChangingId
             | MessageType::Fragment
-            | MessageType::DelayedKey => Self::RestrictedAnnouncement(*code),
+            | MessageType::DelayedKey
+            | MessageType::ChainCode
+            | MessageType::Pointer => Self::RestrictedAnnouncement(*code),
         }
     }
 

@@ -3,10 +3,12 @@
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Granted, Reservation, StreamId};
 use sidelink_security::discovery::matching::TableError;
+use sidelink_security::discovery::signature::Hint;
 use sidelink_security::discovery::{Message, Refusal};
 
+use crate::discovery::signed::Partial;
 use crate::discovery::{
-    AirTime, Discovered, DiscovereeConfig, Dropped, Finding, Job, MonitorConfig, TimePolicy,
+    AirTime, Discovered, DiscovereeConfig, Dropped, Finding, Job, MonitorConfig, Subject, TimePolicy,
 };
 
 /// Sizes and rules. [`Agent::new`](super::Agent::new), and adding codes, allocate the memory for receiving.
@@ -71,6 +73,13 @@ pub enum Input<'a> {
         /// The stream of the reservation.
         stream: StreamId,
     },
+    /// An announcement of the SL-SCH came, to which a discovery message points.
+    Announcement {
+        /// Time of its last subframe.
+        now: AirTime,
+        /// The octets, without headers.
+        octets: &'a [u8],
+    },
     /// A table of codes was built.
     Table {
         /// The time.
@@ -87,6 +96,7 @@ impl Input<'_> {
             Self::Tick { now }
             | Self::Message { now, .. }
             | Self::Opportunity { now, .. }
+            | Self::Announcement { now, .. }
             | Self::Granted { now, .. }
             | Self::ReservationFailed { now, .. }
             | Self::Table { now, .. } => *now,
@@ -130,8 +140,14 @@ pub enum Event {
     },
     /// A query was accepted; its response goes into a coming [`Input::Opportunity`].
     Asked,
+    /// A message of a followed identity came, and its proof is pending: the first match.
+    Matched(Subject),
     /// A message was dropped.
     Dropped(Dropped),
+    /// A part of a signed announcement by a followed key was received: the first one is the first match.
+    Fragment(Partial),
+    /// A signed announcement has this hint, and no key of it is here: ask the network. Told once for some time.
+    KeyWanted(Hint),
     /// The followed codes cannot be tabled; reported once, until what is followed changes.
     Unfollowable(TableError),
 }
@@ -144,6 +160,14 @@ pub enum Output {
         origin: Origin,
         /// The block.
         message: Message,
+    },
+    /// Transmit these octets on the SL-SCH to [`DISCOVERY_GROUP`](crate::discovery::pointer::DISCOVERY_GROUP), before the
+    /// discovery message that points to them or soon after.
+    Announcement {
+        /// Whose.
+        origin: Origin,
+        /// The octets, without headers.
+        octets: Vec<u8>,
     },
     /// Tell whoever listens.
     Event(Event),

@@ -81,7 +81,9 @@ impl Heard {
                 self.log.push(format!("message {origin:?} {message:02x?}"));
                 self.messages.push(message);
             }
+            Output::Announcement { octets, .. } => self.log.push(format!("announcement {octets:02x?}")),
             Output::Event(event) => self.take_event(event),
+            Output::Announcement { origin, .. } => self.log.push(format!("announcement {origin:?}")),
             Output::Reserve(_) | Output::Build(_) | Output::Timeout(_) => unreachable!("taken by the loop"),
         }
     }
@@ -107,6 +109,9 @@ impl Heard {
                 self.log.push(format!("{dropped:?}"));
                 self.drops.push(dropped.outcome());
             }
+            Event::Matched(who) => self.log.push(format!("matched {who:?}")),
+            Event::Fragment(partial) => self.log.push(partial.to_string()),
+            Event::KeyWanted(hint) => self.log.push(format!("wanted {hint}")),
             Event::Unfollowable(error) => self.log.push(error.to_string()),
         }
     }

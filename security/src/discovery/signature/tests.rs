@@ -135,6 +135,7 @@ proptest::proptest! {
 
 /// Ed25519 and ECDSA of `openssl pkeyutl` and ours, both ways; `openssl` reads our keys as DER.
 #[test]
+#[allow(clippy::disallowed_methods)] // another program is run
 fn openssl_agrees() {
     let room = std::env::temp_dir().join(format!("sidelink-signature-{}", std::process::id()));
     let Ok(version) = Command::new("openssl").arg("version").output() else {
