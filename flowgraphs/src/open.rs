@@ -18,6 +18,7 @@ use sidelink_mac::pdcp::{self, Header};
 use sidelink_mac::rlc_um::{self, Key, Window};
 use sidelink_prose::discovery::{AirTime, TimePolicy};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::Announcement;
 use sidelink_security::group::{self, ReceiverConfig};
 use sidelink_security::outcome::Outcome;
 use sidelink_security::pdu::Assurance;
@@ -134,6 +135,8 @@ pub struct DiscoveryReport {
     pub counter: Option<u32>,
     /// The rotation period.
     pub period: Option<u64>,
+    /// The whole message where the network is to check it.
+    pub to_report: Option<Announcement>,
 }
 
 /// Opens blocks of one recording, in their order.

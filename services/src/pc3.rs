@@ -32,7 +32,7 @@ use crate::tls::{Peer, PskServer};
 pub const REGISTERED_MEDIA_TYPE: &str = "application/vnd.3gpp-prose+xml";
 
 /// Where requests about public keys of signed discovery go: ours.
-pub const PUBLIC_KEYS_PATH: &str = "/public-keys";
+pub(crate) const PUBLIC_KEYS_PATH: &str = "/public-keys";
 
 /// How long the ProSe Function may take: longer than it waits for HSS and store.
 const PATIENCE: Duration = Duration::from_secs(10);

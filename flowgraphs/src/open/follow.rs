@@ -140,6 +140,7 @@ impl Followers {
             code: None,
             counter: None,
             period: None,
+            to_report: None,
         };
         if let Ok(message) = <&Message>::try_from(block)
             && let Some((entry, result, announcement)) =
@@ -161,8 +162,9 @@ impl Followers {
                     Finding::Unprotected(announcement) => report.say(announcement),
                     Finding::ToReport(announcement) => {
                         report.say(announcement);
-                        if let Some(key) = self.open.get(&who) {
-                            result = reported(key, policy, now, announcement);
+                        match self.open.get(&who) {
+                            Some(key) => result = reported(key, policy, now, announcement),
+                            None => report.to_report = Some(*announcement),
                         }
                     }
                 }

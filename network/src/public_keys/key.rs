@@ -1,6 +1,7 @@
 //! A public key as it is registered and told, with its names: on the air two octets, in lists of revoked keys sixteen.
 
 use core::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use sidelink_security::discovery::signature::{self, Hint, Scheme, VerifyingKey};
@@ -67,7 +68,8 @@ impl fmt::Display for Fingerprint {
 /// A public key with its octets: the scheme, then what the scheme takes.
 #[derive(Clone)]
 pub struct PublicKey {
-    key: VerifyingKey,
+    // Shared: keys are told again and again, and checked once.
+    key: Arc<VerifyingKey>,
     octets: Vec<u8>,
 }
 
@@ -96,11 +98,11 @@ impl PublicKey {
 
     /// Of a key.
     pub fn of(key: VerifyingKey) -> Self {
-        Self { octets: key.to_octets(), key }
+        Self { octets: key.to_octets(), key: Arc::new(key) }
     }
 
     /// Its scheme.
-    pub const fn scheme(&self) -> Scheme {
+    pub fn scheme(&self) -> Scheme {
         self.key.scheme()
     }
 
@@ -123,7 +125,7 @@ impl PublicKey {
     }
 
     /// The key itself.
-    pub const fn key(&self) -> &VerifyingKey {
+    pub fn key(&self) -> &VerifyingKey {
         &self.key
     }
 }

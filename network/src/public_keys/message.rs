@@ -272,6 +272,30 @@ impl KeyMessage {
     }
 }
 
+/// The root of a list that is kept.
+const LIST_ROOT: &str = "revocation-list";
+
+impl ListNews {
+    /// From a document of its own, as it is kept.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn from_xml(document: &[u8]) -> Result<Self, Error> {
+        let root = Element::parse(document, NAMESPACE)?;
+        if root.name != LIST_ROOT {
+            return Err(Error::Root);
+        }
+        Self::read(&root)
+    }
+
+    /// To a document of its own.
+    pub fn to_xml(&self) -> String {
+        let mut root = Element::new(LIST_ROOT);
+        self.write(&mut root);
+        root.emit(NAMESPACE).to_string()
+    }
+}
+
 fn bounded(fetch: Fetch) -> Result<Fetch, Error> {
     if fetch.names.len() > MOST_ASKED || fetch.hints.len() > MOST_ASKED {
         return Err(Error::value("at most 16 names and 16 hints"));
