@@ -45,6 +45,7 @@ pub use groups::{
 pub use identity::{IdentityConfig, IdentityMethod};
 pub use link_rules::LinkRules;
 pub use links::LinkConfig;
+pub(crate) use pools::set_timing;
 pub use pools::{CommunicationConfig, DiscoveryConfig, HoppingSection, PrbSet, SyncConfig, V2xConfig};
 pub use relay::{RelayKeying, RelayModel, RelayRoleName, RelaySection};
 pub(crate) use resolve::slss_id;

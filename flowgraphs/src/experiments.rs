@@ -16,6 +16,7 @@
 //! signalling.rs  networks that carry keys in crypto attributes
 //! answers.rs     answers of a network on their way to a UE
 //! distribution.rs keys of groups of 2 to 2000 members on a simulated clock distribution/
+//! discovery.rs   what protections of discovery cost                         discovery/
 //! groups.rs      exercises of groups                                       groups/
 //! relays.rs      exercises of relays and their remote UEs                   relays/
 //! relay_finding.rs a remote UE finds a relay                               relay_finding/
@@ -28,6 +29,7 @@ pub(crate) mod answers;
 pub(crate) mod cases;
 pub(crate) mod credentials;
 pub(crate) mod diagram;
+pub(crate) mod discovery;
 pub(crate) mod distribution;
 pub(crate) mod groups;
 pub(crate) mod log;

@@ -16,6 +16,8 @@ use follow::Followers;
 use sidelink_mac::mux::{Address, Demultiplexed};
 use sidelink_mac::pdcp::{self, Header};
 use sidelink_mac::rlc_um::{self, Key, Window};
+use sidelink_prose::discovery::pointer::DISCOVERY_GROUP;
+use sidelink_prose::discovery::signed::SetTiming;
 use sidelink_prose::discovery::{AirTime, TimePolicy};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::discovery::Announcement;
@@ -24,7 +26,7 @@ use sidelink_security::outcome::Outcome;
 use sidelink_security::pdu::Assurance;
 use sidelink_store::Keys;
 use sidelink_wire::ids::{GroupDestinationId, Layer2Id, Lcid};
-use sidelink_wire::pdcp::HEADER_LEN;
+use sidelink_wire::pdcp::{HEADER_LEN, SduType};
 use std::fmt;
 
 /// Content of a block.
@@ -196,7 +198,7 @@ impl Opener {
         block: &[u8],
         emit: &mut dyn FnMut(Opened<'_>),
     ) {
-        let Self { rlc, pdcp, keys, .. } = self;
+        let Self { rlc, pdcp, keys, followers, policy } = self;
         let pdu = match Demultiplexed::parse(block, group.map(GroupDestinationId)) {
             Ok(pdu) => pdu,
             // Without keys a block may have any content, such as that of test signals.
@@ -232,7 +234,14 @@ impl Opener {
                     pdu: sdu,
                 };
                 match pdcp {
-                    Some(pdcp) => judge(pdcp, now, report, emit),
+                    Some(pdcp) => {
+                        let report = judge(pdcp, now, report);
+                        let found = announcement(followers.as_mut(), policy, now, &report);
+                        emit(Opened::Pdcp(report));
+                        if let Some(found) = found {
+                            emit(Opened::Discovery(found));
+                        }
+                    }
                     None => {
                         if report.header.is_some_and(|header| header.count().identity() == 0) {
                             report.data = sdu.get(HEADER_LEN..);
@@ -254,18 +263,38 @@ impl Opener {
     /// # Errors
     /// The codes are too short to distinguish the followed ones.
     pub fn sl_dch(&mut self, now: UtcTime, block: &[u8]) -> Result<Option<Opened<'static>>, ConfigError> {
+        self.sl_dch_in(&AirTime::at(now), block)
+    }
+
+    /// Checks a block of SL-DCH whose frame is known, which those of signed announcements need.
+    ///
+    /// # Errors
+    /// As [`Self::sl_dch`].
+    pub fn sl_dch_in(&mut self, now: &AirTime, block: &[u8]) -> Result<Option<Opened<'static>>, ConfigError> {
         let Some(followers) = &mut self.followers else { return Ok(None) };
-        followers.judge(&self.policy, &AirTime::at(now), block).map(Some)
+        followers.judge(&self.policy, now, block).map(Some)
+    }
+
+    /// Says which periods discovery has: those of signed announcements depend on them.
+    pub const fn set_timing(&mut self, sets: SetTiming) {
+        self.policy.sets = sets;
     }
 }
 
-/// Emits the report of a PDCP PDU with what the keys make of it.
-fn judge<'a>(
-    pdcp: &'a mut pdcp::Receiver,
+/// Returns what an announcement of discovery on the SL-SCH proves, if the PDU is one.
+fn announcement(
+    followers: Option<&mut Followers>,
+    policy: &TimePolicy,
     now: UtcTime,
-    mut report: PdcpReport<'a>,
-    emit: &mut dyn FnMut(Opened<'_>),
-) {
+    report: &PdcpReport<'_>,
+) -> Option<DiscoveryReport> {
+    let is_announcement = report.address.layer2_id() == DISCOVERY_GROUP
+        && report.header.is_some_and(|header| header.sdu_type() == SduType::NonIp);
+    followers?.announcement(policy, &AirTime::at(now), report.data.filter(|_| is_announcement)?)
+}
+
+/// Returns the report of a PDCP PDU with what the keys make of it.
+fn judge<'a>(pdcp: &'a mut pdcp::Receiver, now: UtcTime, mut report: PdcpReport<'a>) -> PdcpReport<'a> {
     match pdcp.receive(now.counter(), report.source, report.address, report.lcid, report.pdu) {
         Ok(delivered) => {
             report.result = Verdict::Of(match delivered.assurance {
@@ -278,7 +307,7 @@ fn judge<'a>(
         }
         Err(error) => report.result = Verdict::Of(error.outcome()),
     }
-    emit(Opened::Pdcp(report));
+    report
 }
 
 #[cfg(test)]

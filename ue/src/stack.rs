@@ -200,10 +200,14 @@ impl<J: Jobs> Stack<J> {
         self.jobs.late()
     }
 
-    /// Begins subframe `t` at `utc`. The ProSe clock shows the same time.
+    /// Begins subframe `t` at `utc`. The ProSe clock shows the same time, and DFN is that of the count of subframes.
     pub fn begin(&mut self, t: u64, utc: UtcTime, tell: &mut Tell<'_>) {
+        self.begin_in(t, utc, FrameTime::of_count((t % u64::from(FrameTime::TURN)) as u16), tell);
+    }
+
+    /// Begins subframe `t`, which has another DFN than the count of subframes.
+    pub fn begin_in(&mut self, t: u64, utc: UtcTime, frame: FrameTime, tell: &mut Tell<'_>) {
         self.t = t;
-        let frame = FrameTime::of_count((t % u64::from(FrameTime::TURN)) as u16);
         self.now = AirTime { slot: utc, prose_clock: UtcCounter::new(utc.counter().value()), frame };
         let sink = &mut Sink::events(tell);
         self.finish_jobs(sink);

@@ -1,7 +1,7 @@
 //! `sidelink decode`: shows the content of a recording.
 
 use crate::args::{Form, Output, RadioArgs, parse_utc};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, set_timing};
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, OutputFile, Outputs, Place};
 use crate::receive::{self, Outcome};
@@ -11,6 +11,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use sidelink_phy::receive::receiver::{ControlInformation, Event};
 use sidelink_phy::units::DfnSubframe;
+use sidelink_prose::discovery::{AirTime, FrameTime};
 use sidelink_recordings::{Container, UtcMicros};
 use sidelink_security::counter::UtcTime;
 use sidelink_store::{self as keystore, Keys};
@@ -134,7 +135,7 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
         tracing::info!("{name}: {assumed}");
     }
     let start = args.utc.or(input.recording.info().start);
-    let opener = match keys {
+    let mut opener = match keys {
         Some(keys) => Opener::with_keys(keys.clone())?,
         None => Opener::headers_only(),
     };
@@ -148,6 +149,9 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
     } else {
         terminal::progress(input.recording.info().length, "decode")
     };
+    if let Some(discovery) = plan.config.discovery.first() {
+        opener.set_timing(set_timing(&discovery.pool));
+    }
     let counts = Counts::default();
     let mut file = DecodedFile { name, several, start, rate: input.rate, opener, counts, clock: None };
     let outcome: Outcome = receive::run(
@@ -209,7 +213,7 @@ impl DecodedFile {
         }
         let now = utc(*start, seconds - 1e-3 * since_first(event));
         let mut failure = None;
-        open(opener, event, now, &mut |opened| {
+        open(opener, event, now, *clock, &mut |opened| {
             if failure.is_none() {
                 failure = sinks.opened(name, *several, &opened, event.subframe(), *start, seconds).err();
             }
@@ -226,11 +230,24 @@ pub(super) fn since_first(event: &Event<'_>) -> f64 {
     }
 }
 
+/// Returns the time of the first transmission of a block that has `now`. Frames follow from the last MIB, `clock`, and from
+/// UTC where there was none.
+fn air_time(event: &Event<'_>, now: UtcTime, clock: Option<(u64, DfnSubframe)>) -> AirTime {
+    let air = AirTime::at(now);
+    let Some((subframe, time)) = clock else { return air };
+    let turn = u64::from(FrameTime::TURN);
+    let since = event.subframe().saturating_sub(subframe) % turn;
+    let ago = since_first(event) as u64 % turn;
+    let count = (u64::from(time.count()) + since + turn - ago) % turn;
+    AirTime { frame: FrameTime::of_count(count as u16), ..air }
+}
+
 /// Opens the block of an event, if it has one that was not opened before.
 pub(super) fn open(
     opener: &mut Opener,
     event: &Event<'_>,
     now: UtcTime,
+    clock: Option<(u64, DfnSubframe)>,
     emit: &mut dyn FnMut(Opened<'_>),
 ) -> Result<(), ConfigError> {
     match event {
@@ -242,7 +259,7 @@ pub(super) fn open(
             opener.sl_sch(now, group, block.block, emit);
         }
         Event::SlDch { message, repeat: false, .. } => {
-            if let Some(opened) = opener.sl_dch(now, message)? {
+            if let Some(opened) = opener.sl_dch_in(&air_time(event, now, clock), message)? {
                 emit(opened);
             }
         }

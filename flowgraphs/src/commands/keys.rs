@@ -7,6 +7,7 @@ mod fetch;
 mod identities;
 mod list_number;
 mod relays;
+mod signed;
 
 use crate::config::ConfigError;
 use crate::outputs::{Existing, Outputs, Place};
@@ -164,6 +165,8 @@ struct NewDiscovery {
     short_code: bool,
     #[command(flatten)]
     chains: chains::ChainArgs,
+    #[command(flatten)]
+    signed: signed::SignedArgs,
     /// UE that announces the entry. An entry without a UE stays in this store.
     #[arg(long, value_name = "UE")]
     announcer: Option<String>,
@@ -309,7 +312,7 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
     entry.announcer.clone_from(&args.announcer);
     entry.monitors.clone_from(&args.monitor);
     entry.message_type.clone_from(&args.message_type);
-    draw_secrets(&mut entry, &args)?;
+    draw_secrets(&mut entry, &args, &keys)?;
     entry.duck_mask = args.duck_mask;
     let line = format!(
         "new {} key {:?}, valid until {}\n",
@@ -323,7 +326,7 @@ fn new_discovery(args: NewDiscovery) -> anyhow::Result<()> {
 }
 
 /// Draws the code of an entry and the keys of its protection.
-fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), ConfigError> {
+fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery, keys: &Keys) -> Result<(), ConfigError> {
     if !matches!(args.protection, Protection::Rotating | Protection::Chain) {
         entry.code = Some(match &args.code {
             Some(code) => code.clone(),
@@ -359,6 +362,7 @@ fn draw_secrets(entry: &mut Discovery, args: &NewDiscovery) -> Result<(), Config
         Protection::DelayedKey | Protection::Chain | Protection::Pointer => {
             chains::draw(entry, &args.chains, args.period_ms)?;
         }
+        Protection::Signed => signed::draw(entry, &args.signed, keys)?,
         Protection::PreShared => {
             entry.secret = Some(keystore::random(32)?);
             entry.answer_secret = Some(keystore::random(32)?);

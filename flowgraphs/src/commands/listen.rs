@@ -200,10 +200,13 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         }
         None => (None, args.keys.as_deref().map(keystore::read).transpose()?),
     };
-    let opener = match keys {
+    let mut opener = match keys {
         Some(keys) => Opener::with_keys(keys)?,
         None => Opener::headers_only(),
     };
+    if let Some(discovery) = config.discovery.first() {
+        opener.set_timing(set_timing(&discovery.pool));
+    }
     let in_place = places.report == Place::Standard
         && args.output.form == Form::Table
         && !args.lines
@@ -420,9 +423,9 @@ impl Listener for Sinks {
         let ago = 1e-3 * since_first(event);
         let micros = self.start.0.saturating_add_signed(((seconds - ago) * 1e6).round() as i64);
         let now = UtcTime::from_millis(micros.saturating_add(500) / 1000);
-        let Self { report, board, pcap, opener, network, start, .. } = self;
+        let Self { report, board, pcap, opener, network, start, clock, .. } = self;
         let mut failure = None;
-        open(opener, event, now, &mut |opened: Opened<'_>| {
+        open(opener, event, now, *clock, &mut |opened: Opened<'_>| {
             if let (Some(network), Opened::Discovery(heard)) = (network.as_mut(), &opened) {
                 network.hear(heard, event.subframe());
             }

@@ -5,6 +5,7 @@ mod compare_groups;
 mod compare_relays;
 mod compare_u2u;
 mod compared;
+mod discovery;
 mod families;
 mod groups;
 mod relay_finding;
@@ -50,8 +51,9 @@ pub struct ScenarioArgs {
 /// The configurations to run, each with every other.
 #[derive(Debug, Args)]
 struct Cases {
-    /// SC period in subframes: 40, 80, 160 or 320; several as 40,160.
-    #[arg(long, value_name = "P", default_value = "40", value_delimiter = ',')]
+    /// SC period in subframes: 40, 80, 160 or 320; several as 40,160; 40 without it. Of discovery: the discovery period,
+    /// 320 without it.
+    #[arg(long, value_name = "P", value_delimiter = ',')]
     period: Vec<u64>,
     /// Es/N0 in dB; several as 0,10,20.
     #[arg(long, value_name = "DB", default_value = "20", value_delimiter = ',', allow_hyphen_values = true)]
@@ -84,11 +86,14 @@ struct Cases {
     #[arg(long, value_name = "WAY", value_delimiter = ',', default_value = "whole")]
     long_messages: Vec<LongMessageWay>,
     /// Number of runs of each case, each with its own seed.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, visible_alias = "seeds", value_name = "N", default_value_t = 1,
+        value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     /// Seed of the first run.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    discovery: discovery::DiscoveryArgs,
 }
 
 impl Cases {
@@ -97,12 +102,17 @@ impl Cases {
         self.seed..self.seed.saturating_add(self.runs)
     }
 
+    /// Returns the SC periods.
+    fn sc_periods(&self) -> &[u64] {
+        if self.period.is_empty() { &[40] } else { &self.period }
+    }
+
     /// Checks the values that are about the air.
     ///
     /// # Errors
     /// The first one that is out of range.
     fn check_air(&self) -> Result<(), ConfigError> {
-        if let Some(period) = self.period.iter().find(|p| ![40, 80, 160, 320].contains(p)) {
+        if let Some(period) = self.sc_periods().iter().find(|p| ![40, 80, 160, 320].contains(p)) {
             let what = format!("--period {period}: there is no SC period of {period} subframes here");
             return Err(ConfigError::usage(what, "40, 80, 160 or 320"));
         }
@@ -137,7 +147,7 @@ impl Cases {
                 let what = format!("no scenario {name:?}");
                 return Err(ConfigError::usage(what, format!("there are {known}")).into());
             };
-            for &period in &self.period {
+            for &period in self.sc_periods() {
                 for &snr in &self.snr {
                     for &mcs in &self.mcs {
                         for seed in self.seeds() {

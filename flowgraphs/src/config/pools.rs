@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sidelink_phy::pool::{
     CommunicationPool, DiscoveryPool, HoppingConfig, PoolPrbs, PsschSubframes, TrpSet, V2xPool,
 };
+use sidelink_prose::discovery::signed::SetTiming;
 
 /// PRBs of a pool: `num` from `start` upwards and `num` from `end` downwards (prb-Start, prb-End, prb-Num).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -357,4 +358,9 @@ fn bitmap(bitmap: &Bitmap, place: &str, period: u32, max: usize) -> Result<(), C
         return Err(ConfigError::new(what, place, "make the period longer or the bitmap shorter"));
     }
     Ok(())
+}
+
+/// Returns when the sets of signed announcements begin in a pool: with the defaults where its period has no sets.
+pub(crate) fn set_timing(pool: &DiscoveryPool) -> SetTiming {
+    SetTiming::new(pool.period, pool.offset, SetTiming::PERIODS.into()).unwrap_or(SetTiming::DEFAULT)
 }

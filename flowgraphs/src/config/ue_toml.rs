@@ -13,6 +13,7 @@ use super::{
 };
 use crate::config::eap::EapConfig;
 use crate::config::network_toml::NetworkConfig;
+use crate::config::set_timing;
 use crate::naf_groups::NafAccess;
 use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;
@@ -454,7 +455,10 @@ impl UeConfig {
             Some(_) => u64::from(self.communication.period),
             None => radio.communication.first().map_or(40, |c| u64::from(c.pool.period)),
         };
-        let stack = upper::stack(self, (keys, given), store, facts, sc_period, &mut applications)?;
+        let mut stack = upper::stack(self, (keys, given), store, facts, sc_period, &mut applications)?;
+        if let Some(discovery) = radio.discovery.first() {
+            stack.agent().set_timing(set_timing(&discovery.pool));
+        }
         let communication = self.communication_settings(&radio, numerology)?;
         let discovery = self.discovery_settings(&radio, numerology)?;
         let mode4 = radio.v2x.as_ref().map(|pool| self.mode4(pool)).transpose()?;

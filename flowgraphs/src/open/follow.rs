@@ -1,5 +1,7 @@
 //! A monitor that follows every discovery key of a store, and the checks that only who holds all keys can make.
 
+mod chained;
+
 use super::{Channel, DiscoveryReport, Opened, Verdict};
 use crate::config::ConfigError;
 use sidelink_prose::discovery::{
@@ -83,6 +85,9 @@ impl Followers {
                 Followed::Rotating(ota, id, key) if Some(ota) == config.rotating => {
                     tabled.push((followers.entries.len(), id, key, valid_until));
                 }
+                chained @ (Followed::Delayed(..) | Followed::Chain(_) | Followed::Pointer(..)) => {
+                    followers.follow_chained(chained, valid_until)?;
+                }
                 other => followers.follow(other, valid_until),
             }
             followers.entries.push(name);
@@ -119,6 +124,10 @@ impl Followers {
                 let session = PreShared { entry, session, valid_until, answered, limit, awaited, responses };
                 return self.sessions.push(session);
             }
+            // Followed by their own ways.
+            Followed::Signed(_) | Followed::Delayed(..) | Followed::Chain(_) | Followed::Pointer(..) => {
+                return;
+            }
         };
         let who = self.monitor.follow(follow);
         self.names.insert(who, entry);
@@ -151,6 +160,9 @@ impl Followers {
             report.result = Verdict::Of(result);
             return Ok(Opened::Discovery(report));
         }
+        if self.judge_chained(policy, now, block, &mut report) {
+            return Ok(Opened::Discovery(report));
+        }
         match self.monitor.receive(policy, now, block) {
             Ok(Discovered { who, finding, .. }) => {
                 report.name = self.names.get(&who).and_then(|&entry| self.entries.get(entry)).cloned();
@@ -158,7 +170,12 @@ impl Followers {
                 match &finding {
                     Finding::Identity(period) => report.period = Some(period.0),
                     Finding::Verified(announcement) => report.say(announcement),
-                    Finding::Signed { proof, code } => report.say_signed(proof.time.counter, code),
+                    // Of messages that are taken above.
+                    Finding::Delayed(_) | Finding::Chain(_) | Finding::Pointer(_) => {}
+                    Finding::Signed { proof, code } => {
+                        report.code = Some(*code);
+                        report.counter = Some(proof.time.counter.value());
+                    }
                     Finding::Unprotected(announcement) => report.say(announcement),
                     Finding::ToReport(announcement) => {
                         report.say(announcement);

@@ -3,15 +3,16 @@
 
 use super::address_book::AddressBook;
 use super::{group_keys, relays, u2u};
-use crate::readable::{date, payload};
+use crate::readable::{self, date, payload};
 use crate::terminal::{Ink, paint};
 use crossbeam::channel::{Sender, bounded};
 use serde_json::{Value, json};
 use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
 use sidelink_prose::direct_link::{self, Received};
-use sidelink_prose::discovery::Discovered;
 use sidelink_prose::discovery::agent;
+use sidelink_prose::discovery::{Discovered, Finding};
+use sidelink_security::discovery::signature::SignedTime;
 use sidelink_ue::{Application, Event, IpEvent, Moment, RemoteStatus, RemoteUe, Send, Standing, Warning};
 use sidelink_wire::hex;
 use sidelink_wire::ids::Layer2Id;
@@ -234,11 +235,28 @@ fn text(names: &AddressBook, event: &Event<'_>, all: bool) -> Option<(Ink, Strin
     })
 }
 
+/// Who says when it was signed, of a signed announcement.
+fn signed(finding: &Finding) -> String {
+    match finding {
+        Finding::Signed { proof, .. } => {
+            let SignedTime { counter, dfn, subframe } = proof.time;
+            let time = readable::seconds_and_date(counter.value().into());
+            format!(", signed at {time}, frame {dfn}.{subframe}")
+        }
+        _ => String::new(),
+    }
+}
+
 fn discovery_text(name: &str, event: &agent::Event, all: bool) -> Option<(Ink, String)> {
     Some(match event {
-        agent::Event::Discovered(discovered) if discovered.report || all => {
-            (Ink::Green, format!("discovered {name:?} ({})", discovered.finding.outcome().as_str()))
-        }
+        agent::Event::Discovered(discovered) if discovered.report || all => (
+            Ink::Green,
+            format!(
+                "discovered {name:?} ({}{})",
+                discovered.finding.outcome().as_str(),
+                signed(&discovered.finding)
+            ),
+        ),
         agent::Event::Answered { finding, .. } => {
             (Ink::Green, format!("answered: {name:?} ({})", finding.outcome().as_str()))
         }
@@ -250,6 +268,8 @@ fn discovery_text(name: &str, event: &agent::Event, all: bool) -> Option<(Ink, S
         agent::Event::Silent { refusal, .. } => {
             (Ink::Yellow, format!("{name:?} is not announced: {refusal}"))
         }
+        agent::Event::Fragment(partial) if all => (Ink::Dim, format!("{name:?}: {partial}")),
+        agent::Event::KeyWanted(hint) if all => (Ink::Yellow, format!("no key has the hint {hint}")),
         agent::Event::Unfollowable(error) => (Ink::Red, error.to_string()),
         _ => return None,
     })
@@ -384,6 +404,15 @@ fn discovery_json(name: &str, event: &agent::Event) -> Option<Value> {
         agent::Event::Dropped(dropped) => {
             json!({"type": "dropped", "source": null, "result": dropped.outcome().as_str()})
         }
+        agent::Event::Fragment(partial) => json!({
+            "type": "fragment",
+            "name": name,
+            "set": partial.set,
+            "index": partial.index,
+            "have": partial.have,
+            "needed": partial.needed,
+        }),
+        agent::Event::KeyWanted(hint) => json!({"type": "key_wanted", "hint": hint.to_string()}),
         agent::Event::Unfollowable(error) => json!({"type": "trouble", "what": error.to_string()}),
         agent::Event::Asked => return None,
     })

@@ -10,7 +10,8 @@ use sidelink_mac::engine::{Bearer, Config, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp;
 use sidelink_prose::discovery::agent::{self, Agent};
-use sidelink_prose::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer};
+use sidelink_prose::discovery::signed::SetTiming;
+use sidelink_prose::discovery::{Announcer, AnnouncerKey, Answering, Asking, Discoverer, FrameTime};
 use sidelink_security::counter::reserve::{CounterStore, ReserveConfig, StreamId};
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::restricted::{MicCheck, Receiver, Sender};
@@ -18,6 +19,7 @@ use sidelink_security::discovery::{Message, Profile};
 use sidelink_security::group;
 use sidelink_store::{Discovery, Followed, Group, KeyStore, Keys, Protection};
 use sidelink_ue::air_rng::AirRng;
+use sidelink_ue::provision::own_announcer;
 use sidelink_ue::{Event, Immediate, Names, Stack};
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_discovery::MessageType;
@@ -167,7 +169,7 @@ impl ProtectedTraffic {
     pub(super) fn add_message(
         &mut self,
         (ue, name): (usize, &str),
-        pool: usize,
+        (pool, sets): (usize, SetTiming),
         entry: &ProtectedMessage,
         code: [u8; 23],
     ) -> Result<DiscoverySenderId, ConfigError> {
@@ -198,7 +200,8 @@ impl ProtectedTraffic {
         let index = match known {
             Some(index) => index,
             None => {
-                let stack = stack(Layer2Id::from_octets([0; 3]), &secrets.counters)?;
+                let mut stack = stack(Layer2Id::from_octets([0; 3]), &secrets.counters)?;
+                stack.agent().set_timing(sets);
                 let (name, heard) = (name.to_owned(), Vec::new());
                 self.discovery_senders.push(DiscoverySender { ue, pool, name, stack, answers: false, heard });
                 self.discovery_senders.len() - 1
@@ -225,7 +228,7 @@ impl ProtectedTraffic {
     pub(super) fn message(
         &mut self,
         DiscoverySenderId(index): DiscoverySenderId,
-        subframe: u64,
+        (subframe, frame): (u64, FrameTime),
         period: u64,
     ) -> Option<Message> {
         let now = self.now(subframe);
@@ -233,7 +236,7 @@ impl ProtectedTraffic {
         let nonce = [air_rng.next_u64(), air_rng.next_u64()];
         let DiscoverySender { ue, stack, answers, heard, name, .. } =
             self.discovery_senders.get_mut(index)?;
-        stack.begin(subframe, now, &mut |_| {});
+        stack.begin_in(subframe, now, frame, &mut |_| {});
         if *answers {
             for (_, block) in heard.extract_if(.., |(asked, _)| *asked < period) {
                 // nobody is told of what is not believed
@@ -458,7 +461,7 @@ impl DiscoveryRole {
             Some(Followed::Restricted(_, _, material, _)) => {
                 AnnouncerKey::Restricted(Sender::new(&material, Profile::default()))
             }
-            Some(Followed::Open(_, None)) | Some(_) | None => {
+            Some(_) | None => {
                 let what = format!("the entry {:?} has no key to announce with", key.name);
                 return Err(ConfigError::new(what, "protected.key", "its announcer's export holds it"));
             }

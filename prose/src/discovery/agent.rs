@@ -39,7 +39,7 @@ use sidelink_security::discovery::book::NonceNotFollowable;
 use sidelink_security::discovery::{Message, Refusal};
 use sidelink_security::outcome::{Counters, Outcome};
 
-use super::signed::Fragmented;
+use super::signed::{Fragmented, SetTiming};
 use super::{
     AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, Sighted, checked, more_telling,
 };
@@ -103,6 +103,11 @@ impl Agent {
     /// accepted.
     pub fn guard_clock(&mut self, guard: ClockGuard) {
         self.clock_guard = Some(guard);
+    }
+
+    /// Says when the sets of signed announcements begin: all UEs of a pool have the same.
+    pub const fn set_timing(&mut self, sets: SetTiming) {
+        self.config.time.sets = sets;
     }
 
     /// Adds an announcer; returns its index.
@@ -308,7 +313,10 @@ impl Agent {
     fn report(&mut self, results: Vec<Result<Sighted, Dropped>>) {
         for result in results {
             match result {
-                Ok(Sighted::Matched(who)) => self.outbox.event(Event::Matched(who)),
+                Ok(Sighted::Matched(who)) => {
+                    self.outbox.counters.count(Outcome::Incomplete);
+                    self.outbox.event(Event::Matched(who));
+                }
                 Ok(Sighted::Discovered(discovered)) => {
                     self.outbox.counters.count(discovered.finding.outcome());
                     self.outbox.event(Event::Discovered(discovered));

@@ -91,7 +91,7 @@ fn cases_of(solution: Solution, cases: &Cases, given: &GroupArgs) -> Vec<Case> {
     let ways = if goes_over_pc5 { &cases.long_messages[..] } else { &[LongMessageWay::Whole] };
     let mut all = Vec::new();
     for &members in &cases.members {
-        for &period in &cases.period {
+        for &period in cases.sc_periods() {
             for &mcs in &cases.mcs {
                 for &way in ways {
                     for seed in cases.seeds() {

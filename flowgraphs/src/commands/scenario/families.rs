@@ -1,6 +1,6 @@
 //! Exercises that are of more than one link: their names, and who runs them.
 
-use super::{ScenarioArgs, groups, relay_finding, relays, u2u};
+use super::{ScenarioArgs, discovery, groups, relay_finding, relays, u2u};
 use crate::config::ConfigError;
 
 /// Exercises of one kind.
@@ -15,6 +15,7 @@ const ALL: &[Family] = &[
     Family { list: || relays::list().collect(), run: relays::run },
     Family { list: || relay_finding::list().collect(), run: relay_finding::run },
     Family { list: || u2u::list().collect(), run: u2u::run },
+    Family { list: || discovery::list().collect(), run: discovery::run },
 ];
 
 /// Names of all exercises of families, and what each is.

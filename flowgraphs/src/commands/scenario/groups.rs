@@ -77,7 +77,7 @@ fn cases<'a>(args: &'a ScenarioArgs, scenarios: &[&'a GroupScenario]) -> Vec<Gro
     let mut cases = Vec::new();
     for scenario in scenarios {
         for &members in &given.members {
-            for &period in &given.period {
+            for &period in given.sc_periods() {
                 for &snr in &given.snr {
                     let ways = |mcs: &'a u8| given.long_messages.iter().map(move |way| (*mcs, *way));
                     for (mcs, way) in given.mcs.iter().flat_map(ways) {

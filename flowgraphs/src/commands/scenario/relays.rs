@@ -81,7 +81,7 @@ fn cases<'a>(given: &Cases, scenarios: &[&'a RelayScenario]) -> Vec<RelayCase<'a
     let mut cases = Vec::new();
     for &scenario in scenarios {
         let remotes = given.remotes.map_or(scenario.remotes, usize::from);
-        for &period in &given.period {
+        for &period in given.sc_periods() {
             for &snr in &given.snr {
                 for (&mcs, &network_rtt) in
                     given.mcs.iter().flat_map(|mcs| given.network_rtt.iter().map(move |rtt| (mcs, rtt)))

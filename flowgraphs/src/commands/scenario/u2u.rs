@@ -69,7 +69,7 @@ pub(super) fn play(
 ) -> anyhow::Result<()> {
     given.check_air()?;
     for scenario in scenarios {
-        for &period in &given.period {
+        for &period in given.sc_periods() {
             for (snr, mcs) in given.snr.iter().flat_map(|snr| given.mcs.iter().map(move |mcs| (*snr, *mcs))) {
                 for seed in given.seeds() {
                     let snr = Decibel(snr);

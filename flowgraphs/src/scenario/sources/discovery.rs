@@ -2,7 +2,7 @@
 
 use super::period::PeriodPlan;
 use super::{Air, Instant, Source};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, set_timing};
 use crate::scenario::protected::{DiscoverySenderId, SharedTraffic, lock};
 use crate::scenario::{Choice, DiscoveryEntry, Payload, Type2b};
 use sidelink_phy::channel::psdch::{MESSAGE_BYTES, REDUNDANCY_VERSIONS};
@@ -10,6 +10,7 @@ use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::pool::{DiscoveryPool, Type2bParameters};
 use sidelink_phy::transmit::{Content, Transmission};
 use sidelink_phy::units::{CyclicPrefix, PrbRange};
+use sidelink_prose::discovery::FrameTime;
 
 pub(super) struct DiscoverySource {
     pool: DiscoveryPool,
@@ -54,7 +55,7 @@ impl DiscoverySource {
         let mut code = [0; CODE_BYTES];
         entry.message.fill(0, &rng, &mut code);
         let protected = entry.protected.as_ref().map(|protected| {
-            let id = lock(air.traffic).add_message(who, entry.pool, protected, code);
+            let id = lock(air.traffic).add_message(who, (entry.pool, set_timing(pool)), protected, code);
             id.map(|id| (air.traffic.clone(), id)).map_err(|e| e.within(place))
         });
         Ok(Self {
@@ -110,7 +111,8 @@ impl DiscoverySource {
             None => self.message.fill(self.plan.current()?, &self.rng, &mut message),
             Some((traffic, id)) => {
                 let period = now.subframe.saturating_sub(u64::from(into));
-                message = lock(traffic).message(*id, now.subframe, period)?;
+                let frame = FrameTime::of_count(now.at.count() as u16);
+                message = lock(traffic).message(*id, (now.subframe, frame), period)?;
             }
         }
         Some(message)

@@ -83,7 +83,6 @@ impl Heard {
             }
             Output::Announcement { octets, .. } => self.log.push(format!("announcement {octets:02x?}")),
             Output::Event(event) => self.take_event(event),
-            Output::Announcement { origin, .. } => self.log.push(format!("announcement {origin:?}")),
             Output::Reserve(_) | Output::Build(_) | Output::Timeout(_) => unreachable!("taken by the loop"),
         }
     }
