@@ -14,8 +14,8 @@ use super::record::{Annotations, RecordArgs};
 use super::ue::{host_time, parse_duration, stop_on_signals};
 use crate::Sample;
 use crate::args::{Form, Output};
-use crate::config::receiver_config;
 use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig};
+use crate::config::{receiver_config, set_timing};
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, OutputFile, Outputs, Place};
 use crate::receive::{LearntRadio, SyncSeen};
@@ -204,7 +204,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         Some(keys) => Opener::with_keys(keys)?,
         None => Opener::headers_only(),
     };
-    if let Some(discovery) = config.discovery.first() {
+    if let Some(discovery) = radio_config.discovery.first() {
         opener.set_timing(set_timing(&discovery.pool));
     }
     let in_place = places.report == Place::Standard
@@ -440,6 +440,11 @@ impl Listener for Sinks {
             };
             failure = failure.take().or(write().err());
         })?;
+        if let Some(network) = network
+            && let Some(hint) = opener.take_wanted_key()
+        {
+            network.want_key(hint);
+        }
         failure.map_or(Ok(()), |e| Err(e.into()))
     }
 }
@@ -449,7 +454,7 @@ impl Sinks {
     fn answers(&mut self) -> anyhow::Result<()> {
         while let Some(answer) = self.network.as_mut().and_then(NetworkOf::poll) {
             match answer {
-                Answer::Keys(keys) => self.opener = Opener::with_keys(*keys)?,
+                Answer::Keys(keys) => self.opener.renew(*keys)?,
                 Answer::Checked(checked, subframe) => {
                     let opened = Opened::Discovery(checked);
                     if let Some(report) = &mut self.report {

@@ -12,6 +12,7 @@ use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity};
 use sidelink_security::discovery::request_response::{AnsweredRequests, Pending, RateLimit, Session};
 use sidelink_security::discovery::restricted::Receiver;
+use sidelink_security::discovery::signature::Hint;
 use sidelink_security::discovery::{Announcement, Freshness, Message, Mic, Profile, Refusal};
 use sidelink_security::outcome::Outcome;
 use sidelink_store::{Followed, Keys};
@@ -193,6 +194,10 @@ impl Followers {
             Err(dropped) => report.result = Verdict::Of(dropped.outcome()),
         }
         Ok(Opened::Discovery(report))
+    }
+
+    pub(super) fn take_wanted_key(&mut self) -> Option<Hint> {
+        self.monitor.signed().take_wanted()
     }
 
     /// A request under a pre-shared secret, or a response to one that was heard.

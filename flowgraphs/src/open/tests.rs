@@ -10,7 +10,9 @@ use sidelink_security::discovery::ota::OtaIdentity;
 use sidelink_security::discovery::restricted::Sender;
 use sidelink_security::discovery::{Freshness, Message, Profile};
 use sidelink_security::keys::DiscoveryKey;
-use sidelink_store::{Cipher, Discovery, Group, Hex, Protection, Secret, VariantName};
+use sidelink_store::{
+    Cipher, Discovery, Group, Hex, Protection, RotationName, SchemeName, Secret, SignedEntry, VariantName,
+};
 use sidelink_wire::pc5_discovery::{Content, MessageType, Packet, Repr};
 use sidelink_wire::pdcp::SduType;
 
@@ -156,6 +158,14 @@ fn discovery(name: &str, protection: Protection, seed: u8) -> Discovery {
             entry.variant = Some(VariantName::Keyed);
         }
         Protection::PreShared => entry.secret = secret(1, 32),
+        Protection::Signed => {
+            let nobody = (&Keys::default(), None);
+            let signed = SignedEntry::fresh(SchemeName::Ed25519, RotationName::Coded, nobody, NOW);
+            entry.signed = Some(signed.unwrap().0);
+        }
+        Protection::DelayedKey | Protection::Chain | Protection::Pointer => {
+            unreachable!("tested with their announcers")
+        }
     }
     entry
 }
@@ -180,6 +190,7 @@ fn announce(entry: &Discovery, now: UtcTime) -> Message {
             message = OtaIdentity::new(config, id, &key).announce(now, &nonce).unwrap();
         }
         sidelink_store::Followed::PreShared(session) => message = session.solicit(&freshness).unwrap().0,
+        _ => unreachable!("announced by announcers"),
     }
     message
 }
@@ -205,6 +216,28 @@ fn everybody() -> Keys {
     // one whose configuration is not the tabled one
     entries[8].nonce_bits = Some(32);
     Keys { discovery: entries, ..Keys::default() }
+}
+
+/// Each fragment is told of, and the announcement is verified with the fourth: under its name, with code and time.
+#[test]
+fn a_signed_announcement_is_verified_with_its_last_fragment() {
+    let entry = discovery("anna", Protection::Signed, 9);
+    let mut announcer = Announcer::signed(entry.signed_sender().unwrap().unwrap(), UtcCounter::new(UNTIL));
+    let mut opener = Opener::with_keys(Keys { discovery: vec![entry], ..Keys::default() }).unwrap();
+    let mut found = Vec::new();
+    for period in 0..70 {
+        let now = AirTime::at(NOW.plus_millis(320 * period));
+        let message = announcer.announce(&now, &TimePolicy::default(), &mut || 4).unwrap();
+        let Some(Opened::Discovery(report)) = opener.sl_dch_in(&now, &message).unwrap() else { panic!() };
+        if report.result.is_good() {
+            assert_eq!((report.name.as_deref(), report.code), (Some("anna"), Some([9; 23])));
+            let age = now.slot.counter().value() - report.counter.unwrap();
+            assert!(age <= 21, "signed {age} s ago: a set has 20.48 s");
+        }
+        found.push(report.result.to_string());
+    }
+    assert!(found.iter().filter(|result| *result == "incomplete").count() >= 3, "{found:?}");
+    assert!(found.iter().filter(|result| *result == "verified").count() >= 60, "{found:?}");
 }
 
 #[test]

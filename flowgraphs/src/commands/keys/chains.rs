@@ -31,7 +31,7 @@ pub(super) fn draw(entry: &mut Discovery, args: &ChainArgs, period_ms: u64) -> R
         return Ok(());
     }
     let period = RotationPeriod::from_millis(period_ms)
-        .map_err(|e| ConfigError::usage(&e.to_string(), "give another --period-ms"))?;
+        .map_err(|e| ConfigError::usage(e.to_string(), "give another --period-ms"))?;
     let now = UtcTime::from_counter(UtcCounter::new(keystore::utc_now()));
     let delay = lossless_delay(args.clock_difference_ms, period_ms);
     let delay = u16::try_from(delay).ok().filter(|delay| *delay <= MAX_DELAY).ok_or_else(|| {

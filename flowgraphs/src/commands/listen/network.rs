@@ -1,6 +1,7 @@
 //! The network of a monitor: filters and keys from it, and its answers to match reports as lines of the report.
 
 use crate::open::DiscoveryReport;
+use sidelink_security::discovery::signature::Hint;
 use sidelink_store::Keys;
 use std::path::Path;
 
@@ -19,7 +20,7 @@ pub(super) use without_services::NetworkOf;
 
 #[cfg(feature = "services")]
 mod with_services {
-    use super::{Answer, DiscoveryReport, Keys, Path};
+    use super::{Answer, DiscoveryReport, Hint, Keys, Path};
     use crate::network_leg::Note;
     use crate::network_leg::match_reports::{FromNetwork, MatchReports};
     use crate::open::Verdict;
@@ -56,6 +57,11 @@ mod with_services {
                 }
                 self.waiting.push_back((heard.clone(), subframe));
             }
+        }
+
+        /// Asks for the key of a hint.
+        pub(in crate::commands::listen) fn want_key(&self, hint: Hint) {
+            self.reports.want_key(hint);
         }
 
         /// The next answer.
@@ -110,7 +116,7 @@ mod with_services {
 
 #[cfg(not(feature = "services"))]
 mod without_services {
-    use super::{Answer, DiscoveryReport, Keys, Path};
+    use super::{Answer, DiscoveryReport, Hint, Keys, Path};
 
     /// There is none in this build.
     pub(in crate::commands::listen) struct NetworkOf;
@@ -121,6 +127,8 @@ mod without_services {
         }
 
         pub(in crate::commands::listen) fn hear(&mut self, _: &DiscoveryReport, _: u64) {}
+
+        pub(in crate::commands::listen) fn want_key(&self, _: Hint) {}
 
         pub(in crate::commands::listen) fn poll(&mut self) -> Option<Answer> {
             None
