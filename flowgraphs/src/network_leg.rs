@@ -8,7 +8,9 @@
 //! naf.rs    the way of groups to the NAF that gives their keys
 //! tickets.rs the way of links to the server of tickets
 //! relay_keys.rs PRUKs of a remote UE, KDs of a relay   relay_keys/
+//! public_keys.rs public keys of signed discovery   public_keys/
 //! places.rs  files beside the USIM
+//! match_reports.rs the same in a thread beside a monitor
 //! live.rs    the same in a thread beside a UE that runs
 //! questions.rs what the links of that UE ask, in threads of their own
 //! ```
@@ -21,8 +23,10 @@ pub(crate) mod eap;
 mod groups;
 mod identities;
 pub(crate) mod live;
+pub(crate) mod match_reports;
 mod naf;
 mod places;
+mod public_keys;
 mod questions;
 pub(crate) mod relay_keys;
 mod tickets;
@@ -37,13 +41,15 @@ use groups::Groups;
 use identities::Identities;
 use naf::Naf;
 use places::beside;
+use public_keys::PublicKeys;
 use questions::Desk;
 use relay_keys::{PrukNews, RelayKeysEnd, RelayKeysLeg};
 use sidelink_network::configuration::{Trust, Version};
-use sidelink_network::pc3::{ApplicationId, Metadata};
+use sidelink_network::pc3::{ApplicationId, Cause, Metadata};
 use sidelink_network::pc3_client::{Heard, Name};
 use sidelink_prose::direct_link::TicketAccess;
 use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::signature::Hint;
 use sidelink_services::client::{ClientConfig, ConfigurationFile, PkmfWay, SqnFile, TicketClient, UeClient};
 use sidelink_services::tls::{PskSuite, TlsMode};
 use sidelink_store::{Discovery, KeyStore, SharedStore};
@@ -67,6 +73,7 @@ pub(crate) struct NetworkLeg {
     tickets: Option<Tickets>,
     naf: Option<Naf>,
     relay_keys: Option<RelayKeysLeg>,
+    public_keys: Option<PublicKeys>,
     configuration: Option<Operators>,
 }
 
@@ -111,15 +118,17 @@ pub(crate) enum News {
 pub(crate) enum Note {
     /// The ProSe Function checked a message that was heard: it is of this application or user.
     Verified {
+        /// The code that was heard.
+        code: [u8; 23],
         /// Its name.
         name: String,
     },
     /// The ProSe Function refused a message that was heard.
     NotVerified {
-        /// The first octets of its code.
-        code: String,
+        /// The code that was heard.
+        code: [u8; 23],
         /// Why.
-        why: String,
+        why: Cause,
     },
     /// Something wanted is refused or taken back.
     Refused {
@@ -127,6 +136,11 @@ pub(crate) enum Note {
         name: String,
         /// Why.
         why: String,
+    },
+    /// A public key of this UE is registered, or goes on.
+    Registered {
+        /// Under which name.
+        name: String,
     },
     /// The name of this UE's PRUK.
     Pruk {
@@ -147,17 +161,23 @@ pub(crate) enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Verified { name } => write!(f, "the ProSe Function verifies {name}"),
+            Self::Verified { name, .. } => write!(f, "the ProSe Function verifies {name}"),
             Self::NotVerified { code, why } => {
-                write!(f, "the ProSe Function refuses the code {code}..: {why}")
+                write!(f, "the ProSe Function refuses the code {}..: {why}", shown(code))
             }
             Self::Refused { name, why } => write!(f, "{name}: {why}"),
+            Self::Registered { name } => write!(f, "the public key of {name} is registered"),
             Self::Pruk { id } => write!(f, "the PRUK of this UE is {id}"),
             Self::Serves { who } => write!(f, "the PKMF grants the key of a link: {who}"),
             Self::Trouble(why) => write!(f, "network: {why}"),
             Self::Works => f.write_str("the network answers again"),
         }
     }
+}
+
+/// The first octets of a code.
+pub(crate) fn shown(code: &[u8; 23]) -> String {
+    code.iter().take(8).map(|octet| format!("{octet:02x}")).collect()
 }
 
 impl NetworkLeg {
@@ -189,7 +209,19 @@ impl NetworkLeg {
         let client = client(network)?;
         let naf = Naf::wanted(config, network, &client)?;
         let relay_keys = RelayKeysLeg::wanted(config, network, client.usim_file())?;
-        Ok(Self { store, client, codes, groups, identities, tickets, naf, relay_keys, configuration })
+        let public_keys = PublicKeys::wanted(network, &config.name, &store)?;
+        Ok(Self {
+            store,
+            client,
+            codes,
+            groups,
+            identities,
+            tickets,
+            naf,
+            relay_keys,
+            public_keys,
+            configuration,
+        })
     }
 
     /// Asks for everything once, and waits for it.
@@ -208,6 +240,9 @@ impl NetworkLeg {
         if let Some(relay_keys) = &mut self.relay_keys {
             news.extend(relay_keys.fetch(&mut self.client)?);
         }
+        if let Some(public_keys) = &mut self.public_keys {
+            news.extend(public_keys.fetch(&mut self.client, &self.store)?);
+        }
         Ok(news)
     }
 
@@ -224,7 +259,14 @@ impl NetworkLeg {
         }
         news.extend(self.identities());
         news.extend(self.relay_keys());
+        news.extend(self.public_keys());
         news
+    }
+
+    /// Public keys that are to be registered, or fetched.
+    fn public_keys(&mut self) -> Vec<News> {
+        let Some(keys) = &mut self.public_keys else { return Vec::new() };
+        keys.go_on(&mut self.client, &self.store)
     }
 
     /// A PRUK of a remote UE, the key of a relay for the PKMF: where they are due.
@@ -262,6 +304,7 @@ impl NetworkLeg {
             news.extend(naf.go_on(&mut self.client));
         }
         news.extend(self.relay_keys());
+        news.extend(self.public_keys());
         match &mut self.groups {
             Some(groups) => news.extend(groups.go_on(&mut self.client, &self.store, longest)),
             None => std::thread::sleep(longest),
@@ -321,6 +364,13 @@ impl NetworkLeg {
     /// Reports a message whose MIC the network checks, unless it was reported lately.
     pub(crate) fn hear(&mut self, heard: Heard) {
         self.codes.hear(heard);
+    }
+
+    /// Asks for the public key of a hint, unless it was asked for lately.
+    pub(crate) fn want_key(&mut self, hint: Hint) {
+        if let Some(keys) = &mut self.public_keys {
+            keys.want(hint);
+        }
     }
 
     /// Returns the key store, for the UE.

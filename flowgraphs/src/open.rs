@@ -20,6 +20,8 @@ use sidelink_prose::discovery::pointer::DISCOVERY_GROUP;
 use sidelink_prose::discovery::signed::SetTiming;
 use sidelink_prose::discovery::{AirTime, TimePolicy};
 use sidelink_security::counter::UtcTime;
+use sidelink_security::discovery::Announcement;
+use sidelink_security::discovery::signature::Hint;
 use sidelink_security::group::{self, ReceiverConfig};
 use sidelink_security::outcome::Outcome;
 use sidelink_security::pdu::Assurance;
@@ -136,6 +138,8 @@ pub struct DiscoveryReport {
     pub counter: Option<u32>,
     /// The rotation period.
     pub period: Option<u64>,
+    /// The whole message where the network is to check it.
+    pub to_report: Option<Announcement>,
 }
 
 /// Opens blocks of one recording, in their order.
@@ -289,6 +293,21 @@ impl Opener {
     pub fn sl_dch_in(&mut self, now: &AirTime, block: &[u8]) -> Result<Option<Opened<'static>>, ConfigError> {
         let Some(followers) = &mut self.followers else { return Ok(None) };
         followers.judge(&self.policy, now, block).map(Some)
+    }
+
+    /// Returns the hint of a signed announcement whose key is wanted, once in a while.
+    pub fn take_wanted_key(&mut self) -> Option<Hint> {
+        self.followers.as_mut()?.take_wanted_key()
+    }
+
+    /// Takes other keys in the place of those of before. What was being put together begins anew.
+    ///
+    /// # Errors
+    /// As [`Self::with_keys`].
+    pub fn renew(&mut self, keys: Keys) -> Result<(), ConfigError> {
+        let policy = self.policy;
+        *self = Self { policy, ..Self::with_keys(keys)? };
+        Ok(())
     }
 
     /// Says which periods discovery has: those of signed announcements depend on them.

@@ -62,6 +62,7 @@
 //! - [`usage`], usage logs with a chain of MACs, their upload, both ends compared: TS 24.334 §10.3
 //! - [`panf`], the ProSe anchor function of 5G: names of CP-PRUKs
 //! - [`sbi`], the HTTP and JSON of the 5G core in front of these machines: TS 29.500
+//! - [`public_keys`], public keys of signed discovery: registered, told, revoked (TR 33.833 §6.2.3)
 //! - [`prose_function`], the ProSe Function: authorises, allots codes and keys, checks match reports
 //!
 //! # What is not there
@@ -107,6 +108,7 @@ pub mod pc8;
 pub mod pkmf;
 pub mod pkmf_client;
 pub mod prose_function;
+pub mod public_keys;
 pub mod puzzle;
 pub mod radius;
 pub mod relay_access;

@@ -76,7 +76,7 @@ use limits::Bucket;
 use revoke::Pushed;
 use table::{Key, Table};
 use ues::{Said, Ues};
-use work::{Puts, Stop, Storing, Then, Waiting, Work};
+use work::{Admitted, Puts, Stop, Storing, Then, Waiting, Work};
 
 /// T4001, T4003, T4008, T4010, T4012 and T4014 are longer than T4000, T4002, T4007, T4009, T4011 and T4013 by 4 minutes, in
 /// milliseconds. TS 24.334 §6.2.2.3.
@@ -156,6 +156,11 @@ impl ProseFunction {
                     self.respond(request, Response::Refused(why));
                 }
             }
+            Input::PublicKeys { request, ue, solution, body, .. } => {
+                if let Err(why) = self.public_keys(request, ue, solution, body) {
+                    self.respond(request, Response::Refused(why));
+                }
+            }
             Input::Subscription { ue, answer, .. } => self.subscription(ue, answer),
             Input::Revoke { what, .. } => self.revoke(what),
             Input::OtherNetwork { request, query, .. } => self.other_network(request, &query),
@@ -220,9 +225,16 @@ impl ProseFunction {
         &mut self,
         request: RequestId,
         ue: Imsi,
-        message: Message,
+        message: Admitted,
         subscription: Subscription,
     ) -> Result<(), Refused> {
+        let message = match message {
+            Admitted::Pc3(message) => message,
+            Admitted::PublicKeys(message) => {
+                self.outbox.push_back(Output::PublicKeys { request, ue, message, subscription });
+                return Ok(());
+            }
+        };
         let discovery = DiscoveryResponse {
             current_time: self.now,
             max_offset: self.config.max_offset,

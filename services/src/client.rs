@@ -50,6 +50,7 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use sidelink_network::digest::Algorithm;
 use sidelink_network::identity::{BTid, Fqdn, Impi};
 use sidelink_network::pc3::{MEDIA_TYPE, Message};
+use sidelink_network::public_keys;
 use sidelink_network::puzzle::{CHALLENGE_FIELD, Challenge, MOST_WORK, SOLUTION_FIELD, Solution};
 use sidelink_network::ub_client::{self, Bootstrapped, Input, Output, UbClient};
 use sidelink_network::usim::Usim;
@@ -174,6 +175,17 @@ impl UeClient {
         let (name, address) = (self.config.naf.clone(), self.config.naf_address);
         let to = Target { name: &name, address, local: None, path: "/", media_type: MEDIA_TYPE };
         self.send_to(&to, body.as_bytes())
+    }
+
+    /// Sends the text of a message about public keys to the ProSe Function and returns that of the answer. Bootstraps as
+    /// [`Self::send`] does.
+    ///
+    /// # Errors
+    /// Those of [`Self::send`].
+    pub fn send_public_keys(&mut self, body: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ClientError> {
+        let (name, address) = (self.config.naf.clone(), self.config.naf_address);
+        let (path, media_type) = (crate::pc3::PUBLIC_KEYS_PATH, public_keys::MEDIA_TYPE);
+        self.send_to(&Target { name: &name, address, local: None, path, media_type }, body.as_bytes())
     }
 
     /// Sends a message to a NAF, bootstrapping as [`Self::send`] does.

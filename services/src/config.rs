@@ -37,6 +37,7 @@ use std::path::{Path, PathBuf};
 
 use sidelink_network::identity::Fqdn;
 use sidelink_network::limit::RateLimit;
+use sidelink_network::public_keys::server as public_keys;
 use sidelink_network::{bsf, hss, prose_function};
 use zeroize::Zeroizing;
 
@@ -164,6 +165,8 @@ pub struct BsfConfig {
 pub struct ProseFunctionConfig {
     /// The ProSe Function.
     pub prose_function: prose_function::Config,
+    /// Its server of public keys of signed discovery.
+    pub public_keys: public_keys::Config,
     /// Its name as a NAF.
     pub name: Fqdn,
     /// Where it listens.

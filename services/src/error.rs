@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use sidelink_network::public_keys::server as public_keys;
 use sidelink_network::{kms, pkmf, prose_function};
 
 use crate::config::ConfigError;
@@ -18,6 +19,8 @@ pub enum StartError {
     Config(ConfigError),
     /// What the ProSe Function is configured with.
     ProseFunction(prose_function::ConfigError),
+    /// What its server of public keys is configured with.
+    PublicKeys(public_keys::ConfigError),
     /// What the key management function is configured with.
     Pkmf(pkmf::ConfigError),
     /// What the key management server of identities is configured with.
@@ -55,6 +58,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::ProseFunction(error) => error.fmt(f),
+            Self::PublicKeys(error) => error.fmt(f),
             Self::Pkmf(error) => error.fmt(f),
             Self::Kms(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
@@ -86,6 +90,7 @@ impl std::error::Error for StartError {
             Self::Configuration(error) => Some(error),
             Self::Certificate(error) => Some(error),
             Self::ProseFunction(error) => Some(error),
+            Self::PublicKeys(error) => Some(error),
             Self::Pkmf(error) => Some(error),
             Self::Kms(error) => Some(error),
             Self::Store(error) => Some(error),
@@ -111,6 +116,12 @@ impl From<ConfigError> for StartError {
 impl From<prose_function::ConfigError> for StartError {
     fn from(error: prose_function::ConfigError) -> Self {
         Self::ProseFunction(error)
+    }
+}
+
+impl From<public_keys::ConfigError> for StartError {
+    fn from(error: public_keys::ConfigError) -> Self {
+        Self::PublicKeys(error)
     }
 }
 

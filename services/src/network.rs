@@ -273,6 +273,7 @@ impl Handle {
         others: &Others,
     ) -> Result<(), StartError> {
         let plmn = config.prose_function.plmn;
+        let settings = (config.prose_function, config.public_keys);
         let pc4a: Pc4a = match (&self.hss, &others.hss) {
             (Some(hss), _) => pc4a_to(hss.address().clone()),
             (None, Some(hss)) => {
@@ -284,8 +285,7 @@ impl Handle {
         let Some(zn) = self.zn(&config.name, others) else { return Ok(()) };
         let (address, queue) = queue();
         let counters = Arc::clone(&self.counters);
-        let function =
-            ProseFunctionThread::new(config.prose_function, store, counters, pc4a, address.clone())?;
+        let function = ProseFunctionThread::new(settings, store, counters, pc4a, address.clone())?;
         let running =
             Running::start("prose-function", address.clone(), queue, function).map_err(StartError::Thread)?;
         self.prose_function = Some(running);

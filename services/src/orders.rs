@@ -100,6 +100,11 @@ pub enum Order {
         /// Why.
         why: String,
     },
+    /// Revoke public keys of signed discovery.
+    RevokeKey {
+        /// A user (RPAUID), a ProSe Application ID, or `imsi:` and the digits of an IMSI.
+        of: String,
+    },
     /// Let a member that was revoked have keys again.
     AdmitMember {
         /// Digits of the IMSI.
@@ -303,6 +308,10 @@ fn obey(order: Order, handle: &Handle) -> Answer {
                 Err(why) => refused(&why),
             }
         }
+        Order::RevokeKey { of } => match handle.revoke_keys(&of) {
+            Ok(subscribers) => Answer::Done { subscribers },
+            Err(why) => refused(&why),
+        },
         Order::AdmitMember { imsi, group } => member(&imsi, &group, |imsi, id| handle.admit_member(imsi, id)),
     }
 }

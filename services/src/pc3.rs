@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use sidelink_network::configuration;
 use sidelink_network::pc3::{MAX_OCTETS, MEDIA_TYPE};
 use sidelink_network::prose_function::{Refused, Response};
+use sidelink_network::public_keys;
 use sidelink_network::puzzle::{CHALLENGE_FIELD, Challenge, SOLUTION_FIELD};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -29,6 +30,9 @@ use crate::tls::{Peer, PskServer};
 
 /// As IANA registers the media type of TS 24.334 §11.2.2.
 pub const REGISTERED_MEDIA_TYPE: &str = "application/vnd.3gpp-prose+xml";
+
+/// Where requests about public keys of signed discovery go: ours.
+pub(crate) const PUBLIC_KEYS_PATH: &str = "/public-keys";
 
 /// How long the ProSe Function may take: longer than it waits for HSS and store.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,7 +62,11 @@ impl Site for Pc3 {
         if let Some(desk) = desk {
             return desk.answer(peer.ue, request, self.limits.body).await;
         }
-        if let Err(reply) = check(request.method(), request.uri().path(), request.headers()) {
+        let interface = match request.uri().path() {
+            PUBLIC_KEYS_PATH => Interface::PublicKeys,
+            _ => Interface::Pc3,
+        };
+        if let Err(reply) = check(interface, request.method(), request.uri().path(), request.headers()) {
             return *reply;
         }
         let solution = solution(request.headers());
@@ -68,11 +76,16 @@ impl Site for Pc3 {
         };
         let (sender, receiver) = oneshot::channel();
         let reply = Box::new(move |response: Response| _ = sender.send(response));
-        if self.prose_function.send(ProseCommand::Message { ue: peer.ue, solution, body, reply }).is_err() {
+        let ue = peer.ue;
+        let command = match interface {
+            Interface::Pc3 => ProseCommand::Message { ue, solution, body, reply },
+            Interface::PublicKeys => ProseCommand::PublicKeys { ue, solution, body, reply },
+        };
+        if self.prose_function.send(command).is_err() {
             return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests wait", 1);
         }
         match tokio::time::timeout(PATIENCE, receiver).await {
-            Ok(Ok(response)) => reply_of(response),
+            Ok(Ok(response)) => reply_of(interface, response),
             _ => refuse(StatusCode::SERVICE_UNAVAILABLE, "the ProSe Function does not answer", 1),
         }
     }
@@ -82,10 +95,25 @@ fn is_of_configurations(headers: &HeaderMap) -> bool {
     media_type(headers) == configuration::MEDIA_TYPE
 }
 
+/// What a request is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interface {
+    Pc3,
+    PublicKeys,
+}
+
 /// What can be said before the body.
-fn check(method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Box<Reply>> {
-    check_target("PC3", method, path)?;
+fn check(interface: Interface, method: &Method, path: &str, headers: &HeaderMap) -> Result<(), Box<Reply>> {
     let media_type = media_type(headers);
+    if interface == Interface::PublicKeys {
+        check_target("PC3", method, "/")?;
+        if media_type != public_keys::MEDIA_TYPE {
+            let text = format!("send {}", public_keys::MEDIA_TYPE);
+            return Err(Box::new(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)));
+        }
+        return Ok(());
+    }
+    check_target("PC3", method, path)?;
     if media_type != MEDIA_TYPE && media_type != REGISTERED_MEDIA_TYPE {
         let text = format!("send {MEDIA_TYPE} or {REGISTERED_MEDIA_TYPE}");
         return Err(Box::new(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text)));
@@ -107,9 +135,13 @@ fn puzzle(challenge: &Challenge, text: String) -> Reply {
     reply
 }
 
-fn reply_of(response: Response) -> Reply {
+fn reply_of(interface: Interface, response: Response) -> Reply {
+    let media_type = match interface {
+        Interface::Pc3 => MEDIA_TYPE,
+        Interface::PublicKeys => public_keys::MEDIA_TYPE,
+    };
     match response {
-        Response::Message(body) => document(body, MEDIA_TYPE),
+        Response::Message(body) => document(body, media_type),
         Response::Accepted => {
             let mut reply = HttpResponse::new(Full::default());
             *reply.status_mut() = StatusCode::NO_CONTENT;

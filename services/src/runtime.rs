@@ -18,6 +18,7 @@ mod kms;
 mod ledger;
 mod pkmf;
 mod prose_function;
+mod public_keys;
 mod sbi;
 mod seeds;
 

@@ -79,6 +79,8 @@ numbers! {
     puzzles_asked;
     /// Discovery entries now.
     entries;
+    /// Public keys of signed discovery now.
+    public_keys;
     /// Messages to UEs that could not be sent: there is neither OMA Push nor long polling.
     pushes_unsent;
     /// Requests over PC8 with an answer of the key management function.

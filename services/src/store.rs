@@ -28,6 +28,7 @@ use sidelink_network::identity::{Impi, Imsi};
 use sidelink_network::panf;
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::{Change, Record, Subscription};
+use sidelink_network::public_keys::server as public_keys;
 use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::cipher::milenage::Subscriber;
 use sidelink_security::counter::UtcTime;
@@ -62,6 +63,9 @@ pub trait Store: Send {
 
     /// All keys of remote UEs over the user plane.
     fn up_pruks(&mut self) -> Result<Vec<remote_keys::Record>, StoreError>;
+
+    /// Public keys of signed discovery, and those that are revoked.
+    fn public_keys(&mut self) -> Result<public_keys::Durable, StoreError>;
 }
 
 /// A change.
@@ -99,6 +103,8 @@ pub enum Write {
     PutCpPruk(panf::Record),
     /// Keeps a UP-PRUK in the place of the one before of its subscriber and slot.
     PutUpPruk(remote_keys::Record),
+    /// Changes a public key of signed discovery, or what is known of revoked ones.
+    PublicKey(public_keys::Change),
 }
 
 /// What became of a change in a batch that is durable.

@@ -1,10 +1,12 @@
 //! `sidelink listen` and `sidelink monitor`: show received messages live.
 //!
 //! ```text
-//! ear.rs   the receiver of samples with gaps
+//! ear.rs     the receiver of samples with gaps
+//! network.rs match reports, filters from the network
 //! ```
 
 mod ear;
+mod network;
 
 use super::announce::CARRIER;
 use super::decode::{keys, open, since_first};
@@ -22,6 +24,7 @@ use crate::terminal;
 use clap::Args;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use ear::{Ear, Listener};
+use network::{Answer, NetworkOf};
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{CyclicPrefix, DfnSubframe, SidelinkMode, TransmissionMode};
@@ -95,6 +98,10 @@ pub struct ListenArgs {
     /// Follow the identities of this list of codes, from `sidelink keys new-codes`; may be repeated.
     #[arg(long, value_name = "FILE")]
     pub codes: Vec<PathBuf>,
+    /// Get filters and keys from the network as this UE's file says ([network]), and have its ProSe Function check what is
+    /// heard: `to_report`, then `verified`. The keys are those of the file's store.
+    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
+    pub network: Option<PathBuf>,
     /// Recording of the received samples.
     #[command(flatten)]
     pub record: RecordArgs,
@@ -120,7 +127,7 @@ struct Places {
 impl Places {
     fn claim(args: &ListenArgs) -> Result<Self, ConfigError> {
         let mut outputs = Outputs::new(args.force);
-        outputs.reads(args.config.iter().chain(&args.keys).chain(&args.codes));
+        outputs.reads(args.config.iter().chain(&args.keys).chain(&args.codes).chain(&args.network));
         outputs.device(&args.args)?;
         args.record.claim(&mut outputs)?;
         let pcap = args.pcap.as_deref().map(|path| outputs.claim("--pcap", path)).transpose()?;
@@ -154,6 +161,7 @@ struct Sinks {
     board: Option<Board>,
     pcap: Option<PcapReport>,
     opener: Opener,
+    network: Option<NetworkOf>,
     counts: Counts,
     start: UtcMicros,
     rate: f64,
@@ -187,7 +195,14 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     let radio = radio::open(&device(&args), &settings.for_duration(args.duration))?;
     let name = radio.description().name.clone();
     let (radio, annotations) = args.record.open(radio, &config, numerology)?;
-    let mut opener = match keys(args.keys.as_deref(), &args.codes)? {
+    let (network, keys) = match &args.network {
+        Some(path) => {
+            let (network, keys) = NetworkOf::start(path)?;
+            (Some(network), Some(keys))
+        }
+        None => (None, keys(args.keys.as_deref(), &args.codes)?),
+    };
+    let mut opener = match keys {
         Some(keys) => Opener::with_keys(keys)?,
         None => Opener::headers_only(),
     };
@@ -209,6 +224,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         board: in_place.then(Board::new),
         pcap,
         opener,
+        network,
         counts: Counts::default(),
         start: UtcMicros(0),
         rate,
@@ -320,7 +336,7 @@ fn listen(
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        result = ear.take(first, &samples[..count], sinks);
+        result = ear.take(first, &samples[..count], sinks).and_then(|()| sinks.answers());
         let _ = give_back.try_send(samples);
         result = result.and_then(|()| sinks.look_ahead(ear.seconds()));
         sinks.show(&mut out, ear.seconds(), ear.lost())?;
@@ -414,9 +430,12 @@ impl Listener for Sinks {
         let ago = 1e-3 * since_first(event);
         let micros = self.start.0.saturating_add_signed(((seconds - ago) * 1e6).round() as i64);
         let now = UtcTime::from_millis(micros.saturating_add(500) / 1000);
-        let Self { report, board, pcap, opener, start, clock, .. } = self;
+        let Self { report, board, pcap, opener, network, start, clock, .. } = self;
         let mut failure = None;
         open(opener, event, now, *clock, &mut |opened: Opened<'_>| {
+            if let (Some(network), Opened::Discovery(heard)) = (network.as_mut(), &opened) {
+                network.hear(heard, event.subframe());
+            }
             let mut write = || -> std::io::Result<()> {
                 if let Some(report) = report {
                     report.opened("", false, &opened, event.subframe())?;
@@ -428,6 +447,11 @@ impl Listener for Sinks {
             };
             failure = failure.take().or(write().err());
         })?;
+        if let Some(network) = network
+            && let Some(hint) = opener.take_wanted_key()
+        {
+            network.want_key(hint);
+        }
         failure.map_or(Ok(()), |e| Err(e.into()))
     }
 }
@@ -437,6 +461,25 @@ impl Sinks {
     fn look_ahead(&mut self, seconds: f64) -> anyhow::Result<()> {
         let micros = self.start.0.saturating_add((seconds * 1e6) as u64);
         Ok(self.opener.look_ahead(UtcTime::from_millis(micros / 1000))?)
+    }
+
+    /// What the network said since the last look.
+    fn answers(&mut self) -> anyhow::Result<()> {
+        while let Some(answer) = self.network.as_mut().and_then(NetworkOf::poll) {
+            match answer {
+                Answer::Keys(keys) => self.opener.renew(*keys)?,
+                Answer::Checked(checked, subframe) => {
+                    let opened = Opened::Discovery(checked);
+                    if let Some(report) = &mut self.report {
+                        report.opened("", false, &opened, subframe)?;
+                    }
+                    if let Some(board) = &mut self.board {
+                        board.opened(&opened);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn show(&mut self, out: &mut dyn Write, seconds: f64, lost: u64) -> std::io::Result<()> {

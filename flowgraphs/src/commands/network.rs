@@ -63,12 +63,15 @@ pub enum NetworkCommand {
     /// Let an identity that was revoked have keys again.
     #[cfg(feature = "services")]
     AdmitIdentity(orders::IdentityArgs),
+    /// Revoke public keys of signed discovery: UEs have that with their next list.
+    #[cfg(feature = "services")]
+    RevokeKey(orders::KeyArgs),
     /// Make the keys of a user for the operator, and record who wanted them and why: a key management server can read all.
     #[cfg(feature = "services")]
     Escrow(orders::EscrowArgs),
     /// Run HSS, BSF, ProSe Function, PKMF, KMS and AAA on sockets: takes a build with --features services.
     #[cfg(not(feature = "services"))]
-    #[command(name = "run", aliases = ["status", "add-subscriber", "revoke", "revoke-member", "admit-member", "revoke-remote", "admit-remote", "revoke-relay", "admit-relay", "revoke-identity", "admit-identity", "escrow"])]
+    #[command(name = "run", aliases = ["status", "add-subscriber", "revoke", "revoke-member", "admit-member", "revoke-remote", "admit-remote", "revoke-relay", "admit-relay", "revoke-identity", "admit-identity", "revoke-key", "escrow"])]
     Missing(MissingArgs),
 }
 
@@ -125,6 +128,8 @@ pub fn run(args: NetworkArgs) -> anyhow::Result<()> {
         NetworkCommand::RevokeIdentity(args) => orders::revoke_identity(&args),
         #[cfg(feature = "services")]
         NetworkCommand::AdmitIdentity(args) => orders::admit_identity(&args),
+        #[cfg(feature = "services")]
+        NetworkCommand::RevokeKey(args) => orders::revoke_key(&args),
         #[cfg(feature = "services")]
         NetworkCommand::Escrow(args) => orders::escrow(&args),
         #[cfg(not(feature = "services"))]

@@ -1,7 +1,9 @@
 //! The network side of a UE's TOML: `[network]`, and the file of its USIM.
 
+mod public_keys;
 mod relay_keys;
 
+pub use public_keys::{PublicKeysConfig, RegisteredKey};
 pub use relay_keys::{RelayKeysConfig, RelayKeysRole, ShowImsi};
 
 use super::ConfigError;
@@ -99,6 +101,9 @@ pub struct NetworkConfig {
     /// Keys of links between remote UE and relay, which the PKMF gives.
     #[serde(default)]
     pub relay_keys: Option<RelayKeysConfig>,
+    /// Public keys of signed discovery.
+    #[serde(default)]
+    pub public_keys: Option<PublicKeysConfig>,
     /// Own address, for UEs that share a machine: the PKMF sends to the address that asked.
     #[serde(default)]
     pub local_address: Option<IpAddr>,
@@ -311,9 +316,9 @@ impl NetworkConfig {
         }
         let servers = [self.kms, self.naf];
         let lists = !self.group.is_empty() || !self.relay.is_empty() || !self.identity.is_empty();
-        let has_others = lists || self.relay_keys.is_some();
+        let has_others = lists || self.relay_keys.is_some() || self.public_keys.is_some();
         if wanted.is_empty() && !has_others && servers.iter().all(Option::is_none) {
-            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]], [[network.relay]], [[network.identity]], [network.relay-keys], kms or naf";
+            let remedy = "add announce, monitor, be-discovered, discover, ask, [[network.group]], [[network.relay]], [[network.identity]], [network.relay-keys], [network.public-keys], kms or naf";
             return Err(ConfigError::new("nothing is asked for", "[network]", remedy));
         }
         Ok(wanted)

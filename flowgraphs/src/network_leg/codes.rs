@@ -127,12 +127,11 @@ impl Codes {
                     self.items[usize::from(id.0)].refusal = None;
                 }
                 Output::Ended { id, why } => self.ended(id, why, store, news)?,
-                Output::Verified { name, .. } => {
-                    news.push(News::Note(Note::Verified { name: named(&name) }));
+                Output::Verified { code, name } => {
+                    news.push(News::Note(Note::Verified { code, name: named(&name) }));
                 }
                 Output::NotVerified { code, cause } => {
-                    let code = code.iter().take(8).map(|octet| format!("{octet:02x}")).collect();
-                    news.push(News::Note(Note::NotVerified { code, why: cause.to_string() }));
+                    news.push(News::Note(Note::NotVerified { code, why: cause }));
                 }
                 Output::Malformed(_) => {
                     let why = "the answer of the ProSe Function is not understood; is it one of TS 24.334?";

@@ -21,6 +21,7 @@ use sidelink_network::pc3_client::Heard;
 use sidelink_prose::direct_link::TicketAccess;
 use sidelink_prose::discovery::Finding;
 use sidelink_prose::discovery::agent;
+use sidelink_security::discovery::signature::Hint;
 use sidelink_store::{Discovery, SharedStore};
 use sidelink_ue::provision::{GroupNews, IdentityNews, RenewTerms};
 use sidelink_ue::{Application, Event, Moment, Observer, Send, Ue};
@@ -36,7 +37,7 @@ const MESSAGES: usize = 64;
 const NEWS: usize = 256;
 
 /// Time between two looks of the network thread.
-const LOOK: Duration = Duration::from_millis(20);
+pub(super) const LOOK: Duration = Duration::from_millis(20);
 
 /// The threads that keep a UE's keys fresh and ask what its links ask; they end when this is dropped.
 pub(crate) struct Live {
@@ -66,7 +67,7 @@ impl Live {
         config: UeConfig,
         reporter: Reporter,
     ) -> std::io::Result<(Self, Ends)> {
-        let (to_network, heard) = bounded::<Heard>(MESSAGES);
+        let (to_network, heard) = bounded::<Overheard>(MESSAGES);
         let (to_ue, news) = bounded(NEWS);
         let (questions, ways) = questions::new();
         let questions = Some(questions).filter(|_| leg.has_tickets());
@@ -84,7 +85,7 @@ impl Live {
         let ends = Arc::clone(&live.stop);
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {
             while !ends.load(Ordering::Relaxed) {
-                heard.try_iter().for_each(|heard| leg.hear(heard));
+                heard.try_iter().for_each(|heard| heard.tell(&mut leg));
                 ways.answer_rest(&reporter, |question| leg.ask_ticket(question));
                 pkmf_ways.answer_rest(&reporter, |question| leg.ask_pkmf(question));
                 let news = leg.go_on(LOOK);
@@ -108,7 +109,7 @@ impl Live {
 }
 
 /// What a UE that runs takes.
-enum Fresh {
+pub(super) enum Fresh {
     /// Entries of discovery, in the place of those of these names.
     Discovery(Vec<String>, Vec<Discovery>),
     /// A group and its PGKs.
@@ -121,7 +122,7 @@ enum Fresh {
 
 /// Sorts news into what the UE takes and what is for the operator. Keys of identities are read from the store, and their
 /// tables are made, here: both take long.
-fn sorted(config: &UeConfig, store: &SharedStore, news: Vec<News>) -> (Vec<Fresh>, Vec<Note>) {
+pub(super) fn sorted(config: &UeConfig, store: &SharedStore, news: Vec<News>) -> (Vec<Fresh>, Vec<Note>) {
     let (mut fresh, mut notes, mut has_identities) = (Vec::new(), Vec::new(), false);
     for news in news {
         match news {
@@ -155,8 +156,25 @@ impl Drop for Live {
     }
 }
 
-/// Hands the messages whose MIC the network checks to the network thread.
-pub(crate) struct Listening(Sender<Heard>);
+/// What was heard that the network is asked about.
+pub(super) enum Overheard {
+    /// A message whose MIC it checks.
+    ToReport(Heard),
+    /// The hint of a public key that the UE does not have.
+    Unknown(Hint),
+}
+
+impl Overheard {
+    pub(super) fn tell(self, leg: &mut NetworkLeg) {
+        match self {
+            Self::ToReport(heard) => leg.hear(heard),
+            Self::Unknown(hint) => leg.want_key(hint),
+        }
+    }
+}
+
+/// Hands what the network is asked about to the network thread.
+pub(crate) struct Listening(Sender<Overheard>);
 
 impl Application for Listening {
     fn work(&mut self, _now: Moment, _send: &mut Send<'_>) {}
@@ -165,10 +183,14 @@ impl Application for Listening {
         let finding = match event {
             Event::Discovery { event: agent::Event::Discovered(discovered), .. } => &discovered.finding,
             Event::Discovery { event: agent::Event::Answered { finding, .. }, .. } => finding,
+            Event::Discovery { event: agent::Event::KeyWanted(hint), .. } => {
+                let _ = self.0.try_send(Overheard::Unknown(*hint));
+                return;
+            }
             _ => return,
         };
         if let Finding::ToReport(announcement) = finding {
-            let _ = self.0.try_send(heard_of(announcement));
+            let _ = self.0.try_send(Overheard::ToReport(heard_of(announcement)));
         }
     }
 }

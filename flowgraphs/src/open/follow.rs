@@ -13,6 +13,7 @@ use sidelink_security::discovery::open::{MatchReport, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity};
 use sidelink_security::discovery::request_response::{AnsweredRequests, Pending, RateLimit, Session};
 use sidelink_security::discovery::restricted::Receiver;
+use sidelink_security::discovery::signature::Hint;
 use sidelink_security::discovery::{Announcement, Freshness, Message, Mic, Profile, Refusal};
 use sidelink_security::outcome::Outcome;
 use sidelink_store::{Discovery, Followed, Keys, MOST_FILTERED};
@@ -235,6 +236,7 @@ impl Followers {
             code: None,
             counter: None,
             period: None,
+            to_report: None,
         };
         if let Ok(message) = <&Message>::try_from(block)
             && let Some((entry, result, announcement)) =
@@ -264,8 +266,9 @@ impl Followers {
                     Finding::Unprotected(announcement) => report.say(announcement),
                     Finding::ToReport(announcement) => {
                         report.say(announcement);
-                        if let Some(key) = self.open.get(&who) {
-                            result = reported(key, policy, now, announcement);
+                        match self.open.get(&who) {
+                            Some(key) => result = reported(key, policy, now, announcement),
+                            None => report.to_report = Some(*announcement),
                         }
                     }
                 }
@@ -277,6 +280,10 @@ impl Followers {
             Err(dropped) => report.result = Verdict::Of(dropped.outcome()),
         }
         Ok(Opened::Discovery(report))
+    }
+
+    pub(super) fn take_wanted_key(&mut self) -> Option<Hint> {
+        self.monitor.signed().take_wanted()
     }
 
     /// A request under a pre-shared secret, or a response to one that was heard.

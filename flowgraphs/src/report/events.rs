@@ -155,9 +155,11 @@ impl Reporter {
             }
             Form::Text { colours, .. } => {
                 let ink = match note {
-                    Note::Verified { .. } | Note::Works | Note::Pruk { .. } | Note::Serves { .. } => {
-                        Ink::Green
-                    }
+                    Note::Verified { .. }
+                    | Note::Works
+                    | Note::Pruk { .. }
+                    | Note::Registered { .. }
+                    | Note::Serves { .. } => Ink::Green,
                     _ => Ink::Yellow,
                 };
                 self.text_line(Moment { t: 0, utc }, &paint(colours, ink, &note.to_string()))
@@ -172,10 +174,11 @@ impl Reporter {
 #[cfg(feature = "services")]
 fn network_json(note: &Note) -> Value {
     match note {
-        Note::Verified { name } => json!({"type": "match-report", "result": "verified", "name": name}),
+        Note::Verified { name, .. } => json!({"type": "match-report", "result": "verified", "name": name}),
         Note::NotVerified { code, why } => {
-            json!({"type": "match-report", "result": "refused", "code": code, "why": why})
+            json!({"type": "match-report", "result": "refused", "code": crate::network_leg::shown(code), "why": why.to_string()})
         }
+        Note::Registered { name } => json!({"type": "public-key", "registered": name}),
         Note::Pruk { id } => json!({"type": "pruk", "id": id}),
         Note::Serves { who } => json!({"type": "relay-key", "remote": who}),
         Note::Refused { .. } | Note::Trouble(_) | Note::Works => {

@@ -191,7 +191,9 @@ impl World {
                 }
                 function::Output::Tell { .. } => panic!("no other network asks"),
                 function::Output::Event(event) => self.events.push(event),
-                function::Output::EpcLevel { .. } | function::Output::RememberRefusal { .. } => {}
+                function::Output::EpcLevel { .. }
+                | function::Output::PublicKeys { .. }
+                | function::Output::RememberRefusal { .. } => {}
                 function::Output::Timeout(_) => return answer,
             }
         }

@@ -12,9 +12,10 @@
 
 use super::io::{Flood, Refused, RequestId, Response};
 use super::ues::{Full, Said};
-use super::work::Waiting;
+use super::work::{Admitted, Waiting};
 use super::{Event, Output, ProseFunction};
 use crate::pc3::{Imsi, Message};
+use crate::public_keys::KeyMessage;
 
 /// Whether a request has paid for itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,7 @@ enum Work {
 }
 
 impl ProseFunction {
+    /// A message of PC3.
     pub(super) fn message(
         &mut self,
         request: RequestId,
@@ -32,14 +34,7 @@ impl ProseFunction {
         solution: Option<&str>,
         body: &[u8],
     ) -> Result<(), Refused> {
-        if matches!(self.ues.said(ue, self.now), Some(Said::Unknown)) {
-            // It is told so whatever its rate: nothing is cheaper. Its rate tells a flood.
-            if self.ues.take(ue, &self.config.limits, self.now).is_err() {
-                self.alarm(Flood::Ue(ue));
-            }
-            return Err(Refused::NoSubscription);
-        }
-        self.admit(ue, solution)?;
+        self.look_at(ue, solution)?;
         let message = Message::from_xml(body).map_err(Refused::Malformed)?;
         match message {
             Message::DiscoveryRequest(_)
@@ -53,6 +48,36 @@ impl ProseFunction {
             }
             _ => return Err(Refused::Unexpected),
         }
+        self.authorise(request, ue, Admitted::Pc3(message))
+    }
+
+    /// A message about public keys.
+    pub(super) fn public_keys(
+        &mut self,
+        request: RequestId,
+        ue: Imsi,
+        solution: Option<&str>,
+        body: &[u8],
+    ) -> Result<(), Refused> {
+        self.look_at(ue, solution)?;
+        let message = KeyMessage::from_xml(body).map_err(Refused::Malformed)?;
+        self.authorise(request, ue, Admitted::PublicKeys(Box::new(message)))
+    }
+
+    /// What comes before the parser.
+    fn look_at(&mut self, ue: Imsi, solution: Option<&str>) -> Result<(), Refused> {
+        if matches!(self.ues.said(ue, self.now), Some(Said::Unknown)) {
+            // It is told so whatever its rate: nothing is cheaper. Its rate tells a flood.
+            if self.ues.take(ue, &self.config.limits, self.now).is_err() {
+                self.alarm(Flood::Ue(ue));
+            }
+            return Err(Refused::NoSubscription);
+        }
+        self.admit(ue, solution)
+    }
+
+    /// What the HSS says of the UE: known, or asked for.
+    fn authorise(&mut self, request: RequestId, ue: Imsi, message: Admitted) -> Result<(), Refused> {
         if let Some(Said::Known(subscription)) = self.ues.said(ue, self.now).cloned() {
             return self.serve(request, ue, message, subscription);
         }

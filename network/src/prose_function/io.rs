@@ -10,6 +10,7 @@ use super::config::{Permission, Subscription};
 use super::other_networks::{NotTold, Query, Told};
 use super::table::{Change, Record};
 use crate::pc3::{Cause, EntryId, Error, Imsi, Message};
+use crate::public_keys::KeyMessage;
 use crate::puzzle::Challenge;
 
 /// Names a request of the transport, for its answer.
@@ -53,6 +54,19 @@ pub enum Input<'a> {
         /// For the answer.
         request: RequestId,
         /// Who sent it, as the transport has proven (TLS with a key of GBA).
+        ue: Imsi,
+        /// The header field [`crate::puzzle::SOLUTION_FIELD`], where there is one.
+        solution: Option<&'a str>,
+        /// The body.
+        body: &'a [u8],
+    },
+    /// The body of a request about public keys came, over the same way. It is admitted as one of PC3 is.
+    PublicKeys {
+        /// The time.
+        now: UtcTime,
+        /// For the answer.
+        request: RequestId,
+        /// Who sent it, as the transport has proven.
         ue: Imsi,
         /// The header field [`crate::puzzle::SOLUTION_FIELD`], where there is one.
         solution: Option<&'a str>,
@@ -122,6 +136,7 @@ impl Input<'_> {
         match self {
             Self::Tick { now }
             | Self::Message { now, .. }
+            | Self::PublicKeys { now, .. }
             | Self::Subscription { now, .. }
             | Self::Revoke { now, .. }
             | Self::OtherNetwork { now, .. }
@@ -297,6 +312,17 @@ pub enum Output {
         ue: Imsi,
         /// What.
         message: Box<Message>,
+        /// What the HSS says of the UE; nothing may be done where it knows no subscription.
+        subscription: Subscription,
+    },
+    /// Hand a message about public keys that was admitted to [`crate::public_keys::PublicKeyServer`], which answers it.
+    PublicKeys {
+        /// For the answer.
+        request: RequestId,
+        /// Who sent it.
+        ue: Imsi,
+        /// What.
+        message: Box<KeyMessage>,
         /// What the HSS says of the UE; nothing may be done where it knows no subscription.
         subscription: Subscription,
     },

@@ -197,6 +197,7 @@ impl World {
                 Output::EpcLevel { request, .. } => {
                     self.responses.push((request, Response::Refused(Refused::NoEpcLevel)));
                 }
+                Output::PublicKeys { .. } => panic!("nobody asks for public keys"),
                 Output::RememberRefusal { ue, until } => self.disk.refused.push((ue, until)),
                 Output::Store { ticket, changes } => self.store(ticket, changes),
                 Output::Reserve(reservation) => {

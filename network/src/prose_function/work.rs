@@ -9,6 +9,7 @@ use super::revoke::Pushed;
 use super::table::Change;
 use crate::pc3::response::DiscoveryResponse;
 use crate::pc3::{Cause, EntryId, Imsi, Message};
+use crate::public_keys::KeyMessage;
 
 /// Why a transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +35,17 @@ pub(super) struct Work {
     pub(super) allotted: Vec<EntryId>,
 }
 
+/// A message that the front has read.
+pub(super) enum Admitted {
+    Pc3(Message),
+    PublicKeys(Box<KeyMessage>),
+}
+
 /// A request that waits for the HSS.
 pub(super) struct Waiting {
     pub(super) request: RequestId,
     pub(super) ue: Imsi,
-    pub(super) message: Message,
+    pub(super) message: Admitted,
     pub(super) deadline: UtcTime,
 }
 

@@ -10,6 +10,7 @@ use sidelink_network::identity::Fqdn;
 use sidelink_network::limit::RateLimit;
 use sidelink_network::pc3::{ApplicationId, MaxOffset, Minutes, OsAppId, OutOfRange, Plmn, Rpauid};
 use sidelink_network::prose_function::{self, Application, Permission, RestrictedPolicy, Role};
+use sidelink_network::public_keys::server as public_keys;
 use sidelink_network::{bsf, hss};
 use sidelink_security::discovery::restricted::MicCheck;
 
@@ -128,7 +129,18 @@ struct ProseFunctionText {
     burst: Option<u32>,
     interval_ms: Option<u64>,
     configuration: Option<ConfigurationText>,
+    #[serde(default)]
+    public_keys: PublicKeysText,
     puzzle_above_percent: Option<u8>,
+}
+
+/// Public keys of signed discovery.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct PublicKeysText {
+    validity_min: Option<u32>,
+    negative_s: Option<u32>,
+    keys_per_ue: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -309,6 +321,21 @@ pub(super) fn octets<const N: usize>(digits: &str, place: &str) -> Result<[u8; N
     Ok(octets)
 }
 
+impl PublicKeysText {
+    /// Who may have the keys of whom is who may discover whom.
+    fn resolve(&self, of: &prose_function::Config) -> Result<public_keys::Config, ConfigError> {
+        let mut config = public_keys::Config::new(of.plmn, of.permissions.clone());
+        if let Some(minutes) = self.validity_min {
+            let minutes = fits(Minutes::new(minutes), "public-keys validity-min")?;
+            config.validity = u64::from(minutes.value()) * 60_000;
+        }
+        config.negative = self.negative_s.map_or(config.negative, |seconds| u64::from(seconds) * 1000);
+        config.limits.keys_per_ue = self.keys_per_ue.unwrap_or(config.limits.keys_per_ue);
+        config.check().map_err(|e| ConfigError::new(e.to_string(), "public-keys", "correct it"))?;
+        Ok(config)
+    }
+}
+
 impl ProseFunctionText {
     fn resolve(mut self, folder: &Path) -> Result<ProseFunctionConfig, ConfigError> {
         let configuration = self.configuration.take().map(|text| text.resolve(folder)).transpose()?;
@@ -340,7 +367,14 @@ impl ProseFunctionText {
             limits: self.limits(),
         };
         let listen = Listen::new(self.listen, self.reach)?;
-        Ok(ProseFunctionConfig { prose_function, name: name(&self.name)?, listen, configuration })
+        let public_keys = self.public_keys.resolve(&prose_function)?;
+        Ok(ProseFunctionConfig {
+            prose_function,
+            public_keys,
+            name: name(&self.name)?,
+            listen,
+            configuration,
+        })
     }
 
     fn policy(&self) -> Result<RestrictedPolicy, ConfigError> {

@@ -5,6 +5,8 @@ use std::sync::mpsc;
 use sidelink_network::identity::Imsi;
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::{Revocation, Subscription};
+use sidelink_network::public_keys::KeyName;
+use sidelink_network::public_keys::server::Withdrawal;
 
 use super::{Handle, PATIENCE, ask};
 use crate::runtime::{AddError, HssCommand, ProseCommand, SubscribeError};
@@ -58,11 +60,37 @@ impl Handle {
     /// good for nothing here.
     pub fn revoke(&self, imsi: &Imsi) -> Result<(), SubscribeError> {
         self.subscribe(imsi, None)?;
-        let (Some(function), Some(plmn)) = (&self.prose_function, self.plmn) else { return Ok(()) };
-        let home = format!("{}{}", plmn.mcc(), plmn.mnc());
-        let msin = imsi.digits().strip_prefix(&home).ok_or(SubscribeError::Unknown)?;
-        let what = Revocation::Ue(Ue::new(plmn, msin).map_err(|_| SubscribeError::Unknown)?);
+        let Some(function) = &self.prose_function else { return Ok(()) };
+        let what = Revocation::Ue(self.ue(imsi)?);
         let answer = ask(function.address(), |reply| ProseCommand::Revoke { what, reply });
         answer.ok_or(SubscribeError::NotHere)
+    }
+
+    /// Revokes public keys of signed discovery: those of a name, or with `imsi:` and its digits those of a UE. Returns how many.
+    ///
+    /// # Errors
+    /// There is no ProSe Function here, or no such name.
+    pub fn revoke_keys(&self, of: &str) -> Result<usize, SubscribeError> {
+        let what = match of.strip_prefix("imsi:") {
+            Some(digits) => {
+                Withdrawal::Ue(self.ue(&Imsi::new(digits).map_err(|_| SubscribeError::Unknown)?)?)
+            }
+            None => Withdrawal::Name(KeyName::new(of).map_err(|_| SubscribeError::Unknown)?),
+        };
+        let function = self.prose_function.as_ref().ok_or(SubscribeError::NotHere)?;
+        let answer = ask(function.address(), |reply| ProseCommand::RevokeKeys { what, reply });
+        match answer {
+            Some(0) => Err(SubscribeError::Unknown),
+            Some(revoked) => Ok(revoked),
+            None => Err(SubscribeError::NotHere),
+        }
+    }
+
+    /// A subscriber as the ProSe Function names it.
+    fn ue(&self, imsi: &Imsi) -> Result<Ue, SubscribeError> {
+        let plmn = self.plmn.ok_or(SubscribeError::NotHere)?;
+        let home = format!("{}{}", plmn.mcc(), plmn.mnc());
+        let msin = imsi.digits().strip_prefix(&home).ok_or(SubscribeError::Unknown)?;
+        Ue::new(plmn, msin).map_err(|_| SubscribeError::Unknown)
     }
 }

@@ -8,10 +8,12 @@ use sidelink_network::prose_function::{
     self, Alarm, Answer, Durable, Event, NotTold, ProseFunction, Query, Refused, RequestId, Response,
     Revocation, Ticket, Told,
 };
+use sidelink_network::public_keys::server::{self as public_keys, Withdrawal};
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::{Lease, Reservation, ReserveConfig, StreamId};
 
 use super::ledger::{Ledger, raise};
+use super::public_keys::KeyServer;
 use super::seeds::Seeds;
 use super::{Address, Function, Reply, now};
 use crate::error::StartError;
@@ -34,17 +36,22 @@ pub(crate) type Pc4a = Box<dyn Fn(Imsi, Reply<Answer>) + Send>;
 pub(crate) enum ProseCommand {
     /// The body of a request over PC3, of a UE that TLS has proven.
     Message { ue: Imsi, solution: Option<String>, body: Vec<u8>, reply: Reply<Response> },
+    /// The body of a request about public keys, of a UE that TLS has proven.
+    PublicKeys { ue: Imsi, solution: Option<String>, body: Vec<u8>, reply: Reply<Response> },
     /// The HSS answered.
     Subscription { ue: Imsi, answer: Answer },
     /// The function of another network asks.
     Ask { query: Query, reply: Reply<Result<Told, NotTold>> },
     /// The operator withdraws something.
     Revoke { what: Revocation, reply: Reply<()> },
+    /// The operator revokes public keys; the reply says how many.
+    RevokeKeys { what: Withdrawal, reply: Reply<usize> },
 }
 
 /// The ProSe Function of a process.
 pub(crate) struct ProseFunctionThread {
     machine: ProseFunction,
+    keys: KeyServer,
     ledger: Ledger,
     counters: Arc<Counters>,
     pc4a: Pc4a,
@@ -65,7 +72,7 @@ pub(crate) struct ProseFunctionThread {
 impl ProseFunctionThread {
     /// With the entries and numbers of a store.
     pub(crate) fn new(
-        config: prose_function::Config,
+        (config, keys): (prose_function::Config, public_keys::Config),
         mut store: Box<dyn Store>,
         counters: Arc<Counters>,
         pc4a: Pc4a,
@@ -75,9 +82,11 @@ impl ProseFunctionThread {
         let numbers = Lease::at(NUMBERS, store.reserved(NUMBERS)?, 1, u64::MAX, ReserveConfig::default());
         let (seeds, seed) = Seeds::first()?;
         let machine = ProseFunction::new(config, numbers, &seed, durable)?;
+        let keys = KeyServer::new(keys, &seed, store.public_keys()?)?;
         counters.entries.set(machine.entries() as u64);
         Ok(Self {
             machine,
+            keys,
             ledger: Ledger::new("ProSe Function", store, Arc::clone(&counters)),
             counters,
             pc4a,
@@ -95,22 +104,37 @@ impl ProseFunctionThread {
     }
 
     fn drain(&mut self) -> Option<UtcTime> {
+        let at = self.drain_function();
+        self.counters.public_keys.set(self.keys.keys() as u64);
+        let (answers, keys_at) = self.keys.drain();
+        for (request, response) in answers {
+            self.respond(request, response);
+        }
+        at.into_iter().chain(keys_at).min()
+    }
+
+    fn respond(&mut self, request: RequestId, response: Response) {
+        match response {
+            Response::Refused(Refused::Puzzle(_)) => {
+                self.counters.puzzles_asked.add();
+                self.counters.pc3_refused.add();
+            }
+            Response::Refused(_) => self.counters.pc3_refused.add(),
+            Response::Message(_) | Response::Accepted => self.counters.pc3_answered.add(),
+        }
+        if let Some(reply) = self.requests.remove(&request.0) {
+            reply(response);
+        }
+    }
+
+    fn drain_function(&mut self) -> Option<UtcTime> {
         use prose_function::Output;
         self.counters.entries.set(self.machine.entries() as u64);
         loop {
             match self.machine.poll_output() {
-                Output::Respond { request, response } => {
-                    match response {
-                        Response::Refused(Refused::Puzzle(_)) => {
-                            self.counters.puzzles_asked.add();
-                            self.counters.pc3_refused.add();
-                        }
-                        Response::Refused(_) => self.counters.pc3_refused.add(),
-                        Response::Message(_) | Response::Accepted => self.counters.pc3_answered.add(),
-                    }
-                    if let Some(reply) = self.requests.remove(&request.0) {
-                        reply(response);
-                    }
+                Output::Respond { request, response } => self.respond(request, response),
+                Output::PublicKeys { request, ue, message, subscription } => {
+                    self.keys.message(now(), (request, ue), *message, subscription);
                 }
                 Output::Tell { request, told } => {
                     if let Some(reply) = self.queries.remove(&request.0) {
@@ -129,10 +153,7 @@ impl ProseFunctionThread {
                     (self.pc4a)(ue, Box::new(answer));
                 }
                 Output::EpcLevel { request, .. } => {
-                    self.counters.pc3_refused.add();
-                    if let Some(reply) = self.requests.remove(&request.0) {
-                        reply(Response::Refused(Refused::NoEpcLevel));
-                    }
+                    self.respond(request, Response::Refused(Refused::NoEpcLevel));
                 }
                 Output::RememberRefusal { ue, until } => {
                     self.hints.push(Write::Refusal { ue, until, now: now() });
@@ -161,8 +182,11 @@ impl ProseFunctionThread {
         let entries = writes.len();
         writes.extend(reservations.iter().map(raise::<Write>));
         writes.append(&mut self.hints);
+        let (keys, mut key_writes) = self.keys.take_writes();
+        writes.append(&mut key_writes);
         let written = self.ledger.commit(&writes);
         let now = now();
+        self.keys.written(now, keys, written.as_ref().map(drop));
         for ticket in stores {
             self.machine.handle_input(match written {
                 Some(_) => prose_function::Input::Stored { now, ticket },
@@ -206,6 +230,14 @@ impl Function for ProseFunctionThread {
                     body,
                 });
             }
+            ProseCommand::PublicKeys { ue, solution, body, reply } => {
+                self.names += 1;
+                self.requests.insert(self.names, reply);
+                let request = RequestId(self.names);
+                let (solution, body) = (solution.as_deref(), &body[..]);
+                let input = prose_function::Input::PublicKeys { now, request, ue, solution, body };
+                self.machine.handle_input(input);
+            }
             ProseCommand::Subscription { ue, answer } => {
                 self.machine.handle_input(prose_function::Input::Subscription { now, ue, answer });
             }
@@ -216,22 +248,29 @@ impl Function for ProseFunctionThread {
                 self.machine.handle_input(prose_function::Input::OtherNetwork { now, request, query });
             }
             ProseCommand::Revoke { what, reply } => {
+                let of_keys = match &what {
+                    Revocation::Ue(ue) => Withdrawal::Ue(*ue),
+                    Revocation::Permission(permission) => Withdrawal::Permission(permission.clone()),
+                };
                 self.machine.handle_input(prose_function::Input::Revoke { now, what });
-                reply(());
+                self.keys.revoke(now, of_keys, Box::new(move |_| reply(())));
             }
+            ProseCommand::RevokeKeys { what, reply } => self.keys.revoke(now, what, reply),
         }
     }
 
     fn tick(&mut self, now: UtcTime) {
         self.writes_hints = !self.hints.is_empty();
         self.machine.handle_input(prose_function::Input::Tick { now });
+        self.keys.tick(now);
     }
 
     fn settle(&mut self) -> Option<UtcTime> {
         loop {
             let at = self.drain();
             let hints = std::mem::take(&mut self.writes_hints) || self.hints.len() >= HINTS;
-            if self.stores.is_empty() && self.reservations.is_empty() && !hints {
+            let stores = !self.stores.is_empty() || self.keys.stores();
+            if !stores && self.reservations.is_empty() && !hints {
                 return at;
             }
             self.commit();

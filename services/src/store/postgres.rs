@@ -25,6 +25,7 @@ mod change;
 mod group_naf;
 mod kms;
 mod pkmf;
+mod public_keys;
 mod session;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ use sidelink_network::bsf;
 use sidelink_network::panf;
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::Record;
+use sidelink_network::public_keys::server::Durable;
 use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
@@ -272,6 +274,10 @@ impl Store for Postgres {
     fn up_pruks(&mut self) -> Result<Vec<remote_keys::Record>, StoreError> {
         let query = "SELECT imsi, slot, id, key, expires FROM up_pruk ORDER BY imsi, slot";
         self.query(TABLE_PATIENCE, query, &[])?.iter().map(rows::up_pruk).collect()
+    }
+
+    fn public_keys(&mut self) -> Result<Durable, StoreError> {
+        self.durable_public_keys()
     }
 }
 

@@ -3,6 +3,7 @@
 pub(super) mod group_naf;
 pub(super) mod kms;
 pub(super) mod pkmf;
+pub(super) mod public_keys;
 
 use std::fmt;
 

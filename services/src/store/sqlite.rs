@@ -7,6 +7,7 @@
 mod group_naf;
 mod kms;
 mod pkmf;
+mod public_keys;
 
 pub use group_naf::SqliteGroupNaf;
 pub use kms::SqliteKms;
@@ -22,6 +23,7 @@ use sidelink_network::bsf;
 use sidelink_network::panf;
 use sidelink_network::pc3::Imsi as Ue;
 use sidelink_network::prose_function::{Change, Record};
+use sidelink_network::public_keys::server::Durable;
 use sidelink_network::sbi::pkmf as remote_keys;
 use sidelink_security::counter::UtcTime;
 use sidelink_security::counter::reserve::StreamId;
@@ -33,7 +35,7 @@ use super::{NewSubscriber, Store, StoreError, StoredSubscriber, Write, Written};
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Steps from each version of the schema to the next.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     FIRST,
     pkmf::TABLES,
     pkmf::REMOTES,
@@ -42,6 +44,7 @@ const MIGRATIONS: [&str; 8] = [
     kms::TABLES,
     group_naf::TABLES,
     pkmf::REVOKED_RELAYS,
+    public_keys::TABLES,
 ];
 
 const REMOTE_UES: &str = "
@@ -210,6 +213,10 @@ impl Store for Sqlite {
         let query = "SELECT imsi, slot, id, key, expires FROM up_pruk";
         collect(&self.connection, query, |row| rows::up_pruk(row))
     }
+
+    fn public_keys(&mut self) -> Result<Durable, StoreError> {
+        self.durable_public_keys()
+    }
 }
 
 impl rows::Columns for rusqlite::Row<'_> {
@@ -264,6 +271,7 @@ fn apply(to: &Transaction<'_>, change: &Write) -> Result<Written, StoreError> {
                 .execute(params![rows::ue_text(*ue), entry.value()])?;
             1
         }
+        Write::PublicKey(change) => public_keys::apply(to, change)?,
         Write::Refusal { ue, until, now } => refuse(to, *ue, *until, *now)?,
     };
     Ok(if changed == 1 { Written::Done } else { Written::Conflict })

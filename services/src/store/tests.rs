@@ -129,6 +129,12 @@ fn a_refusal_counts_until_it_ends() {
 }
 
 #[test]
+fn public_keys_come_and_go() {
+    let folder = folder();
+    cases::public_keys_come_and_go(&file(&folder));
+}
+
+#[test]
 fn a_subscriber_is_added_once() {
     let folder = folder();
     cases::a_subscriber_is_added_once(&mut store(&folder));

@@ -11,7 +11,7 @@ use sidelink_network::pc3::{
     ApplicationId, EntryId, Imsi as Ue, MaxOffset, Message, Minutes, OsAppId, Plmn, Rpauid, TransactionId,
 };
 use sidelink_network::prose_function::{self, Application, Permission, RestrictedPolicy, Role, Subscription};
-use sidelink_network::{bsf, hss, pc3};
+use sidelink_network::{bsf, hss, pc3, public_keys};
 use sidelink_security::cipher::milenage::Subscriber;
 use sidelink_security::discovery::restricted::MicCheck;
 use sidelink_services::client::{ClientConfig, SqnFile, UeClient};
@@ -110,6 +110,7 @@ pub(crate) fn config(folder: &Path, subscribers: u32) -> Config {
             listen: loopback(),
         }),
         prose_function: Some(ProseFunctionConfig {
+            public_keys: public_keys::server::Config::new(plmn(), prose_function.permissions.clone()),
             prose_function,
             name: naf(),
             listen: loopback(),

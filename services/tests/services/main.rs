@@ -15,6 +15,7 @@ mod load;
 mod orders;
 mod peers;
 mod postgres;
+mod public_keys;
 mod relays;
 mod robust;
 mod sbi;

@@ -144,8 +144,9 @@ fn measure(ways: Ways, seed: u64) -> anyhow::Result<Vec<Step>> {
     run.want("to answer by model B, and its keys", alice, Wanted::Answer)?;
     run.want("to ask by model B, and its keys", bob, Wanted::Ask(vec![scene::rpauid(1)]))?;
     run.group_key("PMK and PGK over PC8 and MIKEY", alice)?;
+    let public_keys = provisioning::public_keys::measure(&ways, seed)?;
     let configurations = provisioning::measure(&ways, seed)?.into_iter();
-    run.steps.extend(configurations.map(|Measured { name, cost, millis, took }| Step {
+    run.steps.extend(configurations.chain(public_keys).map(|Measured { name, cost, millis, took }| Step {
         name,
         cost,
         millis,

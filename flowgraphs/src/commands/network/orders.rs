@@ -1,5 +1,5 @@
 //! `sidelink network status`, `add-subscriber`, `revoke`, `revoke-member`, `admit-member`, `revoke-remote`, `admit-remote`, `revoke-relay`,
-//! `admit-relay`, `revoke-identity`, `admit-identity`, `escrow`: orders to network functions that run.
+//! `admit-relay`, `revoke-identity`, `admit-identity`, `revoke-key`, `escrow`: orders to network functions that run.
 
 use super::run::ConfigArgs;
 use crate::args::{Form, Output};
@@ -74,6 +74,16 @@ pub struct IdentityArgs {
     pub network: ConfigArgs,
     /// The identity, such as sip:alice@rescue.example.
     pub identity: String,
+}
+
+/// Arguments of `sidelink network revoke-key`.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// What runs.
+    #[command(flatten)]
+    pub network: ConfigArgs,
+    /// Whose keys: a user (RPAUID), a ProSe Application ID, or imsi: and the digits of an IMSI.
+    pub of: String,
 }
 
 /// Arguments of `sidelink network escrow`.
@@ -205,6 +215,14 @@ pub fn revoke_identity(args: &IdentityArgs) -> anyhow::Result<()> {
 pub fn admit_identity(args: &IdentityArgs) -> anyhow::Result<()> {
     let order = Order::AdmitIdentity { identity: args.identity.clone() };
     done(ordered(&args.network, &order)?, "admitted")
+}
+
+/// Revokes public keys of signed discovery.
+///
+/// # Errors
+/// There is no such key, or nothing runs.
+pub fn revoke_key(args: &KeyArgs) -> anyhow::Result<()> {
+    done(ordered(&args.network, &Order::RevokeKey { of: args.of.clone() })?, "revoked")
 }
 
 /// Takes the keys of a user.

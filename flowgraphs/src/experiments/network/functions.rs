@@ -281,7 +281,7 @@ impl Functions {
                 Output::Tell { .. } => {}
                 Output::Event(event) => self.events.push(event),
                 // This run has no second start to hint at, and no UE that asks for EPC-level discovery.
-                Output::RememberRefusal { .. } | Output::EpcLevel { .. } => {}
+                Output::RememberRefusal { .. } | Output::EpcLevel { .. } | Output::PublicKeys { .. } => {}
                 Output::Timeout(_) => return messages,
             }
         }

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 mod ike;
+pub(crate) mod public_keys;
 
 /// A way, as it was measured.
 #[derive(Clone, Debug)]

@@ -55,6 +55,7 @@ impl Followers {
             code: None,
             counter: None,
             period: None,
+            to_report: None,
         };
         self.say_results(&results, &mut report);
         (!results.is_empty()).then_some(report)

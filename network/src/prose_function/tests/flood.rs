@@ -177,6 +177,7 @@ impl Simulation {
                 Output::Event(Event::Flood(alarm)) => self.outcome.alarms.push((self.now(), alarm)),
                 Output::Event(_)
                 | Output::EpcLevel { .. }
+                | Output::PublicKeys { .. }
                 | Output::Push { .. }
                 | Output::Tell { .. }
                 | Output::RememberRefusal { .. } => {}

@@ -57,6 +57,10 @@ impl Store for Faulty {
         self.0.cp_pruks()
     }
 
+    fn public_keys(&mut self) -> Result<sidelink_network::public_keys::server::Durable, StoreError> {
+        self.0.public_keys()
+    }
+
     fn up_pruks(&mut self) -> Result<Vec<sidelink_network::sbi::pkmf::Record>, StoreError> {
         self.0.up_pruks()
     }

@@ -147,6 +147,7 @@ pub(super) fn step<'a>(of: &'a Statements, change: &Write) -> Result<Step<'a>, S
             let values = vec![text(&rows::ue_text(*ue)), number(i64::from(entry.value()))];
             (&of.remove_entry, values, Rows::Any)
         }
+        Write::PublicKey(change) => return super::public_keys::step(&of.public_keys, change),
         Write::Refusal { ue, until, now } => {
             let times = [until, now].map(|time| signed("refusal", time.millis()));
             let [until, now] = times;

@@ -9,7 +9,8 @@ use tokio_postgres::{Client, NoTls, Statement};
 use super::group_naf::GroupNafStatements;
 use super::kms::KmsStatements;
 use super::pkmf::PkmfStatements;
-use super::{Address, group_naf, kms, pkmf};
+use super::public_keys::PublicKeyStatements;
+use super::{Address, group_naf, kms, pkmf, public_keys};
 use crate::store::StoreError;
 
 /// How long the lock of a network function is waited for: the server notices late that a process has ended.
@@ -26,7 +27,7 @@ const SETTINGS: &str = "SET synchronous_commit = on; SET default_transaction_iso
     SET client_min_messages = warning; SET lock_timeout = '2s'";
 
 /// Steps from each version of the schema to the next.
-pub(super) const MIGRATIONS: [&str; 8] = [
+pub(super) const MIGRATIONS: [&str; 9] = [
     FIRST,
     pkmf::TABLES,
     pkmf::REMOTES,
@@ -35,6 +36,7 @@ pub(super) const MIGRATIONS: [&str; 8] = [
     kms::TABLES,
     group_naf::TABLES,
     pkmf::REVOKED_RELAYS,
+    public_keys::TABLES,
 ];
 
 const FIRST: &str = "
@@ -210,6 +212,7 @@ pub(super) struct Statements {
     pub(super) group_naf: GroupNafStatements,
     pub(super) kms: KmsStatements,
     pub(super) pkmf: PkmfStatements,
+    pub(super) public_keys: PublicKeyStatements,
     pub(super) refuse: Statement,
     pub(super) put_cp_pruk: Statement,
     pub(super) put_up_pruk: Statement,
@@ -249,6 +252,7 @@ impl Statements {
             group_naf: GroupNafStatements::prepare(client).await?,
             kms: KmsStatements::prepare(client).await?,
             pkmf: PkmfStatements::prepare(client).await?,
+            public_keys: PublicKeyStatements::prepare(client).await?,
             refuse: client
                 .prepare(
                     "WITH ended AS (DELETE FROM refusal WHERE until <= $3 AND ue <> $1)

@@ -49,6 +49,63 @@ pub(super) fn a_new_start_reads_all_back(open: &dyn Fn() -> Box<dyn Store>) {
     assert_eq!(again.entries().unwrap(), wanted);
 }
 
+/// Public keys and revoked ones: what comes again replaces, what goes is gone, the last number stays.
+pub(super) fn public_keys_come_and_go(open: &dyn Fn() -> Box<dyn Store>) {
+    use sidelink_network::public_keys::server::{Change, Durable, KeyRecord, RevokedRecord};
+    use sidelink_network::public_keys::{Fingerprint, KeyName, ListNumber, PublicKey};
+    use sidelink_security::discovery::signature::{Scheme, SigningKey};
+
+    let ue = |number: u32| {
+        let plmn = sidelink_network::pc3::Plmn::new("001", "001").unwrap();
+        Ue::new(plmn, &format!("{number:09}")).unwrap()
+    };
+    let key =
+        |octet| PublicKey::of(SigningKey::new(Scheme::EcdsaP256, &[octet; 32]).unwrap().verifying_key());
+    let at = UtcTime::from_millis;
+    let record = |name: &KeyName, number, octet: u8| KeyRecord {
+        name: name.clone(),
+        ue: ue(number),
+        key: key(octet),
+        valid_until: at(u64::from(octet)),
+        challenged: at(u64::from(octet) + 1),
+    };
+    let revoked = |number, octet| RevokedRecord {
+        number: ListNumber(number),
+        key: Fingerprint([octet; 16]),
+        until: at(number + 7),
+    };
+    // One text, two kinds of name.
+    let (user, shop) =
+        (KeyName::User(Rpauid::new("mcc1").unwrap()), KeyName::new("mcc001.mnc001.ProSeApp.X").unwrap());
+    let mut first = open();
+    let changes = [
+        Change::PutKey(record(&user, 1, 1)),
+        Change::PutKey(record(&user, 2, 2)),
+        Change::PutKey(record(&shop, 1, 3)),
+        Change::PutRevoked(revoked(1, 1)),
+        Change::PutRevoked(revoked(2, 2)),
+        Change::PutKey(record(&user, 1, 4)),
+        Change::RemoveKey(user.clone(), ue(2)),
+        Change::RemoveKey(user.clone(), ue(9)),
+        Change::RemoveRevoked(ListNumber(1)),
+    ];
+    let mut wanted = Durable::default();
+    changes.iter().cloned().for_each(|change| wanted.apply(change));
+    let written = first.commit(&changes.map(Write::PublicKey)).unwrap();
+    assert!(written.iter().all(|written| *written == Written::Done));
+    drop(first);
+    let found = open().public_keys().unwrap();
+    assert_eq!((found.keys.len(), found.revoked), (2, vec![revoked(2, 2)]));
+    assert!(found.keys.iter().all(|key| wanted.keys.contains(key)), "{found:?}");
+    // Half of a batch is none.
+    let end = at(u64::MAX);
+    let late = Change::PutKey(KeyRecord { valid_until: end, ..record(&shop, 5, 5) });
+    let batch = [Change::PutKey(record(&shop, 4, 4)), late].map(Write::PublicKey);
+    let mut store = open();
+    assert!(store.commit(&batch).is_err());
+    assert_eq!(store.public_keys().unwrap().keys.len(), 2);
+}
+
 fn up_pruk(slot: Slot, id: &str) -> sidelink_network::sbi::pkmf::Record {
     let (imsi, expires) = (subscriber(1, None).imsi, UtcTime::from_millis(9));
     sidelink_network::sbi::pkmf::Record { imsi, slot, id: id.into(), up_pruk: UpPruk::from([7; 32]), expires }

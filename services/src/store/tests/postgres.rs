@@ -26,6 +26,8 @@ fn postgresql_does_what_sqlite_does() {
     cases::a_number_is_raised_from_where_it_is_alone(&mut open(&cluster.database("number")).unwrap());
     cases::a_refusal_counts_until_it_ends(&mut open(&cluster.database("refusal")).unwrap());
     cases::a_subscriber_is_added_once(&mut open(&cluster.database("subscriber")).unwrap());
+    let keys = cluster.database("keys");
+    cases::public_keys_come_and_go(&|| Box::new(open(&keys).unwrap()));
     cases::a_batch_is_made_whole_or_not_at_all(&mut open(&cluster.database("batch")).unwrap());
     let address = cluster.database("texts");
     proptest!(ProptestConfig::with_cases(16), |(octet: u8, text in "[^\\p{C}]{1,40}")| {
@@ -105,7 +107,7 @@ fn a_database_of_before_gets_the_tables_of_a_pkmf_and_keeps_its_own() {
     drop(store);
     let before = "DROP TABLE pkmf_ue, pkmf_key, pkmf_revocation, pkmf_remote, pkmf_revoked_relay, refusal, cp_pruk, up_pruk,
          kms_revocation, kms_issued, kms_escrowed, kms_seen,
-         group_naf_group, group_naf_user, group_naf_used, group_naf_ue;
+         group_naf_group, group_naf_user, group_naf_used, group_naf_ue, public_key, revoked_key;
          UPDATE schema_version SET version = 1";
     cluster.psql("old", before).unwrap();
     let mut store = PostgresPkmf::open(&Address::parse(&address).unwrap()).unwrap();
