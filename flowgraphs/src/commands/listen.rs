@@ -100,7 +100,7 @@ pub struct ListenArgs {
     pub codes: Vec<PathBuf>,
     /// Get filters and keys from the network as this UE's file says ([network]), and have its ProSe Function check what is
     /// heard: `to_report`, then `verified`. The keys are those of the file's store.
-    #[arg(long, value_name = "FILE", conflicts_with = "keys")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["keys", "codes"])]
     pub network: Option<PathBuf>,
     /// Recording of the received samples.
     #[command(flatten)]
