@@ -152,7 +152,7 @@ impl DiscoveryCosts {
                 _ => None,
             })
         };
-        let is_false = |(node, c): &(usize, Conclusion)| matches!(c, Conclusion::Match(found) if found.announcer != *node);
+        let is_false = |(node, entry): &(usize, &Entry)| matches!(entry.conclusion, Conclusion::Match(found) if found.announcer != *node);
         let (mut dropped, mut missed) = (BTreeMap::new(), 0);
         for (_, entry) in of_nodes() {
             if let Conclusion::Dropped(outcome) = entry.conclusion {

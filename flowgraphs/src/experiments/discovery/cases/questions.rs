@@ -101,7 +101,7 @@ fn query(setting: &Setting, slot: &Slot, mic: [u8; 4]) -> [u8; LEN] {
     block[0] = QUERY_TYPE;
     block[1..24].copy_from_slice(&query_code(setting));
     block[24..28].copy_from_slice(&mic);
-    block[LEN - 1] = (slot.utc.millis() / 1000) as u8;
+    block[LEN - 1] = slot.counter_lsb();
     block
 }
 
