@@ -146,21 +146,8 @@ impl DiscoveryCosts {
     pub(crate) fn of(build: &Build, setting: &Setting, run: &Run) -> Self {
         let (first, verified) = moments(run, setting);
         let (chances, heard) = reception(run, setting);
-        let of_nodes = || {
-            run.entries.iter().filter_map(|entry| match entry.sender {
-                Some(Who::Node(node)) => Some((node, entry)),
-                _ => None,
-            })
-        };
+        let (dropped, missed) = refused(run);
         let is_false = |(node, entry): &(usize, &Entry)| matches!(entry.conclusion, Conclusion::Match(found) if found.announcer != *node);
-        let (mut dropped, mut missed) = (BTreeMap::new(), 0);
-        for (_, entry) in of_nodes() {
-            if let Conclusion::Dropped(outcome) = entry.conclusion {
-                *dropped.entry(outcome.as_str().to_owned()).or_default() += 1;
-                // Queries and responses of model B are for some, and dropped by the others.
-                missed += u64::from(!is_model_b(&entry.message));
-            }
-        }
         let mut costs = Self {
             name: build.name.to_owned(),
             announcers: setting.announcers,
@@ -185,7 +172,7 @@ impl DiscoveryCosts {
             collided: run.sent.iter().filter(|sent| sent.collided).count() as u64,
             chances,
             heard,
-            false_matches: of_nodes().filter(is_false).count() as u64,
+            false_matches: of_nodes(run).filter(is_false).count() as u64,
             missed,
             dropped,
             silent: words(&run.silent),
@@ -218,6 +205,27 @@ impl DiscoveryCosts {
         }
         None
     }
+}
+
+/// Blocks of UEs that were decoded, with their senders.
+fn of_nodes(run: &Run) -> impl Iterator<Item = (usize, &Entry)> {
+    run.entries.iter().filter_map(|entry| match entry.sender {
+        Some(Who::Node(node)) => Some((node, entry)),
+        _ => None,
+    })
+}
+
+/// Blocks of UEs that were dropped, by why, and how many of them were announcements.
+fn refused(run: &Run) -> (BTreeMap<String, u64>, u64) {
+    let (mut dropped, mut missed) = (BTreeMap::new(), 0);
+    for (_, entry) in of_nodes(run) {
+        if let Conclusion::Dropped(outcome) = entry.conclusion {
+            *dropped.entry(outcome.as_str().to_owned()).or_default() += 1;
+            // Queries and responses of model B are for some, and dropped by the others.
+            missed += u64::from(!is_model_b(&entry.message));
+        }
+    }
+    (dropped, missed)
 }
 
 fn is_model_b(message: &[u8; LEN]) -> bool {

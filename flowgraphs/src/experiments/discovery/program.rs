@@ -5,8 +5,12 @@ use super::setting::Setting;
 use crate::Sample;
 use sidelink_phy::receive::receiver::{Config, DiscoveryPlace, Event, Receiver};
 use sidelink_phy::units::{CyclicPrefix, Decibel, DfnSubframe, Hertz, PrbRange, TransmissionMode};
-use sidelink_security::counter::UtcTime;
+use sidelink_security::counter::{LsbWidth, UtcTime};
 use sidelink_ue::mapping::transmit::{Content, Transmission};
+use sidelink_wire::pc5_discovery::MessageType;
+
+/// Octet of a restricted announcement, whose counter has 8 bits.
+const RESTRICTED: u8 = MessageType::RestrictedAnnouncement.octet();
 
 /// Who sends something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,11 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// Returns the 8 bits of the UTC-based counter that a message of this slot carries.
+    pub(crate) const fn counter_lsb(&self) -> u8 {
+        self.utc.counter().lsb(LsbWidth::of(RESTRICTED))
+    }
+
     /// Returns the frame time.
     pub(crate) fn dfn(&self) -> DfnSubframe {
         DfnSubframe::from_count(self.t)

@@ -8,6 +8,7 @@ use crate::experiments::discovery::engine::{Cast, Run, run_world};
 use crate::experiments::discovery::judge::Conclusion;
 use crate::experiments::discovery::program::Who;
 use crate::experiments::discovery::setting::Setting;
+use sidelink_security::counter::{LsbWidth, UtcTime};
 use sidelink_security::discovery::Code;
 use sidelink_security::discovery::restricted::Material;
 use sidelink_wire::pc5_discovery::MessageType;
@@ -162,7 +163,8 @@ fn unkeyed(game: Game, out: &mut Findings) -> anyhow::Result<()> {
     let mut readable = true;
     for (node, message, ms) in &blocks {
         readable &= message[0] == MessageType::RestrictedAnnouncement.octet();
-        readable &= message[28] == (ms / 1000) as u8;
+        let counter = UtcTime::from_millis(*ms).counter();
+        readable &= message[28] == counter.lsb(LsbWidth::of(message[0]));
         if windows.insert((*node, ms / 16_000)) {
             let plain = code(&setting, *node);
             equal += message[1..24].iter().zip(plain).map(|(m, p)| (m ^ p).count_zeros()).sum::<u32>();

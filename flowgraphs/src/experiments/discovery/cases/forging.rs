@@ -110,7 +110,7 @@ fn impersonate(game: Game, out: &mut Findings) -> anyhow::Result<()> {
         let of = Rc::clone(&heard);
         let blocks = move |slot: &Slot| {
             let Some(block) = of.borrow().last().map(|block| block.message) else { return Vec::new() };
-            let now = (slot.utc.millis() / 1000) as u8;
+            let now = slot.counter_lsb();
             // What it heard, of the present second; another MIC; a bit of the code.
             let mut all = vec![block; 3];
             all[0][LEN - 1] = now;
