@@ -42,10 +42,14 @@ use wanted::Entry;
 /// Things that a UE may want at once: transactions have 8 bits.
 pub const MOST_WANTED: usize = 64;
 
+/// Messages of one MATCH_REPORT. Ours.
+pub const MOST_REPORTS: usize = 32;
+
 /// What a request is about.
 enum About {
     Wanted(WantedId),
-    Match([u8; 23]),
+    /// Codes that were reported together, each with its transaction.
+    Matches(Vec<(u8, [u8; 23])>),
     /// The answer to an update: nothing comes back.
     Update,
 }
@@ -56,6 +60,8 @@ pub struct Pc3Client {
     now: UtcTime,
     entries: Vec<Entry>,
     matches: Matches,
+    /// Messages that are to be reported: the next MATCH_REPORT has them all.
+    reports: Vec<Heard>,
     pending: Vec<(RequestId, About)>,
     next_request: u64,
     outputs: VecDeque<Output>,
@@ -69,6 +75,7 @@ impl Pc3Client {
             now: UtcTime::from_millis(0),
             entries: Vec::new(),
             matches: Matches::default(),
+            reports: Vec::new(),
             pending: Vec::new(),
             next_request: 0,
             outputs: VecDeque::new(),
@@ -96,6 +103,9 @@ impl Pc3Client {
 
     /// The next thing to do; [`Output::Timeout`] when there is none.
     pub fn poll_output(&mut self) -> Output {
+        if self.outputs.is_empty() {
+            self.send_reports();
+        }
         let deadline =
             || self.entries.iter().filter_map(Entry::deadline).chain(self.matches.deadline()).min();
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(deadline()))
@@ -127,8 +137,15 @@ impl Pc3Client {
                 self.send(About::Wanted(id), body);
             }
         }
-        for code in self.matches.late(self.now) {
-            self.pending.retain(|(_, about)| !matches!(about, About::Match(of) if *of == code));
+        let late = self.matches.late(self.now);
+        if !late.is_empty() {
+            self.pending.retain_mut(|(_, about)| match about {
+                About::Matches(codes) => {
+                    codes.retain(|(_, code)| !late.contains(code));
+                    !codes.is_empty()
+                }
+                _ => true,
+            });
         }
     }
 
@@ -153,14 +170,16 @@ impl Pc3Client {
         match (about, Message::from_xml(body)) {
             (About::Update, _) => {}
             (About::Wanted(id), Ok(Message::DiscoveryResponse(response))) => self.allotted(id, response),
-            (About::Match(code), Ok(Message::MatchReportAck(acks))) => {
+            (About::Matches(codes), Ok(Message::MatchReportAck(acks))) => {
                 let (current_time, max_offset) = (acks.current_time, None);
                 self.outputs.push_back(Output::Clock { current_time, max_offset });
-                let name = self.matches.acknowledged(code, acks, self.now, &self.config);
-                self.outputs.push_back(match name {
-                    Ok(name) => Output::Verified { code, name },
-                    Err(cause) => Output::NotVerified { code, cause },
-                });
+                for (transaction, code) in codes {
+                    let name = self.matches.acknowledged((transaction, code), &acks, self.now, &self.config);
+                    self.outputs.push_back(match name {
+                        Ok(name) => Output::Verified { code, name },
+                        Err(cause) => Output::NotVerified { code, cause },
+                    });
+                }
             }
             (about, read) => {
                 let error = read.err();
@@ -179,7 +198,9 @@ impl Pc3Client {
     fn lost(&mut self, about: About, why: NoAnswer) {
         match about {
             About::Update => {}
-            About::Match(code) => self.matches.lost(code, self.now, &self.config),
+            About::Matches(codes) => {
+                codes.iter().for_each(|(_, code)| self.matches.lost(*code, self.now, &self.config));
+            }
             About::Wanted(id) => {
                 let entry = &mut self.entries[usize::from(id.0)];
                 match why {
@@ -196,10 +217,25 @@ impl Pc3Client {
 
     fn heard(&mut self, heard: &Heard) {
         if self.matches.wants_report(heard.code, self.now, &self.config) {
-            match messages::report(&self.config, heard) {
-                Some(body) => self.send(About::Match(heard.code), body),
-                None => self.outputs.push_back(Output::Malformed(None)),
+            if self.reports.len() == MOST_REPORTS {
+                self.send_reports();
             }
+            self.reports.push(*heard);
+        }
+    }
+
+    /// What was heard since the last look goes into one MATCH_REPORT, a transaction each (TS 24.334 §11.2.4.4 has lists of them).
+    fn send_reports(&mut self) {
+        if self.reports.is_empty() {
+            return;
+        }
+        let reports = core::mem::take(&mut self.reports);
+        let (body, codes) = messages::report(&self.config, &reports);
+        for _ in codes.len()..reports.len() {
+            self.outputs.push_back(Output::Malformed(None));
+        }
+        if !codes.is_empty() {
+            self.send(About::Matches(codes), body);
         }
     }
 

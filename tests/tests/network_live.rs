@@ -286,3 +286,97 @@ fn ues_that_run_get_the_key_of_a_group_from_a_naf_and_talk_under_it() {
         assert!(heard.iter().any(is_other), "{notes:#?} {heard:#?}");
     }
 }
+
+const ALICE: &str = "alice@rescue.example";
+
+/// A lab whose alice has a signed entry of her own that she registers, and whose bob follows her key.
+fn lab_with_public_keys(test: &str, bob: &str) -> Lab {
+    let mut lab = Lab::new(test, &[]);
+    let registered = format!("\n[[network.public-keys.register]]\nentry = \"signed\"\nname = \"{ALICE}\"\n");
+    lab.start();
+    lab.fetch("alice").unwrap();
+    let store = lab.path("alice.keys");
+    let new = ["keys", "new-discovery", "signed", "-s", text(&store), "--protection", "signed"];
+    run(&[&new[..], &["--announcer", "alice"]].concat()).unwrap();
+    lab.add("alice", &registered);
+    lab.add("bob", &format!("\n[network.public-keys]\nfollow = [\"{ALICE}\"]\n{bob}"));
+    lab
+}
+
+/// TR 33.833 §6.2.3 over sockets: alice registers her key, bob has it in his store, and it is gone once it is revoked.
+#[test]
+fn a_public_key_comes_into_the_store_of_who_follows_it_until_it_is_revoked() {
+    let lab = lab_with_public_keys("network-live-public-key", "list-every-s = 1\n");
+    lab.fetch("bob").unwrap_err();
+    lab.fetch("alice").unwrap();
+    lab.fetch("bob").unwrap();
+    let keys = lab.keys("bob");
+    let of = |keys: &Keys| -> Vec<(bool, Vec<u8>)> {
+        let signed = keys.discovery.iter().filter_map(|entry| Some((entry.revoked, entry.signed.as_ref()?)));
+        signed.map(|(revoked, signed)| (revoked, signed.verifying_key.0.clone())).collect()
+    };
+    let own: Vec<Vec<u8>> = of(&lab.keys("alice")).into_iter().map(|(_, key)| key).collect();
+    assert_eq!(of(&keys), [(false, own[0].clone())]);
+    let entry = keys.discovery.iter().find(|entry| entry.signed.is_some()).unwrap();
+    assert!(entry.name.starts_with(ALICE) && entry.monitors == ["bob"], "{entry:?}");
+    let day = entry.valid_until.abs_diff(sidelink_store::utc_now() + 86_400);
+    assert!(day < 600, "{day} s from a day");
+    lab.order(&["revoke-key", ALICE]).unwrap();
+    assert!(lab.order(&["revoke-key", ALICE]).unwrap_err().contains("no such"), "it is gone");
+    let refused = lab.fetch("bob").unwrap_err();
+    assert!(refused.contains("it is revoked"), "{refused}");
+    assert!(of(&lab.keys("bob"))[0].0, "revoked in the store, too");
+    let again = lab.fetch("alice").unwrap_err();
+    assert!(again.contains("was revoked"), "{again}");
+}
+
+/// The same on the air: bob has alice's key from the network, and what she signs is verified.
+#[test]
+fn what_a_ue_signs_is_verified_by_a_key_from_the_network() {
+    let lab = lab_with_public_keys("network-live-signed", "");
+    let medium = format!("network-live-signed-{}", std::process::id());
+    let bob = std::thread::scope(|scope| {
+        let alice = scope.spawn(|| ue(&lab, "alice", &medium, "14"));
+        std::thread::sleep(Duration::from_secs(2));
+        let bob = ue(&lab, "bob", &medium, "11");
+        alice.join().unwrap();
+        bob
+    });
+    let is_alice = |line: &&Value| {
+        line["type"] == "discovery"
+            && line["result"] == "verified"
+            && line["name"].as_str().is_some_and(|name| name.starts_with("alice@rescue.example "))
+    };
+    let signed = bob.iter().filter(is_alice).filter(|line| line["name"] != ALICE).count();
+    assert!(signed > 0, "{bob:#?}");
+}
+
+/// A monitor without keys asks the ProSe Function: what it hears is to be reported, then verified under its name.
+#[test]
+fn a_monitor_has_what_it_hears_checked() {
+    let mut lab = Lab::new("network-live-monitor", &[]);
+    lab.start();
+    lab.fetch("alice").unwrap();
+    let medium = format!("network-live-monitor-{}", std::process::id());
+    let air = format!("driver=air,medium={medium}");
+    let (config, out) = (lab.path("bob.toml"), lab.path("monitor.json"));
+    let radio = lab.path("radio.toml");
+    let whole = std::fs::read_to_string(&config).unwrap();
+    let from = whole.find("[radio]").unwrap() + "[radio]\n".len();
+    let until = whole.find("[communication]").unwrap();
+    std::fs::write(&radio, whole[from..until].replace("[[radio.", "[[")).unwrap();
+    std::thread::scope(|scope| {
+        let alice = scope.spawn(|| ue(&lab, "alice", &medium, "12"));
+        let json = format!("json:{}", out.display());
+        let monitor = ["monitor", "-a", &air, "-c", text(&radio), "--network", text(&config)];
+        run(&[&monitor[..], &["-F", &json, "-T", "9"]].concat()).unwrap();
+        alice.join().unwrap();
+    });
+    let lines = std::fs::read_to_string(&out).unwrap();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let team = "mcc001.mnc001.ProSeApp.Rescue.Team";
+    let of =
+        |result: &str| lines.iter().filter(|line| line["name"] == team && line["result"] == result).count();
+    assert_eq!(of("verified"), 1, "once until T4006 ends: {lines:#?}");
+    assert!(of("to_report") > 1, "{lines:#?}");
+}

@@ -527,7 +527,6 @@ impl Names {
         let origin = |origin: &Origin| self.origin.get(origin);
         let name = match event {
             agent::Event::Announced(from) | agent::Event::Silent { origin: from, .. } => origin(from),
-            agent::Event::Discovered(discovered) => self.who.get(&discovered.who),
             agent::Event::Fragment(partial) => self.who.get(&partial.who),
             agent::Event::KeyWanted(_) => None,
             agent::Event::Matched(who) => self.who.get(who),

@@ -195,17 +195,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     let radio = radio::open(&device(&args), &settings.for_duration(args.duration))?;
     let name = radio.description().name.clone();
     let (radio, annotations) = args.record.open(radio, &config, numerology)?;
-    let (network, keys) = match &args.network {
-        Some(path) => {
-            let (network, keys) = NetworkOf::start(path)?;
-            (Some(network), Some(keys))
-        }
-        None => (None, keys(args.keys.as_deref(), &args.codes)?),
-    };
-    let mut opener = match keys {
-        Some(keys) => Opener::with_keys(keys)?,
-        None => Opener::headers_only(),
-    };
+    let (network, mut opener) = opener(&args)?;
     if let Some(discovery) = radio_config.discovery.first() {
         opener.set_timing(set_timing(&discovery.pool));
     }
@@ -249,6 +239,19 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     let Counts { psbch, sci, sl_sch, sl_dch, .. } = sinks.counts;
     eprintln!("heard {psbch} MIBs, {sci} SCIs, {sl_sch} SL-SCH blocks, {sl_dch} discovery messages");
     result
+}
+
+/// Returns what opens blocks, by the keys of a store or of the network, which goes on then.
+fn opener(args: &ListenArgs) -> anyhow::Result<(Option<NetworkOf>, Opener)> {
+    if let Some(path) = &args.network {
+        let (network, keys) = NetworkOf::start(path)?;
+        return Ok((Some(network), Opener::with_keys(keys)?));
+    }
+    let opener = match keys(args.keys.as_deref(), &args.codes)? {
+        Some(keys) => Opener::with_keys(keys)?,
+        None => Opener::headers_only(),
+    };
+    Ok((None, opener))
 }
 
 /// Returns the settings of the radio.

@@ -66,11 +66,7 @@ impl PublicKeys {
         for name in &config.follow {
             names.push(PublicKeysConfig::name(name)?);
         }
-        machine.handle_input(Input::Restore {
-            now: now(),
-            keys: kept.of_store(&keys, &names),
-            list: file.load(),
-        });
+        machine.handle_input(Input::Restore { now: now(), keys: kept.of_store(&keys), list: file.load() });
         for name in names {
             machine.handle_input(Input::Follow { now: now(), name });
         }

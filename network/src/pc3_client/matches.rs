@@ -6,7 +6,7 @@ use sidelink_security::counter::UtcTime;
 
 use super::io::{Config, Name};
 use crate::pc3::match_report::MatchReportAcks;
-use crate::pc3::{Cause, Minutes};
+use crate::pc3::{Cause, Minutes, TransactionId};
 
 /// Codes that are remembered, at most.
 const MOST: usize = 1024;
@@ -59,20 +59,23 @@ impl Matches {
     /// The answer to the report of a code.
     pub(super) fn acknowledged(
         &mut self,
-        code: [u8; 23],
-        acks: MatchReportAcks,
+        (transaction, code): (u8, [u8; 23]),
+        acks: &MatchReportAcks,
         now: UtcTime,
         config: &Config,
     ) -> Result<Name, Cause> {
+        let is_of = |of: TransactionId| of.value() == transaction;
         let minutes = |minutes: Minutes| u64::from(minutes.value()) * 60_000;
-        let open = acks.acks.into_iter().next().map(|ack| {
-            (Name::Application { id: ack.application_id, metadata: ack.metadata }, minutes(ack.refresh))
+        let open = acks.acks.iter().find(|ack| is_of(ack.transaction)).map(|ack| {
+            let (id, metadata) = (ack.application_id.clone(), ack.metadata.clone());
+            (Name::Application { id, metadata }, minutes(ack.refresh))
         });
-        let restricted = acks.restricted.into_iter().next().map(|ack| {
+        let restricted = acks.restricted.iter().find(|ack| is_of(ack.transaction)).map(|ack| {
             // Without T4017 the name counts as long as it is valid.
-            (Name::User(ack.rpauid), minutes(ack.refresh.unwrap_or(ack.validity)))
+            (Name::User(ack.rpauid.clone()), minutes(ack.refresh.unwrap_or(ack.validity)))
         });
-        let (answer, quiet) = match (open.or(restricted), acks.rejects.first()) {
+        let reject = acks.rejects.iter().find(|reject| is_of(reject.transaction));
+        let (answer, quiet) = match (open.or(restricted), reject) {
             (Some((name, quiet)), None) => (Ok(name), quiet),
             (_, reject) => (Err(reject.map_or(Cause::InvalidFormat, |reject| reject.cause)), config.retry),
         };

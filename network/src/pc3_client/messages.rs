@@ -18,7 +18,7 @@ use crate::pc3::{
 };
 use crate::prose_function::copy_material;
 
-/// The transaction of every report: each is a message of its own.
+/// The transaction of the first report of a message; those behind it count down.
 const REPORT: u8 = 255;
 
 fn transaction(number: u8) -> Option<TransactionId> {
@@ -101,13 +101,23 @@ const fn model(command: Command) -> Model {
     }
 }
 
-/// MATCH_REPORT; none when the message type is reserved, or the UE monitors as nobody.
-pub(super) fn report(config: &Config, heard: &Heard) -> Option<Zeroizing<String>> {
-    let (mut open, mut restricted) = (Vec::new(), Vec::new());
+/// MATCH_REPORT with all of these, and the transaction of each code. Left out is what has a reserved message type, and what was heard by a
+/// UE that monitors as nobody.
+pub(super) fn report(config: &Config, heard: &[Heard]) -> (Zeroizing<String>, Vec<(u8, [u8; 23])>) {
+    let (mut reports, mut codes) = (MatchReports { open: Vec::new(), restricted: Vec::new() }, Vec::new());
+    for (number, heard) in (0..=REPORT).rev().zip(heard) {
+        if report_one(config, number, heard, &mut reports).is_some() {
+            codes.push((number, heard.code));
+        }
+    }
+    (Message::MatchReport(reports).to_xml(), codes)
+}
+
+fn report_one(config: &Config, number: u8, heard: &Heard, reports: &mut MatchReports) -> Option<()> {
     let (code, message_type) = (ApplicationCode(heard.code), MessageType::new(heard.message_type).ok()?);
     match heard.target {
-        Target::Open => open.push(MatchReport {
-            transaction: transaction(REPORT)?,
+        Target::Open => reports.open.push(MatchReport {
+            transaction: transaction(number)?,
             code,
             ue: config.ue,
             monitored_plmn: config.plmn,
@@ -118,8 +128,8 @@ pub(super) fn report(config: &Config, heard: &Heard) -> Option<Zeroizing<String>
             message_type: Some(message_type),
             pc5: None,
         }),
-        Target::Restricted | Target::Answer => restricted.push(RestrictedMatch {
-            transaction: transaction(REPORT)?,
+        Target::Restricted | Target::Answer => reports.restricted.push(RestrictedMatch {
+            transaction: transaction(number)?,
             ue: config.ue,
             discovery_type: DiscoveryType::Restricted,
             application: config.application.clone().into(),
@@ -135,7 +145,7 @@ pub(super) fn report(config: &Config, heard: &Heard) -> Option<Zeroizing<String>
             pc5: None,
         }),
     }
-    Some(Message::MatchReport(MatchReports { open, restricted }).to_xml())
+    Some(())
 }
 
 fn after(now: UtcTime, minutes: Minutes) -> UtcTime {

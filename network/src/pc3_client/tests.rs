@@ -564,3 +564,31 @@ proptest! {
         prop_assert!(came, "{:?}", world.said);
     }
 }
+
+/// What is heard between two looks is one MATCH_REPORT: each has its own answer, whatever the order of the answers; none gets another's.
+#[test]
+fn what_waits_is_reported_together() {
+    let mut world = World::new();
+    let (announce, _) = allotted(world.want(1, Wanted::AnnounceRestricted));
+    allotted(world.want(2, Wanted::MonitorRestricted(vec![rpauid(1)])));
+    let right = world.heard(announce);
+    let wrong = Heard { code: [1; 23], ..right };
+    let (now, before) = (world.now, world.requests);
+    for heard in [wrong, right, wrong] {
+        world.client(2).handle_input(Input::Heard { now, heard });
+    }
+    let said = world.drain(2);
+    assert_eq!(world.requests, before + 1);
+    let verified = |output: &Output| matches!(output, Output::Verified { code, .. } if *code == right.code);
+    let refused = |output: &Output| matches!(output, Output::NotVerified { code, .. } if *code == wrong.code);
+    assert!(said.len() == 2 && said.iter().any(verified) && said.iter().any(refused), "{said:?}");
+    // More than one message has go into several.
+    let before = world.requests;
+    for number in 0..MOST_REPORTS as u8 + 1 {
+        let mut heard = right;
+        heard.code[22] = number + 1;
+        world.client(2).handle_input(Input::Heard { now, heard });
+    }
+    assert_eq!(world.drain(2).len(), MOST_REPORTS + 1);
+    assert_eq!(world.requests, before + 2);
+}

@@ -41,18 +41,18 @@ impl Kept {
         entry
     }
 
-    /// Keys of these names that an earlier fetch has put into the store.
-    pub(super) fn of_store(&self, keys: &Keys, names: &[KeyName]) -> Vec<HeldKey> {
+    /// Keys that an earlier fetch has put into the store, by name or by hint: a later list may revoke them.
+    pub(super) fn of_store(&self, keys: &Keys) -> Vec<HeldKey> {
         let mut found = Vec::new();
         for entry in keys.discovery.iter().filter(|entry| self.is_ours(entry)) {
             let key = entry.signed.as_ref().map(|signed| PublicKey::from_octets(&signed.verifying_key.0));
             let Some(Ok(key)) = key else { continue };
+            let name = entry.name.rsplit_once(' ').map(|(name, _)| KeyName::new(name));
+            let Some(Ok(name)) = name else { continue };
             let valid_until = UtcTime::from_millis(u64::from(entry.valid_until) * 1000);
-            for name in names {
-                let held = HeldKey { name: name.clone(), key: key.clone(), valid_until };
-                if self.name(&held) == entry.name {
-                    found.push(held);
-                }
+            let held = HeldKey { name, key, valid_until };
+            if self.name(&held) == entry.name {
+                found.push(held);
             }
         }
         found
@@ -132,9 +132,7 @@ mod tests {
         revoked.revoke();
         let other = Kept::new("carl", RotationName::Coded).entry(&held(3));
         let keys = Keys { discovery: vec![kept.entry(&held(1)), revoked, other], ..Keys::default() };
-        let names = [held(1).name, KeyName::new("dora").unwrap()];
-        assert_eq!(kept.of_store(&keys, &names), [held(1)]);
-        assert_eq!(kept.of_store(&keys, &names[1..]), []);
+        assert_eq!(kept.of_store(&keys), [held(1)]);
         assert_eq!(kept.names(&keys), [kept.name(&held(1))]);
         assert!(keys.discovery[0].followed().unwrap().is_some());
     }
