@@ -449,7 +449,8 @@ impl UeConfig {
         S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
         <S as CounterStore>::Error: std::fmt::Display,
     {
-        let keys = &*keys.with_code_lists(&self.codes)?;
+        let keys = keys.with_code_lists(&self.codes)?;
+        let keys = keys.as_ref();
         let radio = self.resolve()?;
         let numerology = self
             .radio
