@@ -354,21 +354,18 @@ fn what_a_ue_signs_is_verified_by_a_key_from_the_network() {
 /// A monitor without keys asks the ProSe Function: what it hears is to be reported, then verified under its name.
 #[test]
 fn a_monitor_has_what_it_hears_checked() {
-    let mut lab = Lab::new("network-live-monitor", &[]);
+    // A monitor has no clock but the synchronisation signals.
+    let synchronised = ("tm = 2\n", "tm = 2\n[radio.sync]\noffset = [0, 20]\n");
+    let mut lab = Lab::new("network-live-monitor", &[synchronised]);
     lab.start();
     lab.fetch("alice").unwrap();
     let medium = format!("network-live-monitor-{}", std::process::id());
     let air = format!("driver=air,medium={medium}");
     let (config, out) = (lab.path("bob.toml"), lab.path("monitor.json"));
-    let radio = lab.path("radio.toml");
-    let whole = std::fs::read_to_string(&config).unwrap();
-    let from = whole.find("[radio]").unwrap() + "[radio]\n".len();
-    let until = whole.find("[communication]").unwrap();
-    std::fs::write(&radio, whole[from..until].replace("[[radio.", "[[")).unwrap();
     std::thread::scope(|scope| {
         let alice = scope.spawn(|| ue(&lab, "alice", &medium, "12"));
         let json = format!("json:{}", out.display());
-        let monitor = ["monitor", "-a", &air, "-c", text(&radio), "--network", text(&config)];
+        let monitor = ["monitor", "-a", &air, "-c", text(&config), "--network", text(&config)];
         run(&[&monitor[..], &["-F", &json, "-T", "9"]].concat()).unwrap();
         alice.join().unwrap();
     });

@@ -266,10 +266,9 @@ impl Followers {
                     Finding::Unprotected(announcement) => report.say(announcement),
                     Finding::ToReport(announcement) => {
                         report.say(announcement);
-                        match self.open.get(&who) {
-                            Some(key) => result = reported(key, policy, now, announcement),
-                            None => report.to_report = Some(*announcement),
-                        }
+                        let key = self.open.get(&who);
+                        result = key.map_or(result, |key| reported(key, policy, now, announcement));
+                        report.to_report = key.is_none().then_some(*announcement);
                     }
                 }
                 report.result = Verdict::Of(result);
