@@ -130,14 +130,11 @@ fn insider(game: Game, out: &mut Findings) -> anyhow::Result<()> {
             Cast { programs: vec![Box::new(attacker)], script: Some(Box::new(silence)), ..Cast::default() };
         let run = run_world(Box::new(Signed::new(&setting, scheme, Rotation::Coded)), &setting, cast)?;
         let (taken, all) = (all_verified(&run, Who::Program(0), &setting), run.of(Who::Program(0)).count());
-        let refused = run.of(Who::Program(0));
-        let refused =
-            refused.filter(|entry| entry.conclusion == Conclusion::Dropped(Outcome::BadMic)).count();
+        // Their hint and period are right: they are kept, and refused with the signature that they make.
+        let kept = run.taken(Who::Program(0));
         out.expect(
-            all > 10 && taken == 0 && refused > 0,
-            format!(
-                "{scheme}: {taken} of {all} forged blocks accepted, {refused} refused for their signature"
-            ),
+            all > 10 && taken == 0 && kept > 10,
+            format!("{scheme}: {taken} of {all} forged blocks accepted; {kept} were kept until the signature was wrong"),
         );
     }
     Ok(())
@@ -221,8 +218,8 @@ fn poison(game: Game, out: &mut Findings, rotation: Rotation) -> anyhow::Result<
         begun.len()
     );
     let is_so = match rotation {
-        // Without the true first fragment none is complete; a false one cannot be told from it.
-        Rotation::Plain => found.is_empty(),
+        // Where the true one is in the first subframe as well, it may come before the false one: once in L = 8 sets.
+        Rotation::Plain => 2 * found.len() <= begun.len(),
         // The last one may end with the run.
         Rotation::Coded => found.len() + 1 >= begun.len(),
     };
