@@ -56,7 +56,7 @@ pub(super) fn public_keys_come_and_go(open: &dyn Fn() -> Box<dyn Store>) {
     use sidelink_security::discovery::signature::{Scheme, SigningKey};
 
     let ue = |number: u32| {
-        let plmn = sidelink_network::pc3::Plmn::new("001", "001").unwrap();
+        let plmn = Plmn::new("001", "001").unwrap();
         Ue::new(plmn, &format!("{number:09}")).unwrap()
     };
     let key =
@@ -95,8 +95,8 @@ pub(super) fn public_keys_come_and_go(open: &dyn Fn() -> Box<dyn Store>) {
     assert!(written.iter().all(|written| *written == Written::Done));
     drop(first);
     let found = open().public_keys().unwrap();
-    assert_eq!((found.keys.len(), found.revoked), (2, vec![revoked(2, 2)]));
     assert!(found.keys.iter().all(|key| wanted.keys.contains(key)), "{found:?}");
+    assert_eq!((found.keys.len(), found.revoked), (2, vec![revoked(2, 2)]));
     // Half of a batch is none.
     let end = at(u64::MAX);
     let late = Change::PutKey(KeyRecord { valid_until: end, ..record(&shop, 5, 5) });
