@@ -18,7 +18,7 @@ use sidelink_security::discovery::{CodeFilter, Message, Refusal};
 use super::chain::Chains;
 use super::delayed::{Delayed, ShortFilter};
 use super::pointer::Pointers;
-use super::{AirTime, Finding, Subject, TimePolicy};
+use super::{AirTime, Dropped, Finding, Monitor, Sighted, Subject, TimePolicy, checked};
 use sidelink_wire::pc5_discovery::MessageType;
 
 /// An identity whose announcements only its announcer can make.
@@ -55,6 +55,57 @@ pub(super) struct Chained {
 /// Whether messages of this type are handled here.
 pub(super) const fn handles(message_type: MessageType) -> bool {
     matches!(message_type, MessageType::DelayedKey | MessageType::ChainCode | MessageType::Pointer)
+}
+
+impl Monitor {
+    /// Follows an identity whose announcements only its announcer can make.
+    pub fn follow_chained(&mut self, follow: FollowChained) -> Subject {
+        self.chained.follow(follow)
+    }
+
+    /// Checks one SL-DCH block of a type that this module has; `None` for another. One block may prove several earlier ones.
+    pub fn receive_chained(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        bytes: &[u8],
+    ) -> Option<Vec<Result<Sighted, Dropped>>> {
+        let (message_type, message) = checked(bytes).ok()?;
+        handles(message_type).then(|| {
+            let mut heard = Vec::new();
+            self.chained.receive(policy, now, message, &mut heard);
+            self.accept_chained(policy, now, heard)
+        })
+    }
+
+    /// Takes an announcement of the SL-SCH, to which a discovery message points.
+    pub fn receive_announcement(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        octets: &[u8],
+    ) -> Vec<Result<Sighted, Dropped>> {
+        let mut heard = Vec::new();
+        self.chained.receive_announcement(policy, now, octets, &mut heard);
+        self.accept_chained(policy, now, heard)
+    }
+
+    fn accept_chained(
+        &mut self,
+        policy: &TimePolicy,
+        now: &AirTime,
+        heard: Vec<Heard>,
+    ) -> Vec<Result<Sighted, Dropped>> {
+        let accept = |heard| match heard {
+            Heard::Matched(who) => Ok(Sighted::Matched(who)),
+            Heard::Found(who, finding) => match self.accept(policy, now, who, finding) {
+                Ok(discovered) => Ok(Sighted::Discovered(discovered)),
+                Err(refusal) => Err(Dropped::Refused(refusal)),
+            },
+            Heard::Refused(refusal) => Err(Dropped::Refused(refusal)),
+        };
+        heard.into_iter().map(accept).collect()
+    }
 }
 
 impl Chained {

@@ -23,7 +23,7 @@ use sidelink_security::discovery::{Announcement, Code, CodeFilter, Message, Prof
 use sidelink_security::keys::ApplicationKey;
 use sidelink_security::outcome::Outcome;
 
-use super::chained::{self, Chained, FollowChained};
+use super::chained::Chained;
 use super::code_table::{CodeTable, Inner, Job};
 use super::sightings::{Note, Proof, Sighting, Subject};
 use super::signed::{Partial, SignedConfig, SignedMonitor};
@@ -176,7 +176,7 @@ pub struct Monitor {
     open: HashMap<Code, (u32, UtcCounter), BuildHasherDefault<DefaultHasher>>,
     seen: Sighting,
     pub(super) signed: SignedMonitor,
-    chained: Chained,
+    pub(super) chained: Chained,
 }
 
 impl Monitor {
@@ -238,11 +238,6 @@ impl Monitor {
         };
         self.others.push(Some(follow));
         who
-    }
-
-    /// Follows an identity whose announcements only its announcer can make.
-    pub fn follow_chained(&mut self, follow: FollowChained) -> Subject {
-        self.chained.follow(follow)
     }
 
     /// Stops following it, at once.
@@ -350,50 +345,6 @@ impl Monitor {
             Ok((who, finding)) => self.accept(policy, now, who, finding).map_err(Dropped::Refused),
             Err(refusal) => Err(Dropped::Refused(refusal)),
         }
-    }
-
-    /// Checks one SL-DCH block of a type that [`chained`] has; `None` for another. One block may prove several earlier ones.
-    pub fn receive_chained(
-        &mut self,
-        policy: &TimePolicy,
-        now: &AirTime,
-        bytes: &[u8],
-    ) -> Option<Vec<Result<Sighted, Dropped>>> {
-        let (message_type, message) = checked(bytes).ok()?;
-        chained::handles(message_type).then(|| {
-            let mut heard = Vec::new();
-            self.chained.receive(policy, now, message, &mut heard);
-            self.accept_chained(policy, now, heard)
-        })
-    }
-
-    /// Takes an announcement of the SL-SCH, to which a discovery message points.
-    pub fn receive_announcement(
-        &mut self,
-        policy: &TimePolicy,
-        now: &AirTime,
-        octets: &[u8],
-    ) -> Vec<Result<Sighted, Dropped>> {
-        let mut heard = Vec::new();
-        self.chained.receive_announcement(policy, now, octets, &mut heard);
-        self.accept_chained(policy, now, heard)
-    }
-
-    fn accept_chained(
-        &mut self,
-        policy: &TimePolicy,
-        now: &AirTime,
-        heard: Vec<chained::Heard>,
-    ) -> Vec<Result<Sighted, Dropped>> {
-        let accept = |heard| match heard {
-            chained::Heard::Matched(who) => Ok(Sighted::Matched(who)),
-            chained::Heard::Found(who, finding) => match self.accept(policy, now, who, finding) {
-                Ok(discovered) => Ok(Sighted::Discovered(discovered)),
-                Err(refusal) => Err(Dropped::Refused(refusal)),
-            },
-            chained::Heard::Refused(refusal) => Err(Dropped::Refused(refusal)),
-        };
-        heard.into_iter().map(accept).collect()
     }
 
     fn find(
