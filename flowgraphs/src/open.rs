@@ -222,7 +222,7 @@ impl Opener {
             let key = Key { source, destination: address.layer2_id(), lcid, window: Window::None };
             let lcid = lcid.duplicated().unwrap_or(lcid);
             let received = rlc.receive(key, now, data, |sdu| {
-                let mut report = PdcpReport {
+                let report = PdcpReport {
                     source,
                     address,
                     lcid,
@@ -239,16 +239,9 @@ impl Opener {
                         let report = judge(pdcp, now, report);
                         let found = announcement(followers.as_mut(), policy, now, &report);
                         emit(Opened::Pdcp(report));
-                        if let Some(found) = found {
-                            emit(Opened::Discovery(found));
-                        }
+                        found.into_iter().for_each(|found| emit(Opened::Discovery(found)));
                     }
-                    None => {
-                        if report.header.is_some_and(|header| header.count().identity() == 0) {
-                            report.data = sdu.get(HEADER_LEN..);
-                        }
-                        emit(Opened::Pdcp(report));
-                    }
+                    None => emit(Opened::Pdcp(unjudged(report))),
                 }
             });
             if let Err(error) = received
@@ -326,6 +319,12 @@ fn announcement(
     let is_announcement = report.address.layer2_id() == DISCOVERY_GROUP
         && report.header.is_some_and(|header| header.sdu_type() == SduType::NonIp);
     followers?.announcement(policy, &AirTime::at(now), report.data.filter(|_| is_announcement)?)
+}
+
+/// Returns the report of a PDCP PDU where there are no keys, with its data if nothing protects them.
+fn unjudged(report: PdcpReport<'_>) -> PdcpReport<'_> {
+    let is_plain = report.header.is_some_and(|header| header.count().identity() == 0);
+    PdcpReport { data: report.pdu.get(HEADER_LEN..).filter(|_| is_plain), ..report }
 }
 
 /// Returns the report of a PDCP PDU with what the keys make of it.
