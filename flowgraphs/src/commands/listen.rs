@@ -236,9 +236,13 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         learnt.write(file, &name)?;
         eprintln!("{} pools learnt", learnt.pools());
     }
-    let Counts { psbch, sci, sl_sch, sl_dch, .. } = sinks.counts;
-    eprintln!("heard {psbch} MIBs, {sci} SCIs, {sl_sch} SL-SCH blocks, {sl_dch} discovery messages");
+    say_heard(&sinks.counts);
     result
+}
+
+fn say_heard(counts: &Counts) {
+    let Counts { psbch, sci, sl_sch, sl_dch, .. } = counts;
+    eprintln!("heard {psbch} MIBs, {sci} SCIs, {sl_sch} SL-SCH blocks, {sl_dch} discovery messages");
 }
 
 /// Returns what opens blocks, by the keys of a store or of the network, which goes on then.

@@ -78,18 +78,8 @@ impl Followers {
                 all.push((entry.name.clone(), UtcCounter::new(entry.valid_until), followed));
             }
         }
-        let mut config = MonitorConfig::default();
-        // One configuration is tabled; the identities of any other cost every frame a computation each.
-        let frequent = || {
-            most_frequent(all.iter().filter_map(|(_, _, followed)| match followed {
-                Followed::Rotating(config, ..) if config.nonce_bits() == 0 => Some(*config),
-                _ => None,
-            }))
-        };
-        config.rotating = keys.codes.first().map(|list| list.config()).or_else(frequent);
-        let listed: usize = keys.codes.iter().map(|list| list.len()).sum();
-        let heard = 2 * (all.len() + exact.len()) + (2 * listed).min(MOST_HEARD);
-        config.heard = config.heard.max(heard);
+        let entries = all.iter().map(|(_, _, followed)| followed);
+        let config = monitor_config(keys, entries, all.len() + exact.len());
         let monitor = Monitor::new(config);
         let mut followers = Self {
             monitor: monitor
@@ -376,6 +366,24 @@ fn reported(key: &OpenKey, policy: &TimePolicy, now: &AirTime, announcement: &An
         Ok(_) => Outcome::Verified,
         Err(refusal) => refusal.into(),
     }
+}
+
+/// Returns the sizes of a monitor of so many entries, and the configuration of changing identifiers that it tables: that of
+/// the lists, or the most frequent one. The identities of any other cost every frame a computation each.
+fn monitor_config<'a>(
+    keys: &Keys,
+    followed: impl Iterator<Item = &'a Followed>,
+    entries: usize,
+) -> MonitorConfig {
+    let tabled = followed.filter_map(|followed| match followed {
+        Followed::Rotating(config, ..) if config.nonce_bits() == 0 => Some(*config),
+        _ => None,
+    });
+    let rotating = keys.codes.first().map(|list| list.config()).or_else(|| most_frequent(tabled));
+    let listed: usize = keys.codes.iter().map(|list| list.len()).sum();
+    let default = MonitorConfig::default();
+    let heard = default.heard.max(2 * entries + (2 * listed).min(MOST_HEARD));
+    MonitorConfig { rotating, heard, ..default }
 }
 
 fn most_frequent(configs: impl Iterator<Item = OtaConfig>) -> Option<OtaConfig> {

@@ -29,6 +29,10 @@ pub(super) struct Chains {
 }
 
 impl Chains {
+    pub(super) const fn octets(&self) -> usize {
+        self.followed.len() * size_of::<(CodeChainFollower, UtcCounter)>()
+    }
+
     pub(super) fn follow(&mut self, follower: CodeChainFollower, valid_until: UtcCounter) -> u32 {
         let index = self.followed.len() as u32;
         self.by_hint.entry(follower.hint()).or_default().push(index);

@@ -52,12 +52,25 @@ pub(super) struct Chained {
     pointers: Pointers,
 }
 
+impl Chained {
+    /// Returns the octets of memory that it takes.
+    pub(super) fn octets(&self) -> usize {
+        self.delayed.octets() + self.chains.octets() + self.pointers.octets()
+    }
+}
+
 /// Whether messages of this type are handled here.
 pub(super) const fn handles(message_type: MessageType) -> bool {
     matches!(message_type, MessageType::DelayedKey | MessageType::ChainCode | MessageType::Pointer)
 }
 
 impl Monitor {
+    /// Returns the octets of memory of everything that is followed: keys, tables, sets that are not complete, and what was
+    /// heard. Model B and the agent's outputs are not among it.
+    pub fn octets(&self) -> usize {
+        self.octets_of_codes() + self.signed.octets() + self.chained.octets()
+    }
+
     /// Follows an identity whose announcements only its announcer can make.
     pub fn follow_chained(&mut self, follow: FollowChained) -> Subject {
         self.chained.follow(follow)

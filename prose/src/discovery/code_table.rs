@@ -95,6 +95,12 @@ impl<B: CodeBook + Clone> CodeTable<B> {
         }
     }
 
+    /// Returns the octets of the book and of its tables.
+    pub(super) fn octets(&self) -> usize {
+        let spare = self.spare.as_ref().map_or(0, PeriodTable::octets);
+        self.book.octets() + self.matcher.octets() + spare
+    }
+
     pub(super) fn changed(&mut self) {
         self.generation += 1;
         self.shared = Arc::new(self.book.clone());

@@ -57,6 +57,11 @@ pub(super) struct Delayed {
 }
 
 impl Delayed {
+    pub(super) fn octets(&self) -> usize {
+        let each = |followed: &Followed| size_of::<Followed>() + followed.follower.octets();
+        self.followed.iter().flatten().map(each).sum()
+    }
+
     pub(super) fn follow(
         &mut self,
         filter: ShortFilter,

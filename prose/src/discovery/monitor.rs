@@ -190,6 +190,14 @@ impl Monitor {
         Ok(Self { rotating, codes, others, open, seen, signed, chained, config })
     }
 
+    /// Returns the octets of memory of codes, filters and what was heard.
+    pub(super) fn octets_of_codes(&self) -> usize {
+        let rotating = self.rotating.as_ref().map_or(0, CodeTable::octets);
+        let others = self.others.len() * size_of::<Option<Follow>>();
+        let open = self.open.len() * size_of::<(Code, (u32, UtcCounter))>();
+        rotating + self.codes.octets() + others + open + self.seen.octets()
+    }
+
     /// Follows changing identifiers in the table, until their `valid_until`; returns `None` without a configuration.
     /// Add many in one call: each call makes the tables be rebuilt.
     pub fn follow_rotating<K: Borrow<ApplicationKey>>(

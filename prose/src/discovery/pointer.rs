@@ -90,6 +90,12 @@ pub(super) struct Pointers {
 }
 
 impl Pointers {
+    pub(super) fn octets(&self) -> usize {
+        let announcements = self.announcements.iter().map(|(_, octets)| octets.len()).sum::<usize>();
+        let messages = self.messages.len() * size_of::<(AirTime, Pointing)>();
+        self.followed.len() * size_of::<Followed>() + messages + announcements
+    }
+
     pub(super) fn follow(&mut self, filter: CodeFilter, key: VerifyingKey, valid_until: UtcCounter) -> u32 {
         let hint = key.hint();
         self.followed.push(Some(Followed { filter, key, hint, valid_until }));

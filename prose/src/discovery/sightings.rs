@@ -75,6 +75,11 @@ struct Places {
 }
 
 impl Sighting {
+    /// Returns the octets of memory of all places.
+    pub(super) const fn octets(&self) -> usize {
+        (self.proven.capacity + self.unproven.capacity) * size_of::<Place>()
+    }
+
     /// Makes `capacity` places of each kind.
     pub(super) fn new(capacity: usize) -> Self {
         Self { proven: Places::new(capacity), unproven: Places::new(capacity) }

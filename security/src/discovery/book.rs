@@ -45,6 +45,9 @@ pub trait CodeBook: Send + Sync {
         self.len() == 0
     }
 
+    /// Returns the octets of memory that the book takes.
+    fn octets(&self) -> usize;
+
     /// Returns the time for which a code is valid.
     fn period(&self) -> RotationPeriod;
 
@@ -299,6 +302,10 @@ impl CodeBook for RotatingBook {
         self.len
     }
 
+    fn octets(&self) -> usize {
+        self.len * self.octets_per_identity()
+    }
+
     fn period(&self) -> RotationPeriod {
         self.config.period()
     }
@@ -453,6 +460,11 @@ impl RestrictedBook {
 impl CodeBook for RestrictedBook {
     fn len(&self) -> usize {
         self.codes.len()
+    }
+
+    fn octets(&self) -> usize {
+        let followed = self.codes.iter().flatten().count();
+        self.codes.len() * size_of::<Option<Arc<FollowedCode>>>() + followed * size_of::<FollowedCode>()
     }
 
     fn period(&self) -> RotationPeriod {

@@ -237,6 +237,12 @@ pub struct Received {
 }
 
 impl KeyChainFollower {
+    /// Returns the octets of memory that it takes, stored messages included.
+    pub fn octets(&self) -> usize {
+        let stored = |slot: &Slot| size_of::<Slot>() + slot.candidates.len() * size_of::<Candidate>();
+        size_of::<Self>() + self.slots.iter().map(stored).sum::<usize>()
+    }
+
     /// Follows a chain whose anchor was proven. `random` decides which of many messages for one slot are stored; an
     /// attacker must not know it.
     pub fn new(anchor: Verified<KeyAnchor>, random: u64) -> Self {

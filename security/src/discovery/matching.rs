@@ -150,6 +150,11 @@ impl<B: CodeBook> Matcher<B> {
             .find(|p| self.table(*p).is_none())
     }
 
+    /// Returns the octets of the tables.
+    pub fn octets(&self) -> usize {
+        self.tables.iter().map(PeriodTable::octets).sum()
+    }
+
     /// Returns the table of a period.
     pub fn table(&self, period: PeriodIndex) -> Option<&PeriodTable<B>> {
         self.tables.iter().find(|t| t.period == period)

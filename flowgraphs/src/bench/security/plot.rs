@@ -57,17 +57,6 @@ fn panels(rows: &[Row]) -> Vec<Panel<'static>> {
             curve.push((devices.log10(), p.max(f64::MIN_POSITIVE).log10()));
         }
     }
-    let mut matching: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
-    let fastest = Backend::detect().name();
-    for row in rows.iter().filter(|row| row.about == "matching" && row.name.ends_with(fastest)) {
-        // The name begins with the number.
-        let Some(followed) = row.name.split(' ').next().and_then(|n| n.parse::<f64>().ok()) else { continue };
-        for (name, figure) in [("a frame of one of them", "hit_ns"), ("a frame of nobody known", "miss_ns")] {
-            if let Some(ns) = row.figure(figure) {
-                matching.entry(name.to_owned()).or_default().push((followed.log10(), ns));
-            }
-        }
-    }
     let all = [
         bars("protection", "bits_spent", "Bits that protection takes of the 232", "bits"),
         bars("verification", "ns", "Time to judge one message", "ns"),
@@ -75,9 +64,25 @@ fn panels(rows: &[Row]) -> Vec<Panel<'static>> {
         curves("Integrity", "octets of the PDU", "time in µs", ciphers("EIA")),
         curves("Two of N devices have one code", "log10 of N", "log10 of the probability", collisions),
         bars("frame", "median_us", "Application to transport block, 50 PRBs", "µs"),
-        curves("Matching a frame", "log10 of the identities that are followed", "time in ns", matching),
+        curves("Matching a frame", "log10 of the identities that are followed", "time in ns", matching(rows)),
     ];
     all.into_iter().flatten().collect()
+}
+
+/// Returns the curves of the time to match a frame, with the fastest backend.
+fn matching(rows: &[Row]) -> BTreeMap<String, Vec<(f64, f64)>> {
+    let mut curves: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    let fastest = Backend::detect().name();
+    for row in rows.iter().filter(|row| row.about == "matching" && row.name.ends_with(fastest)) {
+        // The name begins with the number.
+        let Some(followed) = row.name.split(' ').next().and_then(|n| n.parse::<f64>().ok()) else { continue };
+        for (name, figure) in [("a frame of one of them", "hit_ns"), ("a frame of nobody known", "miss_ns")] {
+            if let Some(ns) = row.figure(figure) {
+                curves.entry(name.to_owned()).or_default().push((followed.log10(), ns));
+            }
+        }
+    }
+    curves
 }
 
 #[cfg(test)]

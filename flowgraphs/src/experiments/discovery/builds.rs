@@ -143,11 +143,6 @@ pub(crate) trait World {
     fn network_cost(&self) -> NetworkCost {
         NetworkCost::default()
     }
-
-    /// Returns the octets that a monitor keeps: keys, tables, sets that are not complete.
-    fn memory(&self, _monitor: usize) -> u64 {
-        0
-    }
 }
 
 /// All builds.

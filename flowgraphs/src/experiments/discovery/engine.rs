@@ -68,7 +68,7 @@ pub(crate) struct Run {
     pub(crate) cpu: Cpu,
     /// What went over the network.
     pub(crate) network: NetworkCost,
-    /// Octets that a monitor keeps.
+    /// Octets of the discovery of the monitor that keeps the most, at the end.
     pub(crate) memory: u64,
 }
 
@@ -270,7 +270,8 @@ impl Engine {
             self.run.cpu.tables.merge(node.cpu.tables);
         }
         self.run.network = self.world.network_cost();
-        self.run.memory = self.world.memory(0);
+        let monitors = self.nodes.iter_mut().filter(|node| node.hears());
+        self.run.memory = monitors.map(|node| node.agent.monitor().octets() as u64).max().unwrap_or(0);
         self.run
     }
 }

@@ -84,6 +84,12 @@ pub struct SignedMonitor {
 }
 
 impl SignedMonitor {
+    /// Returns the octets of memory that keys and sets take.
+    pub(in crate::discovery) fn octets(&self) -> usize {
+        self.keys.iter().flatten().count() * size_of::<Follower>()
+            + self.sets.iter().map(PartialSet::octets).sum::<usize>()
+    }
+
     pub(in crate::discovery) fn new(config: SignedConfig) -> Self {
         let unknown = Unknown::new(
             config.unknown_hints,

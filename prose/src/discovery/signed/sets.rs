@@ -73,6 +73,12 @@ impl PartialSet {
         Self { key, number, needed, rotation, fragments, failed, attempts: 0, fresh: false, touched: 0 }
     }
 
+    /// Returns the octets of memory that it takes.
+    pub(super) fn octets(&self) -> usize {
+        let fragments = self.fragments.len() * size_of::<(u8, Fragment)>();
+        size_of::<Self>() + fragments + self.failed.len() * size_of::<Message>()
+    }
+
     /// Adds a fragment that was received at a time.
     pub(super) fn add(&mut self, index: u8, data: Fragment, now: u64) -> Added {
         if self.is_given_up() {

@@ -164,12 +164,4 @@ impl World for Chains {
             ..NetworkCost::default()
         }
     }
-
-    fn memory(&self, _monitor: usize) -> u64 {
-        let each = match self.kind {
-            Kind::Delayed => size_of::<KeyChainFollower>() + 29 * (usize::from(self.materials[0].delay) + 1),
-            Kind::Codes => size_of::<CodeChainFollower>(),
-        };
-        (each * (self.setting.announcers - 1)) as u64
-    }
 }

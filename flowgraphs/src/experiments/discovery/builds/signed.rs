@@ -139,10 +139,4 @@ impl World for Signed {
             ..NetworkCost::default()
         }
     }
-
-    fn memory(&self, _monitor: usize) -> u64 {
-        // A key, a set that is not complete, and the one that was verified last.
-        let set = (fragments(self.scheme) * FRAGMENT_OCTETS) as u64;
-        self.followed_by_each() * (2 * set + size_of::<SignedFollow>() as u64)
-    }
 }
