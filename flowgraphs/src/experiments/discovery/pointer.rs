@@ -120,7 +120,7 @@ control-bitmap = "1111 1111"
 control-prb = {{ start = 0, end = 14, num = 7 }}
 data-bitmap = "1111 1111 1111 1111 1111 1111 0000 0000"
 data-offset = 8
-data-prb = {{ start = 0, end = 14, num = 7 }}
+data-prb = {{ start = 0, end = 14, num = 15 }}
 [[radio.discovery]]
 period = {PERIOD}
 offset = 32
