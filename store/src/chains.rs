@@ -226,6 +226,27 @@ impl Discovery {
         })
     }
 
+    /// Returns the secrets that its tables may have, with their names.
+    pub fn table_secrets(&mut self) -> Vec<(&'static str, &mut Option<Secret>)> {
+        let mut secrets = Vec::new();
+        if let Some(keys) = &mut self.delayed_key {
+            secrets.push(("delayed-key.seed", &mut keys.seed));
+            secrets.push(("delayed-key.signing-key", &mut keys.signing_key));
+        }
+        if let Some(chain) = &mut self.chain {
+            secrets.push(("chain.seed", &mut chain.seed));
+            secrets.push(("chain.signing-key", &mut chain.signing_key));
+        }
+        if let Some(pointer) = &mut self.pointer {
+            secrets.push(("pointer.signing-key", &mut pointer.signing_key));
+        }
+        if let Some(signed) = &mut self.signed {
+            secrets.push(("signed.signing-key", &mut signed.signing_key));
+            secrets.push(("signed.group-key", &mut signed.group_key));
+        }
+        secrets
+    }
+
     /// Removes the secrets of chains and signatures: a monitor needs none.
     pub(super) fn forget_own_secrets(&mut self) {
         for chain in [&mut self.delayed_key, &mut self.chain].into_iter().flatten() {

@@ -64,10 +64,7 @@ impl Discovery {
         for (_, secret) in self.secrets() {
             *secret = None;
         }
-        self.forget_own_secrets();
-        if let Some(signed) = &mut self.signed {
-            signed.group_key = None;
-        }
+        self.table_secrets().into_iter().for_each(|(_, secret)| *secret = None);
     }
 
     /// Replaces the secrets that are present by fresh ones.

@@ -462,11 +462,15 @@ fn show(args: &Show) -> anyhow::Result<()> {
             hidden.push(format!("# pgk {id}: hidden, --secret shows it\n"));
         }
     }
-    for (name, secret) in keys.discovery.iter_mut().flat_map(Discovery::secrets) {
+    let mut hide = |(name, secret): (&str, &mut Option<Secret>)| {
         if let Some(secret) = secret.take() {
-            let octets = Secret::as_bytes(&secret).len();
+            let octets = secret.as_bytes().len();
             hidden.push(format!("# {name}: {octets} octets hidden, --secret shows them\n"));
         }
+    };
+    for entry in &mut keys.discovery {
+        entry.secrets().into_iter().for_each(&mut hide);
+        entry.table_secrets().into_iter().for_each(&mut hide);
     }
     identities::hide(&mut keys, &mut hidden);
     terminal::print(&format!("{}{}", keys.to_toml()?.as_str(), hidden.concat()))?;

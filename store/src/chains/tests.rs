@@ -46,6 +46,19 @@ fn entries_keep_their_form_and_their_secrets_stay_with_the_announcer() {
     }
 }
 
+/// `sidelink keys show` takes them out before it prints.
+#[test]
+fn all_secrets_of_an_entry_are_named() {
+    for (protection, count) in ALL.into_iter().zip([2, 2, 1]) {
+        let mut keys = Keys { discovery: vec![entry(protection)], ..Keys::default() };
+        let secrets = keys.discovery[0].table_secrets();
+        assert_eq!(secrets.iter().filter(|(_, secret)| secret.is_some()).count(), count);
+        secrets.into_iter().for_each(|(_, secret)| *secret = None);
+        let text = keys.to_toml().unwrap();
+        assert!(!text.contains("seed") && !text.contains("signing-key"), "{text:?}");
+    }
+}
+
 #[test]
 fn a_changed_anchor_is_refused() {
     for protection in [Protection::DelayedKey, Protection::Chain] {

@@ -43,6 +43,19 @@ fn entry(scheme: SchemeName, keys: &Keys) -> Discovery {
     entry
 }
 
+/// `sidelink keys show` takes them out before it prints.
+#[test]
+fn all_secrets_of_an_entry_are_named() {
+    let mut keys = keys();
+    keys.discovery = vec![entry(SchemeName::Ed25519, &keys)];
+    (keys.kms, keys.identity) = (Vec::new(), Vec::new());
+    let secrets = keys.discovery[0].table_secrets();
+    assert_eq!(secrets.iter().filter(|(_, secret)| secret.is_some()).count(), 2);
+    secrets.into_iter().for_each(|(_, secret)| *secret = None);
+    let text = keys.to_toml().unwrap();
+    assert!(!text.contains("signing-key") && !text.contains("group-key"), "{text:?}");
+}
+
 #[test]
 fn a_monitor_has_the_public_key_and_not_the_private_one() {
     let mut keys = keys();
