@@ -266,11 +266,12 @@ impl Keys {
     ///
     /// # Errors
     /// As [`Self::add_code_lists`].
-    pub fn with_code_lists(&self, paths: &[PathBuf]) -> Result<Cow<'_, Self>, Error> {
-        if paths.is_empty() {
+    pub fn with_code_lists(&self, paths: &[PathBuf], read: &[Arc<CodeList>]) -> Result<Cow<'_, Self>, Error> {
+        if paths.is_empty() && read.is_empty() {
             return Ok(Cow::Borrowed(self));
         }
         let mut keys = self.clone();
+        keys.codes.extend_from_slice(read);
         keys.add_code_lists(paths)?;
         Ok(Cow::Owned(keys))
     }

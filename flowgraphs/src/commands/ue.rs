@@ -113,6 +113,13 @@ impl UeArgs {
 /// Called when the UE runs, with the board through which commands go.
 pub(super) type Console = Box<dyn FnOnce(Arc<Board>)>;
 
+/// Returns the configuration with its lists of codes read.
+fn with_code_lists(config: &UeConfig) -> Result<UeConfig, ConfigError> {
+    let mut keys = Keys::default();
+    keys.add_code_lists(&config.codes)?;
+    Ok(UeConfig { codes: Vec::new(), read_codes: keys.codes, ..config.clone() })
+}
+
 /// Runs a UE with this configuration, with the keys of its store or with these.
 pub(super) fn run_config(
     config: &UeConfig,
@@ -122,6 +129,8 @@ pub(super) fn run_config(
 ) -> anyhow::Result<()> {
     let places = Places::claim(config, args)?;
     let stop = stop_on_signals()?;
+    // Before the radio runs: a list of a million identities takes long to read.
+    let config = &with_code_lists(config)?;
     let radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;
     let place = args.config.as_ref().map_or_else(String::new, |path| path.display().to_string());
     let source = KeySource::open(config, keys, radio.description().real_time, &place)?;

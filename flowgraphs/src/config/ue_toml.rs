@@ -23,7 +23,7 @@ use sidelink_radio::{Anchor, Description};
 use sidelink_security::counter::reserve::CounterStore;
 use sidelink_security::direct::signed::{Credential, Trust};
 use sidelink_store::credential::CredentialConfig;
-use sidelink_store::{self as keystore, Hex, KeyStore, Keys};
+use sidelink_store::{self as keystore, CodeList, Hex, KeyStore, Keys};
 use sidelink_ue::air_rng::{AirRng, UeRngs};
 use sidelink_ue::mapping::{Mode2, Mode4, Mode4Use, Type1};
 use sidelink_ue::{
@@ -31,6 +31,7 @@ use sidelink_ue::{
     Mode4Communication, Mode4Settings, NoStore, Parts, SyncConfig, SyncTransmit, Ue,
 };
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// An example with comments, which `sidelink ue --example` prints.
@@ -48,6 +49,9 @@ pub struct UeConfig {
     /// Lists of codes whose identities are followed, from `sidelink keys new-codes`.
     #[serde(default)]
     pub codes: Vec<PathBuf>,
+    /// Those that are read already.
+    #[serde(skip)]
+    pub read_codes: Vec<Arc<CodeList>>,
     /// Layer-2 ID, six hexadecimal digits; without it that of the groups in the key store.
     #[serde(default)]
     pub layer2_id: Option<Hex>,
@@ -449,7 +453,7 @@ impl UeConfig {
         S: CounterStore + KdStore + GroupKeyStore + Send + 'static,
         <S as CounterStore>::Error: std::fmt::Display,
     {
-        let keys = keys.with_code_lists(&self.codes)?;
+        let keys = keys.with_code_lists(&self.codes, &self.read_codes)?;
         let keys = keys.as_ref();
         let radio = self.resolve()?;
         let numerology = self
