@@ -358,12 +358,13 @@ fn a_monitor_has_what_it_hears_checked() {
     let synchronised = ("tm = 2\n", "tm = 2\n[radio.sync]\noffset = [0, 20]\n");
     let mut lab = Lab::new("network-live-monitor", &[synchronised]);
     lab.start();
-    lab.fetch("alice").unwrap();
     let medium = format!("network-live-monitor-{}", std::process::id());
     let air = format!("driver=air,medium={medium}");
     let (config, out) = (lab.path("bob.toml"), lab.path("monitor.json"));
     std::thread::scope(|scope| {
-        let alice = scope.spawn(|| ue(&lab, "alice", &medium, "12"));
+        let alice = scope.spawn(|| ue(&lab, "alice", &medium, "13"));
+        // What nobody announces yet is asked for again half a minute later.
+        std::thread::sleep(Duration::from_secs(3));
         let json = format!("json:{}", out.display());
         let monitor = ["monitor", "-a", &air, "-c", text(&config), "--network", text(&config)];
         run(&[&monitor[..], &["-F", &json, "-T", "9"]].concat()).unwrap();
