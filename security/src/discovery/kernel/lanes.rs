@@ -109,6 +109,9 @@ macro_rules! functions {
         /// Identities that are computed together.
         const STEP: usize = STREAMS * WIDTH;
 
+        /// Identities from those that are computed to those that are brought into the cache.
+        const AHEAD: usize = 2 * STEP;
+
         /// Only [`super::super::loops`] returns these, after a check of the instruction set.
         pub(in super::super) const LOOPS: Loops = Loops {
             // SAFETY: the machine has the instruction set, see above.
@@ -121,8 +124,8 @@ macro_rules! functions {
         fn keyed(block: &[u32; 16], keys: &[Keys], ids: &[Ids], out: &mut [Outputs]) {
             let identities = LANES * keys.len().min(ids.len()).min(out.len());
             for first in (0..identities).step_by(STEP) {
-                prefetch(keys.as_ptr().wrapping_add((first + STEP) / LANES), STEP.div_ceil(LANES));
-                prefetch(ids.as_ptr().wrapping_add((first + STEP) / LANES), STEP.div_ceil(LANES));
+                prefetch(keys.as_ptr().wrapping_add((first + AHEAD) / LANES), STEP.div_ceil(LANES));
+                prefetch(ids.as_ptr().wrapping_add((first + AHEAD) / LANES), STEP.div_ceil(LANES));
                 // Streams without identities of their own repeat the last ones.
                 let at: [usize; STREAMS] = from_fn(|s| (first + s * WIDTH).min(identities - WIDTH));
                 let mut w = block.map(|word| [splat(word); STREAMS]);

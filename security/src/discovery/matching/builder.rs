@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!              thread 0              thread 1
-//!  places      0 .. 131071           131072 .. 262143         computed, and sorted by regions of the digest
+//!  places      0 .. 524287           524288 .. 1048575        computed, and sorted by regions of the digest
 //!              ------------ all have ended -----------
 //!  shards      0, 2, 4 ..            1, 3, 5 ..               each takes its digests from both, in the order of places
 //!              ------------ all have ended -----------        next round
@@ -16,10 +16,10 @@ use std::sync::Arc;
 use super::super::book::{CodeBook, Words};
 use super::super::rotation::PeriodIndex;
 use super::PeriodTable;
-use super::storage::{REGIONS, Shard, digest_of, region};
+use super::storage::{MOST_REGIONS, Shard, digest_of, region, regions};
 
 /// Places of a round. Digests are stored when those of a round are known.
-const ROUND: usize = 1 << 18;
+const ROUND: usize = 1 << 20;
 
 /// Identities whose messages are computed before their digests.
 const BATCH: usize = 128;
@@ -52,7 +52,7 @@ impl Workers for Alone {
     }
 }
 
-/// Builds a [`PeriodTable`], a chunk at a time, on any thread or on several. It needs 20 octets a place and at most 5 MiB
+/// Builds a [`PeriodTable`], a chunk at a time, on any thread or on several. It needs 20 octets a place and at most 20 MiB
 /// while it works.
 pub struct TableBuilder<B> {
     table: PeriodTable<B>,
@@ -103,7 +103,7 @@ struct Range<'a> {
     sorted: &'a mut [u64],
     places: &'a mut [u32],
     /// End of each region in `sorted`.
-    ends: [usize; REGIONS],
+    ends: Vec<u32>,
 }
 
 impl<B: CodeBook> TableBuilder<B> {
@@ -119,7 +119,7 @@ impl<B: CodeBook> TableBuilder<B> {
             return Err(TableError::CodesTooShort { bits, followed });
         }
         let mut storage = old.map(|table| table.storage).unwrap_or_default();
-        storage.clear(followed);
+        storage.renew(followed);
         let room = followed.min(ROUND);
         Ok(Self {
             table: PeriodTable { book, period, storage },
@@ -148,7 +148,7 @@ impl<B: CodeBook> TableBuilder<B> {
         self.is_complete()
     }
 
-    /// Computes and stores the codes of the next round, at most 262144 places, on several threads. Returns whether the
+    /// Computes and stores the codes of the next round, at most 1048576 places, on several threads. Returns whether the
     /// table is complete.
     pub fn build_round(&mut self, workers: &dyn Workers) -> bool {
         if self.is_complete() {
@@ -178,6 +178,7 @@ impl<B: CodeBook> TableBuilder<B> {
         };
         let each = n.div_ceil(workers.count().max(1)).max(1);
         let first = self.next - n;
+        let count = regions(self.table.book.len());
         let digests = self.digests[..n].chunks_mut(each);
         let sorted = self.sorted[..n].chunks_mut(each).zip(self.places[..n].chunks_mut(each));
         let mut ranges: Vec<Range<'_>> = (digests.zip(sorted).enumerate())
@@ -186,17 +187,18 @@ impl<B: CodeBook> TableBuilder<B> {
                 digests,
                 sorted,
                 places,
-                ends: [0; REGIONS],
+                ends: vec![0; count],
             })
             .collect();
         workers.run(ranges.iter_mut().map(|range| Box::new(|| range.sort()) as Task<'_>).collect());
         let ranges = &ranges;
         let shards = self.table.storage.shards();
-        let regions = REGIONS / shards.len();
+        let regions = count / shards.len();
         let each = shards.len().div_ceil(workers.count().max(1));
         let tasks = shards.chunks_mut(each).enumerate().map(|(i, shards)| {
             Box::new(move || {
                 for (at, shard) in shards.iter_mut().enumerate() {
+                    shard.empty();
                     let first = (i * each + at) * regions;
                     (first..first + regions).for_each(|region| store(ranges, region, shard));
                 }
@@ -217,8 +219,13 @@ impl<B: CodeBook> TableBuilder<B> {
 
     /// Returns the table, or the builder if the table is incomplete.
     #[allow(clippy::result_large_err)] // once per period, not per frame
-    pub fn finish(self) -> Result<PeriodTable<B>, Self> {
-        if self.is_complete() { Ok(self.table) } else { Err(self) }
+    pub fn finish(mut self) -> Result<PeriodTable<B>, Self> {
+        if !self.is_complete() {
+            return Err(self);
+        }
+        // Those of no identity.
+        self.table.storage.shards().iter_mut().for_each(Shard::empty);
+        Ok(self.table)
     }
 }
 
@@ -237,9 +244,9 @@ fn compute<B: CodeBook>(book: &B, period: PeriodIndex, first: usize, digests: &m
 impl Range<'_> {
     /// Sorts the digests by regions, with their order kept in each.
     fn sort(&mut self) {
-        self.ends = [0; REGIONS];
+        let regions = self.ends.len().min(MOST_REGIONS);
         for digest in self.digests.iter().flatten() {
-            self.ends[region(*digest)] += 1;
+            self.ends[region(*digest, regions)] += 1;
         }
         let mut sum = 0;
         for end in &mut self.ends {
@@ -247,9 +254,9 @@ impl Range<'_> {
         }
         for (i, digest) in self.digests.iter().enumerate() {
             if let Some(digest) = digest {
-                let end = &mut self.ends[region(*digest)];
-                self.sorted[*end] = digest.get();
-                self.places[*end] = (self.first + i) as u32;
+                let end = &mut self.ends[region(*digest, regions)];
+                self.sorted[*end as usize] = digest.get();
+                self.places[*end as usize] = (self.first + i) as u32;
                 *end += 1;
             }
         }
@@ -257,8 +264,8 @@ impl Range<'_> {
 
     /// Returns the digests of a region and their places, in the order of places.
     fn region(&self, region: usize) -> (&[u64], &[u32]) {
-        let begin = if region == 0 { 0 } else { self.ends[region - 1] };
-        let end = self.ends[region];
+        let begin = if region == 0 { 0 } else { self.ends[region - 1] as usize };
+        let end = self.ends[region] as usize;
         (&self.sorted[begin..end], &self.places[begin..end])
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Shard {
     index_bits: u32,
     placed: usize,
     unplaced: usize,
+    /// Places and bits of an index of the next table, until this one is emptied for it.
+    next: Option<(usize, u32)>,
 }
 
 /// One cache line of entries: 0 is free, otherwise low bits of the digest || place + 1. Filled from the front.
@@ -45,9 +47,15 @@ const MAX_BUCKETS: usize = 64;
 /// Digests whose cache misses overlap.
 const BATCH: usize = 64;
 
-/// Number of regions of a table, by the top bits of the digest: digests are stored region by region, so that the cache
-/// lines of a region are used more than once while they are cached.
-pub(super) const REGIONS: usize = 64;
+/// Most regions of a table, by the top bits of the digest. Digests are stored region by region: a region of a large table has
+/// 3 KiB, so that its cache lines are read in their order, once a round.
+pub(super) const MOST_REGIONS: usize = 4096;
+
+/// Regions of a table with few places.
+const FEW_REGIONS: usize = 64;
+
+/// From this number of places on there are most regions.
+const LARGE: usize = 1 << 17;
 
 /// Shards of a table with many places; one with few has a single one.
 const SHARDS: usize = 16;
@@ -55,15 +63,20 @@ const SHARDS: usize = 16;
 /// From this number of places on there are many.
 const MANY: usize = 1 << 14;
 
-/// Returns the region of a digest.
+/// Returns the number of regions of a table with so many places: a power of two, and a multiple of that of its shards.
+pub(super) const fn regions(places: usize) -> usize {
+    if places < LARGE { FEW_REGIONS } else { MOST_REGIONS }
+}
+
+/// Returns the region of a digest, of so many.
 #[inline]
-pub(super) const fn region(digest: NonZeroU64) -> usize {
-    (digest.get() >> (64 - REGIONS.ilog2())) as usize
+pub(super) const fn region(digest: NonZeroU64, regions: usize) -> usize {
+    (digest.get() >> (64 - regions.ilog2())) as usize
 }
 
 impl Storage {
-    /// Empties it, for this number of places; nothing is allocated when there were as many before.
-    pub(super) fn clear(&mut self, places: usize) {
+    /// Has it emptied by [`Shard::empty`], for this number of places; nothing is allocated when there were as many before.
+    pub(super) fn renew(&mut self, places: usize) {
         let shards = if places < MANY { 1 } else { SHARDS };
         self.shift = 64 - shards.ilog2();
         self.shards.resize_with(shards, Shard::default);
@@ -73,7 +86,7 @@ impl Storage {
         let each = if shards == 1 { each } else { each + 4 * each.isqrt() };
         for shard in &mut self.shards {
             shard.skip = shards.ilog2();
-            shard.clear(each, usize::BITS - places.leading_zeros());
+            shard.next = Some((each, usize::BITS - places.leading_zeros()));
         }
     }
 
@@ -105,7 +118,9 @@ impl Storage {
 }
 
 impl Shard {
-    fn clear(&mut self, places: usize, index_bits: u32) {
+    /// Empties it for the next table, once: it takes as long as a copy of it, so that each thread empties its own.
+    pub(super) fn empty(&mut self) {
+        let Some((places, index_bits)) = self.next.take() else { return };
         let words = (FRONT_BITS_PER_PLACE * places).div_ceil(64).max(1);
         self.buckets.clear();
         self.buckets.resize(places.div_ceil(PLACES_PER_BUCKET).max(1), Bucket::default());
@@ -242,7 +257,8 @@ mod tests {
     #[test]
     fn a_free_entry_is_nobody() {
         let mut storage = Storage::default();
-        storage.clear(8);
+        storage.renew(8);
+        storage.shards.iter_mut().for_each(Shard::empty);
         let digest = 1 << 63;
         let shard = &storage.shards[0];
         assert_eq!(digest << shard.index_bits, 0);
