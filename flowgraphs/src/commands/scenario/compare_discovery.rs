@@ -7,7 +7,7 @@ use crate::args::Output;
 use crate::config::ConfigError;
 use crate::experiments::discovery::builds::{Build, all};
 use crate::experiments::discovery::costs::DiscoveryCosts;
-use crate::experiments::discovery::output::{Group, rows};
+use crate::experiments::discovery::output::{Group, labels, rows};
 use crate::experiments::discovery::statistics::Figure;
 use crate::experiments::output::write_as;
 use crate::inspect::plot::{self, Panel};
@@ -107,11 +107,13 @@ fn incomparable(groups: &[Group]) -> Vec<String> {
             "{network}: verified by the network, in coverage alone; the others need none then"
         ));
     }
-    let air =
-        |g: &Group| (g.announcers, g.pool_subframes, g.period, g.transmissions, g.prbs, g.snr_db.to_bits());
+    let air = |g: &Group| {
+        let pool = (g.announcers, g.pool_subframes, g.period, g.transmissions, g.prbs, g.carrier_prbs);
+        (pool, g.strict, [g.snr_db, g.spread_db, g.clock_error_ms, g.seconds].map(f64::to_bits))
+    };
     if groups.iter().any(|g| air(g) != air(&groups[0])) {
         words.push(
-            "configurations differ in their UEs, pool or noise: compare lines of the same ones".to_owned(),
+            "configurations differ in their UEs, pool, noise, clocks or time: compare lines of the same ones".to_owned(),
         );
     }
     if groups.iter().any(|g| g.runs < 2) {
@@ -121,17 +123,13 @@ fn incomparable(groups: &[Group]) -> Vec<String> {
 }
 
 fn panels(groups: &[Group]) -> Vec<Panel<'static>> {
-    let label = |g: &Group| {
-        format!(
-            "{}, N = {}, L = {}, P = {}, {} dB",
-            g.name, g.announcers, g.pool_subframes, g.period, g.snr_db
-        )
-    };
+    let labels = labels(groups);
     let bars = |title: &str, unit: &str, value: &dyn Fn(&Group) -> Option<Figure>| {
         let rounded = |v: f64| (v * 100.0).round() / 100.0;
         let bars: Vec<_> = groups
             .iter()
-            .filter_map(|g| value(g).map(|f| (label(g), rounded(f.mean), f.ci.map(rounded))))
+            .zip(&labels)
+            .filter_map(|(g, label)| value(g).map(|f| (label.clone(), rounded(f.mean), f.ci.map(rounded))))
             .collect();
         (!bars.is_empty()).then(|| Panel::Intervals { title: title.to_owned(), unit: unit.to_owned(), bars })
     };
