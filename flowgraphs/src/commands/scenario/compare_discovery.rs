@@ -1,7 +1,7 @@
 //! `sidelink compare` of discovery: what each protection costs, with confidence intervals over seeds.
 
 use super::compared;
-use super::discovery::{failure, groups, named, play};
+use super::discovery::{add, failure, groups, named, once, play};
 use super::{Cases, concluded};
 use crate::args::Output;
 use crate::config::ConfigError;
@@ -32,12 +32,12 @@ pub(super) fn chosen(what: &[String]) -> Result<Option<Chosen>, ConfigError> {
     let mut others = Vec::new();
     for name in what {
         if name == ALL {
-            chosen.builds.extend(all());
+            all().for_each(|build| add(&mut chosen.builds, build));
         } else if name.starts_with("attack-discovery-") || name == "discovery-collisions" {
             let what = format!("{name} is not compared: it has an outcome, and no costs");
             return Err(ConfigError::usage(what, "run it with `sidelink scenario`"));
         } else if let Ok(build) = named(name) {
-            chosen.builds.push(build);
+            add(&mut chosen.builds, build);
         } else {
             match read(name) {
                 Ok(costs) if !costs.is_empty() => chosen.costs.extend(costs),
@@ -73,6 +73,7 @@ pub(super) fn run(
     let mut out = output.claim(&mut outputs)?.create()?;
     let Chosen { builds, costs: mut all } = chosen;
     all.extend(play(cases, &builds)?);
+    let all = once(all);
     let groups = groups(&all);
     write_as(output.form, &groups, || rows(&groups), &mut out)?;
     out.finish()?;

@@ -11,6 +11,7 @@ use crate::experiments::discovery::{output, runs};
 use crate::outputs::{Existing, Outputs};
 use clap::Args;
 use sidelink_phy::units::{Bandwidth, Decibel};
+use std::collections::HashSet;
 
 /// Configurations of discovery, each with every other.
 #[derive(Debug, Args)]
@@ -61,10 +62,13 @@ pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// A name is no scenario of discovery, or a case came to something that must not be.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     families::refuse_forms_of_links(args, "leave them out")?;
-    let builds = args.name.iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
+    let mut builds: Vec<&'static Build> = Vec::new();
+    for name in &args.name {
+        add(&mut builds, named(name)?);
+    }
     let mut outputs = Outputs::new(Existing::Keep);
     let mut out = args.output.claim(&mut outputs)?.create()?;
-    let all = play(&args.cases, &builds)?;
+    let all = once(play(&args.cases, &builds)?);
     output::write(args.output.form, &all, &groups(&all), &mut out)?;
     out.finish()?;
     concluded(all.iter().filter_map(failure))
@@ -79,6 +83,26 @@ pub(super) fn named(name: &str) -> Result<&'static Build, ConfigError> {
         let what = format!("{name:?} is no scenario of discovery");
         families::unknown(what, "name those of discovery alone", list())
     })
+}
+
+/// Adds a build; one that is there already is not run twice, and a note says so.
+pub(super) fn add(builds: &mut Vec<&'static Build>, build: &'static Build) {
+    if builds.iter().any(|known| known.name == build.name) {
+        eprintln!("{} is named twice: it is run once", build.name);
+    } else {
+        builds.push(build);
+    }
+}
+
+/// Drops runs of a configuration and a seed that were there before, with a note: the same run twice is no second sample.
+pub(super) fn once(all: Vec<DiscoveryCosts>) -> Vec<DiscoveryCosts> {
+    let (before, mut known) = (all.len(), HashSet::new());
+    let all: Vec<_> =
+        all.into_iter().filter(|c| known.insert((output::configuration(c), c.seed))).collect();
+    if all.len() < before {
+        eprintln!("{} runs have the configuration and the seed of another: each counts once", before - all.len());
+    }
+    all
 }
 
 /// Returns what must not have been, with the run.
