@@ -50,6 +50,11 @@ pub struct ScenarioArgs {
     pub diagram: Option<PathBuf>,
 }
 
+/// Most runs of a case.
+const MOST_RUNS: u64 = 100_000;
+/// Largest seed of the first run: parts of a run have seeds that are multiples of it.
+const MOST_SEED: u64 = 1_000_000_000_000;
+
 /// The configurations to run, each with every other.
 #[derive(Debug, Args)]
 struct Cases {
@@ -87,12 +92,12 @@ struct Cases {
     /// How messages travel that are longer than a block, in scenarios of groups; several as whole,coded.
     #[arg(long, value_name = "WAY", value_delimiter = ',', default_value = "whole")]
     long_messages: Vec<LongMessageWay>,
-    /// Number of runs of each case, each with its own seed.
+    /// Number of runs of each case, each with its own seed: 1 to 100000.
     #[arg(long, visible_alias = "seeds", value_name = "N", default_value_t = 1,
-        value_parser = clap::value_parser!(u64).range(1..))]
+        value_parser = clap::value_parser!(u64).range(1..=MOST_RUNS))]
     runs: u64,
-    /// Seed of the first run.
-    #[arg(long, default_value_t = 1)]
+    /// Seed of the first run, 0 to 10^12; the others follow it.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=MOST_SEED))]
     seed: u64,
     #[command(flatten)]
     discovery: discovery::DiscoveryArgs,
@@ -101,7 +106,7 @@ struct Cases {
 impl Cases {
     /// Returns the seed of each run of a case.
     const fn seeds(&self) -> std::ops::Range<u64> {
-        self.seed..self.seed.saturating_add(self.runs)
+        self.seed..self.seed + self.runs
     }
 
     /// Returns the SC periods.
