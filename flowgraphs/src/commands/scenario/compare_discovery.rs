@@ -1,7 +1,7 @@
 //! `sidelink compare` of discovery: what each protection costs, with confidence intervals over seeds.
 
 use super::compared;
-use super::discovery::{add, failure, groups, named, once, play};
+use super::discovery::{add, configurations, failure, groups, named, once, play};
 use super::{Cases, concluded};
 use crate::args::Output;
 use crate::config::ConfigError;
@@ -16,6 +16,9 @@ use std::path::Path;
 
 /// Stands for all of them.
 const ALL: &str = "discovery";
+
+/// Most configurations of a picture.
+const MOST_LINES: usize = 250;
 
 /// Protections to compare: builds to run, and costs of earlier runs.
 pub(super) struct Chosen {
@@ -69,6 +72,9 @@ pub(super) fn run(
     (output, plot): (&Output, Option<&Path>),
     mut outputs: Outputs,
 ) -> anyhow::Result<()> {
+    if plot.is_some() {
+        check_lines(&chosen, cases)?;
+    }
     let picture = plot.map(|path| plot::claim(&mut outputs, path)).transpose()?;
     let mut out = output.claim(&mut outputs)?.create()?;
     let Chosen { builds, costs: mut all } = chosen;
@@ -81,13 +87,23 @@ pub(super) fn run(
         eprintln!("{words}");
     }
     if let Some(place) = &picture {
-        plot::draw(
-            place,
-            "What protections of discovery cost, with 95 % confidence intervals",
-            &panels(&groups),
-        )?;
+        let title = match groups.iter().any(|g| g.runs > 1) {
+            true => "What protections of discovery cost, with 95 % confidence intervals",
+            false => "What protections of discovery cost",
+        };
+        plot::draw(place, title, &panels(&groups))?;
     }
     concluded(all.iter().filter_map(failure))
+}
+
+/// Checks that a picture has room for a bar of each configuration, before any work is done.
+fn check_lines(chosen: &Chosen, cases: &Cases) -> Result<(), ConfigError> {
+    let lines = groups(&chosen.costs).len() + chosen.builds.len() * configurations(cases)?;
+    if lines <= MOST_LINES {
+        return Ok(());
+    }
+    let remedy = format!("at most {MOST_LINES}: choose fewer protections or configurations, or leave --plot out");
+    Err(ConfigError::usage(format!("--plot of {lines} configurations"), remedy))
 }
 
 /// Says which figures do not mean the same in all lines.

@@ -131,6 +131,14 @@ pub(super) fn play(given: &Cases, builds: &[&'static Build]) -> anyhow::Result<V
     })
 }
 
+/// Returns the number of configurations of a build: all but the seeds.
+///
+/// # Errors
+/// A value is out of range.
+pub(super) fn configurations(given: &Cases) -> Result<usize, ConfigError> {
+    Ok(settings(given)?.len() / given.runs.max(1) as usize)
+}
+
 fn settings(given: &Cases) -> Result<Vec<Setting>, ConfigError> {
     let of = &given.discovery;
     let bandwidth = Bandwidth::from_prbs(of.carrier_prbs).ok_or_else(|| {
