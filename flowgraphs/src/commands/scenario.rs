@@ -58,11 +58,11 @@ const MOST_SEED: u64 = 1_000_000_000_000;
 /// The configurations to run, each with every other.
 #[derive(Debug, Args)]
 struct Cases {
-    /// SC period in subframes: 40, 80, 160 or 320; several as 40,160; 40 without it. Of discovery: the discovery period,
-    /// 320 without it.
+    /// SC period in subframes: 40, 80, 160 or 320; several as 40,160; 40 without it. Of discovery: the discovery period, 40,
+    /// 60, 70, 80, 120, 140, 160, 240, 280, 320, 640, 1280 or 2560; 320 without it.
     #[arg(long, value_name = "P", value_delimiter = ',')]
     period: Vec<u64>,
-    /// Es/N0 in dB; several as 0,10,20.
+    /// Es/N0 in dB, -30 to 60; several as 0,10,20.
     #[arg(long, value_name = "DB", default_value = "20", value_delimiter = ',', allow_hyphen_values = true)]
     snr: Vec<f64>,
     /// I_MCS of PSSCH, 0 to 20; several as 0,5. A lower one tolerates more noise, but needs more blocks.
@@ -74,7 +74,8 @@ struct Cases {
     /// Data that UE_1 sends in kbit/s, where the scenario has data.
     #[arg(long, value_name = "KBIT/S")]
     kbps: Option<f64>,
-    /// Seconds on the air instead of the scenario's.
+    /// Seconds on the air instead of the scenario's, 1 to 36000. Of protections of discovery: 12.8 without it. Attacks on
+    /// discovery have times, UEs and pools of their own.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=36_000))]
     seconds: Option<u64>,
     /// Members of a group besides its manager; several as 2,20,200. 2 to 90 on the air, and to 2000 where `compare` needs no

@@ -6,6 +6,7 @@ use super::{Cases, concluded};
 use crate::args::Output;
 use crate::config::ConfigError;
 use crate::experiments::discovery::builds::{Build, all};
+use crate::experiments::discovery::cases;
 use crate::experiments::discovery::costs::DiscoveryCosts;
 use crate::experiments::discovery::output::{Group, labels, rows};
 use crate::experiments::discovery::statistics::Figure;
@@ -36,7 +37,7 @@ pub(super) fn chosen(what: &[String]) -> Result<Option<Chosen>, ConfigError> {
     for name in what {
         if name == ALL {
             all().for_each(|build| add(&mut chosen.builds, build));
-        } else if name.starts_with("attack-discovery-") || name == "discovery-collisions" {
+        } else if cases::all().any(|case| case.name == name) {
             let what = format!("{name} is not compared: it has an outcome, and no costs");
             return Err(ConfigError::usage(what, "run it with `sidelink scenario`"));
         } else if let Ok(build) = named(name) {
@@ -44,7 +45,12 @@ pub(super) fn chosen(what: &[String]) -> Result<Option<Chosen>, ConfigError> {
         } else {
             match read(name) {
                 Ok(costs) if !costs.is_empty() => chosen.costs.extend(costs),
-                _ => others.push(name),
+                result => {
+                    if let Some(kind) = results(Path::new(name)) {
+                        return Err(not_costs(name, kind, result.err()));
+                    }
+                    others.push(name);
+                }
             }
         }
     }
@@ -58,8 +64,45 @@ pub(super) fn chosen(what: &[String]) -> Result<Option<Chosen>, ConfigError> {
     }
 }
 
+/// How a file of runs is made.
+const REMEDY: &str = "make it with `sidelink scenario discovery-restricted -F json:FILE`";
+
 fn read(name: &str) -> Result<Vec<DiscoveryCosts>, ConfigError> {
-    compared::read(Path::new(name), "make it with `sidelink scenario discovery-restricted -F json:FILE`")
+    compared::read(Path::new(name), REMEDY)
+}
+
+/// What a file of discovery holds, by its first line.
+enum Results {
+    /// Lines of `compare`: the runs are not in them.
+    Comparison,
+    /// What attacks came to.
+    Outcomes,
+    /// Runs, one of which cannot be read.
+    Runs,
+}
+
+/// Returns what a file holds that is of discovery; `None` for another file.
+fn results(path: &Path) -> Option<Results> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let first: serde_json::Value = serde_json::from_str(text.lines().next()?).ok()?;
+    let name = first.get("name")?.as_str()?;
+    if cases::all().any(|case| case.name == name) {
+        return Some(Results::Outcomes);
+    }
+    named(name).ok()?;
+    Some(if first.get("seed").is_none() { Results::Comparison } else { Results::Runs })
+}
+
+fn not_costs(name: &str, kind: Results, error: Option<ConfigError>) -> ConfigError {
+    let new = |what: &str| ConfigError::new(what, name, REMEDY);
+    match (kind, error) {
+        (Results::Outcomes, _) => new("it holds what attacks came to, and no costs of protections of discovery"),
+        (Results::Comparison, _) => {
+            new("it holds a comparison, whose lines are of several runs, and not the runs themselves")
+        }
+        (Results::Runs, Some(error)) => error,
+        (Results::Runs, None) => new("it holds no runs"),
+    }
 }
 
 /// Runs the builds, and prints the costs of each configuration.
@@ -102,7 +145,8 @@ fn check_lines(chosen: &Chosen, cases: &Cases) -> Result<(), ConfigError> {
     if lines <= MOST_LINES {
         return Ok(());
     }
-    let remedy = format!("at most {MOST_LINES}: choose fewer protections or configurations, or leave --plot out");
+    let remedy =
+        format!("at most {MOST_LINES}: choose fewer protections or configurations, or leave --plot out");
     Err(ConfigError::usage(format!("--plot of {lines} configurations"), remedy))
 }
 
@@ -130,7 +174,8 @@ fn incomparable(groups: &[Group]) -> Vec<String> {
     };
     if groups.iter().any(|g| air(g) != air(&groups[0])) {
         words.push(
-            "configurations differ in their UEs, pool, noise, clocks or time: compare lines of the same ones".to_owned(),
+            "configurations differ in their UEs, pool, noise, clocks or time: compare lines of the same ones"
+                .to_owned(),
         );
     }
     if groups.iter().any(|g| g.runs < 2) {
@@ -168,11 +213,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn files_that_hold_no_runs_say_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |line: &str| {
+            let path = folder.path().join("results.json");
+            std::fs::write(&path, line).unwrap();
+            chosen(&[path.display().to_string()]).err().map(|error| error.to_string()).unwrap()
+        };
+        assert!(error(r#"{"name": "discovery-restricted", "runs": 3}"#).contains("it holds a comparison"));
+        let attack = r#"{"name": "attack-discovery-wormhole", "seed": 1, "expected": "passes (X)"}"#;
+        assert!(error(attack).contains("what attacks came to"));
+        assert!(error(r#"{"name": "discovery-restricted", "seed": 1}"#).contains("line 1 holds no costs"));
+    }
+
+    #[test]
     fn what_has_no_costs_is_not_compared() {
         let of = |names: &[&str]| chosen(&names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>());
         assert!(of(&["discovery-restricted", "discovery-rotating"]).unwrap().is_some());
         assert!(of(&["u2u-l2"]).unwrap().is_none());
         assert!(of(&["u2u-l2", "discovery-restricted"]).is_err());
         assert!(of(&["attack-discovery-wormhole"]).is_err());
+        assert!(of(&["discovery-pointer"]).is_err());
     }
 }

@@ -16,10 +16,10 @@ use std::collections::HashSet;
 /// Configurations of discovery, each with every other.
 #[derive(Debug, Args)]
 pub(super) struct DiscoveryArgs {
-    /// Discovery: UEs, each with something to be discovered by; several as 10,20,50.
+    /// Discovery: UEs, each with something to be discovered by, 2 to 500; several as 10,20,50.
     #[arg(long, value_name = "N", default_value = "20", value_delimiter = ',')]
     announcers: Vec<usize>,
-    /// Discovery: those of the UEs that monitor all the others.
+    /// Discovery: those of the UEs that monitor all the others, 1 to all.
     #[arg(long, value_name = "M", default_value_t = 2)]
     monitors: usize,
     /// Discovery: subframes of the pool in a period, 1 to 40; several as 8,16,40.
@@ -28,21 +28,38 @@ pub(super) struct DiscoveryArgs {
     /// Discovery: transmissions of a message, 1, 2 or 4.
     #[arg(long, value_name = "N_TX", default_value = "1", value_delimiter = ',')]
     transmissions: Vec<u32>,
-    /// Discovery: PRBs of the carrier, 6 to 100.
+    /// Discovery: PRBs of the carrier, 6, 15, 25, 50, 75 or 100.
     #[arg(long, value_name = "PRB", default_value_t = 50)]
     carrier_prbs: usize,
-    /// Discovery: PRBs of the pool, in the middle of the carrier; an even number.
+    /// Discovery: PRBs of the pool, in the middle of the carrier; an even number, 2 to those of the carrier.
     #[arg(long, value_name = "PRB", default_value_t = 44)]
     pool_prbs: usize,
-    /// Discovery: UEs are weaker by up to so many dB, each by another number.
+    /// Discovery: UEs are weaker by up to so many dB, 0 to 60, each by another number.
     #[arg(long, value_name = "DB", default_value = "0", value_delimiter = ',')]
     power_spread: Vec<f64>,
-    /// Discovery: clocks are wrong by up to so many milliseconds, either way.
+    /// Discovery: clocks are wrong by up to so many milliseconds, 0 to 3600000, either way.
     #[arg(long, value_name = "MS", default_value = "0", value_delimiter = ',')]
     clock_error: Vec<f64>,
     /// Discovery: most seconds between the counter of a message and its slot; MAX_OFFSET without it.
     #[arg(long, value_name = "S")]
     strict: Option<u32>,
+}
+
+impl DiscoveryArgs {
+    /// Returns the options that differ from what they are without it.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        families::given([
+            ("--announcers", self.announcers != [20]),
+            ("--monitors", self.monitors != 2),
+            ("--pool-subframes", self.pool_subframes != [16]),
+            ("--transmissions", self.transmissions != [1]),
+            ("--carrier-prbs", self.carrier_prbs != 50),
+            ("--pool-prbs", self.pool_prbs != 44),
+            ("--power-spread", self.power_spread != [0.0]),
+            ("--clock-error", self.clock_error != [0.0]),
+            ("--strict", self.strict.is_some()),
+        ])
+    }
 }
 
 /// Discovery period where none is given, in subframes.
@@ -97,10 +114,12 @@ pub(super) fn add(builds: &mut Vec<&'static Build>, build: &'static Build) {
 /// Drops runs of a configuration and a seed that were there before, with a note: the same run twice is no second sample.
 pub(super) fn once(all: Vec<DiscoveryCosts>) -> Vec<DiscoveryCosts> {
     let (before, mut known) = (all.len(), HashSet::new());
-    let all: Vec<_> =
-        all.into_iter().filter(|c| known.insert((output::configuration(c), c.seed))).collect();
+    let all: Vec<_> = all.into_iter().filter(|c| known.insert((output::configuration(c), c.seed))).collect();
     if all.len() < before {
-        eprintln!("{} runs have the configuration and the seed of another: each counts once", before - all.len());
+        eprintln!(
+            "{} runs have the configuration and the seed of another: each counts once",
+            before - all.len()
+        );
     }
     all
 }
@@ -122,6 +141,8 @@ pub(super) fn groups(all: &[DiscoveryCosts]) -> Vec<output::Group> {
 /// # Errors
 /// A value is out of range, or a run fails.
 pub(super) fn play(given: &Cases, builds: &[&'static Build]) -> anyhow::Result<Vec<DiscoveryCosts>> {
+    let of_others = families::options_of_links(given);
+    families::refuse(&of_others, "protections of discovery", "leave it out")?;
     let settings = settings(given)?;
     let all: Vec<(&Build, &Setting)> =
         builds.iter().flat_map(|build| settings.iter().map(move |setting| (*build, setting))).collect();

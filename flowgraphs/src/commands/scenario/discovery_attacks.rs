@@ -1,6 +1,6 @@
 //! The attacks on discovery, and what was predicted of its pools.
 
-use super::{ScenarioArgs, concluded, families};
+use super::{Cases, ScenarioArgs, concluded, families};
 use crate::args::Form;
 use crate::config::ConfigError;
 use crate::experiments::discovery::cases::{AttackCase, Findings, Game, Scale, all, play};
@@ -20,6 +20,7 @@ pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// A name is no attack on discovery, or a case came to something else than it must.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     families::refuse_forms_of_links(args, "leave them out")?;
+    refuse_options(&args.cases)?;
     let cases = args.name.iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
     let mut outputs = Outputs::new(Existing::Keep);
     let mut out = args.output.claim(&mut outputs)?.create()?;
@@ -40,6 +41,14 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
         let Findings { name, seed, .. } = findings;
         findings.unexpected.iter().map(move |words| format!("{name}, seed {seed}: not as expected: {words}"))
     }))
+}
+
+/// Refuses all options of configurations but seeds: each case has its own UEs, pool and time.
+fn refuse_options(given: &Cases) -> Result<(), ConfigError> {
+    let mut options = given.discovery.given();
+    options.extend(families::options_of_air(given));
+    options.extend(families::options_of_links(given));
+    families::refuse(&options, "this case, which has UEs, a pool and a time of its own", "--seeds and --seed alone")
 }
 
 fn named(name: &str) -> Result<&'static AttackCase, ConfigError> {

@@ -43,7 +43,9 @@ pub(super) fn conclude(world: &dyn World, monitor: usize, events: &[Event]) -> (
     let (mut own, mut waited, mut whole) = (Conclusion::Nothing, Vec::new(), false);
     for event in events {
         match (world.judge(monitor, event), own) {
-            (Some(found), Conclusion::Match(best)) if is_signed(event) && found.announcer != best.announcer => {
+            (Some(found), Conclusion::Match(best))
+                if is_signed(event) && found.announcer != best.announcer =>
+            {
                 waited.push(found);
             }
             // It was refused before: what is proven now is not of it.
@@ -108,7 +110,8 @@ mod tests {
         let mut followed = Followed::default();
         followed.add(0, Subject::Signed(1), 7);
         let world = Known(followed);
-        let part = |have| Event::Fragment(Partial { who: Subject::Signed(1), set: 0, index: 0, have, needed: 4 });
+        let part =
+            |have| Event::Fragment(Partial { who: Subject::Signed(1), set: 0, index: 0, have, needed: 4 });
         let wrong = Event::Dropped(Dropped::Refused(Refusal::BadMic));
         let kept = Conclusion::Match(Match { announcer: 7, proof: Proof::Partial });
         assert_eq!(conclude(&world, 0, &[part(4), wrong]).0, Conclusion::Dropped(Outcome::BadMic));
