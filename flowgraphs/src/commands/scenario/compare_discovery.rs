@@ -96,7 +96,9 @@ fn results(path: &Path) -> Option<Results> {
 fn not_costs(name: &str, kind: Results, error: Option<ConfigError>) -> ConfigError {
     let new = |what: &str| ConfigError::new(what, name, REMEDY);
     match (kind, error) {
-        (Results::Outcomes, _) => new("it holds what attacks came to, and no costs of protections of discovery"),
+        (Results::Outcomes, _) => {
+            new("it holds what attacks came to, and no costs of protections of discovery")
+        }
         (Results::Comparison, _) => {
             new("it holds a comparison, whose lines are of several runs, and not the runs themselves")
         }

@@ -48,7 +48,11 @@ fn refuse_options(given: &Cases) -> Result<(), ConfigError> {
     let mut options = given.discovery.given();
     options.extend(families::options_of_air(given));
     options.extend(families::options_of_links(given));
-    families::refuse(&options, "this case, which has UEs, a pool and a time of its own", "--seeds and --seed alone")
+    families::refuse(
+        &options,
+        "this case, which has UEs, a pool and a time of its own",
+        "--seeds and --seed alone",
+    )
 }
 
 fn named(name: &str) -> Result<&'static AttackCase, ConfigError> {

@@ -57,7 +57,7 @@ fn alone(
 const FULL_POOL: f64 = 550.0;
 
 fn random(game: Game, out: &mut Findings) -> anyhow::Result<()> {
-    let seconds = game.scale.of(64.0, 9.6);
+    let seconds = game.scale.of(64.0, 3.2);
     let setting = Setting { announcers: 20, monitors: 1, seconds, seed: game.seed, ..Setting::default() };
     let followed = (setting.announcers - 1) as f64;
     for bits in [8, 12, 16] {
@@ -181,7 +181,7 @@ fn flood(game: Game, out: &mut Findings) -> anyhow::Result<()> {
         let setting = Setting {
             announcers: followed + 1,
             monitors: 1,
-            seconds: game.scale.of(12.8, 3.2),
+            seconds: game.scale.of(12.8, 2.56),
             seed: game.seed,
             ..Setting::default()
         };
