@@ -251,12 +251,13 @@ impl Engine {
                 let sender = |emission: &&Emission| {
                     emission.place == node.place && emission.message(block.prb) == Some(&block.message)
                 };
-                let (conclusion, waited) = conclude(&**world, node.number, &events);
+                let sender = emissions.iter().find(sender).map(|emission| emission.who);
+                let (conclusion, waited) = conclude(&**world, (node.number, sender), &events);
                 run.waited.extend(waited.into_iter().map(|found| (*slot, node.number, found)));
                 run.entries.push(Entry {
                     slot: *slot,
                     monitor: node.number,
-                    sender: emissions.iter().find(sender).map(|emission| emission.who),
+                    sender,
                     message: block.message,
                     conclusion,
                     reported: events

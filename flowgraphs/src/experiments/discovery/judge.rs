@@ -37,15 +37,24 @@ pub(crate) struct Entry {
     pub(crate) reported: bool,
 }
 
-/// Returns what became of a block at a monitor, and what was proven beside it: sets of others that had waited for their
-/// verification, of which a slot has time for few.
-pub(super) fn conclude(world: &dyn World, monitor: usize, events: &[Event]) -> (Conclusion, Vec<Match>) {
+/// Returns what became of a block of `sender` at a monitor, and what was proven beside it: sets of others that had waited
+/// for their verification, of which a slot has time for few.
+pub(super) fn conclude(
+    world: &dyn World,
+    (monitor, sender): (usize, Option<Who>),
+    events: &[Event],
+) -> (Conclusion, Vec<Match>) {
     let (mut own, mut waited, mut whole) = (Conclusion::Nothing, Vec::new(), false);
+    let is_of_another = |found: Match| matches!(sender, Some(Who::Node(node)) if node != found.announcer);
     for event in events {
         match (world.judge(monitor, event), own) {
             (Some(found), Conclusion::Match(best))
                 if is_signed(event) && found.announcer != best.announcer =>
             {
+                waited.push(found);
+            }
+            // Hints of two keys may be alike: then a block is put into the sets of both.
+            (Some(found), Conclusion::Match(_)) if is_signed(event) && is_of_another(found) => {
                 waited.push(found);
             }
             // It was refused before: what is proven now is not of it.
@@ -114,9 +123,10 @@ mod tests {
             |have| Event::Fragment(Partial { who: Subject::Signed(1), set: 0, index: 0, have, needed: 4 });
         let wrong = Event::Dropped(Dropped::Refused(Refusal::BadMic));
         let kept = Conclusion::Match(Match { announcer: 7, proof: Proof::Partial });
-        assert_eq!(conclude(&world, 0, &[part(4), wrong]).0, Conclusion::Dropped(Outcome::BadMic));
+        let conclude = |events: &[Event]| conclude(&world, (0, None), events);
+        assert_eq!(conclude(&[part(4), wrong]).0, Conclusion::Dropped(Outcome::BadMic));
         // The signature of another one, which waited.
-        assert_eq!(conclude(&world, 0, &[part(3), wrong]).0, kept);
-        assert_eq!(conclude(&world, 0, &[part(4)]), (kept, Vec::new()));
+        assert_eq!(conclude(&[part(3), wrong]).0, kept);
+        assert_eq!(conclude(&[part(4)]), (kept, Vec::new()));
     }
 }
