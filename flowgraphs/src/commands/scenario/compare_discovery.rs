@@ -71,7 +71,7 @@ fn read(name: &str) -> Result<Vec<DiscoveryCosts>, ConfigError> {
     compared::read(Path::new(name), REMEDY)
 }
 
-/// What a file of discovery holds, by its first line.
+/// Content of a file of discovery, by its first line.
 enum Results {
     /// Lines of `compare`: the runs are not in them.
     Comparison,

@@ -59,7 +59,7 @@ pub(crate) struct Group {
     pub(crate) verifier: String,
 }
 
-/// What two runs of one configuration have in common: its name, its numbers, its parts as bits.
+/// A configuration: its name, its numbers, its fractions as bits.
 pub(crate) type Configuration = (String, [u64; 9], [u64; 4]);
 
 /// Returns the configuration of a run: all but its seed.
