@@ -65,6 +65,9 @@ fn named(name: &str) -> Result<&'static AttackCase, ConfigError> {
 fn said(found: &[Findings], out: &mut dyn Write) -> std::io::Result<()> {
     for findings in found {
         writeln!(out, "{}, seed {}: expected: {}", findings.name, findings.seed, findings.expected)?;
+        if let Some(case) = all().find(|case| case.name == findings.name) {
+            writeln!(out, "   {}", case.what)?;
+        }
         for words in &findings.found {
             let mark = if findings.unexpected.contains(words) { "!!" } else { "  " };
             writeln!(out, "  {mark} {words}")?;
