@@ -48,7 +48,7 @@ pub enum Command {
     Announce(announce::AnnounceArgs),
     /// Measure speed, sensitivity and security.
     Bench(bench::BenchArgs),
-    /// Compare the costs of configurations of one-to-one links, over many runs.
+    /// Compare the costs of configurations of links, of keys for groups, of relays or of discovery, over many runs.
     Compare(scenario::compare::CompareArgs),
     /// Print completions for a shell.
     Completions(completions::CompletionsArgs),
@@ -78,7 +78,7 @@ pub enum Command {
     Probe(radio::ProbeArgs),
     /// Measure the performance of a radio, and the transmit advance to configure.
     RadioTest(radio::RadioTestArgs),
-    /// Run a named scenario of one-to-one links or of a group over the virtual air, and report its costs.
+    /// Run a named scenario of one-to-one links, groups, relays or discovery over the virtual air, and report its costs.
     Scenario(scenario::ScenarioArgs),
     /// Run a UE: announce, discover, talk in groups, carry IP, on a radio or the virtual air.
     Ue(ue::UeArgs),

@@ -50,14 +50,19 @@ pub struct ScenarioArgs {
     pub diagram: Option<PathBuf>,
 }
 
+/// Most runs of a case.
+const MOST_RUNS: u64 = 100_000;
+/// Largest seed of the first run: parts of a run have seeds that are multiples of it.
+const MOST_SEED: u64 = 1_000_000_000_000;
+
 /// The configurations to run, each with every other.
 #[derive(Debug, Args)]
 struct Cases {
-    /// SC period in subframes: 40, 80, 160 or 320; several as 40,160; 40 without it. Of discovery: the discovery period,
-    /// 320 without it.
+    /// SC period in subframes: 40, 80, 160 or 320; several as 40,160; 40 without it. Of discovery: the discovery period, 40,
+    /// 60, 70, 80, 120, 140, 160, 240, 280, 320, 640, 1280 or 2560; 320 without it.
     #[arg(long, value_name = "P", value_delimiter = ',')]
     period: Vec<u64>,
-    /// Es/N0 in dB; several as 0,10,20.
+    /// Es/N0 in dB, -30 to 60; several as 0,10,20.
     #[arg(long, value_name = "DB", default_value = "20", value_delimiter = ',', allow_hyphen_values = true)]
     snr: Vec<f64>,
     /// I_MCS of PSSCH, 0 to 20; several as 0,5. A lower one tolerates more noise, but needs more blocks.
@@ -69,7 +74,8 @@ struct Cases {
     /// Data that UE_1 sends in kbit/s, where the scenario has data.
     #[arg(long, value_name = "KBIT/S")]
     kbps: Option<f64>,
-    /// Seconds on the air instead of the scenario's.
+    /// Seconds on the air instead of the scenario's, 1 to 36000. Of protections of discovery: 12.8 without it. Attacks on
+    /// discovery have times, UEs and pools of their own.
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=36_000))]
     seconds: Option<u64>,
     /// Members of a group besides its manager; several as 2,20,200. 2 to 90 on the air, and to 2000 where `compare` needs no
@@ -87,12 +93,12 @@ struct Cases {
     /// How messages travel that are longer than a block, in scenarios of groups; several as whole,coded.
     #[arg(long, value_name = "WAY", value_delimiter = ',', default_value = "whole")]
     long_messages: Vec<LongMessageWay>,
-    /// Number of runs of each case, each with its own seed.
+    /// Number of runs of each case, each with its own seed: 1 to 100000.
     #[arg(long, visible_alias = "seeds", value_name = "N", default_value_t = 1,
-        value_parser = clap::value_parser!(u64).range(1..))]
+        value_parser = clap::value_parser!(u64).range(1..=MOST_RUNS))]
     runs: u64,
-    /// Seed of the first run.
-    #[arg(long, default_value_t = 1)]
+    /// Seed of the first run, 0 to 10^12; the others follow it.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=MOST_SEED))]
     seed: u64,
     #[command(flatten)]
     discovery: discovery::DiscoveryArgs,
@@ -101,7 +107,7 @@ struct Cases {
 impl Cases {
     /// Returns the seed of each run of a case.
     const fn seeds(&self) -> std::ops::Range<u64> {
-        self.seed..self.seed.saturating_add(self.runs)
+        self.seed..self.seed + self.runs
     }
 
     /// Returns the SC periods.

@@ -73,6 +73,9 @@ impl Panel<'_> {
 
 const WIDTH: u32 = 1280;
 const ROW_HEIGHT: u32 = 380;
+/// A bar with the name above it, and what a panel of bars has around them.
+const BAR_HEIGHT: u32 = 34;
+const BARS_MARGIN: u32 = 100;
 const TITLE_HEIGHT: u32 = 44;
 
 /// Most cells of a spectrogram: columns and rows.
@@ -142,7 +145,7 @@ fn draw_to(path: &Path, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()>
     // The font is part of the program: it is valid.
     let _ = register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular());
     let rows = layout(panels);
-    let size = (WIDTH, TITLE_HEIGHT + ROW_HEIGHT * rows.len() as u32);
+    let size = (WIDTH, TITLE_HEIGHT + row_height(panels) * rows.len() as u32);
     let failed = |e: &dyn std::fmt::Display| {
         ConfigError::new(
             format!("cannot draw: {e}"),
@@ -156,6 +159,17 @@ fn draw_to(path: &Path, title: &str, panels: &[Panel<'_>]) -> anyhow::Result<()>
         page(BitMapBackend::new(path, size), title, panels, &rows, FINE).map_err(|e| failed(&e))?;
     }
     Ok(())
+}
+
+/// Returns the height of each row: enough for the panel with the most bars.
+fn row_height(panels: &[Panel<'_>]) -> u32 {
+    let bars = |panel: &Panel<'_>| match panel {
+        Panel::Bars { bars, .. } => bars.len(),
+        Panel::Intervals { bars, .. } => bars.len(),
+        _ => 0,
+    };
+    let most = panels.iter().map(bars).max().unwrap_or(0);
+    ROW_HEIGHT.max(BARS_MARGIN + BAR_HEIGHT * most as u32)
 }
 
 /// Distributes panels to rows: wide ones have their own, the others stand in pairs.

@@ -1,5 +1,6 @@
 //! `sidelink compare`: configurations of one-to-one links side by side, over many runs; and ways to bring keys to groups
-//! ([`super::compare_groups`]); and links to relays ([`super::compare_relays`]).
+//! ([`super::compare_groups`]); links to relays ([`super::compare_relays`]); paths through UE-to-UE relays
+//! ([`super::compare_u2u`]); and protections of discovery ([`super::compare_discovery`]).
 
 use super::compare_discovery;
 use super::compare_groups::{self, GroupArgs};

@@ -1,6 +1,6 @@
 //! The attacks on discovery, and what was predicted of its pools.
 
-use super::{ScenarioArgs, concluded, families};
+use super::{Cases, ScenarioArgs, concluded, families};
 use crate::args::Form;
 use crate::config::ConfigError;
 use crate::experiments::discovery::cases::{AttackCase, Findings, Game, Scale, all, play};
@@ -20,6 +20,7 @@ pub(super) fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// A name is no attack on discovery, or a case came to something else than it must.
 pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     families::refuse_forms_of_links(args, "leave them out")?;
+    refuse_options(&args.cases)?;
     let cases = args.name.iter().map(|name| named(name)).collect::<Result<Vec<_>, _>>()?;
     let mut outputs = Outputs::new(Existing::Keep);
     let mut out = args.output.claim(&mut outputs)?.create()?;
@@ -42,6 +43,18 @@ pub(super) fn run(args: &ScenarioArgs) -> anyhow::Result<()> {
     }))
 }
 
+/// Refuses all options of configurations but seeds: each case has its own UEs, pool and time.
+fn refuse_options(given: &Cases) -> Result<(), ConfigError> {
+    let mut options = given.discovery.given();
+    options.extend(families::options_of_air(given));
+    options.extend(families::options_of_links(given));
+    families::refuse(
+        &options,
+        "this case, which has UEs, a pool and a time of its own",
+        "--seeds and --seed alone",
+    )
+}
+
 fn named(name: &str) -> Result<&'static AttackCase, ConfigError> {
     all().find(|case| case.name == name).ok_or_else(|| {
         let what = format!("{name:?} is no attack on discovery");
@@ -52,6 +65,9 @@ fn named(name: &str) -> Result<&'static AttackCase, ConfigError> {
 fn said(found: &[Findings], out: &mut dyn Write) -> std::io::Result<()> {
     for findings in found {
         writeln!(out, "{}, seed {}: expected: {}", findings.name, findings.seed, findings.expected)?;
+        if let Some(case) = all().find(|case| case.name == findings.name) {
+            writeln!(out, "   {}", case.what)?;
+        }
         for words in &findings.found {
             let mark = if findings.unexpected.contains(words) { "!!" } else { "  " };
             writeln!(out, "  {mark} {words}")?;

@@ -1,7 +1,7 @@
 //! Exercises that are of more than one link: their names, and who runs them.
 
-use super::{ScenarioArgs, discovery, discovery_attacks, groups, relay_finding, relays, u2u};
-use crate::config::ConfigError;
+use super::{Cases, ScenarioArgs, discovery, discovery_attacks, groups, relay_finding, relays, u2u};
+use crate::config::{ConfigError, LongMessageWay};
 
 /// Exercises of one kind.
 pub(super) struct Family {
@@ -39,6 +39,46 @@ pub(super) fn refuse_forms_of_links(args: &ScenarioArgs, remedy: &str) -> Result
         return Ok(());
     }
     Err(ConfigError::usage("--diagram and --messages are for scenarios of links", remedy))
+}
+
+/// Returns the options of a command line that are about links, groups and relays alone: those that differ from what they are
+/// without it.
+pub(super) fn options_of_links(cases: &Cases) -> Vec<&'static str> {
+    given([
+        ("--mcs", cases.mcs != [5]),
+        ("--rekey-every", cases.rekey_every.is_some()),
+        ("--kbps", cases.kbps.is_some()),
+        ("--members", cases.members != [20]),
+        ("--remotes", cases.remotes.is_some()),
+        ("--long-messages", cases.long_messages != [LongMessageWay::Whole]),
+    ])
+}
+
+/// Returns the options of a command line that are about the air of several families: those that differ from what they are
+/// without it.
+pub(super) fn options_of_air(cases: &Cases) -> Vec<&'static str> {
+    given([
+        ("--period", !cases.period.is_empty()),
+        ("--snr", cases.snr != [20.0]),
+        ("--seconds", cases.seconds.is_some()),
+        ("--network-rtt", cases.network_rtt != [40]),
+    ])
+}
+
+/// Returns the names of the options that are given.
+pub(super) fn given(all: impl IntoIterator<Item = (&'static str, bool)>) -> Vec<&'static str> {
+    all.into_iter().filter(|(_, is_given)| *is_given).map(|(option, _)| option).collect()
+}
+
+/// Refuses options that have no meaning for an exercise.
+///
+/// # Errors
+/// There is one; `remedy` says what to do.
+pub(super) fn refuse(options: &[&str], whose: &str, remedy: &str) -> Result<(), ConfigError> {
+    if options.is_empty() {
+        return Ok(());
+    }
+    Err(ConfigError::usage(format!("{} means nothing to {whose}", options.join(", ")), remedy))
 }
 
 /// Returns the error of a name that a family does not have.

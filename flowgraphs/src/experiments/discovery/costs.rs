@@ -1,10 +1,10 @@
 //! What a run cost, and what came of it.
 
-use super::builds::{Build, Proof, Verifier};
+use super::builds::{Build, Match, Proof, Verifier};
 use super::engine::Run;
 use super::judge::{Conclusion, Entry};
 use super::node::Spent;
-use super::program::Who;
+use super::program::{Slot, Who};
 use super::setting::Setting;
 use serde::{Deserialize, Serialize};
 use sidelink_wire::pc5_discovery::{LEN, MessageType};
@@ -20,10 +20,13 @@ pub(crate) struct DiscoveryCosts {
     pub(crate) period: u32,
     pub(crate) transmissions: u32,
     pub(crate) prbs: usize,
+    pub(crate) carrier_prbs: usize,
     pub(crate) snr_db: f64,
     pub(crate) spread_db: f64,
     pub(crate) clock_error_ms: f64,
     pub(crate) network_rtt_ms: u64,
+    /// Most seconds between a counter and its slot; `None` for MAX_OFFSET.
+    pub(crate) strict: Option<u32>,
     pub(crate) seconds: f64,
     pub(crate) seed: u64,
     /// Pairs of a monitor and another UE.
@@ -101,11 +104,16 @@ fn words(counts: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
 /// First matches and first verifications of each pair.
 fn moments(run: &Run, setting: &Setting) -> (Moments, Moments) {
     let (mut first, mut verified) = (Moments::new(), Moments::new());
-    for entry in &run.entries {
-        let Conclusion::Match(found) = entry.conclusion else { continue };
+    let matches = run.entries.iter().filter_map(|entry| match entry.conclusion {
+        // Hints of two keys may be alike: then a part is taken for one of both.
+        Conclusion::Match(found) if is_of_another(entry, found) && found.proof == Proof::Partial => None,
+        Conclusion::Match(found) => Some((entry.slot, entry.monitor, found)),
+        _ => None,
+    });
+    for (slot, monitor, found) in matches.chain(run.waited.iter().copied()) {
         // A subframe is heard when it is over.
-        let moment = Moment { ms: (entry.slot.t + 1) as f64, periods: (entry.slot.period + 1) as f64 };
-        let pair = (entry.monitor, found.announcer);
+        let moment = Moment { ms: (slot.t + 1) as f64, periods: (slot.period + 1) as f64 };
+        let pair = (monitor, found.announcer);
         earlier(&mut first, pair, moment);
         if found.proof == Proof::Verified {
             earlier(&mut verified, pair, moment);
@@ -147,7 +155,6 @@ impl DiscoveryCosts {
         let (first, verified) = moments(run, setting);
         let (chances, heard) = reception(run, setting);
         let (dropped, missed) = refused(run);
-        let is_false = |(node, entry): &(usize, &Entry)| matches!(entry.conclusion, Conclusion::Match(found) if found.announcer != *node);
         let mut costs = Self {
             name: build.name.to_owned(),
             announcers: setting.announcers,
@@ -156,10 +163,12 @@ impl DiscoveryCosts {
             period: setting.period,
             transmissions: setting.transmissions,
             prbs: setting.prbs,
+            carrier_prbs: setting.bandwidth.prbs(),
             snr_db: setting.snr.0,
             spread_db: setting.spread_db,
             clock_error_ms: setting.clock_error_ms,
             network_rtt_ms: setting.network_rtt,
+            strict: setting.strict,
             seconds: setting.seconds,
             seed: setting.seed,
             pairs: setting.monitors * (setting.announcers - 1),
@@ -172,7 +181,7 @@ impl DiscoveryCosts {
             collided: run.sent.iter().filter(|sent| sent.collided).count() as u64,
             chances,
             heard,
-            false_matches: of_nodes(run).filter(is_false).count() as u64,
+            false_matches: false_matches(run),
             missed,
             dropped,
             silent: words(&run.silent),
@@ -213,6 +222,29 @@ fn of_nodes(run: &Run) -> impl Iterator<Item = (usize, &Entry)> {
         Some(Who::Node(node)) => Some((node, entry)),
         _ => None,
     })
+}
+
+/// Whether a block of a UE was taken for one of another UE.
+fn is_of_another(entry: &Entry, found: Match) -> bool {
+    matches!(entry.sender, Some(Who::Node(node)) if node != found.announcer)
+}
+
+/// Matches of what their UE has not announced: blocks of another, and sets of which the monitor heard no block before.
+/// A part proves nothing, and is none.
+fn false_matches(run: &Run) -> u64 {
+    let is_false = |entry: &&Entry| match entry.conclusion {
+        Conclusion::Match(found) => found.proof != Proof::Partial && is_of_another(entry, found),
+        _ => false,
+    };
+    let mut heard: HashMap<(usize, usize), u64> = HashMap::new();
+    for (node, entry) in of_nodes(run) {
+        let first = heard.entry((entry.monitor, node)).or_insert(entry.slot.t);
+        *first = entry.slot.t.min(*first);
+    }
+    let is_invented = |(slot, monitor, found): &&(Slot, usize, Match)| {
+        heard.get(&(*monitor, found.announcer)).is_none_or(|first| *first > slot.t)
+    };
+    (run.entries.iter().filter(is_false).count() + run.waited.iter().filter(is_invented).count()) as u64
 }
 
 /// Blocks of UEs that were dropped, by why, and how many of them were announcements.

@@ -2,7 +2,7 @@
 
 use super::air::{Air, Emission};
 use super::builds::{Build, Match, NetworkCost, World};
-use super::judge::{Conclusion, Entry, conclude};
+use super::judge::{Conclusion, Entry, conclude, proven};
 use super::node::{Cpu, Node};
 use super::program::{Program, Slot, Who};
 use super::setting::{Setting, unit};
@@ -58,6 +58,8 @@ pub(crate) struct Run {
     pub(crate) attacks: u64,
     /// Blocks that monitors decoded.
     pub(crate) entries: Vec<Entry>,
+    /// Sets of blocks that had waited for their verification: when it was their turn, at which monitor, what.
+    pub(crate) waited: Vec<(Slot, usize, Match)>,
     /// What the network verified: when, for whom, what.
     pub(crate) verified: Vec<(UtcTime, usize, Match)>,
     /// Announcements that UEs kept to themselves, by why.
@@ -138,6 +140,7 @@ impl Engine {
             subframes: 0,
             attacks: 0,
             entries: Vec::new(),
+            waited: Vec::new(),
             verified: Vec::new(),
             silent: BTreeMap::new(),
             start,
@@ -171,6 +174,8 @@ impl Engine {
         for node in &mut self.nodes {
             let events = node.begin(&slot, &*self.world, &self.draw);
             note_silence(&events, &mut self.run.silent);
+            let found = proven(&*self.world, node.number, &events).into_iter();
+            self.run.waited.extend(found.map(|found| (slot, node.number, found)));
         }
         self.cast.programs.iter_mut().for_each(|program| program.begin(&slot));
         for into in self.subframes.clone() {
@@ -246,12 +251,15 @@ impl Engine {
                 let sender = |emission: &&Emission| {
                     emission.place == node.place && emission.message(block.prb) == Some(&block.message)
                 };
+                let sender = emissions.iter().find(sender).map(|emission| emission.who);
+                let (conclusion, waited) = conclude(&**world, (node.number, sender), &events);
+                run.waited.extend(waited.into_iter().map(|found| (*slot, node.number, found)));
                 run.entries.push(Entry {
                     slot: *slot,
                     monitor: node.number,
-                    sender: emissions.iter().find(sender).map(|emission| emission.who),
+                    sender,
                     message: block.message,
-                    conclusion: conclude(&**world, node.number, &events),
+                    conclusion,
                     reported: events
                         .iter()
                         .any(|event| matches!(event, Event::Discovered(found) if found.report)),

@@ -17,10 +17,12 @@ pub(crate) struct Group {
     pub(crate) period: u32,
     pub(crate) transmissions: u32,
     pub(crate) prbs: usize,
+    pub(crate) carrier_prbs: usize,
     pub(crate) snr_db: f64,
     pub(crate) spread_db: f64,
     pub(crate) clock_error_ms: f64,
     pub(crate) network_rtt_ms: u64,
+    pub(crate) strict: Option<u32>,
     pub(crate) seconds: f64,
     pub(crate) runs: usize,
     /// Share of the pairs with a match, and with a verification.
@@ -57,13 +59,56 @@ pub(crate) struct Group {
     pub(crate) verifier: String,
 }
 
+/// A configuration: its name, its numbers, its fractions as bits.
+pub(crate) type Configuration = (String, [u64; 9], [u64; 4]);
+
+/// Returns the configuration of a run: all but its seed.
+pub(crate) fn configuration(c: &DiscoveryCosts) -> Configuration {
+    let whole = [
+        c.announcers as u64,
+        c.monitors as u64,
+        c.pool_subframes.into(),
+        c.period.into(),
+        c.transmissions.into(),
+        c.prbs as u64,
+        c.carrier_prbs as u64,
+        c.network_rtt_ms,
+        c.strict.map_or(u64::MAX, u64::from),
+    ];
+    (c.name.clone(), whole, [c.snr_db, c.spread_db, c.clock_error_ms, c.seconds].map(f64::to_bits))
+}
+
 /// Whether runs differ by their seeds alone.
 pub(crate) fn same(a: &DiscoveryCosts, b: &DiscoveryCosts) -> bool {
-    let whole = |c: &DiscoveryCosts| {
-        (c.announcers, c.monitors, c.pool_subframes, c.period, c.transmissions, c.prbs, c.network_rtt_ms)
+    configuration(a) == configuration(b)
+}
+
+/// Returns the strict mode in a word.
+fn strict(value: Option<u32>) -> String {
+    value.map_or("-".to_owned(), |seconds| seconds.to_string())
+}
+
+/// Returns names of configurations for pictures: the usual sizes, and whatever else is not the same in all of them.
+pub(crate) fn labels(groups: &[Group]) -> Vec<String> {
+    type Part = fn(&Group) -> String;
+    let others: [Part; 8] = [
+        |g| format!("M = {}", g.monitors),
+        |g| format!("N_TX = {}", g.transmissions),
+        |g| format!("{} of {} PRBs", g.prbs, g.carrier_prbs),
+        |g| format!("spread {} dB", g.spread_db),
+        |g| format!("clocks {} ms", g.clock_error_ms),
+        |g| format!("RTT {} ms", g.network_rtt_ms),
+        |g| format!("strict {}", strict(g.strict)),
+        |g| format!("{} s", g.seconds),
+    ];
+    let differs = |part: &&Part| groups.iter().any(|g| part(g) != part(&groups[0]));
+    let others: Vec<Part> = others.iter().filter(differs).copied().collect();
+    let label = |g: &Group| {
+        let Group { name, announcers, pool_subframes, period, snr_db, .. } = g;
+        let usual = format!("{name}, N = {announcers}, L = {pool_subframes}, P = {period}, {snr_db} dB");
+        others.iter().fold(usual, |label, part| format!("{label}, {}", part(g)))
     };
-    let parts = |c: &DiscoveryCosts| [c.snr_db, c.spread_db, c.clock_error_ms, c.seconds].map(f64::to_bits);
-    a.name == b.name && whole(a) == whole(b) && parts(a) == parts(b)
+    groups.iter().map(label).collect()
 }
 
 /// Returns the runs of a configuration as one.
@@ -92,10 +137,12 @@ pub(crate) fn group(runs: &[&DiscoveryCosts]) -> Group {
         period: c.period,
         transmissions: c.transmissions,
         prbs: c.prbs,
+        carrier_prbs: c.carrier_prbs,
         snr_db: c.snr_db,
         spread_db: c.spread_db,
         clock_error_ms: c.clock_error_ms,
         network_rtt_ms: c.network_rtt_ms,
+        strict: c.strict,
         seconds: c.seconds,
         runs: runs.len(),
         matched: share(&|c| (c.first_ms.len() as u64, c.pairs as u64)),
@@ -156,7 +203,7 @@ fn percent(value: Option<Figure>) -> String {
     figure(scaled, 1)
 }
 
-const HEAD: [&str; 30] = [
+const HEAD: [&str; 33] = [
     "scenario",
     "N",
     "M",
@@ -167,6 +214,9 @@ const HEAD: [&str; 30] = [
     "spread",
     "clock ms",
     "RTT",
+    "PRBs",
+    "strict",
+    "s",
     "runs",
     "first ms",
     "p95",
@@ -207,6 +257,9 @@ pub(crate) fn rows(groups: &[Group]) -> Rows {
             g.spread_db.to_string(),
             g.clock_error_ms.to_string(),
             g.network_rtt_ms.to_string(),
+            format!("{}/{}", g.prbs, g.carrier_prbs),
+            strict(g.strict),
+            g.seconds.to_string(),
             g.runs.to_string(),
             figure(g.first_ms, 0),
             figure(g.first_ms_p95, 0),

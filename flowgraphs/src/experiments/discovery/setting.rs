@@ -12,6 +12,9 @@ pub(crate) const PERIODS: [u32; 13] = [40, 60, 70, 80, 120, 140, 160, 240, 280, 
 /// Most subframes of a pool in a period: one round of the bitmap.
 pub(crate) const MOST_SUBFRAMES: u32 = 40;
 
+/// Most milliseconds by which clocks are wrong: an hour.
+const MOST_CLOCK_ERROR: f64 = 3_600_000.0;
+
 /// How many UEs, the pool, the radio and the clocks.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Setting {
@@ -102,6 +105,21 @@ impl Setting {
             let remedy = format!("an even number, 2 to {}", self.bandwidth.prbs());
             return wrong(format!("a pool of {} PRBs", self.prbs), &remedy);
         }
+        self.check_radio()
+    }
+
+    /// Checks noise, powers and clocks: what is no number is out of every range.
+    fn check_radio(&self) -> Result<(), ConfigError> {
+        let ranges = [
+            ("--snr", self.snr.0, -30.0..=60.0, "-30 to 60 dB"),
+            ("--power-spread", self.spread_db, 0.0..=60.0, "0 to 60 dB"),
+            ("--clock-error", self.clock_error_ms, 0.0..=MOST_CLOCK_ERROR, "0 to 3600000 ms"),
+        ];
+        for (option, value, range, remedy) in ranges {
+            if !range.contains(&value) {
+                return Err(ConfigError::usage(format!("{option} {value}: out of range"), remedy));
+            }
+        }
         Ok(())
     }
 
@@ -147,4 +165,22 @@ pub(crate) fn unit(rng: &mut AirRng) -> f64 {
 /// Draws uniformly from minus `reach` to `reach`.
 pub(crate) fn around(rng: &mut AirRng, reach: f64) -> f64 {
     reach * (2.0 * unit(rng) - 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_out_of_range() {
+        assert!(Setting::default().check().is_ok());
+        for wrong in [f64::NAN, f64::INFINITY, -1e9, 1e12] {
+            let snr = Setting { snr: Decibel(wrong), ..Setting::default() };
+            let spread = Setting { spread_db: wrong, ..Setting::default() };
+            let clocks = Setting { clock_error_ms: wrong, ..Setting::default() };
+            for setting in [snr, spread, clocks] {
+                assert!(setting.check().is_err(), "{setting:?}");
+            }
+        }
+    }
 }

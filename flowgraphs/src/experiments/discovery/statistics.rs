@@ -91,6 +91,12 @@ pub(crate) fn poisson(count: u64) -> (f64, f64) {
     (if count == 0 { 0.0 } else { bound(n, -NORMAL) }, bound(n + 1.0, NORMAL))
 }
 
+/// Whether a count of rare events is within 4 standard deviations of a prediction: a fifth of variance is allowed for what
+/// they have in common, and one event for small predictions.
+pub(crate) fn is_near(count: usize, predicted: f64) -> bool {
+    (count as f64 - predicted).abs() <= 4.0 * (1.2 * predicted).sqrt() + 1.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +132,14 @@ mod tests {
         assert_eq!(quantile(&seeds, 0.95).unwrap().mean, 19.0);
         assert!(quantile(&seeds, 0.5).unwrap().ci.unwrap() > 0.0);
         assert_eq!(quantile(&[Vec::new()], 0.5), None);
+    }
+
+    /// 70 400 blocks of chance against 19 codes of 8 bits: a block that fits two counts once.
+    #[test]
+    fn counts_are_near_what_is_predicted() {
+        let once = 70_400.0 * (1.0 - (255.0_f64 / 256.0).powi(19));
+        assert!(is_near(5043, once), "{once}");
+        assert!(!is_near(5600, once) && !is_near(4500, once), "{once}");
     }
 
     /// Tables of the Poisson distribution: 0 gives 3.69, 10 gives 4.80 to 18.39.

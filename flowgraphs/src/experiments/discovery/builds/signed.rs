@@ -5,9 +5,7 @@ use crate::config::set_timing;
 use crate::experiments::discovery::setting::Setting;
 use sidelink_prose::discovery::Announcer;
 use sidelink_prose::discovery::agent::{Agent, Event};
-use sidelink_prose::discovery::signed::{
-    FRAGMENT_OCTETS, Rotation, SetTiming, SignedFollow, SignedSender, fragments,
-};
+use sidelink_prose::discovery::signed::{Rotation, SetTiming, SignedFollow, SignedSender, fragments};
 use sidelink_security::discovery::signature::{Scheme, SigningKey};
 use sidelink_security::identity::master::AuthenticationSecret;
 

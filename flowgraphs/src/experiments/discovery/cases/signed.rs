@@ -129,11 +129,12 @@ fn insider(game: Game, out: &mut Findings) -> anyhow::Result<()> {
         let cast =
             Cast { programs: vec![Box::new(attacker)], script: Some(Box::new(silence)), ..Cast::default() };
         let run = run_world(Box::new(Signed::new(&setting, scheme, Rotation::Coded)), &setting, cast)?;
-        let (taken, all) = (all_verified(&run, Who::Program(0), &setting), run.of(Who::Program(0)).count());
+        let all = run.of(Who::Program(0)).count();
+        let taken = all_verified(&run, Who::Program(0), &setting) + run.waited.len();
         // Their hint and period are right: they are kept, and refused with the signature that they make.
         let kept = run.taken(Who::Program(0));
         out.expect(
-            all > 10 && taken == 0 && kept > 10,
+            all > 10 && taken == 0 && kept > 2,
             format!("{scheme}: {taken} of {all} forged blocks accepted; {kept} were kept until the signature was wrong"),
         );
     }

@@ -85,9 +85,9 @@ fn record(setting: &Setting, build_name: &str) -> anyhow::Result<(Run, Vec<Perio
     Ok((run, periods.into_values().collect()))
 }
 
-/// The setting of a tracker: 20 UEs; 10 000 blocks in the whole game.
-fn tracked(game: Game) -> Setting {
-    let seconds = game.scale.of(160.0, 26.0);
+/// The setting of a tracker: 20 UEs; 10 000 blocks in the whole game. `quick`: seconds of a quick one.
+fn tracked(game: Game, quick: f64) -> Setting {
+    let seconds = game.scale.of(160.0, quick);
     // None of them has to monitor: the attacker listens.
     Setting { monitors: 1, seconds, seed: game.seed, ..Setting::default() }
 }
@@ -138,7 +138,8 @@ fn differing(a: &HeardBlock, b: &HeardBlock) -> f64 {
 
 /// Links by content, inside and beyond the time `tick_ms` for which content may stay the same.
 fn content(game: Game, out: &mut Findings, build_name: &str, tick_ms: u64) -> anyhow::Result<()> {
-    let setting = tracked(game);
+    // A quick game too has blocks on both sides of a change.
+    let setting = tracked(game, if tick_ms > 1000 { 26.0 } else { 12.8 });
     let (run, periods) = record(&setting, build_name)?;
     let tick = |period: &Period| period.first().map(|(block, _)| block.slot.utc.millis() / tick_ms);
     // The tick of every block of a period must be the same, or not, in both.
@@ -182,7 +183,7 @@ fn content(game: Game, out: &mut Findings, build_name: &str, tick_ms: u64) -> an
 }
 
 fn radio(game: Game, out: &mut Findings) -> anyhow::Result<()> {
-    let setting = Setting { spread_db: 10.0, ..tracked(game) };
+    let setting = Setting { spread_db: 10.0, ..tracked(game, 9.6) };
     let (_, periods) = record(&setting, "discovery-rotating-period")?;
     // In units of what one measurement is off by at 20 dB.
     let carrier = |a: &HeardBlock, b: &HeardBlock| ((a.carrier - b.carrier) / 10.0).powi(2);
