@@ -238,8 +238,7 @@ fn private_key(keys: &Keys, entry: &str) -> anyhow::Result<SigningKey> {
     let secret = found.and_then(|found| found.signed.as_ref()?.signing_key.as_ref());
     let Some(secret) = secret else {
         let what = format!("the key store has no private key of {entry:?}");
-        let remedy =
-            "make one: sidelink keys add STORE -p signed, with this name and this UE as its announcer";
+        let remedy = "make one: sidelink keys new-discovery -s STORE NAME --protection signed --announcer UE";
         return Err(ConfigError::new(what, "[[network.public-keys.register]]", remedy).into());
     };
     Ok(SigningKey::from_octets(secret.as_bytes())?)
