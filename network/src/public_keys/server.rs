@@ -80,7 +80,8 @@ struct Storing {
 enum Then {
     /// A key counts and its UE is told so, unless it was revoked meanwhile.
     Register {
-        request: RequestId,
+        /// Who waits for the answer; none where it waited too long.
+        request: Option<RequestId>,
         record: Box<KeyRecord>,
         replaced: Option<Revoking>,
         is_revoked: bool,
@@ -157,7 +158,8 @@ impl PublicKeyServer {
     /// The next thing to do; [`Output::Timeout`] when there is none.
     pub fn poll_output(&mut self) -> Output {
         self.outbox.pop_front().unwrap_or_else(|| {
-            let storing = self.storing.iter().filter(|s| matches!(s.then, Then::Register { .. }));
+            let waits = |then: &Then| matches!(then, Then::Register { request: Some(_), .. });
+            let storing = self.storing.iter().filter(|storing| waits(&storing.then));
             let deadlines = storing.map(|storing| storing.deadline);
             let asked = self.asked.iter().map(|asked| asked.deadline);
             let retries = self.retries.iter().map(|(at, _)| *at);
@@ -204,6 +206,11 @@ impl PublicKeyServer {
         self.outbox.push_back(Output::Respond { request, response });
     }
 
+    fn busy(&mut self, request: Option<RequestId>) {
+        let answer = |request| Output::Respond { request, response: Response::Busy };
+        self.outbox.extend(request.map(answer));
+    }
+
     fn report(&mut self, event: Event) {
         self.outbox.push_back(Output::Event(event));
     }
@@ -238,7 +245,7 @@ impl PublicKeyServer {
                 if let Some(replaced) = replaced {
                     self.revoked.take_back(&replaced);
                 }
-                self.outbox.push_back(Output::Respond { request, response: Response::Busy });
+                self.busy(request);
             }
             Some(Then::Revoke(revoking)) => {
                 self.retries.push((self.now.plus_millis(RETRY_INTERVAL), revoking));
@@ -262,6 +269,14 @@ impl PublicKeyServer {
         while let Some(late) = self.asked.iter().position(|asked| asked.deadline <= now) {
             let asked = self.asked.remove(late);
             self.finish(asked);
+        }
+        // What is stored late counts nevertheless, once it is durable.
+        for storing in self.storing.iter_mut().filter(|storing| storing.deadline <= now) {
+            if let Then::Register { request, .. } = &mut storing.then
+                && let Some(request) = request.take()
+            {
+                self.outbox.push_back(Output::Respond { request, response: Response::Busy });
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::prose_function::{
 };
 
 mod attacks;
+mod client_alone;
 mod crash;
 mod others;
 
@@ -61,12 +62,19 @@ fn key(number: u32) -> PublicKey {
 const ROLES: [Role; 4] =
     [Role::OpenAnnounce, Role::OpenMonitor, Role::RestrictedAnnounce, Role::RestrictedMonitor];
 
-/// Users 1 to 999 have all rights and their own name; user 999 has no right at all.
+/// Users 1 to 997 have all rights and their own name; user 998 may not do anything openly, user 999 has no right at all.
 fn subscription(ue: Imsi) -> Subscription {
     let number: u32 = ue.msin().parse().unwrap();
     Subscription {
         registered: Some(plmn()),
-        rights: ROLES.iter().filter(|_| number != 999).map(|role| (plmn(), *role)).collect(),
+        rights: ROLES
+            .iter()
+            .filter(|role| match number {
+                998 => matches!(role, Role::RestrictedAnnounce | Role::RestrictedMonitor),
+                other => other != 999,
+            })
+            .map(|role| (plmn(), *role))
+            .collect(),
         application_ids: vec![ApplicationId::new("mcc001.mnc001.ProSeApp.Shop").unwrap()],
         rpauids: vec![rpauid(number)],
     }

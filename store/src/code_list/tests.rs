@@ -76,6 +76,7 @@ fn a_list_that_is_none_says_why() {
     for (at, value, words) in [
         (0, b'T', "not a list"),
         (7, 2, "not a list"),
+        (8, 1, "not a list"),
         (9, 2, "one-way function 2"),
         (11, 7, "7 bits"),
         (15, 1, "rotation period"),
@@ -116,4 +117,38 @@ fn lists_with_other_parameters_are_not_mixed() {
     assert_eq!(keys.codes.len(), 2);
     let why = keys.add_code_lists(&paths[2..]).unwrap_err().to_string();
     assert!(why.contains("differ from those of one"), "{why}");
+}
+
+#[test]
+fn a_list_has_a_number_of_identities_that_fits() {
+    let folder = Folder::new("count");
+    for count in [0, MOST_LISTED + 1] {
+        let why = CodeList::create(&folder.file("count.codes"), &NewCodeList { count, ..NEW }).unwrap_err();
+        assert!(why.to_string().contains(&format!("{count} identities")), "{why}");
+    }
+}
+
+/// What is computed ahead is one code whose MIC is checked here: nothing else.
+#[test]
+fn an_exact_entry_is_one_code_of_restricted_discovery() {
+    let entry = || {
+        let mut entry = Discovery::new("anna", Protection::Restricted, UNTIL);
+        entry.code = Some(crate::entry::Hex(vec![6; 23]));
+        entry.duik = Some(Secret::new(vec![1; 16]));
+        entry
+    };
+    assert!(entry().is_exact());
+    let changes: [fn(&mut Discovery); 6] = [
+        |entry| entry.protection = Protection::PreShared,
+        |entry| entry.revoked = true,
+        |entry| entry.question = Some("quiz".to_owned()),
+        |entry| entry.duik = None,
+        |entry| entry.code_mask = Some(crate::entry::Hex(vec![0xfe; 23])),
+        |entry| entry.mic_check = Some(crate::entry::MicCheckName::ProseFunction),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut entry = entry();
+        change(&mut entry);
+        assert!(!entry.is_exact(), "change {number}");
+    }
 }

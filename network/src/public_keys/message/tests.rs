@@ -95,6 +95,10 @@ fn what_does_not_fit_is_refused() {
         assert!(register.contains(from), "{from}");
         assert!(KeyMessage::from_xml(register.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
     }
+    for (octets, fits) in [(0, false), (1, true), (322, true), (323, false)] {
+        let signed = register.replacen(&"05".repeat(64), &"05".repeat(octets), 1);
+        assert_eq!(KeyMessage::from_xml(signed.as_bytes()).is_ok(), fits, "{octets} octets");
+    }
     let filter = messages[10].to_xml();
     for (from, to) in [
         ("<hashes>10", "<hashes>33"),

@@ -2,7 +2,7 @@
 
 use sidelink_security::counter::UtcTime;
 
-use super::io::{Change, Event, KeyRecord, Output, Response};
+use super::io::{Change, Event, KeyRecord};
 use super::revoked::{Cause, Revoking};
 use super::{PublicKeyServer, Stop, Then, Work};
 use crate::pc3::Imsi;
@@ -62,7 +62,7 @@ impl PublicKeyServer {
         let replaced = replaced.map(|old| self.revoked.begin(Cause::Replaced, vec![old]));
         let mut changes = replaced.as_ref().map(Revoking::changes).unwrap_or_default();
         changes.push(Change::PutKey(record.clone()));
-        let (request, record) = (work.request, Box::new(record));
+        let (request, record) = (Some(work.request), Box::new(record));
         self.store(changes, Then::Register { request, record, replaced, is_revoked: false });
         Ok(())
     }
@@ -79,7 +79,7 @@ impl PublicKeyServer {
 
     pub(super) fn registered(
         &mut self,
-        request: RequestId,
+        request: Option<RequestId>,
         record: KeyRecord,
         replaced: Option<Revoking>,
         is_revoked: bool,
@@ -89,7 +89,10 @@ impl PublicKeyServer {
         }
         let ue = record.ue;
         if is_revoked {
-            return self.reject(request, ue, KeyCause::Revoked);
+            if let Some(request) = request {
+                self.reject(request, ue, KeyCause::Revoked);
+            }
+            return;
         }
         let (name, key, valid_until) = (record.name.clone(), record.key.fingerprint(), record.valid_until);
         self.table.put(record);
@@ -97,8 +100,8 @@ impl PublicKeyServer {
         let (current_time, late) = (self.now, valid_until <= self.now);
         if late {
             // The store took longer than the key lasts.
-            self.outbox.push_back(Output::Respond { request, response: Response::Busy });
-        } else {
+            self.busy(request);
+        } else if let Some(request) = request {
             self.answer(request, &KeyMessage::Registered(Registered { current_time, valid_until }));
         }
     }

@@ -217,6 +217,7 @@ fn a_revoked_key_counts_no_more() {
     assert_eq!(world.holds(BERT).len(), 2);
     world.revoke(Withdrawal::Ue(imsi(4)));
     assert_eq!(world.done.iter().map(|(_, revoked)| *revoked).collect::<Vec<_>>(), [1]);
+    assert_eq!(world.server.keys(), 1);
     let keys = keys_of(world.say(BERT, &fetch(vec![user(4)], vec![key(14).hint()], Some(BERT))));
     assert_eq!((keys.keys.len(), keys.absent.len()), (0, 2));
     let Some(ListNews::New(list)) = Some(keys.list) else { panic!() };
@@ -249,8 +250,11 @@ fn a_revoked_key_ends_without_the_network_too() {
     world.lost = usize::MAX;
     world.run(24 * HOUR - 20 * SECOND);
     assert_eq!(world.holds(BERT), [key(11)], "(X) nobody told Bert");
-    world.run(20 * SECOND);
+    let said = world.run(20 * SECOND);
     assert_eq!(world.holds(BERT), []);
+    let over =
+        |output: &client::Output| matches!(output, client::Output::Gone { why: EndCause::Expired, .. });
+    assert_eq!(said.iter().filter(|(ue, output)| *ue == BERT && over(output)).count(), 1);
 }
 
 #[test]
@@ -392,4 +396,78 @@ fn a_wrong_hit_of_the_filter_is_asked_about() {
     assert_eq!(world.holds(BERT), [key(wrong)]);
     // It is not asked about again while the list is this one.
     assert_eq!(world.run(2 * HOUR).len(), 0);
+}
+
+/// A UE asks as itself alone: the permissions of others are not its own.
+#[test]
+fn another_s_permissions_are_not_used() {
+    let mut world = world();
+    world.announce(ANNA, user(ANNA), 11);
+    world.announce(4, shop(), 14);
+    let as_bert = fetch(vec![user(ANNA)], vec![key(11).hint()], Some(BERT));
+    assert_eq!(cause(world.say(CARL, &as_bert)), KeyCause::NotYours);
+    // Who may not monitor openly is told no key of an open name.
+    let open = keys_of(world.say(998, &fetch(vec![shop()], vec![key(14).hint()], Some(998))));
+    assert_eq!((open.keys.len(), open.absent.len()), (0, 2));
+}
+
+/// A withdrawal names a key of one's own, and the right one.
+#[test]
+fn another_key_is_not_withdrawn() {
+    let mut world = world();
+    world.announce(ANNA, user(ANNA), 11);
+    let withdraw =
+        |number| KeyMessage::Withdraw(Withdraw { name: user(ANNA), fingerprint: key(number).fingerprint() });
+    assert_eq!(cause(world.say(CARL, &withdraw(11))), KeyCause::NotYours);
+    assert_eq!(cause(world.say(ANNA, &withdraw(12))), KeyCause::Unknown);
+    assert_eq!(world.server.keys(), 1);
+    assert!(matches!(world.say(ANNA, &withdraw(11)), KeyMessage::Withdrawn(_)));
+    assert_eq!(world.server.keys(), 0);
+}
+
+/// Of a name with many keys as many are told as are allowed.
+#[test]
+fn candidates_are_bounded() {
+    let mut config = config();
+    config.limits.candidates = 2;
+    let mut world = World::on(config, Durable::default(), 1);
+    for ue in [ANNA, CARL, 4] {
+        world.announce(ue, shop(), 10 + ue);
+    }
+    assert_eq!(keys_of(world.say(BERT, &fetch(vec![shop()], Vec::new(), None))).keys.len(), 2);
+}
+
+fn registration(world: &mut World, ue: u32, name: &KeyName, number: u32) -> Option<Answer> {
+    let given = nonce(world, ue, name.clone());
+    let text = signed_text(imsi(ue), name, &key(number), &given);
+    world.ask(ue, register(name.clone(), number, given, &text).to_xml().as_bytes())
+}
+
+/// Registrations that are being stored count as keys, and only so many wait.
+#[test]
+fn registrations_that_wait_for_the_store_are_bounded() {
+    let mut config = config();
+    (config.limits.waiting, config.limits.keys_per_ue) = (2, 1);
+    let mut world = World::on(config, Durable::default(), 1);
+    world.medium = Medium::Hangs;
+    assert_eq!(registration(&mut world, ANNA, &user(ANNA), 11), None);
+    let Some(Ok(refused)) = registration(&mut world, ANNA, &shop(), 12) else { panic!("no refusal") };
+    assert_eq!(cause(KeyMessage::from_xml(refused.as_bytes()).unwrap()), KeyCause::TooMany);
+    assert_eq!(registration(&mut world, CARL, &user(CARL), 13), None);
+    assert_eq!(registration(&mut world, 4, &user(4), 14), Some(Err(NoAnswer::Lost)), "busy");
+}
+
+/// Where no more revoked keys can be remembered, no key is replaced.
+#[test]
+fn revoked_keys_are_bounded() {
+    let mut config = config();
+    config.limits.revoked = 1;
+    let mut world = World::on(config, Durable::default(), 1);
+    for (number, is_taken) in [(11, true), (12, true), (13, false)] {
+        let answer = registration(&mut world, ANNA, &user(ANNA), number);
+        let Some(Ok(answer)) = answer else { panic!("{answer:?}") };
+        let answer = KeyMessage::from_xml(answer.as_bytes()).unwrap();
+        assert_eq!(matches!(answer, KeyMessage::Registered(_)), is_taken, "{number}: {answer:?}");
+        world.run(10 * SECOND);
+    }
 }

@@ -116,3 +116,40 @@ fn a_revocation_overtakes_a_registration() {
     let answer = KeyMessage::from_xml(answer.as_bytes()).unwrap();
     assert!(matches!(answer, KeyMessage::Reject(KeyReject { cause: KeyCause::Revoked })));
 }
+
+/// A store that hangs: the UE is told so once its patience is over, and the server asks for no more ticks. What becomes durable
+/// late counts, unless its validity is over by then.
+#[test]
+fn a_store_that_hangs_is_not_waited_for_for_long() {
+    for (late, counts) in [(60 * SECOND, true), (25 * HOUR, false)] {
+        let mut world = World::new();
+        world.medium = Medium::Hangs;
+        world.announce(ANNA, user(ANNA), 11);
+        world.clients.clear();
+        assert_eq!(world.answers.len(), 0);
+        world.run(10 * SECOND);
+        assert_eq!(world.answers.values().collect::<Vec<_>>(), [&Err(NoAnswer::Lost)]);
+        assert!(matches!(world.server.poll_output(), server::Output::Timeout(None)), "nothing is due");
+        world.run(late);
+        world.answers.clear();
+        let (ticket, _) = world.hanging.pop().unwrap();
+        world.input(server::Input::Stored { now: world.now, ticket });
+        assert_eq!(world.answers.len(), 0, "it was answered");
+        let keys = keys_of(world.say(BERT, &fetch(vec![user(ANNA)], Vec::new(), Some(BERT))));
+        assert_eq!(keys.keys.len(), usize::from(counts));
+    }
+}
+
+/// While another key takes its place the first one is told to nobody.
+#[test]
+fn a_key_that_is_being_replaced_is_not_told() {
+    let mut world = World::new();
+    world.announce(ANNA, user(ANNA), 11);
+    world.run(60 * SECOND);
+    world.medium = Medium::Hangs;
+    world.clients.clear();
+    world.signs.clear();
+    world.announce(ANNA, user(ANNA), 12);
+    let keys = keys_of(world.say(BERT, &fetch(vec![user(ANNA)], vec![key(11).hint()], Some(BERT))));
+    assert_eq!(keys.keys.len(), 0);
+}

@@ -124,3 +124,64 @@ fn a_flood_through_other_networks_is_bounded() {
     });
     assert!(there.told.pop().unwrap().is_none());
 }
+
+/// A key is revoked here, and another one ends, while the other network is asked: neither is told.
+#[test]
+fn what_ends_while_another_network_is_asked_is_not_told() {
+    let mut home = home();
+    home.announce(ANNA, user(ANNA), 11);
+    home.announce(4, user(4), 14);
+    home.clients.clear();
+    home.run(24 * HOUR - 10 * SECOND);
+    home.announce(ANNA, user(ANNA), 12);
+    let all = fetch(vec![user(ANNA), user(4), user(50)], Vec::new(), Some(BERT));
+    assert_eq!(home.ask(BERT, all.to_xml().as_bytes()), None);
+    home.revoke(Withdrawal::Name(user(ANNA)));
+    let (question, ..) = home.asks.pop().unwrap();
+    home.now = home.now.plus_millis(10 * SECOND);
+    home.input(server::Input::OtherAnswered { now: home.now, question, keys: Some(Vec::new()) });
+    let keys = answered(&mut home);
+    assert_eq!((keys.keys.len(), keys.absent.len()), (0, 3), "{keys:?}");
+}
+
+/// Another network tells more than was allowed: keys of users to nobody in particular, open names to who may not monitor them,
+/// and more keys than an answer has.
+#[test]
+fn another_network_does_not_widen_what_a_ue_may_know() {
+    let until = UtcTime::from_millis(START + HOUR);
+    let told = |name, number| ToldKey { name, key: key(number), valid_until: until };
+    for (ue, watcher, name) in [(BERT, None, user(50)), (998, Some(998), shop())] {
+        let mut home = home();
+        let asked = fetch(Vec::new(), vec![key(50).hint()], watcher);
+        assert_eq!(home.ask(ue, asked.to_xml().as_bytes()), None);
+        let (question, ..) = home.asks.pop().unwrap();
+        let keys = Some(vec![told(name, 50)]);
+        home.input(server::Input::OtherAnswered { now: home.now, question, keys });
+        assert_eq!(answered(&mut home).keys.len(), 0, "UE {ue}");
+    }
+    let mut home = home();
+    assert_eq!(home.ask(BERT, fetch(vec![user(50)], Vec::new(), Some(BERT)).to_xml().as_bytes()), None);
+    let (question, ..) = home.asks.pop().unwrap();
+    let keys = Some((0..70).map(|number| told(user(50), number)).collect());
+    home.input(server::Input::OtherAnswered { now: home.now, question, keys });
+    assert_eq!(answered(&mut home).keys.len(), MOST_TOLD);
+}
+
+/// Questions of one network here, and requests that wait for others, are bounded.
+#[test]
+fn questions_between_networks_are_bounded() {
+    let mut there = there();
+    for (subjects, is_told) in [(32, true), (33, false)] {
+        let query = OtherQuery { watcher: None, subjects: vec![Subject::Hint(Hint([1, 1])); subjects] };
+        let (now, request) = (there.now, RequestId(0));
+        there.input(server::Input::OtherNetwork { now, request, plmn: plmn(), query });
+        assert_eq!(there.told.pop().unwrap().is_some(), is_told, "{subjects} subjects");
+    }
+    let mut config = Config { partners: vec![visited()], ..config() };
+    config.limits.waiting = 1;
+    let mut home = World::on(config, Durable::default(), 1);
+    let asked = fetch(vec![user(50)], Vec::new(), Some(BERT));
+    assert_eq!(home.ask(BERT, asked.to_xml().as_bytes()), None);
+    assert!(matches!(home.ask(BERT, asked.to_xml().as_bytes()), Some(Ok(_))), "answered with what is here");
+    assert_eq!(home.asks.len(), 1);
+}

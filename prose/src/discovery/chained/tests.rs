@@ -293,14 +293,15 @@ fn floods_of_pointers_are_bounded() {
 #[test]
 fn the_signed_time_is_that_of_the_slot() {
     let (mut alice, _, who) = pair(Kind::Pointer);
-    let air = announce(&mut alice, at(5000), 0);
+    let air = announce(&mut alice, at(15_000), 0);
     let octets = air.announcement.unwrap();
     for (heard_at, refusal) in [
-        (4980, None),
-        (5020, None),
-        (4979, Some(Refusal::Clock)),
-        (5021, Some(Refusal::Replay)),
-        (5000 + 10_240, Some(Refusal::Replay)),
+        (14_980, None),
+        (15_020, None),
+        (14_979, Some(Refusal::Clock)),
+        (15_021, Some(Refusal::Replay)),
+        (15_000 + 10_240, Some(Refusal::Replay)),
+        (15_000 - 10_240, Some(Refusal::Clock)),
     ] {
         let (_, mut bob, _) = pair(Kind::Pointer);
         let now = at(heard_at);
@@ -327,8 +328,11 @@ fn air_and_prose_clock_must_agree() {
         alice.handle_input(Input::Opportunity { now: apart, period: 1, nonce: [0; 2] });
         let refused = Event::Silent { origin: Origin::Announcer(0), refusal: Refusal::OutsideMaxOffset };
         assert_eq!(events(&mut alice), [refused], "{kind:?}");
-        let heard = hear(&mut bob, apart, &air.message);
-        assert_eq!(heard, [Event::Dropped(Dropped::Refused(Refusal::OutsideMaxOffset))], "{kind:?}");
+        let outside = [Event::Dropped(Dropped::Refused(Refusal::OutsideMaxOffset))];
+        assert_eq!(hear(&mut bob, apart, &air.message), outside, "{kind:?}");
+        if let Some(octets) = &air.announcement {
+            assert_eq!(hear_announcement(&mut bob, apart, octets), outside);
+        }
     }
 }
 
@@ -344,4 +348,97 @@ fn a_wide_bound_on_the_clocks_refuses_delayed_keys() {
     let air = announce(&mut alice, at(0), 0);
     let heard = hear(&mut bob, at(0), &air.message);
     assert_eq!(heard, [Event::Dropped(Dropped::Refused(Refusal::ClockUncertain))]);
+}
+
+/// A message by itself: of another time, or the same one again.
+#[test]
+fn a_pointer_is_of_its_time_and_counts_once() {
+    let (mut alice, mut bob, who) = pair(Kind::Pointer);
+    let air = announce(&mut alice, at(0), 0);
+    let (_, mut late, _) = pair(Kind::Pointer);
+    assert_eq!(
+        hear(&mut late, at(40_000), &air.message),
+        [Event::Dropped(Dropped::Refused(Refusal::OutsideMaxOffset))]
+    );
+    let again = [Event::Dropped(Dropped::Refused(Refusal::Replay))];
+    assert_eq!(hear(&mut bob, at(0), &air.message), [Event::Matched(who)]);
+    assert_eq!(hear(&mut bob, at(1), &air.message), again);
+    // And its announcement, which came first.
+    let (_, mut bob, _) = pair(Kind::Pointer);
+    let octets = air.announcement.unwrap();
+    assert!(hear_announcement(&mut bob, at(0), &octets).is_empty());
+    assert_eq!(hear_announcement(&mut bob, at(1), &octets), again);
+    // More octets than the longest signature has are not even looked at.
+    let long = [&octets[..], &[0; 160]].concat();
+    assert_eq!(hear_announcement(&mut bob, at(1), &long), [Event::Dropped(Dropped::Refused(Refusal::Type))]);
+}
+
+/// Neither half waits for the other for more than two seconds.
+#[test]
+fn halves_are_forgotten() {
+    for (later, proves) in [(2000, true), (2001, false)] {
+        let (mut alice, mut bob, who) = pair(Kind::Pointer);
+        let air = announce(&mut alice, at(0), 0);
+        let octets = air.announcement.unwrap();
+        hear(&mut bob, at(0), &air.message);
+        let heard = hear_announcement(&mut bob, at(later), &octets);
+        assert_eq!(matches!(heard[..], [Event::Discovered(found)] if found.who == who), proves, "{heard:?}");
+        // The announcement first: later than the uncertainty it is of another subframe, or is not there any more.
+        let (_, mut bob, _) = pair(Kind::Pointer);
+        hear_announcement(&mut bob, at(0), &octets);
+        let heard = hear(&mut bob, at(later), &air.message);
+        assert_eq!(matches!(heard[..], [Event::Matched(_)]), !proves, "{heard:?}");
+    }
+}
+
+/// Announcements that wait for their message are bounded: the oldest one makes room.
+#[test]
+fn announcements_that_wait_are_bounded() {
+    for (others, is_there) in [(63, true), (64, false)] {
+        let (mut alice, mut bob, _) = pair(Kind::Pointer);
+        let air = announce(&mut alice, at(0), 0);
+        let octets = air.announcement.unwrap();
+        hear_announcement(&mut bob, at(0), &octets);
+        for other in 1..=others {
+            let mut octets = octets.clone();
+            octets[96] ^= other;
+            assert!(hear_announcement(&mut bob, at(0), &octets).is_empty());
+        }
+        let heard = hear(&mut bob, at(0), &air.message);
+        assert_eq!(matches!(heard[..], [Event::Discovered(_)]), is_there, "{others}: {heard:?}");
+    }
+}
+
+/// One key that is followed for two codes: what is found is the code that was announced.
+#[test]
+fn two_codes_of_one_key_are_told_apart() {
+    let (mut alice, mut bob) = (agent(), agent());
+    alice.add_announcer(announcer(Kind::Pointer, END));
+    let other = FollowChained::Pointer(CodeFilter::exact([8; 23]), key(1).verifying_key(), END);
+    bob.monitor().follow_chained(other);
+    let who = bob.monitor().follow_chained(follow(Kind::Pointer, END));
+    let air = announce(&mut alice, at(0), 0);
+    assert_eq!(hear(&mut bob, at(0), &air.message), [Event::Matched(who)]);
+    let heard = hear_announcement(&mut bob, at(0), &air.announcement.unwrap());
+    assert!(matches!(heard[..], [Event::Discovered(found)] if found.who == who), "{heard:?}");
+}
+
+/// A code that does not pass the filter is nobody's; bits that are not under the mask do not count.
+#[test]
+fn a_short_filter_compares_the_bits_under_its_mask() {
+    let mut mask = [0xff; 13];
+    mask[3] = 0xf0;
+    for (at_3, known) in [(7, true), (9, true), (0x17, false)] {
+        let (mut alice, mut bob) = (agent(), agent());
+        alice.add_announcer(announcer(Kind::Delayed, END));
+        let FollowChained::Delayed(mut filter, follower, until) = follow(Kind::Delayed, END) else {
+            panic!("not of delayed keys")
+        };
+        (filter.code[3], filter.mask) = (at_3, mask);
+        let who = bob.monitor().follow_chained(FollowChained::Delayed(filter, follower, until));
+        let air = announce(&mut alice, at(0), 0);
+        let unknown = Event::Dropped(Dropped::Refused(Refusal::Unknown));
+        let expected = if known { Event::Matched(who) } else { unknown };
+        assert_eq!(hear(&mut bob, at(0), &air.message), [expected], "{at_3:#x}");
+    }
 }

@@ -13,6 +13,7 @@ use crate::discovery::agent::{Agent, Config, Event, Input, Output};
 use crate::discovery::{AirTime, Announcer, FrameTime, MonitorConfig, TimePolicy};
 
 mod adversaries;
+mod guards;
 mod periods;
 
 const CODE: Code = *b"code of 23 octets here!";

@@ -118,3 +118,15 @@ fn a_seed_is_not_shown() {
     let (traversal, _) = Traversal::<10>::from(Use::Keys, plan(4), &seed(), 0);
     assert_eq!(format!("{traversal:?}"), "Traversal { index: 0, .. }");
 }
+
+#[test]
+fn an_earlier_element_does_not_take_the_place_of_a_later_one() {
+    let plan = plan(8);
+    let whole: Vec<Element<10>> = whole(&plan);
+    let mut known = Known::new(Use::Keys, plan, whole[0].value);
+    for (learnt, kept) in [(5, 5), (3, 5), (6, 6)] {
+        known.check(8, whole[learnt]).unwrap();
+        known.learn(whole[learnt]);
+        assert_eq!(known.element(), whole[kept]);
+    }
+}

@@ -174,3 +174,25 @@ fn only_the_owner_of_the_key_signs_an_anchor() {
     };
     assert!(longer.verify(&key(1).verifying_key(), signature.as_octets()).is_err());
 }
+
+/// The anchor is public, and no code of a slot: not before the start either, where the clock is almost there.
+#[test]
+fn the_anchor_is_no_code() {
+    let (mut chain, mut follower) = pair(3);
+    let mut message = chain.announce(slot(1, 0)).unwrap();
+    message[1..24].copy_from_slice(&anchor(3).code);
+    message[28] = 0;
+    for millis in [START - 10, START, START + 10] {
+        let heard = follower.verify(UtcTime::from_millis(millis), UNCERTAINTY, &message);
+        assert_eq!(heard, Err(Refusal::Replay), "{millis}");
+    }
+}
+
+#[test]
+fn after_the_end_nothing_is_computed() {
+    let (mut chain, mut follower) = pair(3);
+    let mut message = chain.announce(slot(3, 0)).unwrap();
+    message[28] = 4;
+    assert_eq!(follower.verify(slot(4, 0), UNCERTAINTY, &message), Err(Refusal::Expired));
+    assert_eq!(follower.hashes(), 0);
+}

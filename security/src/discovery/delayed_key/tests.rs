@@ -319,3 +319,15 @@ fn only_the_owner_of_the_key_signs_an_anchor() {
     let hasty = KeyAnchor { delay: 2, ..anchor };
     assert!(hasty.verify(&key(1).verifying_key(), signature.as_octets()).is_err());
 }
+
+#[test]
+fn only_messages_of_this_type_and_of_a_slot_are_taken() {
+    let (mut chain, mut follower) = pair(2);
+    let message = chain.announce(slot(1, 0), &CODE).unwrap();
+    let (mut other, mut before) = (message, message);
+    other[0] = 0xD1;
+    assert_eq!(follower.receive(slot(1, 0), 20, &other).stored, Err(Refusal::Type));
+    before[28] = 0;
+    assert_eq!(follower.receive(slot(1, 0), 20, &before).stored, Err(Refusal::Clock));
+    assert_eq!(follower.stored(), 0);
+}

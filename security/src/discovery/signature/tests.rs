@@ -121,6 +121,69 @@ fn a_weak_key_is_refused() {
     assert_eq!(VerifyingKey::from_octets(&octets).err(), Some(Error::Point));
 }
 
+/// A signature whose commitment R is the neutral point fulfils the equation of RFC 8032 §5.1.7, and is refused: computed by
+/// another program from the secret of `key(Ed25519, 1)`.
+#[test]
+fn a_commitment_of_small_order_is_refused() {
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    let s = "efaf3156dbb0ab63f5522cd2a5c53404aff4931c9b0c06628c79879bba00f703";
+    for (at, octet) in signature[32..].iter_mut().enumerate() {
+        *octet = u8::from_str_radix(&s[2 * at..2 * at + 2], 16).unwrap();
+    }
+    let public = key(Scheme::Ed25519, 1).verifying_key();
+    assert_eq!(public.verify(Purpose::Statement, b"content", &signature), Err(Error::Signature));
+    let Public::Ed25519(point) = &public.0 else { panic!("of another scheme") };
+    let input = Purpose::Statement.input(Scheme::Ed25519, b"content");
+    let lax =
+        ed25519_dalek::Verifier::verify(point, &input, &ed25519_dalek::Signature::from_bytes(&signature));
+    assert!(lax.is_ok(), "strictness alone refuses it");
+}
+
+/// The keystream of a concealed code is another one at each time, and for each key.
+#[test]
+fn a_concealed_code_depends_on_time_and_key() {
+    let group = Duck::from([6; 16]);
+    let (alice, bob) = (key(Scheme::Ed25519, 1).verifying_key(), key(Scheme::Ed25519, 2).verifying_key());
+    let concealed = alice.conceal(&group, TIME, &CODE);
+    assert_eq!(alice.conceal(&group, TIME, &concealed), CODE);
+    let others = [
+        bob.conceal(&group, TIME, &CODE),
+        alice.conceal(&group, SignedTime { counter: TIME.counter.plus(1), ..TIME }, &CODE),
+        alice.conceal(&Duck::from([7; 16]), TIME, &CODE),
+        CODE,
+    ];
+    assert!(!others.contains(&concealed));
+}
+
+/// One key has one form; keys of identities have a scheme and an identity that fit.
+#[test]
+fn forms_of_keys_are_checked() {
+    for scheme in [Scheme::Ed25519, Scheme::EcdsaP256] {
+        let mut octets = key(scheme, 1).to_octets();
+        octets.push(0);
+        assert_eq!(SigningKey::from_octets(&octets).err(), Some(Error::KeyLength { scheme, have: 33 }));
+    }
+    let Public::EcdsaP256(point) = key(Scheme::EcdsaP256, 1).verifying_key().0 else { panic!() };
+    let whole = [&[Scheme::EcdsaP256.octet()], point.to_sec1_point(false).as_bytes()].concat();
+    let wrong = Error::KeyLength { scheme: Scheme::EcdsaP256, have: 65 };
+    assert_eq!(VerifyingKey::from_octets(&whole).err(), Some(wrong));
+
+    let kms = AuthenticationSecret::generate(&[77; 64]).unwrap();
+    let long = [b'a'; MAX_IDENTITY_OCTETS + 1];
+    let of_identity = |scheme, identity| VerifyingKey::of_identity(scheme, kms.public_key(), identity).err();
+    assert_eq!(of_identity(Scheme::EccsiFull, &long[1..]), None);
+    assert!(of_identity(Scheme::EccsiFull, &long).is_some());
+    assert!(of_identity(Scheme::Ed25519, b"alice").is_some());
+    assert!(of_identity(Scheme::EccsiCachedPvt, b"alice").is_some());
+    let issued = kms.issue(b"alice", &[1; 64]).unwrap();
+    assert!(SigningKey::eccsi(Scheme::Ed25519, kms.public_key(), &issued).is_err());
+    let issued = kms.issue(&long, &[1; 64]).unwrap();
+    assert!(SigningKey::eccsi(Scheme::EccsiFull, kms.public_key(), &issued).is_err());
+    let pvt = issued.pvt();
+    assert!(VerifyingKey::of_identity_and_pvt(kms.public_key(), &long, pvt).is_err());
+}
+
 proptest::proptest! {
     #[test]
     fn no_octets_panic(octets: Vec<u8>, scheme in 0_u8..7, signature: Vec<u8>) {
