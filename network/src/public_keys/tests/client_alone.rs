@@ -151,3 +151,26 @@ fn names_and_own_keys_are_bounded() {
         );
     }
 }
+
+/// A key that one list hits by mistake, as the server says, and that is revoked later: with the next list it counts no more.
+#[test]
+fn a_key_is_cleared_for_one_list_alone() {
+    let now = UtcTime::from_millis(START);
+    let revoked: Vec<_> = (0..400).map(|number| key(100_000 + number).fingerprint()).collect();
+    let list = RevocationList::of(ListNumber(7), now, revoked.clone());
+    let hit = (1_000..).find(|n| list.says(&key(*n).fingerprint()) == Listed::Perhaps).unwrap();
+    let next = RevocationList::of(ListNumber(8), now, [revoked, vec![key(hit).fingerprint()]].concat());
+    let mut client = client();
+    client.handle_input(client::Input::Follow { now, name: user(hit) });
+    let request = said(&mut client).1.unwrap();
+    let told = ToldKey { name: user(hit), key: key(hit), valid_until: now.plus_millis(HOUR) };
+    let first = Keys { list: ListNews::New(list), ..keys(now, vec![told], Vec::new()) };
+    answer(&mut client, now, request, first);
+    assert_eq!(client.keys().count(), 1, "cleared");
+    let later = now.plus_millis(20 * SECOND);
+    client.handle_input(client::Input::Follow { now: later, name: user(4) });
+    let request = said(&mut client).1.unwrap();
+    let second = Keys { list: ListNews::New(next), ..keys(later, Vec::new(), Vec::new()) };
+    answer(&mut client, later, request, second);
+    assert_eq!(client.keys().count(), 0);
+}

@@ -132,6 +132,7 @@ fn what_ends_while_another_network_is_asked_is_not_told() {
     home.announce(ANNA, user(ANNA), 11);
     home.announce(4, user(4), 14);
     home.clients.clear();
+    home.signs.clear();
     home.run(24 * HOUR - 10 * SECOND);
     home.announce(ANNA, user(ANNA), 12);
     let all = fetch(vec![user(ANNA), user(4), user(50)], Vec::new(), Some(BERT));
