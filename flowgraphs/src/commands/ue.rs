@@ -113,6 +113,11 @@ impl UeArgs {
 /// Called when the UE runs, with the board through which commands go.
 pub(super) type Console = Box<dyn FnOnce(Arc<Board>)>;
 
+/// Reads the file of applications, if there is one.
+fn applications(args: &UeArgs) -> Result<Option<ApplicationsConfig>, ConfigError> {
+    args.applications.as_deref().map(|path| ApplicationsConfig::from_file(path, read_token)).transpose()
+}
+
 /// Returns the configuration with its lists of codes read.
 fn with_code_lists(config: &UeConfig) -> Result<UeConfig, ConfigError> {
     let mut keys = Keys::default();
@@ -138,9 +143,7 @@ pub(super) fn run_config(
     let (radio, annotations) = args.record.open(radio, &config.radio, config.numerology()?)?;
     let description = radio.description().clone();
     let token = args.control_token_file.as_deref().map(read_token).transpose()?;
-    let applications = args.applications.as_deref();
-    let applications =
-        applications.map(|path| ApplicationsConfig::from_file(path, read_token)).transpose()?;
+    let applications = applications(args)?;
     let streams = radio.start()?;
     let facts = RadioFacts {
         anchor: anchor(config, streams.anchor),

@@ -93,10 +93,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Returns the keys of the events in a table of the documentation: the text in `` ` `` in its second column.
+    /// Returns the keys of the events in the first table of the documentation: the text in `` ` `` in its second column.
     fn documented() -> Vec<&'static str> {
         let text = include_str!("../../../docs/json.md");
-        let rows = text.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `summary`"));
+        let table =
+            text.lines().skip_while(|line| !line.starts_with("| `")).take_while(|line| !line.is_empty());
+        let rows = table.filter(|line| !line.starts_with("| `summary`"));
         let keys = rows.flat_map(|row| row.splitn(3, '|').nth(2).unwrap_or("").split('`').skip(1).step_by(2));
         let is_key =
             |key: &&str| key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');

@@ -111,6 +111,10 @@ pub(crate) fn labels(groups: &[Group]) -> Vec<String> {
     groups.iter().map(label).collect()
 }
 
+fn mean_of(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
 /// Returns the runs of a configuration as one.
 pub(crate) fn group(runs: &[&DiscoveryCosts]) -> Group {
     let c = runs[0];
@@ -123,8 +127,6 @@ pub(crate) fn group(runs: &[&DiscoveryCosts]) -> Group {
     let share = |of: &dyn Fn(&DiscoveryCosts) -> (u64, u64)| {
         statistics::share(&runs.iter().map(|c| of(c)).collect::<Vec<_>>())
     };
-    let mean_of =
-        |values: &Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
     let first = times(&|c| &c.first_ms);
     let verified = times(&|c| &c.verified_ms);
     let periods = times(&|c| &c.verified_periods);
