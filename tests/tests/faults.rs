@@ -330,8 +330,9 @@ impl Member {
     }
 }
 
-/// Somebody who is always there: an air in lock-step ends when all but one have left it.
-fn keep(air: &Air, over: &Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
+/// Somebody who is always there: an air in lock-step ends when all but one have left it. While a radio is unplugged the air
+/// stands still: how long it is away must not depend on the load of the machine.
+fn keep(air: &Air, over: &Arc<AtomicBool>, lives: [Shared; 2]) -> std::thread::JoinHandle<()> {
     let radio = air.attach_named("keeper").unwrap();
     let over = Arc::clone(over);
     std::thread::spawn(move || {
@@ -339,6 +340,10 @@ fn keep(air: &Air, over: &Arc<AtomicBool>) -> std::thread::JoinHandle<()> {
         let mut buffer = vec![Sample::default(); N as usize];
         let mut at = 0;
         while !over.load(Ordering::Relaxed) {
+            if lives.iter().any(|life| life.lock().unwrap().unplugged) {
+                std::thread::sleep(Duration::from_millis(1));
+                continue;
+            }
             transmit.advance(at + 8 * N).unwrap();
             let received = receive.receive(&mut buffer, Duration::from_millis(100)).unwrap();
             at = received.first + received.count as u64;
@@ -367,7 +372,8 @@ fn campaign(subframes: u64) {
     ];
     let radios = members.each_ref().map(|m| air.attach_named(m.name).unwrap());
     let over = Arc::new(AtomicBool::new(false));
-    let keeper = keep(&air, &over);
+    let lives = members.each_ref().map(|m| Arc::clone(&m.life));
+    let keeper = keep(&air, &over, lives);
     for (member, radio) in members.iter_mut().zip(radios) {
         member.start(&air, &keys, radio.start().unwrap());
     }
