@@ -6,6 +6,8 @@ use sidelink_store::Keys;
 use std::path::Path;
 
 /// What the network says.
+// Without services nobody answers.
+#[cfg_attr(not(feature = "services"), allow(dead_code))]
 pub(super) enum Answer {
     /// Keys and filters, in the place of those before.
     Keys(Box<Keys>),
