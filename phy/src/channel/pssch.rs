@@ -178,7 +178,7 @@ impl Process {
 }
 
 /// One received transmission.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Received {
     /// Measurement of the radio channel.
     pub measurement: Measurement,
@@ -186,54 +186,61 @@ pub struct Received {
     pub evm_percent: f32,
 }
 
-/// Decodes resource elements to transport blocks.
-pub struct Decoder {
+/// Soft bits of one transmission, in the order of the coded bits, before they are combined.
+pub struct Soft {
+    coded: Vec<Llr>,
+    /// Number of bits, modulation order and redundancy version of the transmission.
+    form: (usize, usize, u8),
+    received: Received,
+}
+
+impl Soft {
+    /// Makes room for one transmission over a whole carrier.
+    pub fn new(numerology: Numerology) -> Self {
+        Self { coded: vec![0; max_coded_bits(numerology)], form: (0, 2, 0), received: Received::default() }
+    }
+}
+
+/// Converts resource elements to soft bits.
+pub struct Demapper {
     sidelink: SidelinkMode,
     numerology: Numerology,
-    coder: TransportDecoder,
     estimator: Estimator,
     equaliser: Equaliser,
     scrambling: Vec<u8>,
     soft: Vec<Llr>,
-    coded: Vec<Llr>,
 }
 
-impl Decoder {
-    /// Makes a decoder for a carrier, a mode and a number of antennas; nothing is allocated afterwards.
+impl Demapper {
+    /// Makes a demapper for a carrier, a mode and a number of antennas; nothing is allocated afterwards.
     pub fn new(
         numerology: Numerology,
         mode: TransmissionMode,
         references: Arc<References>,
         antennas: Antennas,
     ) -> Self {
-        let carrier = numerology.bandwidth().prbs();
         let e = max_coded_bits(numerology);
         Self {
             sidelink: mode.sidelink(),
             numerology,
-            coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
             estimator: Estimator::new(numerology, references, antennas),
-            equaliser: Equaliser::new(carrier, antennas),
+            equaliser: Equaliser::new(numerology.bandwidth().prbs(), antennas),
             scrambling: vec![0; e],
             soft: vec![0; e],
-            coded: vec![0; e],
         }
     }
 
-    /// Estimates and demaps one transmission of `grids`, one an antenna, and adds it to `process`, which was started for its size.
+    /// Estimates and demaps one transmission of `grids`, one an antenna.
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
-    pub fn receive(
+    pub fn demap(
         &mut self,
         grids: &[Grid],
         grant: &Grant,
         cfo_near: Hertz,
-        process: &mut Process,
-    ) -> Result<Received, Error> {
-        let (modulation, bits) = grant.size(self.sidelink)?;
-        if bits != process.bits {
-            return Err(Error::Payload { got: process.bits, want: bits });
-        }
+        out: &mut Soft,
+    ) -> Result<(), Error> {
+        let (modulation, _) = grant.size(self.sidelink)?;
         let bad = Error::Allocation { start: grant.prbs.start, len: grant.prbs.len };
         let Some(grid) = grids.first() else { return Err(bad) };
         if grant.prbs.end() * 12 > grid.subcarriers() || !tables::is_precoding_size(grant.prbs.len) {
@@ -252,11 +259,61 @@ impl Decoder {
         let vector = self.equaliser.soft_bits(&self.estimator, grids, layout, modulation, soft);
         Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
         scramble::descramble_llrs(soft, &self.scrambling[..g]);
-        interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut self.coded[..g])
+        interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut out.coded[..g])
             .map_err(|_| Error::Coding)?;
-        self.coder.combine(&mut process.soft, &self.coded[..g], q_m, grant.rv).map_err(|_| Error::Coding)?;
-        process.transmissions += 1;
-        Ok(Received { measurement, evm_percent: vector.percent() })
+        out.form = (g, q_m, grant.rv);
+        out.received = Received { measurement, evm_percent: vector.percent() };
+        Ok(())
+    }
+}
+
+/// Decodes resource elements to transport blocks.
+pub struct Decoder {
+    sidelink: SidelinkMode,
+    coder: TransportDecoder,
+    demapper: Demapper,
+    soft: Soft,
+}
+
+impl Decoder {
+    /// Makes a decoder for a carrier, a mode and a number of antennas; nothing is allocated afterwards.
+    pub fn new(
+        numerology: Numerology,
+        mode: TransmissionMode,
+        references: Arc<References>,
+        antennas: Antennas,
+    ) -> Self {
+        let carrier = numerology.bandwidth().prbs();
+        Self {
+            sidelink: mode.sidelink(),
+            coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
+            demapper: Demapper::new(numerology, mode, references, antennas),
+            soft: Soft::new(numerology),
+        }
+    }
+
+    /// Estimates and demaps one transmission of `grids`, one an antenna, and adds it to `process`, which was started for its size.
+    ///
+    /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
+    pub fn receive(
+        &mut self,
+        grids: &[Grid],
+        grant: &Grant,
+        cfo_near: Hertz,
+        process: &mut Process,
+    ) -> Result<Received, Error> {
+        let (_, bits) = grant.size(self.sidelink)?;
+        if bits != process.bits {
+            return Err(Error::Payload { got: process.bits, want: bits });
+        }
+        let Self { demapper, soft, coder, .. } = self;
+        demapper.demap(grids, grant, cfo_near, soft)?;
+        add(coder, soft, process)
+    }
+
+    /// Adds the soft bits of one transmission to `process`, which was started for its size.
+    pub fn add(&mut self, soft: &Soft, process: &mut Process) -> Result<Received, Error> {
+        add(&mut self.coder, soft, process)
     }
 
     /// Decodes the combined soft bits of `process` into `transport_block` (packed, exactly its size).
@@ -273,6 +330,13 @@ impl Decoder {
 
     /// Returns estimator and equaliser after [`Self::receive`], for display.
     pub fn front_end(&mut self) -> (&Estimator, &mut Equaliser) {
-        (&self.estimator, &mut self.equaliser)
+        (&self.demapper.estimator, &mut self.demapper.equaliser)
     }
+}
+
+fn add(coder: &mut TransportDecoder, soft: &Soft, process: &mut Process) -> Result<Received, Error> {
+    let (g, q_m, rv) = soft.form;
+    coder.combine(&mut process.soft, &soft.coded[..g], q_m, rv).map_err(|_| Error::Coding)?;
+    process.transmissions += 1;
+    Ok(soft.received)
 }

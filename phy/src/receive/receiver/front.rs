@@ -7,12 +7,16 @@
 
 use crate::Sample;
 use crate::grid::Grid;
-use crate::numerology::{Numerology, SUBCARRIER_SPACING};
+use crate::numerology::Numerology;
 use crate::receive::diversity::is_sound;
-use crate::receive::estimate::{Measurement, phasor};
-use crate::sc_fdma::{Demodulator, Precoding, rotate};
-use crate::tables::is_precoding_size;
+use crate::receive::estimate::Measurement;
+use crate::sc_fdma::Demodulator;
 use crate::units::{Antennas, CyclicPrefix, Hertz, PrbRange};
+use std::sync::Arc;
+
+mod part;
+
+pub(super) use part::PartTurner;
 
 /// A grid for one offset in Hz is reused for others within this distance.
 const SAME_OFFSET: f32 = 40.0;
@@ -22,15 +26,24 @@ pub struct Front {
     samples: Vec<Vec<Sample>>,
     common_cfo: Hertz,
     bands: Vec<Band>,
-    precoding: Precoding,
-    /// Buffer for the phasors of one symbol.
-    turns: Vec<Sample>,
+}
+
+/// How the grids of a UE are made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Way {
+    /// The common grids: its offset stays on them.
+    Common,
+    /// The common grids, its own subcarriers turned.
+    Part,
+    /// Grids with the whole band turned, by this offset in Hz.
+    Whole(f32),
 }
 
 struct Band {
     demodulator: Demodulator,
-    /// One grid an antenna.
-    common: Vec<Grid>,
+    turner: PartTurner,
+    /// One grid an antenna. Another thread may read them.
+    common: Arc<Vec<Grid>>,
     common_valid: bool,
     corrected: Vec<Grid>,
     /// Offset in Hz of `corrected` against the common one.
@@ -54,11 +67,12 @@ impl Front {
             if bands.iter().any(|b| b.demodulator.numerology() == n) {
                 continue;
             }
-            let grids = || (0..antennas.count()).map(|_| Grid::new(n)).collect();
+            let grids = || (0..antennas.count()).map(|_| Grid::new(n)).collect::<Vec<_>>();
+            let demodulator = Demodulator::new(n, Self::advance(n));
             bands.push(Band {
-                // half a normal cyclic prefix on either side
-                demodulator: Demodulator::new(n, n.fft() * 72 / 2048),
-                common: grids(),
+                turner: PartTurner::new(n, demodulator.advance()),
+                demodulator,
+                common: Arc::new(grids()),
                 common_valid: false,
                 corrected: grids(),
                 corrected_for: None,
@@ -69,8 +83,6 @@ impl Front {
             samples: vec![vec![Sample::default(); first.subframe_samples()]; antennas.count()],
             common_cfo: Hertz(0.0),
             bands,
-            precoding: Precoding::new(first.bandwidth().prbs()),
-            turns: vec![Sample::default(); first.subcarriers()],
         }
     }
 
@@ -111,7 +123,8 @@ impl Front {
         let Self { bands, samples, common_cfo, .. } = self;
         let band = &mut bands[index];
         if !band.common_valid {
-            for (samples, grid) in samples.iter().zip(&mut band.common) {
+            // nobody else holds them between two subframes
+            for (samples, grid) in samples.iter().zip(Arc::make_mut(&mut band.common)) {
                 band.demodulator.demodulate(samples, *common_cfo, grid);
             }
             band.common_valid = true;
@@ -131,66 +144,56 @@ impl Front {
         prbs: PrbRange,
     ) -> (&[Grid], Hertz) {
         let index = self.index(cp);
-        if cfo.abs() <= tolerance {
-            return (self.grid(cp), cfo);
-        }
-        let (cfo, tolerance) = (cfo.to_f32(), tolerance.to_f32());
-        let made_for = match self.bands[index].corrected_for {
-            Some(made_for) if (made_for - cfo).abs() <= SAME_OFFSET => made_for,
-            _ if self.turns_part(index, cfo, tolerance, prbs) => {
-                self.turn_part(index, cfo, prbs);
-                cfo
+        let way = self.way(cp, cfo, tolerance, prbs);
+        let cfo_hz = cfo.to_f32();
+        let left = match way {
+            Way::Common => return (self.grid(cp), cfo),
+            Way::Part => {
+                self.turn_part(index, cfo_hz, prbs);
+                0.0
             }
-            _ => {
+            Way::Whole(made_for) => {
                 let band = &mut self.bands[index];
-                band.corrected(&self.samples, self.common_cfo + Hertz::from(cfo));
-                band.corrected_for = Some(cfo);
-                cfo
+                if band.corrected_for != Some(made_for) {
+                    band.corrected(&self.samples, self.common_cfo + Hertz::from(made_for));
+                    band.corrected_for = Some(made_for);
+                }
+                cfo_hz - made_for
             }
         };
-        (&self.bands[index].corrected, Hertz::from(cfo - made_for))
+        (&self.bands[index].corrected, Hertz::from(left))
     }
 
-    /// Whether turning `prbs` alone is accurate enough, and cheaper than the whole band.
-    fn turns_part(&self, index: usize, cfo: f32, tolerance: f32, prbs: PrbRange) -> bool {
-        let carrier = self.bands[index].common[0].subcarriers() / 12;
-        // the loss at the edges grows with the square of the offset, and is shared by all subcarriers
-        cfo.abs() <= tolerance * (prbs.len as f32).sqrt()
-            && 2 * prbs.len <= carrier
-            && prbs.end() <= carrier
-            && is_precoding_size(prbs.len)
+    /// Returns how [`Self::grid_for`] makes the grids of a UE.
+    pub(super) fn way(&self, cp: CyclicPrefix, cfo: Hertz, tolerance: Hertz, prbs: PrbRange) -> Way {
+        let band = &self.bands[self.index(cp)];
+        let (cfo, tolerance) = (cfo.to_f32(), tolerance.to_f32());
+        match band.corrected_for {
+            _ if cfo.abs() <= tolerance => Way::Common,
+            Some(made_for) if (made_for - cfo).abs() <= SAME_OFFSET => Way::Whole(made_for),
+            _ if band.turner.suffices(cfo, tolerance, prbs) => Way::Part,
+            _ => Way::Whole(cfo),
+        }
     }
 
     /// Removes `cfo` from the subcarriers of `prbs` alone.
     fn turn_part(&mut self, index: usize, cfo: f32, prbs: PrbRange) {
         self.make_common(index);
-        let Self { bands, precoding, turns, .. } = self;
-        let Band { demodulator, common, corrected, corrected_for, .. } = &mut bands[index];
+        let Band { turner, common, corrected, corrected_for, .. } = &mut self.bands[index];
         *corrected_for = None;
-        let (first, m_sc) = (prbs.first_subcarrier(), prbs.subcarriers());
-        let n = demodulator.numerology();
-        let turns_a_second = -cfo as f64;
-        let turns_a_symbol = turns_a_second / SUBCARRIER_SPACING.0;
-        let step = turns_a_symbol / m_sc as f64;
-        // the end of the transform is the part that the window took out of the cyclic prefix, before the symbol
-        let body = m_sc - (m_sc * demodulator.advance() + n.fft() / 2) / n.fft();
-        let turns = &mut turns[..m_sc];
-        turns.fill(Sample::new(1.0, 0.0));
-        rotate(&mut turns[..body], 0.0, step);
-        rotate(&mut turns[body..], step * body as f64 - turns_a_symbol, step);
-        for l in 0..n.symbols() {
-            let begin = turns_a_second * (n.symbol_start(l) + n.cp_samples(l)) as f64 / n.sample_rate().0;
-            let begin = phasor(begin);
-            for (common, corrected) in common.iter().zip(&mut *corrected) {
-                let part = &mut corrected.symbol_mut(l)[first..first + m_sc];
-                part.copy_from_slice(&common.symbol(l)[first..first + m_sc]);
-                precoding.despread(part);
-                for (x, t) in part.iter_mut().zip(&*turns) {
-                    *x *= begin * t;
-                }
-                precoding.precode(part);
-            }
-        }
+        turner.turn(common, cfo, prbs, corrected);
+    }
+
+    /// Returns the common grids for another thread.
+    pub(super) fn shared(&mut self, cp: CyclicPrefix) -> &Arc<Vec<Grid>> {
+        let index = self.index(cp);
+        self.make_common(index);
+        &self.bands[index].common
+    }
+
+    /// Returns the samples of each window that come out of the cyclic prefix: half a normal one lies on either side.
+    pub(super) fn advance(numerology: Numerology) -> usize {
+        numerology.fft() * 72 / 2048
     }
 
     /// Returns the carrier offset that was removed from the common grids.
@@ -217,7 +220,7 @@ pub(super) fn with_common(measurement: Measurement, removed: Hertz) -> Measureme
 mod tests {
     use super::*;
     use crate::impair::rng::Rng;
-    use crate::sc_fdma::Modulator;
+    use crate::sc_fdma::{Modulator, Precoding, rotate};
     use crate::units::{Bandwidth, Decibel};
     use std::f32::consts::PI;
 
@@ -282,7 +285,7 @@ mod tests {
             for len in [1, 2, 3, 4, 8, 16, 24] {
                 let prbs = PrbRange { start: 5, len };
                 let most = TOLERANCE * (len as f32).sqrt();
-                assert!(front.turns_part(0, -most, TOLERANCE, prbs));
+                assert!(front.bands[0].turner.suffices(-most, TOLERANCE, prbs));
                 for cfo in [0.5 * most, -most] {
                     let [whole, part] = interference(cp, prbs, cfo, 2);
                     assert!(
@@ -290,7 +293,7 @@ mod tests {
                         "{cp:?} {len} PRB {cfo} Hz: {part:.1}, whole band {whole:.1}"
                     );
                 }
-                assert!(!front.turns_part(0, 1.01 * most, TOLERANCE, prbs), "{len} PRB");
+                assert!(!front.bands[0].turner.suffices(1.01 * most, TOLERANCE, prbs), "{len} PRB");
             }
         }
     }
