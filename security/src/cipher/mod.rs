@@ -277,7 +277,7 @@ impl Eia {
         Self(match algorithm {
             Algorithm::Null => EiaKind::Null,
             Algorithm::Snow3g => EiaKind::Snow3g(eia1::Eia1::new(key, backend)),
-            Algorithm::Aes => EiaKind::Aes(eia2::Eia2::new(key, backend)),
+            Algorithm::Aes => EiaKind::Aes(eia2::Eia2::new(key)),
             Algorithm::Zuc => EiaKind::Zuc(eia3::Eia3::new(key, backend)),
         })
     }

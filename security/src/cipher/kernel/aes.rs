@@ -4,11 +4,11 @@
 //! vectors at each call; they stand in registers, or in the cache where there are too few.
 
 use std::arch::x86_64::{
-    __m128i, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_aeskeygenassist_si128, _mm_loadu_si128,
-    _mm_shuffle_epi32, _mm_slli_si128, _mm_storeu_si128, _mm_xor_si128,
+    __m128i, _mm_aeskeygenassist_si128, _mm_loadu_si128, _mm_shuffle_epi32, _mm_slli_si128, _mm_storeu_si128,
+    _mm_xor_si128,
 };
 
-use super::{AesLoops, Chain, RoundKeys};
+use super::{AesLoops, RoundKeys};
 
 /// Reverses the octets of a block.
 const SWAP: [u8; 16] = [15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0];
@@ -53,27 +53,6 @@ fn next_key(key: __m128i, assist: __m128i) -> __m128i {
     _mm_xor_si128(sum, _mm_shuffle_epi32::<0xff>(assist))
 }
 
-/// Computes a CBC-MAC: a chain, which no vector shortens.
-#[target_feature(enable = "aes")]
-fn cbc_mac(keys: &RoundKeys, chain: &Chain<'_>) -> [u8; 16] {
-    let mut round_keys = [load(&keys.0[0]); 11];
-    for (round_key, octets) in round_keys.iter_mut().zip(&keys.0) {
-        *round_key = load(octets);
-    }
-    let encrypt = |block: __m128i| {
-        let [first, middle @ .., last] = round_keys;
-        let block = middle.into_iter().fold(_mm_xor_si128(block, first), |b, key| _mm_aesenc_si128(b, key));
-        _mm_aesenclast_si128(block, last)
-    };
-    let last = load(&chain.last);
-    let Some(first) = &chain.first else { return stored(encrypt(last)) };
-    let state = chain
-        .blocks
-        .iter()
-        .fold(encrypt(load(first)), |state, block| encrypt(_mm_xor_si128(state, load(block))));
-    stored(encrypt(_mm_xor_si128(state, last)))
-}
-
 /// The counter mode over the vectors of a module, which has their elementary operations: `V` with `BLOCKS` blocks of 16
 /// octets, `UNROLLED` of them at once, `spread`, `counters`, `add`, `swap`, `xor`, `round`, `last_round`, `load`, `store`
 /// and `finish`.
@@ -91,8 +70,6 @@ macro_rules! functions {
             expand: |key| unsafe { expand(key) },
             // SAFETY: the machine has the instruction set, see above.
             counter_mode: |keys, nonce, data| unsafe { counter_mode(keys, nonce, data) },
-            // SAFETY: the machine has the instruction set, see above.
-            cbc_mac: |keys, chain| unsafe { cbc_mac(keys, chain) },
         };
 
         #[target_feature(enable = $features)]
@@ -137,7 +114,7 @@ macro_rules! functions {
 }
 
 pub(super) mod sse {
-    use super::{AesLoops, RoundKeys, SWAP, cbc_mac, expand, load as spread, load};
+    use super::{AesLoops, RoundKeys, SWAP, expand, load as spread, load};
     use std::arch::x86_64::{
         __m128i as V, _mm_add_epi64, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_set_epi64x,
         _mm_shuffle_epi8, _mm_storeu_si128, _mm_xor_si128,
@@ -201,7 +178,7 @@ pub(super) mod sse {
 }
 
 pub(super) mod avx2 {
-    use super::{AesLoops, RoundKeys, SWAP, cbc_mac, expand};
+    use super::{AesLoops, RoundKeys, SWAP, expand};
     use std::arch::x86_64::{
         __m256i as V, _mm256_add_epi64, _mm256_aesenc_epi128, _mm256_aesenclast_epi128,
         _mm256_broadcastsi128_si256, _mm256_loadu_si256, _mm256_set_epi64x, _mm256_shuffle_epi8,
@@ -280,7 +257,7 @@ pub(super) mod avx2 {
 }
 
 pub(super) mod avx512 {
-    use super::{AesLoops, RoundKeys, SWAP, cbc_mac, expand};
+    use super::{AesLoops, RoundKeys, SWAP, expand};
     use std::arch::x86_64::{
         __m512i as V, _mm512_add_epi64, _mm512_aesenc_epi128, _mm512_aesenclast_epi128,
         _mm512_broadcast_i32x4, _mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_maskz_loadu_epi8,

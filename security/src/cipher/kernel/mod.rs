@@ -4,11 +4,10 @@
 //! 128-EIA1   M_0 P^n + M_1 P^(n-1) + .. + M_(n-1) P, times Q    products of GF(2^64), reduced once at the end
 //! 128-EIA3   exclusive or of z[i..i+32] over the set bits i     a product of 64 and 32 bits for each word
 //! 128-EEA2   E(T1), E(T1 + 1), ..                               1, 2 or 4 blocks a vector, several vectors at once
-//! 128-EIA2   E(.. E(E(B_0) + B_1) ..)                           a chain, in one register
 //! ```
 //!
 //! Portable code (for AES the crate `aes`) is the truth: it runs where there are no such instructions, and tests compare the
-//! others with it. Vector instructions have no safe form. Nothing here branches or looks up by secrets, but for the table of
+//! others with it. 128-EIA2 is a chain of blocks, which no vector shortens. Vector instructions have no safe form. Nothing here branches or looks up by secrets, but for the table of
 //! the portable UIA2.
 #![allow(unsafe_code)]
 
@@ -99,17 +98,6 @@ pub(super) struct Uia2<'a> {
 #[derive(ZeroizeOnDrop)]
 pub(super) struct RoundKeys([[u8; 16]; 11]);
 
-/// A CBC-MAC from its blocks. RFC 4493 §2.4.
-#[derive(Clone, Copy)]
-pub(super) struct Chain<'a> {
-    /// The first block, unless it is the last one.
-    pub(super) first: Option<[u8; 16]>,
-    /// The blocks between them.
-    pub(super) blocks: &'a [[u8; 16]],
-    /// The last block, padded, with its subkey.
-    pub(super) last: [u8; 16],
-}
-
 /// The functions of one backend.
 #[derive(Clone, Copy)]
 pub(super) struct Loops {
@@ -129,8 +117,6 @@ pub(super) struct AesLoops {
     pub(super) expand: fn(&[u8; 16]) -> RoundKeys,
     /// XORs the keystream of a nonce, the high half of the first counter block, onto data.
     pub(super) counter_mode: fn(&RoundKeys, u64, &mut [u8]),
-    /// Returns a CBC-MAC.
-    pub(super) cbc_mac: fn(&RoundKeys, &Chain<'_>) -> [u8; 16],
 }
 
 /// Returns the functions of a backend, or the portable ones where the machine does not run it.
