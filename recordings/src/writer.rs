@@ -216,6 +216,11 @@ impl Writer {
         self.samples
     }
 
+    /// Returns the number of channels.
+    pub const fn channels(&self) -> usize {
+        self.options.channels
+    }
+
     /// Returns the largest magnitude so far.
     pub fn peak(&self) -> f32 {
         self.peak_power.sqrt()
