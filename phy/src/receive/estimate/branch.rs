@@ -20,6 +20,8 @@ pub(crate) struct Branch {
     pub(crate) signal: f32,
     /// Power of the noise on a resource element.
     pub(crate) noise: f32,
+    /// Values on DMRS symbols that the smoothed channel leaves free: degrees of freedom of the noise.
+    pub(super) freedom: f32,
     /// Weight in sums over the antennas, the inverse of a first guess of the noise; 0: receives nothing that can be used.
     pub(super) weight: f32,
 }
@@ -34,6 +36,7 @@ impl Branch {
             weights: TimeWeights::default(),
             signal: 0.0,
             noise: 0.0,
+            freedom: 0.0,
             weight: 1.0,
         }
     }
@@ -41,6 +44,11 @@ impl Branch {
     /// Whether the antenna received anything that can be used: neither silence nor values that are not finite.
     pub(crate) fn is_heard(&self) -> bool {
         self.weight > 0.0
+    }
+
+    /// Returns the received values on DMRS symbol `m`, and the channel that is estimated there.
+    pub(super) fn row(&self, m: usize) -> (&[Sample], &[Sample]) {
+        (&self.ls[m], &self.smooth[if self.weights.is_static() { 0 } else { m }])
     }
 
     /// Guesses the weight among several antennas from the second difference over frequency: even a channel that is late
@@ -113,6 +121,7 @@ impl Branch {
             total += power(&ls[..m_sc]);
         }
         let spent = m_sc as f32 / smoother.gain(window, m_sc);
+        self.freedom = (m_sc * n_d) as f32 - spent;
         (self.signal, self.noise) = powers(total, rest, (m_sc * n_d) as f32, spent);
     }
 
@@ -126,7 +135,9 @@ impl Branch {
             total += power(ls);
         }
         let count = (m_sc * n_d) as f32;
-        (self.signal, self.noise) = powers(total, rest, count, count / smoother.gain(window, m_sc));
+        let spent = count / smoother.gain(window, m_sc);
+        self.freedom = count - spent;
+        (self.signal, self.noise) = powers(total, rest, count, spent);
     }
 }
 
