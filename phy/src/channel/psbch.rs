@@ -13,7 +13,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::{Gold, SSSS_LEN, SsssForm, psss, ssss};
-use crate::units::{CyclicPrefix, DfnSubframe, Hertz, Modulation, SidelinkMode, SlssId};
+use crate::units::{Antennas, CyclicPrefix, DfnSubframe, Hertz, Modulation, SidelinkMode, SlssId};
 use crate::{Llr, Sample};
 use std::sync::Arc;
 
@@ -174,7 +174,7 @@ impl Decoder {
             cp: numerology.cp(),
             layout: Layout::psbch(sidelink, numerology.cp()),
             coder: ControlDecoder::new(payload_bits(sidelink) + 16),
-            estimator: Estimator::new(numerology, references),
+            estimator: Estimator::new(numerology, references, Antennas::ONE),
             equaliser: Equaliser::new(PRBS),
             scrambling: vec![0; e],
             soft: vec![0; e],
@@ -193,7 +193,8 @@ impl Decoder {
         let first = first_subcarrier(grid);
         let near = self.offset_of_pairs(grid, id);
         let dmrs = Dmrs::psbch(id, self.sidelink);
-        let measurement = self.estimator.estimate(grid, first, 12 * PRBS, self.layout, &dmrs, near);
+        let measurement =
+            self.estimator.estimate(std::slice::from_ref(grid), first, 12 * PRBS, self.layout, &dmrs, near);
         if measurement.signal < MIN_SIGNAL * measurement.noise {
             return None;
         }

@@ -14,7 +14,7 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sci;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::gold_sequence;
-use crate::units::{CyclicPrefix, Decibel, Hertz, Modulation, SidelinkMode};
+use crate::units::{Antennas, CyclicPrefix, Decibel, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// c_init of PSCCH scrambling (TS 36.211 §9.4.1).
@@ -174,7 +174,7 @@ impl Decoder {
             sidelink,
             layout: Layout::shared(sidelink, numerology.cp()),
             coder: ControlDecoder::new(payload + 16),
-            estimator: Estimator::new(numerology, references),
+            estimator: Estimator::new(numerology, references, Antennas::ONE),
             equaliser: Equaliser::new(6),
             scrambling: gold_sequence(SCRAMBLING, e),
             soft: vec![0; e],
@@ -212,8 +212,14 @@ impl Decoder {
         let mut near = 0.0;
         let mut first = None;
         for attempt in 1.. {
-            let measurement =
-                self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, Hertz::from(near));
+            let measurement = self.estimator.estimate(
+                std::slice::from_ref(grid),
+                12 * prb,
+                m_sc,
+                self.layout,
+                &dmrs,
+                Hertz::from(near),
+            );
             if measurement.signal < MIN_SIGNAL * measurement.noise {
                 return None;
             }

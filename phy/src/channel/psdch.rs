@@ -15,7 +15,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::gold_sequence;
-use crate::units::{CyclicPrefix, Hertz, Modulation, SidelinkMode};
+use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// Bits of a discovery message (TS 36.213 §14.3.1).
@@ -149,7 +149,7 @@ impl Decoder {
         Self {
             layout: Layout::shared(SidelinkMode::D2d, numerology.cp()),
             coder: TransportDecoder::new(MESSAGE_BITS, DecoderConfig::default()),
-            estimator: Estimator::new(numerology, references),
+            estimator: Estimator::new(numerology, references, Antennas::ONE),
             equaliser: Equaliser::new(PRBS),
             scrambling: gold_sequence(SCRAMBLING, e),
             soft: vec![0; e],
@@ -166,7 +166,8 @@ impl Decoder {
             return None;
         }
         let dmrs = Dmrs::pscch_or_psdch();
-        let measurement = self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
+        let measurement =
+            self.estimator.estimate(std::slice::from_ref(grid), 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
         let vector =
             self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
         scramble::descramble_llrs(&mut self.soft, &self.scrambling);

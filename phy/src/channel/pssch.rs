@@ -16,7 +16,7 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::Gold;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2.2).
@@ -207,7 +207,7 @@ impl Decoder {
             sidelink: mode.sidelink(),
             numerology,
             coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
-            estimator: Estimator::new(numerology, references),
+            estimator: Estimator::new(numerology, references, Antennas::ONE),
             equaliser: Equaliser::new(carrier),
             scrambling: vec![0; e],
             soft: vec![0; e],
@@ -241,7 +241,8 @@ impl Decoder {
         let g = grant.prbs.subcarriers() * q_m * layout.data.len();
         let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.sidelink);
         let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
-        let measurement = self.estimator.estimate(grid, first, m_sc, layout, &dmrs, cfo_near);
+        let measurement =
+            self.estimator.estimate(std::slice::from_ref(grid), first, m_sc, layout, &dmrs, cfo_near);
         let soft = &mut self.soft[..g];
         let vector = self.equaliser.soft_bits(&self.estimator, grid, layout, modulation, soft);
         Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);

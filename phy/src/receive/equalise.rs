@@ -90,7 +90,7 @@ impl Equaliser {
                 llrs.fill(0);
                 continue;
             }
-            if i == 0 || !state.weights.is_static() {
+            if i == 0 || !estimator.branches[0].weights.is_static() {
                 gain = self.weigh(estimator, i);
             }
             let received = &grid.symbol(l)[first..first + m_sc];
@@ -121,18 +121,19 @@ impl Equaliser {
     /// Computes MMSE weights `conj(h) / (|h|^2 + noise)` for data symbol `i`, delay included; returns their mean gain.
     fn weigh(&mut self, estimator: &Estimator, i: usize) -> f32 {
         let state = &estimator.state;
+        let branch = &estimator.branches[0];
         let m_sc = state.m_sc;
         let channel = &mut self.channel[..m_sc];
-        let weights = state.weights.row(i);
+        let weights = branch.weights.row(i);
         // the unknown part of the channel is noise as well
-        let noise = state.measurement.noise + state.weights.error(i) * state.measurement.signal;
-        channel.copy_from_slice(&estimator.smooth[0][..m_sc]);
-        if !state.weights.is_static() {
+        let noise = branch.noise + branch.weights.error(i) * branch.signal;
+        channel.copy_from_slice(&branch.smooth[0][..m_sc]);
+        if !branch.weights.is_static() {
             for h in channel.iter_mut() {
                 *h *= weights[0];
             }
             for m in 1..state.dmrs_symbols {
-                for (h, &s) in channel.iter_mut().zip(&estimator.smooth[m][..m_sc]) {
+                for (h, &s) in channel.iter_mut().zip(&branch.smooth[m][..m_sc]) {
                     *h += s * weights[m];
                 }
             }

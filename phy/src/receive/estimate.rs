@@ -14,6 +14,7 @@
 //!    remaining error as noise.
 
 mod bessel;
+mod branch;
 mod motion;
 mod smooth;
 mod weights;
@@ -24,8 +25,9 @@ use crate::grid::Grid;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
-use crate::units::{Decibel, Hertz};
-use motion::{Motion, Products};
+use crate::units::{Antennas, Decibel, Hertz};
+use branch::Branch;
+use motion::{Motion, Observed, Products};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
 use std::f64::consts::PI;
@@ -71,6 +73,8 @@ impl Measurement {
 }
 
 /// Estimates one allocation at a time; keeps the result for the equaliser.
+///
+/// Several antennas receive the same delay, offset and motion, each through a channel and with a noise of its own.
 pub struct Estimator {
     references: Arc<References>,
     numerology: Numerology,
@@ -78,19 +82,17 @@ pub struct Estimator {
     delay_bins: Vec<Sample>,
     delay_power: Vec<f32>,
     fft_scratch: Vec<Sample>,
-    ls: [Vec<Sample>; MAX_DMRS],
-    /// Sums of `ls` over groups of [`GROUP`] subcarriers.
-    groups: [Vec<Sample>; MAX_DMRS],
     average: Vec<Sample>,
     /// Phase ramp of the delay: aligned subcarriers are multiplied by it to restore the delay.
     pub(super) ramp: Vec<Sample>,
     motion: Motion,
-    pub(super) smooth: [Vec<Sample>; MAX_DMRS],
     smoother: Smoother,
+    /// One an antenna.
+    pub(super) branches: Vec<Branch>,
     pub(super) state: State,
 }
 
-/// All values of the last estimated allocation.
+/// All values of the last estimated allocation that its antennas have in common.
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) first: usize,
@@ -100,13 +102,12 @@ pub(super) struct State {
     pub(super) times: [f64; 14],
     /// Offset in Hz that is turned back.
     pub(super) offset_hz: f64,
-    pub(super) weights: TimeWeights,
     pub(super) measurement: Measurement,
 }
 
 impl Estimator {
-    /// Makes an estimator for a carrier; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
+    /// Makes an estimator for a carrier and a number of antennas; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, references: Arc<References>, antennas: Antennas) -> Self {
         let m_max = numerology.subcarriers().max(72);
         let mut planner = FftPlanner::new();
         let mut delay_ffts = Vec::new();
@@ -117,7 +118,6 @@ impl Estimator {
         }
         delay_ffts.push(planner.plan_fft_inverse(size));
         let scratch = delay_ffts.iter().map(|f| f.get_inplace_scratch_len()).max().unwrap_or(0);
-        let zero = || vec![Sample::default(); m_max];
         Self {
             references,
             numerology,
@@ -125,24 +125,23 @@ impl Estimator {
             delay_bins: vec![Sample::default(); size],
             delay_power: vec![0.0; size],
             fft_scratch: vec![Sample::default(); scratch],
-            ls: std::array::from_fn(|_| zero()),
-            groups: std::array::from_fn(|_| vec![Sample::default(); m_max / GROUP]),
-            average: zero(),
-            ramp: zero(),
+            average: vec![Sample::default(); m_max],
+            ramp: vec![Sample::default(); m_max],
             motion: Motion::default(),
-            smooth: std::array::from_fn(|_| zero()),
             smoother: Smoother::new(m_max),
+            branches: (0..antennas.count()).map(|_| Branch::new(m_max)).collect(),
             state: State::default(),
         }
     }
 
-    /// Estimates the allocation of `m_sc` subcarriers from `first` on.
+    /// Estimates the allocation of `m_sc` subcarriers from `first` on, in one grid an antenna.
     ///
     /// `cfo_near` is the offset to which the ambiguous measurement is resolved: 0 when no better value is known.
-    /// The allocation must lie on the grid and have a width that transform precoding allows.
+    /// The allocation must lie on the grids and have a width that transform precoding allows. An antenna without a grid
+    /// receives nothing.
     pub fn estimate(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         first: usize,
         m_sc: usize,
         layout: Layout,
@@ -150,11 +149,8 @@ impl Estimator {
         cfo_near: Hertz,
     ) -> Measurement {
         let n_d = layout.dmrs.len();
-        for (m, &l) in layout.dmrs.iter().enumerate() {
-            let received = &grid.symbol(l as usize)[first..first + m_sc];
-            self.references.strip(dmrs, m, received, &mut self.ls[m][..m_sc]);
-        }
-        let times = self.symbol_times(grid.symbols());
+        self.strip(grids, first, m_sc, layout, dmrs);
+        let times = self.symbol_times(self.numerology.symbols());
         let mut dmrs_times = [0.0; MAX_DMRS];
         for (t, &l) in dmrs_times.iter_mut().zip(layout.dmrs) {
             *t = times[l as usize];
@@ -162,23 +158,21 @@ impl Estimator {
         let dmrs_times = &dmrs_times[..n_d];
         let delay_turns = self.align_delay(m_sc, n_d);
         let (cfo, ambiguity) = self.carrier_offset(m_sc, dmrs_times, cfo_near.0);
-        let (window, noise) = self.smoother.choose_for_each(&self.ls[..n_d], m_sc);
-        let groups: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &self.groups[m][..m_sc / GROUP]);
-        let explained = self.motion.explain(
-            &Products::new(&groups[..n_d]),
-            dmrs_times,
-            (GROUP as f64 * noise as f64).max(1e-12),
-            motion::offsets(cfo, ambiguity, cfo_near.0),
-        );
-        self.turn_back(m_sc, dmrs_times, explained.offset_hz);
-        let (signal, noise, weights) = if explained.doppler_hz > 0.0 {
-            let (signal, noise) = self.smooth_each(m_sc, n_d, window);
-            let ratio = noise / self.smoother.gain(window, m_sc) / signal;
-            (signal, noise, TimeWeights::moving(layout, &times, dmrs_times, explained.doppler_hz, ratio))
-        } else {
-            let (signal, noise) = self.smooth_mean(m_sc, n_d);
-            (signal, noise, TimeWeights::still())
-        };
+        let (windows, observed) = self.observe(m_sc, n_d);
+        let explained =
+            self.motion.explain(&observed, dmrs_times, motion::offsets(cfo, ambiguity, cfo_near.0));
+        for (branch, window) in self.branches.iter_mut().zip(windows).filter(|(b, _)| b.is_heard()) {
+            branch.turn_back(m_sc, dmrs_times, explained.offset_hz);
+            branch.weights = if explained.doppler_hz > 0.0 {
+                branch.smooth_each(&mut self.smoother, window, m_sc, n_d);
+                let ratio = branch.noise / self.smoother.gain(window, m_sc) / branch.signal;
+                TimeWeights::moving(layout, &times, dmrs_times, explained.doppler_hz, ratio)
+            } else {
+                branch.smooth_mean(&mut self.smoother, &mut self.average[..m_sc], n_d);
+                TimeWeights::still()
+            };
+        }
+        let (signal, noise) = self.powers();
         let measurement = Measurement {
             cfo: Hertz::from(cfo as f32),
             cfo_ambiguity: Hertz::from(ambiguity as f32),
@@ -191,13 +185,57 @@ impl Estimator {
         self.state = State {
             first,
             m_sc,
-            dmrs_symbols: if weights.is_static() { 1 } else { n_d },
+            dmrs_symbols: if explained.doppler_hz > 0.0 { n_d } else { 1 },
             times,
             offset_hz: explained.offset_hz,
-            weights,
             measurement,
         };
         measurement
+    }
+
+    /// Divides the received reference symbols of every antenna by the reference.
+    fn strip(&mut self, grids: &[Grid], first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) {
+        let several = self.branches.len() > 1;
+        for (a, branch) in self.branches.iter_mut().enumerate() {
+            let Some(grid) = grids.get(a) else {
+                branch.weight = 0.0;
+                continue;
+            };
+            for (m, &l) in layout.dmrs.iter().enumerate() {
+                let received = &grid.symbol(l as usize)[first..first + m_sc];
+                self.references.strip(dmrs, m, received, &mut branch.ls[m][..m_sc]);
+            }
+            branch.weight = 1.0;
+            if several {
+                branch.weigh(m_sc, layout.dmrs.len());
+            }
+        }
+    }
+
+    /// Measures the noise of every antenna with its frequency window, and the products of its symbols.
+    fn observe(&mut self, m_sc: usize, n_d: usize) -> ([usize; Antennas::MAX], Observed) {
+        let mut windows = [0; Antennas::MAX];
+        let mut observed = Observed::default();
+        for (branch, w) in self.branches.iter().zip(&mut windows).filter(|(b, _)| b.is_heard()) {
+            let (window, noise) = self.smoother.choose_for_each(&branch.ls[..n_d], m_sc);
+            let groups: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &branch.groups[m][..m_sc / GROUP]);
+            observed.add(Products::new(&groups[..n_d], (GROUP as f64 * noise as f64).max(1e-12)));
+            *w = window;
+        }
+        (windows, observed)
+    }
+
+    /// Returns the powers of signal and noise on a resource element, those of several antennas after maximum ratio
+    /// combining: the ratio is the sum of theirs, the noise their mean.
+    fn powers(&self) -> (f32, f32) {
+        if let [branch] = &self.branches[..]
+            && branch.is_heard()
+        {
+            return (branch.signal, branch.noise);
+        }
+        let heard = || self.branches.iter().filter(|b| b.is_heard());
+        let noise = heard().map(|b| b.noise).sum::<f32>() / heard().count().max(1) as f32;
+        (noise * heard().map(|b| b.signal / b.noise).sum::<f32>(), noise)
     }
 
     /// Seconds from symbol 0 to each of the first `symbols` of a subframe.
@@ -214,10 +252,10 @@ impl Estimator {
         self.state.measurement
     }
 
-    /// Writes the channel of the last estimated allocation on data symbol 0, delay restored: for display.
+    /// Writes the channel of the last estimated allocation on data symbol 0 at antenna 0, delay restored: for display.
     pub fn channel(&self, out: &mut [Sample]) {
         let m_sc = self.state.m_sc.min(out.len());
-        for ((out, smooth), ramp) in out[..m_sc].iter_mut().zip(&self.smooth[0]).zip(&self.ramp) {
+        for ((out, smooth), ramp) in out[..m_sc].iter_mut().zip(&self.branches[0].smooth[0]).zip(&self.ramp) {
             *out = smooth * ramp;
         }
     }
@@ -231,16 +269,18 @@ impl Estimator {
         // bins of GROUP subcarriers: bin b stands for b / (size GROUP) turns a subcarrier
         let reach = ((MAX_DELAY * SUBCARRIER_SPACING.0 * (size * GROUP) as f64) as usize).min(size / 2 - 1);
         self.delay_power[..2 * reach + 1].fill(0.0);
-        for ls in &self.ls[..n_d] {
-            let bins = &mut self.delay_bins[..size];
-            bins[blocks..].fill(Sample::default());
-            for (b, x) in bins.iter_mut().zip(ls[..m_sc].chunks_exact(GROUP)) {
-                *b = x.iter().sum();
-            }
-            self.delay_ffts[plan].process_with_scratch(bins, &mut self.fft_scratch);
-            let (from_zero, negative) = (&bins[..reach + 1], &bins[size - reach..]);
-            for (p, x) in self.delay_power.iter_mut().zip(negative.iter().chain(from_zero)) {
-                *p += x.norm_sqr();
+        for branch in self.branches.iter().filter(|b| b.is_heard()) {
+            for ls in &branch.ls[..n_d] {
+                let bins = &mut self.delay_bins[..size];
+                bins[blocks..].fill(Sample::default());
+                for (b, x) in bins.iter_mut().zip(ls[..m_sc].chunks_exact(GROUP)) {
+                    *b = x.iter().sum();
+                }
+                self.delay_ffts[plan].process_with_scratch(bins, &mut self.fft_scratch);
+                let (from_zero, negative) = (&bins[..reach + 1], &bins[size - reach..]);
+                for (p, x) in self.delay_power.iter_mut().zip(negative.iter().chain(from_zero)) {
+                    *p += x.norm_sqr() * branch.weight;
+                }
             }
         }
         let power = &self.delay_power[..2 * reach + 1];
@@ -255,14 +295,8 @@ impl Estimator {
         let ramp = &mut self.ramp[..m_sc];
         ramp.fill(Sample::new(1.0, 0.0));
         rotate(ramp, 0.0, turns);
-        for (ls, groups) in self.ls[..n_d].iter_mut().zip(&mut self.groups) {
-            let ls = &mut ls[..m_sc];
-            for (x, r) in ls.iter_mut().zip(&*ramp) {
-                *x *= r.conj();
-            }
-            for (group, x) in groups.iter_mut().zip(ls.chunks_exact(GROUP)) {
-                *group = x.iter().sum();
-            }
+        for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
+            branch.align(ramp, n_d);
         }
         turns
     }
@@ -270,10 +304,7 @@ impl Estimator {
     /// Returns the carrier offset in Hz nearest to `near`, and the spacing of its ambiguity.
     fn carrier_offset(&self, m_sc: usize, times: &[f64], near: f64) -> (f64, f64) {
         let correlation = |i: usize, j: usize| -> Sample {
-            // over a PRB a channel hardly changes
-            let prbs = |m: usize| self.groups[m][..m_sc / GROUP].chunks_exact(12 / GROUP);
-            let sum = |x: &[Sample]| x.iter().sum::<Sample>();
-            prbs(i).zip(prbs(j)).map(|(a, b)| sum(a).conj() * sum(b)).sum()
+            self.branches.iter().filter(|b| b.is_heard()).map(|b| b.correlation(i, j, m_sc)).sum()
         };
         // the shortest spacing decides between aliases, the longer ones refine
         let n = times.len();
@@ -296,63 +327,6 @@ impl Estimator {
         }
         (cfo, ambiguity)
     }
-
-    fn turn_back(&mut self, m_sc: usize, times: &[f64], offset_hz: f64) {
-        if offset_hz == 0.0 {
-            return;
-        }
-        for (ls, t) in self.ls.iter_mut().zip(times) {
-            let turn = phasor(-offset_hz * t);
-            for x in &mut ls[..m_sc] {
-                *x *= turn;
-            }
-        }
-    }
-
-    /// Smooths the mean of all symbols: one estimate for a static channel. Returns the power of the signal and of the
-    /// noise on a resource element.
-    fn smooth_mean(&mut self, m_sc: usize, n_d: usize) -> (f32, f32) {
-        let average = &mut self.average[..m_sc];
-        average.copy_from_slice(&self.ls[0][..m_sc]);
-        for ls in &self.ls[1..n_d] {
-            for (a, &x) in average.iter_mut().zip(ls) {
-                *a += x;
-            }
-        }
-        for a in average.iter_mut() {
-            *a *= 1.0 / n_d as f32;
-        }
-        let window = self.smoother.choose(average);
-        self.smoother.run(window, average, &mut self.smooth[0][..m_sc]);
-        let smooth = &self.smooth[0][..m_sc];
-        let (mut rest, mut total) = (0.0, 0.0);
-        for ls in &self.ls[..n_d] {
-            rest += distance(&ls[..m_sc], smooth);
-            total += power(&ls[..m_sc]);
-        }
-        let spent = m_sc as f32 / self.smoother.gain(window, m_sc);
-        powers(total, rest, (m_sc * n_d) as f32, spent)
-    }
-
-    /// Smooths each symbol separately. Returns the power of the signal and of the noise on a resource element.
-    fn smooth_each(&mut self, m_sc: usize, n_d: usize, window: usize) -> (f32, f32) {
-        let (mut rest, mut total) = (0.0, 0.0);
-        for (ls, smooth) in self.ls[..n_d].iter().zip(&mut self.smooth) {
-            let (ls, smooth) = (&ls[..m_sc], &mut smooth[..m_sc]);
-            self.smoother.run(window, ls, smooth);
-            rest += distance(ls, smooth);
-            total += power(ls);
-        }
-        let count = (m_sc * n_d) as f32;
-        powers(total, rest, count, count / self.smoother.gain(window, m_sc))
-    }
-}
-
-/// Returns the powers of the signal and of the noise on a resource element: of `count` values with the power `total`, a
-/// model with `spent` degrees of freedom leaves the residual `rest`.
-fn powers(total: f32, rest: f32, count: f32, spent: f32) -> (f32, f32) {
-    let noise = (rest / (count - spent).max(1.0)).max(total * 1e-7 / count).max(1e-12);
-    ((total / count - noise).max(noise * 1e-3), noise)
 }
 
 /// Partial sums of a long sum: one addition need not wait for the one before.
