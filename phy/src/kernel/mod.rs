@@ -7,6 +7,7 @@
 pub(crate) mod channel;
 pub(crate) mod crc;
 pub(crate) mod elementary;
+pub(crate) mod fourier;
 pub(crate) mod noise;
 pub(crate) mod reduce;
 pub(crate) mod transpose;
