@@ -180,7 +180,8 @@ impl Estimator {
                 ..Measurement::default()
             },
         };
-        self.settle(dmrs_times, explained.doppler, None)
+        let d = knob("DOPPLER").map_or(explained.doppler, |x| x as usize);
+        self.settle(dmrs_times, d, None)
     }
 
     /// Estimates the channel of every antenna for a Doppler and a delay profile, or the most likely profile.
@@ -206,6 +207,17 @@ impl Estimator {
             };
             motion::lowest(PROFILES, cost).1
         });
+        let profile = knob("PROFILE").map_or(profile, |x| x as usize);
+        if knob("SHOW").is_some() {
+            eprintln!(
+                "SHOW profile {profile} doppler {} noise {:.4} total {:.4} offset {:.0} delay {:.2}",
+                motion::doppler_hz(doppler),
+                self.branches[0].levels.noise,
+                self.branches[0].levels.total,
+                offset_hz,
+                -delay_turns / 0.015
+            );
+        }
         let centre = shape.profiles[profile].centre;
         let ramp = &mut self.ramp[..m_sc];
         ramp.fill(Sample::new(1.0, 0.0));
@@ -395,3 +407,7 @@ pub(crate) fn parabola(left: f32, middle: f32, right: f32) -> f32 {
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) fn knob(name: &str) -> Option<f64> {
+    std::env::var(name).ok().and_then(|x| x.parse().ok())
+}

@@ -2,11 +2,14 @@
 
 use super::fit::{self, Fit, Levels, Row};
 use super::motion::Modes;
-use super::profile::{LONGEST, NOISE_PROFILE, Window};
+use super::profile::{LONGEST, Window};
 use super::weights::{Interpolation, TimeWeights};
 use super::{GROUP, LANES, power};
 use crate::Sample;
 use crate::sequence::dmrs::MAX_DMRS;
+
+/// Signal to noise ratio below which an accurate noise counts more than a channel that changes within a group.
+const FAINT: f32 = 2.0;
 
 /// What one antenna received of an allocation, and its channel.
 pub(crate) struct Branch {
@@ -87,19 +90,28 @@ impl Branch {
         prbs(i).zip(prbs(j)).map(|(a, b)| sum(a).conj() * sum(b)).sum::<Sample>() * self.weight
     }
 
-    /// Measures signal and noise before the profile is known: from what a wide profile leaves of a narrow allocation, else
-    /// from the third difference over frequency, in which a channel of 8 us leaves less than a thousandth of its power.
+    /// Measures signal and noise before the profile is known: from what a wide profile leaves of a narrow allocation or of
+    /// a faint signal, else from the third difference over frequency, in which a channel of 8 us leaves less than a
+    /// thousandth of its power.
     pub(super) fn measure(&mut self, shape: &Window, m_sc: usize, n_d: usize) {
         let values = (m_sc * n_d) as f32;
         let total = self.ls[..n_d].iter().map(|ls| power(&ls[..m_sc])).sum::<f32>() / values;
         let noise = if shape.group == 1 {
             let rows = &mut self.rows[..shape.length];
             fit::gather(&self.ls[..n_d], &[Sample::new(1.0, 0.0); MAX_DMRS], 1, rows);
-            fit::noise_beside(&shape.profiles[NOISE_PROFILE], rows, n_d)
+            fit::noise_beside(shape, rows, total, n_d)
         } else {
             let rough: f32 = self.ls[..n_d].iter().map(|ls| third_difference(&ls[..m_sc])).sum();
-            rough / (20 * (m_sc - 3) * n_d) as f32
+            let noise = rough / (20 * (m_sc - 3) * n_d) as f32;
+            if total - noise > FAINT * noise {
+                noise
+            } else {
+                let rows = &mut self.rows[..m_sc / shape.group];
+                fit::gather(&self.ls[..n_d], &[Sample::new(1.0, 0.0); MAX_DMRS], shape.group, rows);
+                fit::noise_beside(shape, rows, total, n_d)
+            }
         };
+        let noise = noise * super::knob("NOISE").unwrap_or(1.0) as f32;
         self.levels = Levels { total, noise: noise.max(total * 1e-7).max(1e-12) };
     }
 

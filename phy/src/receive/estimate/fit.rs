@@ -5,7 +5,7 @@
 //! noise ratio, and subcarriers are made of what is left. The same coefficients tell how likely the profile is.
 
 use super::motion::Modes;
-use super::profile::{Basis, FUNCTIONS, LONGEST, Window};
+use super::profile::{Basis, FUNCTIONS, LONGEST, NOISE_PROFILE, Window};
 use crate::Sample;
 use crate::sequence::dmrs::MAX_DMRS;
 
@@ -67,14 +67,20 @@ pub(super) fn centre(rows: &mut [Row], basis: &Basis, group: usize) {
     }
 }
 
-/// Returns the noise power that `basis` leaves in a window without groups.
-pub(super) fn noise_beside(basis: &Basis, window: &[Row], symbols: usize) -> f32 {
-    let mut room = [Row::default(); LONGEST];
+/// Returns the noise power that a wide profile leaves of values with the mean power `total`.
+pub(super) fn noise_beside(shape: &Window, rows: &[Row], total: f32, symbols: usize) -> f32 {
+    let basis = &shape.profiles[NOISE_PROFILE];
     let signal = signal_functions(basis);
-    let coefficients = analyse(basis, signal, centred(basis, window, &mut room));
-    let explained: f32 = coefficients[..signal].iter().map(energy).sum();
-    let total: f32 = window.iter().map(energy).sum();
-    (total - explained).max(0.0) / (symbols * (window.len() - signal)).max(1) as f32
+    let mut room = [Row::default(); LONGEST];
+    let (mut explained, mut windows) = (0.0, 0);
+    for window in samples_of(rows, shape.length) {
+        let coefficients = analyse(basis, signal, centred(basis, window, &mut room));
+        explained += coefficients[..signal].iter().map(energy).sum::<f32>();
+        windows += 1;
+    }
+    let values = shape.length * shape.group;
+    let each = explained / (windows * symbols) as f32;
+    (total * values as f32 - each).max(0.0) / (values - signal).max(1) as f32
 }
 
 /// Returns how unlikely a profile is, in nats against others, and the levels under it.
@@ -192,7 +198,7 @@ pub(super) struct Fit<'a> {
 
 /// Returns a few windows that lie evenly over all rows.
 fn samples_of(rows: &[Row], length: usize) -> impl Iterator<Item = &[Row]> {
-    let count = (rows.len() / length).clamp(1, ENOUGH);
+    let count = (rows.len() / length).clamp(1, super::knob("ENOUGH").map_or(ENOUGH, |x| x as usize));
     let step = (rows.len() - length) / (count - 1).max(1);
     (0..count).map(move |i| &rows[i * step..][..length])
 }

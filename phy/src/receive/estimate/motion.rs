@@ -31,6 +31,12 @@ const SAME_OFFSET: f64 = 20.0;
 /// Least advantage in likelihood (in nats) of motion over a static channel.
 const STILL_ADVANTAGE: f64 = 1.0;
 
+/// Groups of subcarriers that fade independently at most: more of them are no more evidence.
+const INDEPENDENT: f64 = 12.0;
+
+/// Disadvantage in likelihood (in nats) of an offset that was fitted to very many groups.
+const OFFSET_DISADVANTAGE: f64 = 2.0;
+
 type Matrix = [[f64; MAX_DMRS]; MAX_DMRS];
 
 /// The most likely explanation of the reference symbols.
@@ -143,13 +149,18 @@ impl Motion {
         offsets: impl Iterator<Item = f64>,
     ) -> Explanation {
         let antennas = observed.antennas();
+        let groups = antennas.first().map_or(0, |p| p.groups);
+        let evidence = (INDEPENDENT / groups.max(1) as f64).min(1.0);
         let mut best = (f64::INFINITY, Explanation::default());
         for offset_hz in offsets {
             let mut turned = [(Matrix::default(), 0.0); Antennas::MAX];
             for (t, products) in turned.iter_mut().zip(antennas) {
                 *t = (products.turned(offset_hz, times), products.snr());
             }
-            let unlikely = 0.5 * (offset_hz / OFFSET_SPREAD).powi(2);
+            let mut unlikely = 0.5 * (offset_hz / OFFSET_SPREAD).powi(2);
+            if offset_hz != 0.0 {
+                unlikely += OFFSET_DISADVANTAGE * (1.0 - evidence);
+            }
             let cost = |i: usize| {
                 let each = antennas.iter().zip(&turned);
                 each.map(|(p, (real, snr))| self.modes[i].cost(real, *snr, p.noise, p.groups as f64))

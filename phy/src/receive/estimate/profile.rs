@@ -28,6 +28,9 @@ const DELAYS: [(f64, f64); PROFILES] = [
     (-2.5e-6, 5.2e-6),
 ];
 
+/// Width in seconds.
+const EVERYWHERE: f64 = 8e-6;
+
 /// Number of profiles.
 pub(super) const PROFILES: usize = 8;
 
@@ -97,10 +100,24 @@ impl Basis {
     fn new(group: usize, length: usize, first: f64, last: f64) -> Self {
         let width = (last - first) * SUBCARRIER_SPACING.0;
         let centre = 0.5 * (last + first) * SUBCARRIER_SPACING.0;
+        let us = (last - first) * 1e6;
+        let k = |n: &str, d: f64| super::knob(n).unwrap_or(d);
+        let beyond = if us > 1.5 {
+            k("E4", 0.05)
+        } else if us > 1.0 {
+            k("E3", 0.01)
+        } else {
+            0.0
+        };
         // covariance of a subcarrier with the sum of a group, of mean power 1 for noise of power 1
         let scale = 1.0 / (group as f64).sqrt();
         let with_group = |k: usize, g: usize| -> f64 {
-            (0..group).map(|r| sinc(width * (k as f64 - (group * g + r) as f64))).sum::<f64>() * scale
+            let covariance = |r: usize| {
+                let apart = k as f64 - (group * g + r) as f64;
+                (1.0 - beyond) * sinc(width * apart)
+                    + beyond * sinc(EVERYWHERE * SUBCARRIER_SPACING.0 * apart)
+            };
+            (0..group).map(covariance).sum::<f64>() * scale
         };
         let covariance: Vec<Vec<f64>> = (0..length)
             .map(|a| {
