@@ -15,11 +15,13 @@
 
 mod bessel;
 mod branch;
+pub(super) mod covariance;
 mod fit;
 mod motion;
 mod profile;
 mod weights;
 
+use super::diversity::PerAntenna;
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
@@ -27,7 +29,9 @@ use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
 use crate::units::{Antennas, Decibel, Hertz};
-use branch::{Branch, Time};
+pub(super) use branch::Branch;
+use branch::Time;
+use covariance::Covariance;
 use motion::{Motion, Observed, Products};
 use profile::{PROFILES, Window};
 use rustfft::{Fft, FftPlanner};
@@ -46,6 +50,9 @@ const FLAT_ADVANTAGE: f64 = 0.5;
 /// Modes over time with less power are left out.
 const LEAST_MODE: f32 = 1e-5;
 
+/// Least ratio of signal and noise of a combination of antennas.
+const LEAST_RATIO: f32 = 1e-3;
+
 /// Measurements of one allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measurement {
@@ -60,10 +67,13 @@ pub struct Measurement {
     pub doppler: Hertz,
     /// Delay in seconds against the start of the receive window, positive when late.
     pub delay: f32,
-    /// Power of a resource element.
+    /// Power of a resource element, at the strongest antenna.
     pub signal: f32,
-    /// Noise power of a resource element.
+    /// Noise power of a resource element. For several antennas the one that gives `signal` the ratio after they were
+    /// combined.
     pub noise: f32,
+    /// Signal and noise of each antenna.
+    pub antennas: PerAntenna,
 }
 
 impl Measurement {
@@ -93,6 +103,8 @@ pub struct Estimator {
     motion: Motion,
     /// One an antenna.
     pub(super) branches: Vec<Branch>,
+    /// Noise and interference of several antennas.
+    pub(super) covariance: Covariance,
     pub(super) state: State,
 }
 
@@ -132,7 +144,8 @@ impl Estimator {
             fft_scratch: vec![Sample::default(); scratch],
             ramp: vec![Sample::default(); m_max],
             motion: Motion::default(),
-            branches: (0..antennas.count()).map(|_| Branch::new(m_max)).collect(),
+            branches: (0..antennas.count()).map(|_| Branch::new(m_max, antennas)).collect(),
+            covariance: Covariance::new(m_max, antennas),
             state: State::default(),
         }
     }
@@ -180,8 +193,7 @@ impl Estimator {
                 ..Measurement::default()
             },
         };
-        let d = knob("DOPPLER").map_or(explained.doppler, |x| x as usize);
-        self.settle(dmrs_times, d, None)
+        self.settle(dmrs_times, explained.doppler, None)
     }
 
     /// Estimates the channel of every antenna for a Doppler and a delay profile, or the most likely profile.
@@ -207,32 +219,27 @@ impl Estimator {
             };
             motion::lowest(PROFILES, cost).1
         });
-        let profile = knob("PROFILE").map_or(profile, |x| x as usize);
-        if knob("SHOW").is_some() {
-            eprintln!(
-                "SHOW profile {profile} doppler {} noise {:.4} total {:.4} offset {:.0} delay {:.2}",
-                motion::doppler_hz(doppler),
-                self.branches[0].levels.noise,
-                self.branches[0].levels.total,
-                offset_hz,
-                -delay_turns / 0.015
-            );
-        }
         let centre = shape.profiles[profile].centre;
         let ramp = &mut self.ramp[..m_sc];
         ramp.fill(Sample::new(1.0, 0.0));
         rotate(ramp, 0.0, delay_turns - centre);
         let interpolation = &self.motion.interpolations[doppler];
-        let kept = modes.powers.iter().filter(|p| **p > LEAST_MODE).count();
+        let carrying = modes.powers.iter().filter(|p| **p > LEAST_MODE).count();
+        let kept = if doppler > 0 { carrying.max(2) } else { 1 };
         let time = Time { modes, interpolation, kept, still: (doppler == 0).then(|| interpolation.still()) };
         for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
             branch.estimate(shape, profile, m_sc, time);
         }
-        let (signal, noise) = self.powers();
         self.state.dmrs_symbols = kept;
+        if self.branches.len() > 1 {
+            for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
+                branch.keep_residuals(m_sc, centre, &turns[..dmrs_times.len()], modes);
+            }
+        }
+        let (antennas, signal, noise) = self.powers(m_sc, dmrs_times.len());
         let measurement = &mut self.state.measurement;
         measurement.doppler = Hertz::from(motion::doppler_hz(doppler) as f32);
-        (measurement.signal, measurement.noise) = (signal, noise);
+        (measurement.signal, measurement.noise, measurement.antennas) = (signal, noise, antennas);
         *measurement
     }
 
@@ -268,17 +275,31 @@ impl Estimator {
         observed
     }
 
-    /// Returns the powers of signal and noise on a resource element, those of several antennas after maximum ratio
-    /// combining: the ratio is the sum of theirs, the noise their mean.
-    fn powers(&self) -> (f32, f32) {
-        if let [branch] = &self.branches[..]
-            && branch.is_heard()
-        {
-            return (branch.signal, branch.noise);
+    /// Returns the powers of signal and noise on a resource element of each antenna and of their combination: the signal
+    /// of the strongest antenna, and the noise that gives it the ratio of the combination.
+    fn powers(&mut self, m_sc: usize, n_d: usize) -> (PerAntenna, f32, f32) {
+        let mut antennas = PerAntenna::default();
+        for branch in &self.branches {
+            let heard = branch.is_heard();
+            antennas.push(if heard { branch.signal } else { 0.0 }, if heard { branch.noise } else { 0.0 });
         }
-        let heard = || self.branches.iter().filter(|b| b.is_heard());
-        let noise = heard().map(|b| b.noise).sum::<f32>() / heard().count().max(1) as f32;
-        (noise * heard().map(|b| b.signal / b.noise).sum::<f32>(), noise)
+        if let [branch] = &self.branches[..] {
+            return (antennas, branch.signal, branch.noise);
+        }
+        let count = (m_sc * n_d) as f32;
+        let freedom = self.branches.iter().filter(|b| b.is_heard()).map(|b| b.freedom).fold(count, f32::min);
+        self.covariance.measure(&self.branches, m_sc, n_d, freedom);
+        let ratio = match self.covariance.groups() {
+            0 => (0..antennas.count()).map(|a| antennas.ratio(a)).sum(),
+            _ => self.covariance.ratio(&self.branches, m_sc, 1.0 - freedom / count),
+        };
+        let signal = antennas.signals().iter().copied().fold(0.0, f32::max);
+        (antennas, signal, signal / ratio.max(LEAST_RATIO))
+    }
+
+    /// Whether one set of weights holds for every data symbol.
+    pub(super) fn is_static(&self) -> bool {
+        self.state.dmrs_symbols == 1
     }
 
     /// Seconds from symbol 0 to each of the first `symbols` of a subframe.
@@ -298,8 +319,8 @@ impl Estimator {
     /// Writes the channel of the last estimated allocation on data symbol 0 at antenna 0, delay restored: for display.
     pub fn channel(&self, out: &mut [Sample]) {
         let m_sc = self.state.m_sc.min(out.len());
-        for ((out, smooth), ramp) in out[..m_sc].iter_mut().zip(&self.branches[0].smooth[0]).zip(&self.ramp) {
-            *out = smooth * ramp;
+        for (k, (out, ramp)) in out[..m_sc].iter_mut().zip(&self.ramp).enumerate() {
+            *out = self.branches[0].channel(k) * ramp;
         }
     }
 
@@ -407,7 +428,3 @@ pub(crate) fn parabola(left: f32, middle: f32, right: f32) -> f32 {
 
 #[cfg(test)]
 mod tests;
-
-pub(crate) fn knob(name: &str) -> Option<f64> {
-    std::env::var(name).ok().and_then(|x| x.parse().ok())
-}

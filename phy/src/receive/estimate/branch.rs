@@ -6,7 +6,9 @@ use super::profile::{LONGEST, Window};
 use super::weights::{Interpolation, TimeWeights};
 use super::{GROUP, LANES, power};
 use crate::Sample;
+use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::MAX_DMRS;
+use crate::units::Antennas;
 
 /// Signal to noise ratio below which an accurate noise counts more than a channel that changes within a group.
 const FAINT: f32 = 2.0;
@@ -25,16 +27,22 @@ pub(crate) struct Branch {
     pub(crate) smooth: [Vec<Sample>; MAX_DMRS],
     /// Weight of each row of `smooth` for each data symbol.
     pub(crate) weights: TimeWeights,
+    /// Rows of `smooth` that are in use.
+    pub(super) modes: usize,
+    /// What the estimated channel leaves of each DMRS symbol; with several antennas alone.
+    pub(super) residuals: [Vec<Sample>; MAX_DMRS],
     /// Power of the signal on a resource element.
     pub(crate) signal: f32,
     /// Power of the noise on a resource element.
     pub(crate) noise: f32,
+    /// Values on DMRS symbols that the smoothed channel leaves free: degrees of freedom of the noise.
+    pub(super) freedom: f32,
     /// Weight in sums over the antennas, the inverse of a first guess of the noise; 0: receives nothing that can be used.
     pub(super) weight: f32,
 }
 
 impl Branch {
-    pub(super) fn new(m_max: usize) -> Self {
+    pub(super) fn new(m_max: usize, antennas: Antennas) -> Self {
         let zero = || vec![Sample::default(); m_max];
         Self {
             ls: std::array::from_fn(|_| zero()),
@@ -43,8 +51,13 @@ impl Branch {
             rows: vec![Row::default(); (m_max / 3).max(LONGEST)],
             levels: Levels::default(),
             weights: TimeWeights::default(),
+            modes: 1,
+            residuals: std::array::from_fn(|_| {
+                Vec::with_capacity(if antennas == Antennas::ONE { 0 } else { m_max })
+            }),
             signal: 0.0,
             noise: 0.0,
+            freedom: 0.0,
             weight: 1.0,
         }
     }
@@ -52,6 +65,27 @@ impl Branch {
     /// Whether the antenna received anything that can be used: neither silence nor values that are not finite.
     pub(crate) fn is_heard(&self) -> bool {
         self.weight > 0.0
+    }
+
+    /// Returns the channel on subcarrier `k` and data symbol 0, without its delay.
+    pub(super) fn channel(&self, k: usize) -> Sample {
+        let modes = self.smooth.iter().zip(self.weights.row(0)).take(self.modes);
+        modes.map(|(smooth, &weight)| smooth[k] * weight).sum()
+    }
+
+    /// Keeps what the estimated channel leaves of every reference symbol: several antennas compare it. `centre` is the
+    /// phase of the middle delay in turns a subcarrier, `turns` are those of the symbols.
+    pub(super) fn keep_residuals(&mut self, m_sc: usize, centre: f64, turns: &[Sample], modes: &Modes) {
+        for (m, turn) in turns.iter().enumerate() {
+            let residual = &mut self.residuals[m];
+            residual.clear();
+            residual.extend(self.ls[m][..m_sc].iter().map(|x| x * turn));
+            rotate(residual, 0.0, centre);
+            for (j, smooth) in self.smooth[..self.modes].iter().enumerate() {
+                let part = if self.weights.is_static() { 1.0 } else { modes.vectors[j][m] };
+                residual.iter_mut().zip(smooth).for_each(|(r, h)| *r -= h * part);
+            }
+        }
     }
 
     /// Guesses the weight among several antennas from the second difference over frequency: even a channel that is late
@@ -111,7 +145,6 @@ impl Branch {
                 fit::noise_beside(shape, rows, total, n_d)
             }
         };
-        let noise = noise * super::knob("NOISE").unwrap_or(1.0) as f32;
         self.levels = Levels { total, noise: noise.max(total * 1e-7).max(1e-12) };
     }
 
@@ -135,7 +168,9 @@ impl Branch {
         }
         fit::centre(rows, &shape.profiles[profile], shape.group);
         let fit = Fit { modes: time.modes, levels, kept: time.kept, scales };
-        let known = fit::estimate(shape, profile, rows, &fit, &mut self.smooth);
+        let (known, spent) = fit::estimate(shape, profile, rows, &fit, &mut self.smooth);
+        self.modes = time.kept;
+        self.freedom = (m_sc * time.modes.symbols) as f32 - spent;
         self.weights = match time.still {
             Some(_) => TimeWeights::still(known[0]),
             None => TimeWeights::moving(time.interpolation, &known),

@@ -133,24 +133,26 @@ pub(super) fn unlikely(
 }
 
 /// Writes the channel of each of the first `kept` modes over time, multiplied by its scale, to `smooth`. Returns the part
-/// of the power of each that is known.
+/// of the power of each that is known, and the degrees of freedom that this took.
 pub(super) fn estimate(
     shape: &Window,
     profile: usize,
     rows: &[Row],
     fit: &Fit<'_>,
     smooth: &mut [Vec<Sample>; MAX_DMRS],
-) -> [f32; MAX_DMRS] {
+) -> ([f32; MAX_DMRS], f32) {
     let basis = &shape.profiles[profile];
     let ratio = fit.levels.signal() / fit.levels.noise;
     let strongest = ratio * fit.modes.powers[0];
     let used = basis.powers.iter().take_while(|p| strongest * **p > NOTHING).count().max(1);
     let mut gains = [Row::default(); FUNCTIONS];
     let mut known = [0.0; MAX_DMRS];
+    let mut spent = 0.0;
     for ((gains, power), share) in gains[..used].iter_mut().zip(&basis.powers).zip(&basis.shares) {
         for j in 0..fit.kept {
             let s = ratio * power * fit.modes.powers[j];
             known[j] += share * s / (1.0 + s);
+            spent += s / (1.0 + s);
             gains[2 * j] = s / (1.0 + s) * fit.scales[j];
             gains[2 * j + 1] = gains[2 * j];
         }
@@ -184,7 +186,7 @@ pub(super) fn estimate(
         done = end;
         start += step;
     }
-    known
+    (known, spent * rows.len() as f32 / length as f32)
 }
 
 /// How a channel is estimated beside its profile.
@@ -198,7 +200,7 @@ pub(super) struct Fit<'a> {
 
 /// Returns a few windows that lie evenly over all rows.
 fn samples_of(rows: &[Row], length: usize) -> impl Iterator<Item = &[Row]> {
-    let count = (rows.len() / length).clamp(1, super::knob("ENOUGH").map_or(ENOUGH, |x| x as usize));
+    let count = (rows.len() / length).clamp(1, ENOUGH);
     let step = (rows.len() - length) / (count - 1).max(1);
     (0..count).map(move |i| &rows[i * step..][..length])
 }

@@ -165,6 +165,7 @@ impl Motion {
                 let each = antennas.iter().zip(&turned);
                 each.map(|(p, (real, snr))| self.modes[i].cost(real, *snr, p.noise, p.groups as f64))
                     .sum::<f64>()
+                    * evidence
                     + if i > 0 { STILL_ADVANTAGE } else { 0.0 }
             };
             let (least, i) = lowest(DOPPLERS.len(), cost);

@@ -28,7 +28,11 @@ const DELAYS: [(f64, f64); PROFILES] = [
     (-2.5e-6, 5.2e-6),
 ];
 
-/// Width in seconds.
+/// Part of the power that may lie beyond the delays of a profile of at least a width in seconds: weak paths far off would
+/// else be errors at high signal to noise ratios.
+const BEYOND: [(f64, f64); 2] = [(1.5e-6, 0.05), (1.0e-6, 0.01)];
+
+/// Width in seconds of all delays, about the middle of a profile.
 const EVERYWHERE: f64 = 8e-6;
 
 /// Number of profiles.
@@ -100,15 +104,7 @@ impl Basis {
     fn new(group: usize, length: usize, first: f64, last: f64) -> Self {
         let width = (last - first) * SUBCARRIER_SPACING.0;
         let centre = 0.5 * (last + first) * SUBCARRIER_SPACING.0;
-        let us = (last - first) * 1e6;
-        let k = |n: &str, d: f64| super::knob(n).unwrap_or(d);
-        let beyond = if us > 1.5 {
-            k("E4", 0.05)
-        } else if us > 1.0 {
-            k("E3", 0.01)
-        } else {
-            0.0
-        };
+        let beyond = BEYOND.iter().find(|(least, _)| last - first >= *least).map_or(0.0, |(_, part)| *part);
         // covariance of a subcarrier with the sum of a group, of mean power 1 for noise of power 1
         let scale = 1.0 / (group as f64).sqrt();
         let with_group = |k: usize, g: usize| -> f64 {
