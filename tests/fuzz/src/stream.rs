@@ -116,15 +116,18 @@ fn antennas(data: &[u8]) -> bool {
     for (i, pair) in bytes.rest().chunks(2).take(count * MOST_SUBFRAMES * n / 2).enumerate() {
         streams[i % count].push(sample(pair));
     }
-    let last = count - 1;
+    let len = streams[0].len();
+    let last = &mut streams[count - 1];
     match choice / 3 % 5 {
-        0 => streams[last].fill(Sample::default()),
-        1 => streams[last].iter_mut().for_each(|x| *x *= 0.01),
-        2 => streams[last].rotate_right(streams[0].len().min(5)),
-        3 => streams[last].truncate(streams[0].len() / 2),
+        0 => last.fill(Sample::default()),
+        1 => last.iter_mut().for_each(|x| *x *= 0.01),
+        2 => {
+            let delay = last.len().min(5);
+            last.rotate_right(delay);
+        }
+        3 => last.truncate(len / 2),
         _ => {}
     }
-    let len = streams[0].len();
     let silent = streams.iter().flatten().all(|x| x.norm_sqr() == 0.0);
     let mut receiver = StreamReceiver::new(config);
     let mut heard = 0;
