@@ -16,6 +16,7 @@
 mod bessel;
 mod branch;
 pub(super) mod covariance;
+mod known;
 mod motion;
 mod smooth;
 mod weights;
@@ -30,6 +31,7 @@ use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
 use crate::units::{Antennas, Decibel, Hertz};
 pub(super) use branch::Branch;
 use covariance::Covariance;
+use known::Known;
 use motion::{Motion, Observed, Products};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
@@ -100,6 +102,8 @@ pub struct Estimator {
     pub(super) branches: Vec<Branch>,
     /// Noise and interference of several antennas.
     pub(super) covariance: Covariance,
+    /// The true channel, where it is given.
+    known: Option<Known>,
     pub(super) state: State,
 }
 
@@ -142,6 +146,7 @@ impl Estimator {
             smoother: Smoother::new(m_max),
             branches: (0..antennas.count()).map(|_| Branch::new(m_max)).collect(),
             covariance: Covariance::new(m_max, antennas),
+            known: None,
             state: State::default(),
         }
     }
@@ -160,6 +165,9 @@ impl Estimator {
         dmrs: &Dmrs,
         cfo_near: Hertz,
     ) -> Measurement {
+        if let Some(measurement) = self.take_known(first, m_sc, layout) {
+            return measurement;
+        }
         let n_d = layout.dmrs.len();
         self.strip(grids, first, m_sc, layout, dmrs);
         let times = self.symbol_times(self.numerology.symbols());
