@@ -187,6 +187,11 @@ impl Decoder {
         }
     }
 
+    /// Gives the true channel in place of estimates: as [`Estimator::know`].
+    pub fn know(&mut self, channels: &[Grid], noise: f32) {
+        self.estimator.know(channels, noise);
+    }
+
     /// Decodes the PSBCH of identity `id` in `grids`, one an antenna, into `mib` (40 or 48 bits, one a byte); `None` when nothing decodes.
     ///
     /// The carrier offset comes from the two pairs of equal symbols of the synchronisation signals, and is therefore

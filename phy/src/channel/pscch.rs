@@ -193,6 +193,11 @@ impl Decoder {
         self.payload
     }
 
+    /// Gives the true channel in place of estimates: as [`Estimator::know`].
+    pub fn know(&mut self, channels: &[Grid], noise: f32) {
+        self.estimator.know(channels, noise);
+    }
+
     /// Decodes the candidate at `prb` of `grids`, one an antenna, with shift `n_cs` into `bits` (one a byte). `None` when nothing was sent there,
     /// or nothing decodes.
     ///

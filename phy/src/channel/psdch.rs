@@ -157,6 +157,11 @@ impl Decoder {
         }
     }
 
+    /// Gives the true channel in place of estimates: as [`Estimator::know`].
+    pub fn know(&mut self, channels: &[Grid], noise: f32) {
+        self.estimator.know(channels, noise);
+    }
+
     /// Estimates and demaps the transmission at `prb` of `grids`, one an antenna; [`Self::combine`] adds it to a process. `None` off the carrier.
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.

@@ -271,6 +271,11 @@ impl Decoder {
         self.coder.correlation(&process.soft).unwrap_or(0.0)
     }
 
+    /// Gives the true channel in place of estimates: as [`Estimator::know`].
+    pub fn know(&mut self, channels: &[Grid], noise: f32) {
+        self.estimator.know(channels, noise);
+    }
+
     /// Returns estimator and equaliser after [`Self::receive`], for display.
     pub fn front_end(&mut self) -> (&Estimator, &mut Equaliser) {
         (&self.estimator, &mut self.equaliser)

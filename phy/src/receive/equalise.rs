@@ -145,7 +145,10 @@ impl Equaliser {
         let channel = &mut self.weights[0][..m_sc];
         // the unknown part of the channel is noise as well
         let noise = branch.noise + branch.weights.error(i) * branch.signal;
-        channel_at(branch, state.dmrs_symbols, i, channel);
+        match estimator.known_channel(0, i) {
+            Some(known) => channel.copy_from_slice(known),
+            None => channel_at(branch, state.dmrs_symbols, i, channel),
+        }
         let mut gain = 0.0;
         for (h, r) in channel.iter_mut().zip(&estimator.ramp) {
             let power = h.norm_sqr();

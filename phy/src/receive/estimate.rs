@@ -17,6 +17,7 @@ mod bessel;
 mod branch;
 pub(super) mod covariance;
 mod fit;
+mod known;
 mod motion;
 mod profile;
 mod weights;
@@ -32,6 +33,7 @@ use crate::units::{Antennas, Decibel, Hertz};
 pub(super) use branch::Branch;
 use branch::Time;
 use covariance::Covariance;
+use known::Known;
 use motion::{Motion, Observed, Products};
 use profile::{PROFILES, Window};
 use rustfft::{Fft, FftPlanner};
@@ -105,6 +107,8 @@ pub struct Estimator {
     pub(super) branches: Vec<Branch>,
     /// Noise and interference of several antennas.
     pub(super) covariance: Covariance,
+    /// The true channel, where it is given.
+    known: Option<Known>,
     pub(super) state: State,
 }
 
@@ -146,6 +150,7 @@ impl Estimator {
             motion: Motion::default(),
             branches: (0..antennas.count()).map(|_| Branch::new(m_max, antennas)).collect(),
             covariance: Covariance::new(m_max, antennas),
+            known: None,
             state: State::default(),
         }
     }
@@ -164,6 +169,9 @@ impl Estimator {
         dmrs: &Dmrs,
         cfo_near: Hertz,
     ) -> Measurement {
+        if let Some(measurement) = self.take_known(first, m_sc, layout) {
+            return measurement;
+        }
         let n_d = layout.dmrs.len();
         self.strip(grids, first, m_sc, layout, dmrs);
         let times = self.symbol_times(self.numerology.symbols());
