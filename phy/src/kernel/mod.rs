@@ -9,6 +9,7 @@ pub(crate) mod crc;
 pub(crate) mod elementary;
 pub(crate) mod noise;
 pub(crate) mod reduce;
+pub(crate) mod sync;
 pub(crate) mod transpose;
 pub(crate) mod turbo;
 pub(crate) mod viterbi;
