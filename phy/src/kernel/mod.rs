@@ -10,6 +10,7 @@ pub(crate) mod elementary;
 pub(crate) mod fourier;
 pub(crate) mod noise;
 pub(crate) mod reduce;
+pub(crate) mod sync;
 pub(crate) mod transpose;
 pub(crate) mod turbo;
 pub(crate) mod viterbi;
