@@ -12,6 +12,10 @@ const OFFSET: i16 = 1 << 14;
 /// Rows between two normalisations of the metrics.
 const NORMALISE: usize = 4;
 
+/// Of so many rows one keeps its forward metrics, and those of the others are computed again: of a long block not even
+/// so all of them fit the first cache. A divisor of [`NORMALISE`].
+pub(crate) const KEEP: usize = 2;
+
 /// Metrics that a constituent code keeps from one iteration to the next: those of every window, `training` rows before
 /// its end for the forward recursion, and before its begin for the backward recursion. Lines of a state hold a value
 /// for each lane.
@@ -56,7 +60,7 @@ pub(crate) struct HalfIteration<'a> {
     pub(crate) extrinsic: &'a mut [i16],
     /// Scratch: systematic and a priori values together.
     pub(crate) known: &'a mut [i16],
-    /// Scratch: forward metrics, 8 W rows.
+    /// Scratch: forward metrics of every row in [`KEEP`], 8 rows each.
     pub(crate) forward: &'a mut [i16],
     /// Metrics that the windows of this constituent code pass to each other.
     pub(crate) boundary: &'a mut Boundary,
@@ -79,7 +83,7 @@ impl HalfIteration<'_> {
                 && self.parity.len() >= k
         );
         assert!(self.a_priori.len() >= k && self.extrinsic.len() >= k);
-        assert!(self.known.len() >= k && self.forward.len() >= STATES * k);
+        assert!(self.known.len() >= k && self.forward.len() >= STATES * w.div_ceil(KEEP) * lanes);
         assert!(self.correction.is_none_or(|c| (0..=CORRECTION_LIMIT).contains(&c)));
         if let Some(order) = &self.order {
             assert!(order.rows.len() == w && order.lanes.len() == k && order.inverse.len() == k);
@@ -125,9 +129,11 @@ unsafe fn run<V: Lanes, const CORRECT: bool>(job: &mut HalfIteration<'_>, correc
                 m = normalise(m);
                 store_metrics(m, &mut job.boundary.forward, 0);
             }
-            for metric in m {
-                metric.store(to);
-                to = to.add(p);
+            if r % KEEP == 0 {
+                for metric in m {
+                    metric.store(to);
+                    to = to.add(p);
+                }
             }
             m = forward::<V, CORRECT>(m, c, V::load(known.add(r * p)), V::load(parity.add(r * p)));
             if r % NORMALISE == NORMALISE - 1 {
@@ -137,32 +143,72 @@ unsafe fn run<V: Lanes, const CORRECT: bool>(job: &mut HalfIteration<'_>, correc
 
         // Backward, with the extrinsic values.
         let mut m = start_backward::<V, CORRECT>(job, c, training);
-        let scale = V::splat(job.scale);
-        let extrinsic = job.extrinsic.as_mut_ptr();
-        for r in (0..w).rev() {
-            if r + 1 == training {
-                m = normalise(m);
-                store_metrics(m, &mut job.boundary.backward, 0);
-            }
-            let a = job.forward.as_ptr().add(r * STATES * p);
-            let mut before = [m[0]; STATES];
-            for (s, metric) in before.iter_mut().enumerate() {
+        let mut end = w;
+        while end > 0 {
+            let first = (end - 1) / KEEP * KEEP;
+            let a = job.forward.as_ptr().add(first / KEEP * STATES * p);
+            let mut before = [[m[0]; STATES]; KEEP];
+            for (s, metric) in before[0].iter_mut().enumerate() {
                 *metric = V::load(a.add(s * p));
             }
-            let (x, y) = (V::load(known.add(r * p)), V::load(parity.add(r * p)));
-            let e = extrinsic_value::<V, CORRECT>(before, m, c, y).scale(scale).clamp(EXTRINSIC_LIMIT);
-            match &job.order {
-                None => e.store(extrinsic.add(r * p)),
-                Some(order) => {
-                    let row = *order.rows.get_unchecked(r) as usize;
-                    e.permute(order.inverse.as_ptr().add(r * p)).store(extrinsic.add(row * p));
+            if end - first == KEEP {
+                for i in 1..KEEP {
+                    let row = (first + i - 1) * p;
+                    let (x, y) = (V::load(known.add(row)), V::load(parity.add(row)));
+                    before[i] = forward::<V, CORRECT>(before[i - 1], c, x, y);
+                }
+                for i in (0..KEEP).rev() {
+                    m = back::<V, CORRECT>(job, c, first + i, before[i], m);
+                }
+            } else {
+                for i in (0..end - first).rev() {
+                    let mut before = before[0];
+                    for row in first..first + i {
+                        let (x, y) = (V::load(known.add(row * p)), V::load(parity.add(row * p)));
+                        before = forward::<V, CORRECT>(before, c, x, y);
+                    }
+                    m = back::<V, CORRECT>(job, c, first + i, before, m);
                 }
             }
-            m = backward::<V, CORRECT>(m, c, x, y);
-            if r % NORMALISE == 0 {
-                m = normalise(m);
+            end = first;
+        }
+    }
+}
+
+/// Goes back over row `r`: from the metrics after it to those before, with its extrinsic value. `before` are its forward
+/// metrics.
+///
+/// # Safety
+/// That of [`run`].
+#[inline(always)]
+unsafe fn back<V: Lanes, const CORRECT: bool>(
+    job: &mut HalfIteration<'_>,
+    c: V,
+    r: usize,
+    before: [V; STATES],
+    mut m: [V; STATES],
+) -> [V; STATES] {
+    let p = V::LANES;
+    // SAFETY: as in `run`; `r` is below W.
+    unsafe {
+        if r + 1 == job.training {
+            m = normalise(m);
+            store_metrics(m, &mut job.boundary.backward, 0);
+        }
+        let x = V::load(job.known.as_ptr().add(r * p));
+        let y = V::load(job.parity.as_ptr().add(r * p));
+        let e = extrinsic_value::<V, CORRECT>(before, m, c, y);
+        let e = e.scale(V::splat(job.scale)).clamp(EXTRINSIC_LIMIT);
+        let extrinsic = job.extrinsic.as_mut_ptr();
+        match &job.order {
+            None => e.store(extrinsic.add(r * p)),
+            Some(order) => {
+                let row = *order.rows.get_unchecked(r) as usize;
+                e.permute(order.inverse.as_ptr().add(r * p)).store(extrinsic.add(row * p));
             }
         }
+        m = backward::<V, CORRECT>(m, c, x, y);
+        if r % NORMALISE == 0 { normalise(m) } else { m }
     }
 }
 
