@@ -2,8 +2,7 @@
 //!
 //! The sign of an [`Llr`] is defined there: positive means bit 0.
 
-use crate::kernel::Backend;
-use crate::kernel::demap::loops;
+use crate::kernel::demap::best;
 use crate::units::Modulation;
 use crate::{LLR_MAX, LLR_UNITS_PER_NAT, Llr, Sample};
 
@@ -24,7 +23,7 @@ pub fn map(modulation: Modulation, bits: &[u8], out: &mut [Sample]) {
 /// `out.len() == Q_m * symbols.len()`.
 pub fn demap(modulation: Modulation, symbols: &[Sample], noise: f32, out: &mut [Llr]) {
     let scale = LLR_UNITS_PER_NAT / noise.max(1e-9);
-    let loops = loops(Backend::detect());
+    let loops = best();
     match modulation {
         // log ratio = 4 Re(y) a / noise with a = 1/sqrt(2)
         Modulation::Qpsk => (loops.linear)(symbols, 4.0 * QPSK_STEP * scale, out),
@@ -55,7 +54,7 @@ pub fn nearest(modulation: Modulation, x: Sample) -> Sample {
 /// symbols in the sum: about one in three, and at least one.
 pub fn error(modulation: Modulation, symbols: &[Sample]) -> (f32, usize) {
     let (step, top) = levels(modulation);
-    (loops(Backend::detect()).error)(symbols, step, top)
+    (best().error)(symbols, step, top)
 }
 
 /// Returns the unit of the levels of an axis, odd multiples of it, and the largest one.

@@ -199,28 +199,33 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Makes a decoder for a carrier and a mode; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
+    /// Makes a decoder for a carrier, a mode and a number of antennas; nothing is allocated afterwards.
+    pub fn new(
+        numerology: Numerology,
+        mode: TransmissionMode,
+        references: Arc<References>,
+        antennas: Antennas,
+    ) -> Self {
         let carrier = numerology.bandwidth().prbs();
         let e = max_coded_bits(numerology);
         Self {
             sidelink: mode.sidelink(),
             numerology,
             coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
-            estimator: Estimator::new(numerology, references, Antennas::ONE),
-            equaliser: Equaliser::new(carrier),
+            estimator: Estimator::new(numerology, references, antennas),
+            equaliser: Equaliser::new(carrier, antennas),
             scrambling: vec![0; e.div_ceil(32)],
             soft: vec![0; e],
             coded: vec![0; e],
         }
     }
 
-    /// Estimates and demaps one transmission and adds it to `process`, which was started for its size.
+    /// Estimates and demaps one transmission of `grids`, one an antenna, and adds it to `process`, which was started for its size.
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
     pub fn receive(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         grant: &Grant,
         cfo_near: Hertz,
         process: &mut Process,
@@ -230,6 +235,7 @@ impl Decoder {
             return Err(Error::Payload { got: process.bits, want: bits });
         }
         let bad = Error::Allocation { start: grant.prbs.start, len: grant.prbs.len };
+        let Some(grid) = grids.first() else { return Err(bad) };
         if grant.prbs.end() * 12 > grid.subcarriers() || !tables::is_precoding_size(grant.prbs.len) {
             return Err(bad);
         }
@@ -241,10 +247,9 @@ impl Decoder {
         let g = grant.prbs.subcarriers() * q_m * layout.data.len();
         let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.sidelink);
         let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
-        let measurement =
-            self.estimator.estimate(std::slice::from_ref(grid), first, m_sc, layout, &dmrs, cfo_near);
+        let measurement = self.estimator.estimate(grids, first, m_sc, layout, &dmrs, cfo_near);
         let soft = &mut self.soft[..g];
-        let vector = self.equaliser.soft_bits(&self.estimator, grid, layout, modulation, soft);
+        let vector = self.equaliser.soft_bits(&self.estimator, grids, layout, modulation, soft);
         let scrambling = &mut self.scrambling[..g.div_ceil(32)];
         Gold::new(grant.scrambling()).fill_words(scrambling);
         scramble::descramble_llrs(soft, scrambling);

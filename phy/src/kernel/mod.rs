@@ -40,6 +40,13 @@ macro_rules! compile_loops {
             }
         }
 
+        /// Returns the loops of the best backend of this machine.
+        #[allow(dead_code, reason = "some keep those of a backend instead")]
+        pub(crate) fn best() -> &'static Loops {
+            static BEST: std::sync::OnceLock<&'static Loops> = std::sync::OnceLock::new();
+            BEST.get_or_init(|| loops($crate::kernel::Backend::detect()))
+        }
+
         #[cfg(target_arch = "x86_64")]
         $crate::kernel::compile_loops!(@set avx2 "avx2" $(fn $name($($arg: $type),*) $(-> $result)?;)*);
         #[cfg(target_arch = "x86_64")]

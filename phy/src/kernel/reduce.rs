@@ -70,12 +70,18 @@ fn flip(elements: &mut [i16], words: &[u32]) {
         }
         bits
     };
-    for (elements, &word) in elements.chunks_mut(32).zip(words) {
-        for (elements, half) in elements.chunks_mut(16).zip([word as u16, (word >> 16) as u16]) {
-            for (x, bit) in elements.iter_mut().zip(BITS) {
-                let flip = if half & bit != 0 { -1 } else { 0 };
-                *x = (*x ^ flip).saturating_sub(flip);
-            }
+    let flipped = |x: i16, flip: i16| (x ^ flip).saturating_sub(flip);
+    let (whole, rest) = elements.as_chunks_mut::<32>();
+    for (elements, &word) in whole.iter_mut().zip(words) {
+        let halves = [word as u16, (word >> 16) as u16];
+        for i in 0..32 {
+            let flip = if halves[i / 16] & BITS[i % 16] != 0 { -1 } else { 0 };
+            elements[i] = flipped(elements[i], flip);
+        }
+    }
+    if let Some(word) = words.get(whole.len()) {
+        for (i, x) in rest.iter_mut().enumerate() {
+            *x = flipped(*x, -((word >> i & 1) as i16));
         }
     }
 }

@@ -15,18 +15,22 @@
 
 mod bessel;
 mod branch;
+pub(super) mod covariance;
 mod motion;
 mod smooth;
 mod weights;
 
+use super::diversity::PerAntenna;
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
+use crate::kernel::samples::best;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
 use crate::units::{Antennas, Decibel, Hertz};
-use branch::Branch;
+pub(super) use branch::Branch;
+use covariance::Covariance;
 use motion::{Motion, Observed, Products};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
@@ -39,6 +43,9 @@ const GROUP: usize = 6;
 
 /// Largest delay that is searched, in seconds, on both sides: a little more than the normal cyclic prefix.
 const MAX_DELAY: f64 = 5.2e-6;
+
+/// Least ratio of signal and noise of a combination of antennas.
+const LEAST_RATIO: f32 = 1e-3;
 
 /// Measurements of one allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -54,10 +61,13 @@ pub struct Measurement {
     pub doppler: Hertz,
     /// Delay in seconds against the start of the receive window, positive when late.
     pub delay: f32,
-    /// Power of a resource element.
+    /// Power of a resource element, at the strongest antenna.
     pub signal: f32,
-    /// Noise power of a resource element.
+    /// Noise power of a resource element. For several antennas the one that gives `signal` the ratio after they were
+    /// combined.
     pub noise: f32,
+    /// Signal and noise of each antenna.
+    pub antennas: PerAntenna,
 }
 
 impl Measurement {
@@ -89,6 +99,8 @@ pub struct Estimator {
     smoother: Smoother,
     /// One an antenna.
     pub(super) branches: Vec<Branch>,
+    /// Noise and interference of several antennas.
+    pub(super) covariance: Covariance,
     pub(super) state: State,
 }
 
@@ -130,6 +142,7 @@ impl Estimator {
             motion: Motion::default(),
             smoother: Smoother::new(m_max),
             branches: (0..antennas.count()).map(|_| Branch::new(m_max)).collect(),
+            covariance: Covariance::new(m_max, antennas),
             state: State::default(),
         }
     }
@@ -172,7 +185,7 @@ impl Estimator {
                 TimeWeights::still()
             };
         }
-        let (signal, noise) = self.powers();
+        let (antennas, signal, noise) = self.powers(m_sc, n_d);
         let measurement = Measurement {
             cfo: Hertz::from(cfo as f32),
             cfo_ambiguity: Hertz::from(ambiguity as f32),
@@ -181,6 +194,7 @@ impl Estimator {
             delay: (-delay_turns / SUBCARRIER_SPACING.0) as f32,
             signal,
             noise,
+            antennas,
         };
         self.state = State {
             first,
@@ -225,17 +239,31 @@ impl Estimator {
         (windows, observed)
     }
 
-    /// Returns the powers of signal and noise on a resource element, those of several antennas after maximum ratio
-    /// combining: the ratio is the sum of theirs, the noise their mean.
-    fn powers(&self) -> (f32, f32) {
-        if let [branch] = &self.branches[..]
-            && branch.is_heard()
-        {
-            return (branch.signal, branch.noise);
+    /// Returns the powers of signal and noise on a resource element of each antenna and of their combination: the signal
+    /// of the strongest antenna, and the noise that gives it the ratio of the combination.
+    fn powers(&mut self, m_sc: usize, n_d: usize) -> (PerAntenna, f32, f32) {
+        let mut antennas = PerAntenna::default();
+        for branch in &self.branches {
+            let heard = branch.is_heard();
+            antennas.push(if heard { branch.signal } else { 0.0 }, if heard { branch.noise } else { 0.0 });
         }
-        let heard = || self.branches.iter().filter(|b| b.is_heard());
-        let noise = heard().map(|b| b.noise).sum::<f32>() / heard().count().max(1) as f32;
-        (noise * heard().map(|b| b.signal / b.noise).sum::<f32>(), noise)
+        if let [branch] = &self.branches[..] {
+            return (antennas, branch.signal, branch.noise);
+        }
+        let count = (m_sc * n_d) as f32;
+        let freedom = self.branches.iter().filter(|b| b.is_heard()).map(|b| b.freedom).fold(count, f32::min);
+        self.covariance.measure(&self.branches, m_sc, n_d, freedom);
+        let ratio = match self.covariance.groups() {
+            0 => (0..antennas.count()).map(|a| antennas.ratio(a)).sum(),
+            _ => self.covariance.ratio(&self.branches, m_sc, 1.0 - freedom / count),
+        };
+        let signal = antennas.signals().iter().copied().fold(0.0, f32::max);
+        (antennas, signal, signal / ratio.max(LEAST_RATIO))
+    }
+
+    /// Whether one set of weights holds for every data symbol.
+    pub(super) fn is_static(&self) -> bool {
+        self.state.dmrs_symbols == 1
     }
 
     /// Seconds from symbol 0 to each of the first `symbols` of a subframe.
@@ -273,9 +301,7 @@ impl Estimator {
             for ls in &branch.ls[..n_d] {
                 let bins = &mut self.delay_bins[..size];
                 bins[blocks..].fill(Sample::default());
-                for (b, x) in bins.iter_mut().zip(ls[..m_sc].chunks_exact(GROUP)) {
-                    *b = x.iter().sum();
-                }
+                (best().sixes)(&ls[..m_sc], bins);
                 self.delay_ffts[plan].process_with_scratch(bins, &mut self.fft_scratch);
                 let (from_zero, negative) = (&bins[..reach + 1], &bins[size - reach..]);
                 for (p, x) in self.delay_power.iter_mut().zip(negative.iter().chain(from_zero)) {
@@ -329,27 +355,12 @@ impl Estimator {
     }
 }
 
-/// Partial sums of a long sum: one addition need not wait for the one before.
-const LANES: usize = 8;
-
 fn power(x: &[Sample]) -> f32 {
-    let mut sums = [0.0; LANES];
-    for x in x.chunks(LANES) {
-        for (s, x) in sums.iter_mut().zip(x) {
-            *s += x.norm_sqr();
-        }
-    }
-    sums.iter().sum()
+    (best().power)(x)
 }
 
 fn distance(x: &[Sample], y: &[Sample]) -> f32 {
-    let mut sums = [0.0; LANES];
-    for (x, y) in x.chunks(LANES).zip(y.chunks(LANES)) {
-        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *s += (x - y).norm_sqr();
-        }
-    }
-    sums.iter().sum()
+    (best().distance)(x, y)
 }
 
 /// Returns the phase in turns, -0.5 to 0.5.

@@ -5,8 +5,7 @@ use super::base::base_sequence;
 use super::base::group_hopping;
 use super::gold::Gold;
 use crate::Sample;
-use crate::kernel::Backend;
-use crate::kernel::samples::loops;
+use crate::kernel::samples::best;
 use crate::tables::is_precoding_size;
 use crate::units::{SidelinkMode, SlssId};
 
@@ -188,8 +187,11 @@ impl References {
     /// Divides received subcarriers by the reference values of DMRS symbol `m` (they have amplitude 1).
     pub fn strip(&self, dmrs: &Dmrs, m: usize, received: &[Sample], out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
-        let turns = dmrs.turns(m);
-        (loops(Backend::detect()).strip)(received, base, &turns, out);
+        let loops = best();
+        (loops.quotient)(received, base, out);
+        if dmrs.n_cs != 0 || dmrs.w[m] != 1 {
+            (loops.turn_prbs)(out, &dmrs.turns(m));
+        }
     }
 }
 

@@ -7,9 +7,7 @@ use crate::coding::{CodingError, expect_len};
 use crate::kernel::Backend;
 use crate::kernel::reduce::{Loops, loops};
 use crate::kernel::transpose::{MAX_COLUMNS, Scale, Transpose, transpose};
-use crate::kernel::turbo::{
-    Boundary, CHANNEL_LIMIT, HalfIteration, IMPOSSIBLE, KEEP, Kernel, Orders, kernels,
-};
+use crate::kernel::turbo::{Boundary, CHANNEL_LIMIT, HalfIteration, IMPOSSIBLE, Kernel, Orders, kernels};
 use crate::tables::qpp;
 
 /// Length of windows, and their overlap into the neighbour.
@@ -123,7 +121,7 @@ impl TurboDecoder {
             parity: [vec![0; k], vec![0; k]],
             extrinsic: [vec![0; k], vec![0; k]],
             known: vec![0; k],
-            forward: vec![0; 8 * (k / KEEP + MAX_COLUMNS)],
+            forward: vec![0; 8 * k],
             words: vec![0; k],
             boundary: [Boundary::new(), Boundary::new()],
         }

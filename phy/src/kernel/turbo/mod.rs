@@ -21,7 +21,7 @@ mod scalar;
 mod siso;
 
 pub(crate) use order::{Order, Orders};
-pub(crate) use siso::{Boundary, HalfIteration, KEEP};
+pub(crate) use siso::{Boundary, HalfIteration};
 
 use super::Backend;
 

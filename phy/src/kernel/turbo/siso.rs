@@ -12,9 +12,9 @@ const OFFSET: i16 = 1 << 14;
 /// Rows between two normalisations of the metrics.
 const NORMALISE: usize = 4;
 
-/// Of so many rows one keeps its forward metrics, and those of the others are computed again: of a long block not even
-/// so all of them fit the first cache. A divisor of [`NORMALISE`].
-pub(crate) const KEEP: usize = 2;
+/// In max-log-MAP, of so many rows one keeps its forward metrics, and those of the others are computed again: those of a
+/// long block do not fit the first cache. A divisor of [`NORMALISE`]. In log-MAP computing them costs more.
+const KEEP: usize = 2;
 
 /// Metrics that a constituent code keeps from one iteration to the next: those of every window, `training` rows before
 /// its end for the forward recursion, and before its begin for the backward recursion. Lines of a state hold a value
@@ -60,7 +60,7 @@ pub(crate) struct HalfIteration<'a> {
     pub(crate) extrinsic: &'a mut [i16],
     /// Scratch: systematic and a priori values together.
     pub(crate) known: &'a mut [i16],
-    /// Scratch: forward metrics of every row in [`KEEP`], 8 rows each.
+    /// Scratch: forward metrics, 8 W rows.
     pub(crate) forward: &'a mut [i16],
     /// Metrics that the windows of this constituent code pass to each other.
     pub(crate) boundary: &'a mut Boundary,
@@ -83,7 +83,7 @@ impl HalfIteration<'_> {
                 && self.parity.len() >= k
         );
         assert!(self.a_priori.len() >= k && self.extrinsic.len() >= k);
-        assert!(self.known.len() >= k && self.forward.len() >= STATES * w.div_ceil(KEEP) * lanes);
+        assert!(self.known.len() >= k && self.forward.len() >= STATES * k);
         assert!(self.correction.is_none_or(|c| (0..=CORRECTION_LIMIT).contains(&c)));
         if let Some(order) = &self.order {
             assert!(order.rows.len() == w && order.lanes.len() == k && order.inverse.len() == k);
@@ -101,8 +101,8 @@ pub(crate) unsafe fn half_iteration<V: Lanes>(job: &mut HalfIteration<'_>) {
     // SAFETY: the caller guarantees the instruction set; `check` has verified the lengths.
     unsafe {
         match job.correction {
-            None => run::<V, false>(job, 0),
-            Some(correction) => run::<V, true>(job, correction),
+            None => run::<V, false, KEEP>(job, 0),
+            Some(correction) => run::<V, true, 1>(job, correction),
         }
     }
 }
@@ -112,7 +112,10 @@ pub(crate) unsafe fn half_iteration<V: Lanes>(job: &mut HalfIteration<'_>) {
 /// # Safety
 /// That of [`half_iteration`], after [`HalfIteration::check`].
 #[inline(always)]
-unsafe fn run<V: Lanes, const CORRECT: bool>(job: &mut HalfIteration<'_>, correction: i16) {
+unsafe fn run<V: Lanes, const CORRECT: bool, const KEEP: usize>(
+    job: &mut HalfIteration<'_>,
+    correction: i16,
+) {
     // SAFETY: `check` saw that every array holds W rows (8 W of forward metrics); row indices stay below W.
     unsafe {
         gather::<V>(job);

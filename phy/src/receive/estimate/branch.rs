@@ -4,6 +4,7 @@ use super::smooth::Smoother;
 use super::weights::TimeWeights;
 use super::{GROUP, distance, phasor, power};
 use crate::Sample;
+use crate::kernel::samples::best;
 use crate::sequence::dmrs::MAX_DMRS;
 
 /// What one antenna received of an allocation, and its channel.
@@ -20,6 +21,8 @@ pub(crate) struct Branch {
     pub(crate) signal: f32,
     /// Power of the noise on a resource element.
     pub(crate) noise: f32,
+    /// Values on DMRS symbols that the smoothed channel leaves free: degrees of freedom of the noise.
+    pub(super) freedom: f32,
     /// Weight in sums over the antennas, the inverse of a first guess of the noise; 0: receives nothing that can be used.
     pub(super) weight: f32,
 }
@@ -34,6 +37,7 @@ impl Branch {
             weights: TimeWeights::default(),
             signal: 0.0,
             noise: 0.0,
+            freedom: 0.0,
             weight: 1.0,
         }
     }
@@ -41,6 +45,11 @@ impl Branch {
     /// Whether the antenna received anything that can be used: neither silence nor values that are not finite.
     pub(crate) fn is_heard(&self) -> bool {
         self.weight > 0.0
+    }
+
+    /// Returns the received values on DMRS symbol `m`, and the channel that is estimated there.
+    pub(super) fn row(&self, m: usize) -> (&[Sample], &[Sample]) {
+        (&self.ls[m], &self.smooth[if self.weights.is_static() { 0 } else { m }])
     }
 
     /// Guesses the weight among several antennas from the second difference over frequency: even a channel that is late
@@ -63,12 +72,8 @@ impl Branch {
     pub(super) fn align(&mut self, ramp: &[Sample], n_d: usize) {
         for (ls, groups) in self.ls[..n_d].iter_mut().zip(&mut self.groups) {
             let ls = &mut ls[..ramp.len()];
-            for (x, r) in ls.iter_mut().zip(ramp) {
-                *x *= r.conj();
-            }
-            for (group, x) in groups.iter_mut().zip(ls.chunks_exact(GROUP)) {
-                *group = x.iter().sum();
-            }
+            (best().turn_back)(ls, ramp);
+            (best().sixes)(ls, groups);
         }
     }
 
@@ -86,9 +91,7 @@ impl Branch {
         }
         for (ls, t) in self.ls.iter_mut().zip(times) {
             let turn = phasor(-offset_hz * t);
-            for x in &mut ls[..m_sc] {
-                *x *= turn;
-            }
+            (best().scale)(&mut ls[..m_sc], turn);
         }
     }
 
@@ -97,13 +100,9 @@ impl Branch {
         let m_sc = average.len();
         average.copy_from_slice(&self.ls[0][..m_sc]);
         for ls in &self.ls[1..n_d] {
-            for (a, &x) in average.iter_mut().zip(ls) {
-                *a += x;
-            }
+            (best().add_weighted)(average, ls, 1.0);
         }
-        for a in average.iter_mut() {
-            *a *= 1.0 / n_d as f32;
-        }
+        (best().scale)(average, Sample::new(1.0 / n_d as f32, 0.0));
         let window = smoother.choose(average);
         smoother.run(window, average, &mut self.smooth[0][..m_sc]);
         let smooth = &self.smooth[0][..m_sc];
@@ -113,6 +112,7 @@ impl Branch {
             total += power(&ls[..m_sc]);
         }
         let spent = m_sc as f32 / smoother.gain(window, m_sc);
+        self.freedom = (m_sc * n_d) as f32 - spent;
         (self.signal, self.noise) = powers(total, rest, (m_sc * n_d) as f32, spent);
     }
 
@@ -126,7 +126,9 @@ impl Branch {
             total += power(ls);
         }
         let count = (m_sc * n_d) as f32;
-        (self.signal, self.noise) = powers(total, rest, count, count / smoother.gain(window, m_sc));
+        let spent = count / smoother.gain(window, m_sc);
+        self.freedom = count - spent;
+        (self.signal, self.noise) = powers(total, rest, count, spent);
     }
 }
 

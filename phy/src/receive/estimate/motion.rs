@@ -7,6 +7,7 @@
 
 use super::bessel::j0;
 use crate::Sample;
+use crate::kernel::samples::best;
 use crate::sequence::dmrs::MAX_DMRS;
 use crate::units::Antennas;
 use num_complex::Complex64;
@@ -74,7 +75,7 @@ impl Products {
         let mut sums = [[Complex64::default(); MAX_DMRS]; MAX_DMRS];
         for (i, a) in groups.iter().enumerate() {
             for (j, b) in groups.iter().enumerate().skip(i) {
-                let sum: Sample = a.iter().zip(*b).map(|(a, b)| a.conj() * b).sum();
+                let sum = (best().correlation)(a, b);
                 sums[i][j] = Complex64::new(sum.re as f64, sum.im as f64);
             }
         }

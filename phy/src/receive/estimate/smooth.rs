@@ -1,6 +1,7 @@
 //! Smoothing over frequency: moving averages whose width is chosen from the data.
 
 use crate::Sample;
+use crate::kernel::samples::best;
 
 /// Half-widths in subcarriers, widest first; the first means the whole allocation.
 const HALF_WIDTHS: [usize; 6] = [usize::MAX, 40, 18, 9, 4, 2];
@@ -129,7 +130,9 @@ impl Smoother {
         }
         let scale = 1.0 / (2 * half + 1) as f32;
         let (from, to) = (&self.sums[..m_sc - 2 * half], &self.sums[2 * half + 1..m_sc + 1]);
-        rest.add(&x[half..m_sc - half], stride, |k| (to[k] - from[k]) * scale);
+        let (sum, values) = (best().residual)(&x[half..m_sc - half], to, from, scale, stride);
+        rest.sum += sum;
+        rest.values += values;
     }
 
     /// Returns the factor by which a window lowers the noise power in the middle of the allocation.
@@ -143,11 +146,7 @@ impl Smoother {
     }
 
     fn accumulate(&mut self, x: &[Sample]) {
-        let mut sum = Sample::default();
-        for (s, &v) in self.sums[1..].iter_mut().zip(x) {
-            sum += v;
-            *s = sum;
-        }
+        (best().prefix_sums)(x, &mut self.sums[1..]);
         let widest = HALF_WIDTHS[1..].iter().find(|&half| 2 * half + 1 < x.len()).map_or(0, |half| 2 * half);
         let [low, high] = &mut self.edge_sums;
         sum_from_edge(x.iter().take(widest), low);
@@ -163,9 +162,8 @@ impl Smoother {
             return;
         }
         let scale = 1.0 / (2 * half + 1) as f32;
-        for k in half..m_sc - half {
-            out[k] = (self.sums[k + half + 1] - self.sums[k - half]) * scale;
-        }
+        let (from, to) = (&self.sums[..m_sc - 2 * half], &self.sums[2 * half + 1..]);
+        (best().difference)(to, from, scale, &mut out[half..m_sc - half]);
         for (distance, line) in self.edges[window].iter().enumerate() {
             let (low, high) = self.at_edges(line, distance, half);
             out[distance] = low;

@@ -76,7 +76,8 @@ struct Heard {
 /// The samples of a received transmission.
 struct Air<'a> {
     k: u64,
-    grid: &'a Grid,
+    /// One an antenna.
+    grids: &'a [Grid],
     /// Carrier offset in Hz that remains on the grid.
     near: Hertz,
     /// Carrier offset in Hz that was removed from the samples for all UEs.
@@ -104,8 +105,13 @@ impl D2d {
             is_timed: false,
             is_settled: false,
             presence: Presence::new(carrier_prbs, references.clone()),
-            search: ControlSearch::new(numerology.with_cp(control_cp), config.mode, references.clone()),
-            shared: pssch::Decoder::new(numerology, config.mode, references),
+            search: ControlSearch::new(
+                numerology.with_cp(control_cp),
+                config.mode,
+                references.clone(),
+                config.antennas,
+            ),
+            shared: pssch::Decoder::new(numerology, config.mode, references, config.antennas),
             heard: Vec::with_capacity(carrier_prbs),
             grants: (0..GRANTS).map(|_| Following::new(carrier_prbs)).collect(),
             order: Vec::with_capacity(GRANTS),
@@ -210,7 +216,7 @@ impl D2d {
     // TS 36.213 §14.2.2 (1)
     fn hear(&mut self, k: u64, start: Option<i64>, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let common = front.common_cfo();
-        let grid = front.grid(self.control_cp);
+        let grids = front.grid(self.control_cp);
         let bandwidth = self.numerology.bandwidth();
         let width = self.search.bits();
         let trp_set = self.told.as_ref().map_or(TrpSet::default(), |pool| pool.trp_set);
@@ -236,9 +242,9 @@ impl D2d {
         match self.told.as_ref().or(learnt) {
             Some(pool) => {
                 let places = &mut pool.control_prbs.iter().copied();
-                self.search.search(grid, places, &self.tuning, &mut report);
+                self.search.search(grids, places, &self.tuning, &mut report);
             }
-            None => self.search.search(grid, &mut (0..bandwidth.prbs()), &self.tuning, &mut report),
+            None => self.search.search(grids, &mut (0..bandwidth.prbs()), &self.tuning, &mut report),
         }
     }
 
@@ -353,8 +359,8 @@ impl D2d {
         // the place of a hopping allocation depends on n_ssf
         let carrier = PrbRange { start: 0, len: self.numerology.bandwidth().prbs() };
         let prbs = if g.hopping.is_some() { carrier } else { g.prbs };
-        let (grid, near) = front.grid_for(self.cp, g.cfo, tolerance, prbs);
-        let air = Air { k, grid, near, common };
+        let (grids, near) = front.grid_for(self.cp, g.cfo, tolerance, prbs);
+        let air = Air { k, grids, near, common };
         match place {
             Some((j, index)) => {
                 // TS 36.211 §9.2.4 (1)
@@ -392,7 +398,7 @@ impl D2d {
         let proves = !g.delivered || (g.origin == Origin::Blind && self.decodes_alone(i, air, &grant));
         let g = &mut self.grants[i];
         let count = g.process.transmissions() as usize;
-        let Ok(received) = self.shared.receive(air.grid, &grant, air.near, &mut g.process) else {
+        let Ok(received) = self.shared.receive(air.grids, &grant, air.near, &mut g.process) else {
             return false;
         };
         g.rv[count.min(3)] = rv;
@@ -413,7 +419,7 @@ impl D2d {
     fn decodes_alone(&mut self, i: usize, air: &Air<'_>, grant: &Grant) -> bool {
         let size = self.grants[i].size;
         self.single.start(size).is_ok()
-            && self.shared.receive(air.grid, grant, air.near, &mut self.single).is_ok()
+            && self.shared.receive(air.grids, grant, air.near, &mut self.single).is_ok()
             && self.shared.decode(&mut self.single, &mut self.block[..size / 8]).is_some()
     }
 

@@ -57,7 +57,7 @@ impl Discovery {
             max_cfo: config.tuning.max_cfo,
             rv: config.discovery_rv,
             presence: Presence::new(carrier_prbs, references.clone()),
-            decoder: psdch::Decoder::new(numerology, references),
+            decoder: psdch::Decoder::new(numerology, references, config.antennas),
             told: place.map(|p| Schedule::told(&p.pool, carrier_prbs)),
             learning: Learning::new(carrier_prbs),
             learnt: Schedule::empty(carrier_prbs),
@@ -115,15 +115,15 @@ impl Discovery {
         let layout = Layout::shared(SidelinkMode::D2d, self.cp);
         let dmrs = Dmrs::pscch_or_psdch();
         let common = front.common_cfo();
-        let grid = front.grid(self.cp);
+        let grids = front.grid(self.cp);
         for (a, slot) in schedule.slots.iter_mut().take(schedule.resources).enumerate() {
             let Some(prb) = schedule.prbs[a * schedule.transmissions + j] else { continue };
-            slot.presence += self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs);
+            slot.presence += self.presence.narrow(grids, 12 * prb, 12 * psdch::PRBS, layout, &dmrs);
             // TS 36.321 §5.15.2.1.2 (1)
             slot.rv[slot.count] = self.rv[j % 4];
             slot.count += 1;
             let rv = slot.rv[slot.count - 1];
-            let received = self.decoder.receive_both_sides(grid, prb, rv, self.max_cfo, &mut slot.sides);
+            let received = self.decoder.receive_both_sides(grids, prb, rv, self.max_cfo, &mut slot.sides);
             let Some(received) = received else { continue };
             if slot.presence < self.threshold * (slot.count as f32).sqrt() {
                 continue;
@@ -157,16 +157,16 @@ impl Discovery {
         let layout = Layout::shared(SidelinkMode::D2d, self.cp);
         let dmrs = Dmrs::pscch_or_psdch();
         let common = front.common_cfo();
-        let grid = front.grid(self.cp);
+        let grids = front.grid(self.cp);
         let mut taken = 0;
         for prb in 0..self.carrier_prbs.saturating_sub(1) {
             if prb < taken {
                 continue;
             }
-            if self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs) < 2.0 * self.threshold {
+            if self.presence.narrow(grids, 12 * prb, 12 * psdch::PRBS, layout, &dmrs) < 2.0 * self.threshold {
                 continue;
             }
-            let Some(received) = self.decoder.receive(grid, prb, Hertz(0.0)) else { continue };
+            let Some(received) = self.decoder.receive(grids, prb, Hertz(0.0)) else { continue };
             for rv in REDUNDANCY_VERSIONS {
                 self.blind.reset();
                 self.decoder.combine(&mut self.blind, rv);

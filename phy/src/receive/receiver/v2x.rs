@@ -66,8 +66,6 @@ struct Heard {
     bits: [u8; Format1::BITS],
     crc16: u16,
     cfo: Hertz,
-    signal: f32,
-    noise: f32,
     measurement: Measurement,
     evm_percent: f32,
 }
@@ -83,8 +81,6 @@ impl Heard {
             bits,
             crc16: found.decoded.crc16,
             cfo: measurement.offset,
-            signal: measurement.signal,
-            noise: measurement.noise,
             measurement,
             evm_percent: found.decoded.evm_percent,
         }
@@ -95,9 +91,10 @@ impl Heard {
     }
 
     /// Returns the expected share of the power that the reference signals of its PSSCH explain, which is sent 3 dB
-    /// below PSCCH (TS 36.213 §14.1.1.5).
+    /// below PSCCH (TS 36.213 §14.1.1.5), on the mean antenna.
     fn expected_share(&self) -> f32 {
-        let snr = 0.5 * self.signal / self.noise.max(1e-12);
+        let Measurement { signal, noise, antennas, .. } = self.measurement;
+        let snr = 0.5 * signal / noise.max(1e-12) / antennas.count().max(1) as f32;
         snr / (1.0 + snr)
     }
 }
@@ -120,7 +117,7 @@ impl V2x {
             told: pools.map(|p| Told { indices: p.subframe_indices(), pool: p.clone() }).collect(),
             learner: Learner::new(carrier_prbs),
             finder: Finder::new(carrier_prbs, references.clone()),
-            search: ControlSearch::new(numerology, config.mode, references.clone()),
+            search: ControlSearch::new(numerology, config.mode, references.clone(), config.antennas),
             blocks: Blocks::new(config, references),
             heard: Vec::with_capacity(carrier_prbs),
             look_around_until: 0,
@@ -169,7 +166,7 @@ impl V2x {
     /// Finds and decodes every PSCCH of the subframe.
     // TS 36.213 §14 par. 7 (2)
     fn control(&mut self, k: u64, front: &mut Front) {
-        let grid = front.grid(CyclicPrefix::Normal);
+        let grids = front.grid(CyclicPrefix::Normal);
         self.heard.clear();
         let heard = &mut self.heard;
         let mut report = |found: &Found| heard.push(Heard::new(found));
@@ -179,12 +176,12 @@ impl V2x {
             let pools = &self.told;
             // TS 36.213 §14.2.2 (2)
             let mut places = places(pools.len(), |i| &pools[i].pool);
-            self.search.search(grid, &mut places, &self.tuning, &mut report);
+            self.search.search(grids, &mut places, &self.tuning, &mut report);
         } else if believed.is_empty() || look_around {
-            self.search.search(grid, &mut (0..self.carrier_prbs), &self.tuning, &mut report);
+            self.search.search(grids, &mut (0..self.carrier_prbs), &self.tuning, &mut report);
         } else {
             let mut places = places(believed.len(), |i| &believed[i].pool);
-            self.search.search(grid, &mut places, &self.tuning, &mut report);
+            self.search.search(grids, &mut places, &self.tuning, &mut report);
         }
     }
 
@@ -258,8 +255,8 @@ impl V2x {
     /// Receives the PSSCH of an SCI right above its PSCCH.
     fn receive_beside(&mut self, k: u64, heard: &Heard, front: &mut Front) -> Option<Outcome> {
         let likely = self.blocks.likely_n_ssf(k);
-        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
-        let beside = self.finder.beside(grid, heard, likely);
+        let (grids, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
+        let beside = self.finder.beside(grids, heard, likely);
         beside.iter().find_map(|place| self.receive_at(k, heard, &place, front))
     }
 
@@ -269,8 +266,8 @@ impl V2x {
             return Some(found);
         }
         let likely = self.blocks.likely_n_ssf(k);
-        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
-        let anywhere = self.finder.anywhere(grid, heard, likely);
+        let (grids, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
+        let anywhere = self.finder.anywhere(grids, heard, likely);
         anywhere.iter().find_map(|place| self.receive_at(k, heard, &place, front))
     }
 
