@@ -145,11 +145,13 @@ pub fn rotate(samples: &mut [Sample], start: f64, step: f64) {
     let one = turn(step);
     let mut within = Complex64::new(1.0, 0.0);
     let mut table = [Sample::default(); BLOCK];
-    for t in &mut table {
+    for t in &mut table[..BLOCK.min(samples.len())] {
         *t = single(within);
         within *= one;
     }
-    let (mut at, block_turn) = (turn(start), turn(step * BLOCK as f64));
+    let mut at = if start == 0.0 { Complex64::new(1.0, 0.0) } else { turn(start) };
+    // not exactly `within`, which has the errors of its steps
+    let block_turn = if samples.len() > BLOCK { turn(step * BLOCK as f64) } else { one };
     for block in samples.chunks_mut(BLOCK) {
         let base = single(at);
         for (x, &t) in block.iter_mut().zip(&table) {
@@ -189,11 +191,24 @@ impl Precoding {
     /// Computes y(k) = 1/sqrt(M_sc) sum x(i) exp(-j 2 pi i k / M_sc), in place. `false` when the size is not allowed.
     // TS 36.211 §9.3.4
     pub fn precode(&mut self, symbol: &mut [Sample]) -> bool {
-        run(&self.forward, symbol, &mut self.scratch)
+        let done = run(&self.forward, symbol, &mut self.scratch);
+        if done {
+            unit_power(symbol);
+        }
+        done
     }
 
     /// Computes the inverse of [`Self::precode`].
     pub fn despread(&mut self, symbol: &mut [Sample]) -> bool {
+        let done = self.despread_unscaled(symbol);
+        if done {
+            unit_power(symbol);
+        }
+        done
+    }
+
+    /// Computes `sqrt(M_sc)` times the inverse of [`Self::precode`].
+    pub(crate) fn despread_unscaled(&mut self, symbol: &mut [Sample]) -> bool {
         run(&self.inverse, symbol, &mut self.scratch)
     }
 }
@@ -201,11 +216,15 @@ impl Precoding {
 fn run(plans: &[Option<Arc<dyn Fft<f32>>>], symbol: &mut [Sample], scratch: &mut [Sample]) -> bool {
     let Some(Some(plan)) = plans.get(symbol.len() / 12) else { return false };
     plan.process_with_scratch(symbol, scratch);
+    true
+}
+
+/// Makes a transform unitary.
+fn unit_power(symbol: &mut [Sample]) {
     let gain = 1.0 / (symbol.len() as f32).sqrt();
     for x in symbol {
         *x *= gain;
     }
-    true
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ pub struct Decoder {
     coder: ControlDecoder,
     estimator: Estimator,
     equaliser: Equaliser,
-    scrambling: Vec<u8>,
+    scrambling: Vec<u32>,
     soft: Vec<Llr>,
     coded: Vec<Llr>,
 }
@@ -181,7 +181,7 @@ impl Decoder {
             coder: ControlDecoder::new(payload_bits(sidelink) + 16),
             estimator: Estimator::new(numerology, references, antennas),
             equaliser: Equaliser::new(PRBS, antennas),
-            scrambling: vec![0; e],
+            scrambling: vec![0; e.div_ceil(32)],
             soft: vec![0; e],
             coded: vec![0; e],
         }
@@ -210,7 +210,7 @@ impl Decoder {
         }
         let vector =
             self.equaliser.soft_bits(&self.estimator, grids, self.layout, Modulation::Qpsk, &mut self.soft);
-        Gold::new(id.value() as u32).fill(&mut self.scrambling);
+        Gold::new(id.value() as u32).fill_words(&mut self.scrambling);
         scramble::descramble_llrs(&mut self.soft, &self.scrambling);
         interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
         let decode = self.coder.decode(&self.coded, mib).ok()?;

@@ -13,7 +13,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sci;
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::sequence::gold_sequence;
+use crate::sequence::{gold_sequence, gold_words};
 use crate::units::{Antennas, CyclicPrefix, Decibel, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
@@ -159,7 +159,7 @@ pub struct Decoder {
     coder: ControlDecoder,
     estimator: Estimator,
     equaliser: Equaliser,
-    scrambling: Vec<u8>,
+    scrambling: Vec<u32>,
     soft: Vec<Llr>,
     coded: Vec<Llr>,
     payload: usize,
@@ -181,7 +181,7 @@ impl Decoder {
             coder: ControlDecoder::new(payload + 16),
             estimator: Estimator::new(numerology, references, antennas),
             equaliser: Equaliser::new(6, antennas),
-            scrambling: gold_sequence(SCRAMBLING, e),
+            scrambling: gold_words(SCRAMBLING, e),
             soft: vec![0; e],
             coded: vec![0; e],
             payload,

@@ -14,7 +14,7 @@ use crate::numerology::Numerology;
 use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::sequence::gold_sequence;
+use crate::sequence::{gold_sequence, gold_words};
 use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
@@ -137,7 +137,7 @@ pub struct Decoder {
     coder: TransportDecoder,
     estimator: Estimator,
     equaliser: Equaliser,
-    scrambling: Vec<u8>,
+    scrambling: Vec<u32>,
     soft: Vec<Llr>,
     coded: Vec<Llr>,
 }
@@ -151,7 +151,7 @@ impl Decoder {
             coder: TransportDecoder::new(MESSAGE_BITS, DecoderConfig::default()),
             estimator: Estimator::new(numerology, references, antennas),
             equaliser: Equaliser::new(PRBS, antennas),
-            scrambling: gold_sequence(SCRAMBLING, e),
+            scrambling: gold_words(SCRAMBLING, e),
             soft: vec![0; e],
             coded: vec![0; e],
         }

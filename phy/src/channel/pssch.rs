@@ -193,7 +193,7 @@ pub struct Decoder {
     coder: TransportDecoder,
     estimator: Estimator,
     equaliser: Equaliser,
-    scrambling: Vec<u8>,
+    scrambling: Vec<u32>,
     soft: Vec<Llr>,
     coded: Vec<Llr>,
 }
@@ -214,7 +214,7 @@ impl Decoder {
             coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
             estimator: Estimator::new(numerology, references, antennas),
             equaliser: Equaliser::new(carrier, antennas),
-            scrambling: vec![0; e],
+            scrambling: vec![0; e.div_ceil(32)],
             soft: vec![0; e],
             coded: vec![0; e],
         }
@@ -250,8 +250,9 @@ impl Decoder {
         let measurement = self.estimator.estimate(grids, first, m_sc, layout, &dmrs, cfo_near);
         let soft = &mut self.soft[..g];
         let vector = self.equaliser.soft_bits(&self.estimator, grids, layout, modulation, soft);
-        Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
-        scramble::descramble_llrs(soft, &self.scrambling[..g]);
+        let scrambling = &mut self.scrambling[..g.div_ceil(32)];
+        Gold::new(grant.scrambling()).fill_words(scrambling);
+        scramble::descramble_llrs(soft, scrambling);
         interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut self.coded[..g])
             .map_err(|_| Error::Coding)?;
         self.coder.combine(&mut process.soft, &self.coded[..g], q_m, grant.rv).map_err(|_| Error::Coding)?;

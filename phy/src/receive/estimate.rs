@@ -26,6 +26,7 @@ use super::diversity::PerAntenna;
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
+use crate::kernel::samples::best;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
@@ -345,9 +346,7 @@ impl Estimator {
             for ls in &branch.ls[..n_d] {
                 let bins = &mut self.delay_bins[..size];
                 bins[blocks..].fill(Sample::default());
-                for (b, x) in bins.iter_mut().zip(ls[..m_sc].chunks_exact(GROUP)) {
-                    *b = x.iter().sum();
-                }
+                (best().sixes)(&ls[..m_sc], bins);
                 self.delay_ffts[plan].process_with_scratch(bins, &mut self.fft_scratch);
                 let (from_zero, negative) = (&bins[..reach + 1], &bins[size - reach..]);
                 for (p, x) in self.delay_power.iter_mut().zip(negative.iter().chain(from_zero)) {
@@ -401,17 +400,8 @@ impl Estimator {
     }
 }
 
-/// Partial sums of a long sum: one addition need not wait for the one before.
-const LANES: usize = 8;
-
 fn power(x: &[Sample]) -> f32 {
-    let mut sums = [0.0; LANES];
-    for x in x.chunks(LANES) {
-        for (s, x) in sums.iter_mut().zip(x) {
-            *s += x.norm_sqr();
-        }
-    }
-    sums.iter().sum()
+    (best().power)(x)
 }
 
 /// Returns the phase in turns, -0.5 to 0.5.

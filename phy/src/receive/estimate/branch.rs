@@ -4,11 +4,15 @@ use super::fit::{self, Fit, Levels, Row};
 use super::motion::Modes;
 use super::profile::{LONGEST, Window};
 use super::weights::{Interpolation, TimeWeights};
-use super::{GROUP, LANES, power};
+use super::{GROUP, power};
 use crate::Sample;
+use crate::kernel::samples::best;
 use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::MAX_DMRS;
 use crate::units::Antennas;
+
+/// Partial sums of a long sum: one addition need not wait for the one before.
+const LANES: usize = 8;
 
 /// Signal to noise ratio below which an accurate noise counts more than a channel that changes within a group.
 const FAINT: f32 = 2.0;
@@ -108,12 +112,8 @@ impl Branch {
     pub(super) fn align(&mut self, ramp: &[Sample], n_d: usize) {
         for (ls, groups) in self.ls[..n_d].iter_mut().zip(&mut self.groups) {
             let ls = &mut ls[..ramp.len()];
-            for (x, r) in ls.iter_mut().zip(ramp) {
-                *x *= r.conj();
-            }
-            for (group, x) in groups.iter_mut().zip(ls.chunks_exact(GROUP)) {
-                *group = x.iter().sum();
-            }
+            (best().turn_back)(ls, ramp);
+            (best().sixes)(ls, groups);
         }
     }
 

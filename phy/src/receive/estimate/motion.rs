@@ -89,7 +89,7 @@ impl Products {
         let mut sums = [[Complex64::default(); MAX_DMRS]; MAX_DMRS];
         for (i, a) in groups.iter().enumerate() {
             for (j, b) in groups.iter().enumerate().skip(i) {
-                let sum: Sample = a.iter().zip(*b).map(|(a, b)| a.conj() * b).sum();
+                let sum = (best().correlation)(a, b);
                 sums[i][j] = Complex64::new(sum.re as f64, sum.im as f64);
             }
         }
