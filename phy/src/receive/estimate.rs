@@ -56,6 +56,22 @@ const LEAST_MODE: f32 = 1e-5;
 /// Least ratio of signal and noise of a combination of antennas.
 const LEAST_RATIO: f32 = 1e-3;
 
+/// A channel that is supposed where the reference symbols do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hypothesis {
+    /// Delays over 4 us, a Doppler of 300 Hz.
+    WideAndFast,
+}
+
+impl Hypothesis {
+    /// Returns the profile and the Doppler in Hz.
+    fn assumed(self) -> (usize, f64) {
+        match self {
+            Self::WideAndFast => (profile::WIDE, 300.0),
+        }
+    }
+}
+
 /// Measurements of one allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measurement {
@@ -124,6 +140,9 @@ pub(super) struct State {
     /// Offset in Hz that is turned back.
     pub(super) offset_hz: f64,
     delay_turns: f64,
+    /// Times of the reference symbols in seconds.
+    reference_times: [f64; MAX_DMRS],
+    references: usize,
     pub(super) measurement: Measurement,
 }
 
@@ -176,11 +195,11 @@ impl Estimator {
         let n_d = layout.dmrs.len();
         self.strip(grids, first, m_sc, layout, dmrs);
         let times = self.symbol_times(self.numerology.symbols());
-        let mut dmrs_times = [0.0; MAX_DMRS];
-        for (t, &l) in dmrs_times.iter_mut().zip(layout.dmrs) {
+        let mut reference_times = [0.0; MAX_DMRS];
+        for (t, &l) in reference_times.iter_mut().zip(layout.dmrs) {
             *t = times[l as usize];
         }
-        let dmrs_times = &dmrs_times[..n_d];
+        let dmrs_times = &reference_times[..n_d];
         let delay_turns = self.align_delay(m_sc, n_d);
         let (cfo, ambiguity) = self.carrier_offset(m_sc, dmrs_times, cfo_near.0);
         self.motion.prepare(layout, &times, dmrs_times);
@@ -194,6 +213,8 @@ impl Estimator {
             times,
             offset_hz: explained.offset_hz,
             delay_turns,
+            reference_times,
+            references: n_d,
             measurement: Measurement {
                 cfo: Hertz::from(cfo as f32),
                 cfo_ambiguity: Hertz::from(ambiguity as f32),
@@ -202,12 +223,20 @@ impl Estimator {
                 ..Measurement::default()
             },
         };
-        self.settle(dmrs_times, explained.doppler, None)
+        self.settle(explained.doppler, None)
+    }
+
+    /// Estimates the same allocation again under a hypothesis, whatever its reference symbols say: where they are few, a
+    /// guess that suits most moving channels is right more often than the most likely one.
+    pub fn suppose(&mut self, hypothesis: Hypothesis) -> Measurement {
+        let (profile, doppler_hz) = hypothesis.assumed();
+        self.settle(motion::nearest(doppler_hz), Some(profile))
     }
 
     /// Estimates the channel of every antenna for a Doppler and a delay profile, or the most likely profile.
-    fn settle(&mut self, dmrs_times: &[f64], doppler: usize, profile: Option<usize>) -> Measurement {
-        let State { m_sc, offset_hz, delay_turns, .. } = self.state;
+    fn settle(&mut self, doppler: usize, profile: Option<usize>) -> Measurement {
+        let State { m_sc, offset_hz, delay_turns, reference_times, references, .. } = self.state;
+        let dmrs_times = &reference_times[..references];
         let shape = Window::of(m_sc);
         let mut turns = [Sample::new(1.0, 0.0); MAX_DMRS];
         if offset_hz != 0.0 {

@@ -5,7 +5,7 @@
 //! noise ratio, and subcarriers are made of what is left. The same coefficients tell how likely the profile is.
 
 use super::motion::Modes;
-use super::profile::{Basis, FUNCTIONS, LONGEST, NOISE_PROFILE, Window};
+use super::profile::{Basis, FUNCTIONS, LONGEST, WIDE, Window};
 use crate::Sample;
 use crate::sequence::dmrs::MAX_DMRS;
 
@@ -69,7 +69,7 @@ pub(super) fn centre(rows: &mut [Row], basis: &Basis, group: usize) {
 
 /// Returns the noise power that a wide profile leaves of values with the mean power `total`.
 pub(super) fn noise_beside(shape: &Window, rows: &[Row], total: f32, symbols: usize) -> f32 {
-    let basis = &shape.profiles[NOISE_PROFILE];
+    let basis = &shape.profiles[WIDE];
     let signal = signal_functions(basis);
     let mut room = [Row::default(); LONGEST];
     let (mut explained, mut windows) = (0.0, 0);

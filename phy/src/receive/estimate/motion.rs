@@ -53,6 +53,12 @@ pub(super) fn doppler_hz(index: usize) -> f64 {
     DOPPLERS[index]
 }
 
+/// Returns the index of the Doppler nearest to `hz`.
+pub(super) fn nearest(hz: f64) -> usize {
+    let off = |i: &usize| (DOPPLERS[*i] - hz).abs();
+    (0..DOPPLERS.len()).min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(0)
+}
+
 /// Products of the received reference symbols with each other, summed over groups of subcarriers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Products {

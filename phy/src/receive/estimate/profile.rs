@@ -38,8 +38,8 @@ const EVERYWHERE: f64 = 8e-6;
 /// Number of profiles.
 pub(super) const PROFILES: usize = 8;
 
-/// Profile beside which the noise is measured first: the widest but one.
-pub(super) const NOISE_PROFILE: usize = 6;
+/// The widest profile but one: supposed where nothing is known.
+pub(super) const WIDE: usize = 6;
 
 /// Most functions of a profile that are used.
 pub(super) const FUNCTIONS: usize = 12;
