@@ -15,6 +15,7 @@
 
 mod bessel;
 mod motion;
+pub(super) mod replica;
 mod smooth;
 mod weights;
 

@@ -1,0 +1,160 @@
+//! Successive cancellation: a transmission that was decoded is subtracted, and what it hid is received.
+//!
+//! ```text
+//! decoded -> worth it?  power that the decode leaves unexplained, against the last symbol, which nobody sends
+//!              -> encoded again -> its channel by all of its data (estimate/replica.rs) -> subtracted
+//!                   -> anything left?  power of the subframe, against the last symbol -> searched again
+//! ```
+//!
+//! Without a collision the first question is answered no, and costs a sum over one symbol.
+
+use super::estimate::Measurement;
+use super::estimate::replica::{Replica, Sent};
+use crate::channel::layout::Layout;
+use crate::channel::psdch::{self, MESSAGE_BYTES};
+use crate::channel::{pscch, pssch};
+use crate::grid::Grid;
+use crate::numerology::Numerology;
+use crate::sequence::dmrs::References;
+use crate::units::{PrbRange, SidelinkMode, TransmissionMode};
+use std::sync::Arc;
+
+/// Most transmissions at one place that are received one after the other.
+pub const LAYERS: u8 = 3;
+
+/// Power against the noise from which something may be hidden: as much as the noise itself.
+const HIDDEN: f32 = 2.0;
+
+/// Power left against the signal below which nothing is looked for: transmitters of UEs are less accurate
+/// (TS 36.101 §6.5.2.1 allows 17.5 %).
+const FLOOR: f32 = 0.004;
+
+/// Encodes and subtracts transmissions of one channel.
+pub struct Canceller<E> {
+    encoder: E,
+    sidelink: SidelinkMode,
+    layout: Layout,
+    sent: Grid,
+    replica: Replica,
+}
+
+impl<E> Canceller<E> {
+    fn with(encoder: E, numerology: Numerology, sidelink: SidelinkMode) -> Self {
+        Self {
+            encoder,
+            sidelink,
+            layout: Layout::shared(sidelink, numerology.cp()),
+            sent: Grid::new(numerology),
+            replica: Replica::new(numerology, 1),
+        }
+    }
+
+    fn subtract(
+        &mut self,
+        prbs: PrbRange,
+        layout: Layout,
+        measurement: &Measurement,
+        grids: &mut [Grid],
+    ) -> bool {
+        let (first, m_sc) = (prbs.first_subcarrier(), prbs.subcarriers());
+        self.replica.subtract(&Sent { grid: &self.sent, first, m_sc, layout }, measurement, grids)
+    }
+}
+
+impl Canceller<pscch::Encoder> {
+    /// Makes a canceller of PSCCH; nothing is allocated afterwards.
+    pub fn of_control(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
+        Self::with(pscch::Encoder::new(numerology, sidelink, references), numerology, sidelink)
+    }
+
+    /// Subtracts a PSCCH from `grids`; its measurement is on them. Returns whether it did.
+    pub fn control(
+        &mut self,
+        bits: &[u8],
+        (prb, n_cs): (usize, u8),
+        measurement: &Measurement,
+        grids: &mut [Grid],
+    ) -> bool {
+        let prbs = PrbRange { start: prb, len: pscch::prbs(self.sidelink) };
+        self.encoder.encode(bits, prb, n_cs, 1.0, &mut self.sent).is_ok()
+            && self.subtract(prbs, self.layout, measurement, grids)
+    }
+}
+
+impl Canceller<pssch::Encoder> {
+    /// Makes a canceller of PSSCH; nothing is allocated afterwards.
+    pub fn of_shared(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
+        Self::with(pssch::Encoder::new(numerology, mode, references), numerology, mode.sidelink())
+    }
+
+    /// Subtracts the PSSCH of a grant with its transport block; its measurement is on the grids. Returns whether it did.
+    pub fn shared(
+        &mut self,
+        block: &[u8],
+        grant: &pssch::Grant,
+        measurement: &Measurement,
+        grids: &mut [Grid],
+    ) -> bool {
+        self.encoder.encode(block, grant, 1.0, &mut self.sent).is_ok()
+            && self.subtract(grant.prbs, self.layout, measurement, grids)
+    }
+}
+
+impl Canceller<psdch::Encoder> {
+    /// Makes a canceller of PSDCH; nothing is allocated afterwards.
+    pub fn of_discovery(numerology: Numerology, references: Arc<References>) -> Self {
+        Self::with(psdch::Encoder::new(numerology, references), numerology, SidelinkMode::D2d)
+    }
+
+    /// Subtracts a discovery message; its measurement is on the grids. Returns whether it did.
+    pub fn discovery(
+        &mut self,
+        message: &[u8; MESSAGE_BYTES],
+        (prb, rv): (usize, u8),
+        measurement: &Measurement,
+        grids: &mut [Grid],
+    ) -> bool {
+        let prbs = PrbRange { start: prb, len: psdch::PRBS };
+        self.encoder.encode(message, rv, prb, 1.0, &mut self.sent).is_ok()
+            && self.subtract(prbs, self.layout, measurement, grids)
+    }
+}
+
+/// Whether a transmission that has decoded may hide another: its reference signals or its data were farther from what
+/// they should be than the noise explains.
+pub fn may_hide(measurement: &Measurement, evm_percent: f32, prbs: PrbRange, grids: &[Grid]) -> bool {
+    let error = evm_percent * 0.01;
+    let rest = measurement.noise.max(error * error * measurement.signal);
+    rest > FLOOR * measurement.signal && rest > HIDDEN * silence(prbs, grids)
+}
+
+/// Whether more is left on some PRBs than the noise on `all` of them explains.
+pub fn is_left(prbs: PrbRange, all: PrbRange, grids: &[Grid]) -> bool {
+    power(prbs, grids) > HIDDEN * silence(all, grids)
+}
+
+/// Returns the power of a resource element in the last symbol, which nobody sends (TS 36.211 §9.2.5): the noise.
+fn silence(prbs: PrbRange, grids: &[Grid]) -> f32 {
+    mean(grids, |grid| {
+        let last = grid.symbols() - 1;
+        (last..last + 1, prbs)
+    })
+}
+
+/// Returns the power of a resource element in the others, the first left out: gains settle in it.
+fn power(prbs: PrbRange, grids: &[Grid]) -> f32 {
+    mean(grids, |grid| (1..grid.symbols() - 1, prbs))
+}
+
+fn mean(grids: &[Grid], of: impl Fn(&Grid) -> (std::ops::Range<usize>, PrbRange)) -> f32 {
+    let (mut sum, mut count) = (0.0, 0);
+    for grid in grids {
+        let (symbols, prbs) = of(grid);
+        for l in symbols {
+            let values = grid.symbol(l).get(prbs.first_subcarrier()..12 * prbs.end()).unwrap_or(&[]);
+            sum += values.iter().map(|x| x.norm_sqr()).sum::<f32>();
+            count += values.len();
+        }
+    }
+    sum / count.max(1) as f32
+}
