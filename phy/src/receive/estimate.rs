@@ -57,6 +57,9 @@ pub struct Measurement {
     pub signal: f32,
     /// Noise power of a resource element.
     pub noise: f32,
+    /// Transmissions that were subtracted from its place before it was received: 0 but after a collision, in which it was
+    /// the weaker.
+    pub layer: u8,
 }
 
 impl Measurement {
@@ -188,6 +191,7 @@ impl Estimator {
             delay: (-delay_turns / SUBCARRIER_SPACING.0) as f32,
             signal,
             noise,
+            layer: 0,
         };
         self.state = State {
             first,
