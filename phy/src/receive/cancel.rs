@@ -128,6 +128,35 @@ pub fn may_hide(measurement: &Measurement, evm_percent: f32, prbs: PrbRange, gri
     rest > FLOOR * measurement.signal && rest > HIDDEN * silence(prbs, grids)
 }
 
+/// PRBs at which a channel may begin in what subtractions have left.
+pub struct OpenPlaces {
+    open: Vec<bool>,
+}
+
+impl OpenPlaces {
+    /// Makes a list for a carrier; nothing is allocated afterwards.
+    pub fn new(carrier_prbs: usize) -> Self {
+        Self { open: vec![false; carrier_prbs] }
+    }
+
+    /// Takes the places of a channel `width` PRBs wide that overlap one of `subtracted`, and have more left than noise.
+    pub fn find(&mut self, subtracted: impl Iterator<Item = PrbRange>, width: usize, grids: &[Grid]) {
+        self.open.fill(false);
+        for prbs in subtracted {
+            for start in prbs.start.saturating_sub(width - 1)..prbs.end() {
+                if let Some(open) = self.open.get_mut(start).filter(|open| !**open) {
+                    *open = is_left(PrbRange { start, len: width }, prbs, grids);
+                }
+            }
+        }
+    }
+
+    /// Whether the channel may begin at `prb`.
+    pub fn has(&self, prb: usize) -> bool {
+        self.open.get(prb).copied().unwrap_or(false)
+    }
+}
+
 /// Whether more is left on some PRBs than the noise on `all` of them explains.
 pub fn is_left(prbs: PrbRange, all: PrbRange, grids: &[Grid]) -> bool {
     power(prbs, grids) > HIDDEN * silence(all, grids)

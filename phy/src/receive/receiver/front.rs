@@ -124,6 +124,9 @@ impl Front {
 
     /// Chooses the signal that is received next.
     pub(super) fn show(&mut self, view: View) {
+        if self.view == view {
+            return;
+        }
         self.view = view;
         // what was turned for one view is not that of the other
         self.bands.iter_mut().for_each(|band| band.corrected_for = None);

@@ -3,7 +3,7 @@
 use super::blocks::Delivered;
 use super::{Attempt, Heard, MOST_HEARD, V2x};
 use crate::channel::pscch;
-use crate::receive::cancel::{LAYERS, is_left, may_hide};
+use crate::receive::cancel::{LAYERS, OpenPlaces, is_left, may_hide};
 use crate::receive::receiver::event::{ControlInformation, Event, Undelivered};
 use crate::receive::receiver::front::{Front, View};
 use crate::sci::Format1;
@@ -19,7 +19,7 @@ pub(super) struct Collisions {
     /// Blocks among them, and the SCI that each belongs to.
     blocks: Vec<(usize, Delivered)>,
     /// Whether a PSCCH may begin at a PRB of what is left.
-    open: Vec<bool>,
+    open: OpenPlaces,
 }
 
 impl Collisions {
@@ -27,7 +27,7 @@ impl Collisions {
         Self {
             subtracted: Vec::with_capacity(2 * MOST_HEARD * carrier_prbs),
             blocks: Vec::with_capacity(MOST_HEARD * carrier_prbs),
-            open: vec![false; carrier_prbs],
+            open: OpenPlaces::new(carrier_prbs),
         }
     }
 
@@ -37,7 +37,7 @@ impl Collisions {
     }
 
     pub(super) fn is_open(&self, prb: usize) -> bool {
-        self.open.get(prb).copied().unwrap_or(false)
+        self.open.has(prb)
     }
 
     fn note(&mut self, heard: usize, prbs: PrbRange) {
@@ -48,17 +48,8 @@ impl Collisions {
 
     /// Opens the places of the subtractions from number `from` on at which more is left than noise.
     fn open(&mut self, from: usize, front: &mut Front) {
-        self.open.fill(false);
-        let grids = front.left_mut(CP);
-        let width = pscch::prbs(SidelinkMode::V2x);
-        for &(_, prbs) in &self.subtracted[from..] {
-            for start in prbs.start.saturating_sub(width - 1)..prbs.end() {
-                let place = PrbRange { start, len: width };
-                if let Some(open) = self.open.get_mut(start) {
-                    *open |= is_left(place, prbs, grids);
-                }
-            }
-        }
+        let prbs = self.subtracted[from..].iter().map(|&(_, prbs)| prbs);
+        self.open.find(prbs, pscch::prbs(SidelinkMode::V2x), front.left_mut(CP));
     }
 }
 
