@@ -9,7 +9,7 @@
 //! Without a collision the first question is answered no, and costs a sum over one symbol.
 
 use super::estimate::Measurement;
-use super::estimate::replica::{Replica, Sent};
+use super::estimate::{Replica, Sent};
 use crate::channel::layout::Layout;
 use crate::channel::psdch::{self, MESSAGE_BYTES};
 use crate::channel::{pscch, pssch};
@@ -22,8 +22,11 @@ use std::sync::Arc;
 /// Most transmissions at one place that are received one after the other.
 pub const LAYERS: u8 = 3;
 
-/// Power against the noise from which something may be hidden: as much as the noise itself.
-const HIDDEN: f32 = 2.0;
+/// Power against the noise from which something may be hidden: 3 dB below the noise.
+const HIDDEN: f32 = 1.5;
+
+/// PRBs on either side of a place whose last symbol is noise for it too: twelve values alone scatter by 30 %.
+const AROUND: usize = 4;
 
 /// Power left against the signal below which nothing is looked for: transmitters of UEs are less accurate
 /// (TS 36.101 §6.5.2.1 allows 17.5 %).
@@ -57,7 +60,11 @@ impl<E> Canceller<E> {
         grids: &mut [Grid],
     ) -> bool {
         let (first, m_sc) = (prbs.first_subcarrier(), prbs.subcarriers());
-        self.replica.subtract(&Sent { grid: &self.sent, first, m_sc, layout }, measurement, grids)
+        let fits = self.replica.fit(&Sent { grid: &self.sent, first, m_sc, layout }, measurement, grids);
+        if fits {
+            self.replica.subtract(grids);
+        }
+        fits
     }
 }
 
@@ -104,6 +111,20 @@ impl Canceller<psdch::Encoder> {
     /// Makes a canceller of PSDCH; nothing is allocated afterwards.
     pub fn of_discovery(numerology: Numerology, references: Arc<References>) -> Self {
         Self::with(psdch::Encoder::new(numerology, references), numerology, SidelinkMode::D2d)
+    }
+
+    /// Estimates the channel of the transmission that a decoder has received last, by its data as they were decided, most
+    /// of them right, after a turn by as many radians. `None` when it has none.
+    pub(super) fn channel(
+        &mut self,
+        (received, turn): (&psdch::Decoder, f32),
+        prb: usize,
+        measurement: &Measurement,
+        grids: &[Grid],
+    ) -> Option<&Replica> {
+        self.encoder.repeat(received, turn, prb, &mut self.sent).ok()?;
+        let sent = Sent { grid: &self.sent, first: 12 * prb, m_sc: 12 * psdch::PRBS, layout: self.layout };
+        self.replica.fit(&sent, measurement, grids).then_some(&self.replica)
     }
 
     /// Subtracts a discovery message; its measurement is on the grids. Returns whether it did.
@@ -166,7 +187,9 @@ pub fn is_left(prbs: PrbRange, all: PrbRange, grids: &[Grid]) -> bool {
 fn silence(prbs: PrbRange, grids: &[Grid]) -> f32 {
     mean(grids, |grid| {
         let last = grid.symbols() - 1;
-        (last..last + 1, prbs)
+        let start = prbs.start.saturating_sub(AROUND);
+        let end = (prbs.end() + AROUND).min(grid.subcarriers() / 12);
+        (last..last + 1, PrbRange { start, len: end.saturating_sub(start) })
     })
 }
 

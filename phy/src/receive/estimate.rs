@@ -15,7 +15,7 @@
 
 mod bessel;
 mod motion;
-pub(super) mod replica;
+mod replica;
 mod smooth;
 mod weights;
 
@@ -27,6 +27,7 @@ use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
 use crate::units::{Decibel, Hertz};
 use motion::{Motion, Products};
+pub(crate) use replica::{Replica, Sent};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
 use std::f64::consts::PI;
@@ -203,6 +204,12 @@ impl Estimator {
             measurement,
         };
         measurement
+    }
+
+    /// Takes the channel of a known transmission instead of estimating one. Returns its measurement.
+    pub(crate) fn adopt(&mut self, replica: &Replica) -> Measurement {
+        replica.lend(self);
+        self.state.measurement
     }
 
     /// Seconds from symbol 0 to each of the first `symbols` of a subframe.

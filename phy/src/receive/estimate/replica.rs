@@ -10,12 +10,13 @@
 //! 5. subtract.
 
 use super::smooth::{HALF_WIDTHS, Smoother};
-use super::{GROUP, Measurement, parabola, phasor};
+use super::{Estimator, GROUP, Measurement, State, TimeWeights, parabola, phasor};
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
+use crate::units::Hertz;
 use std::f64::consts::PI;
 
 /// Most terms of the polynomial in time.
@@ -41,7 +42,7 @@ const SYMBOLS: usize = 14;
 
 /// A transmission that is known, on the grid of its encoder.
 #[derive(Clone, Copy)]
-pub(in crate::receive) struct Sent<'a> {
+pub(crate) struct Sent<'a> {
     pub grid: &'a Grid,
     pub first: usize,
     pub m_sc: usize,
@@ -49,7 +50,7 @@ pub(in crate::receive) struct Sent<'a> {
 }
 
 /// Estimates one known transmission at a time, and subtracts it.
-pub(in crate::receive) struct Replica {
+pub(crate) struct Replica {
     numerology: Numerology,
     /// Share of the FFT window that lies before the symbol.
     advance: f64,
@@ -57,6 +58,7 @@ pub(in crate::receive) struct Replica {
     ramp: Vec<Sample>,
     smoother: Smoother,
     antennas: Vec<Antenna>,
+    fit: Fit,
     moments: [Vec<Sample>; MOMENTS],
     smooth_moments: [Vec<Sample>; MOMENTS],
 }
@@ -77,8 +79,9 @@ struct Antenna {
 }
 
 /// Place on the grid and turns of a transmission.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Fit {
+    layout: Layout,
     first: usize,
     m_sc: usize,
     /// First subcarrier of the spread signal, and the one after the last.
@@ -92,9 +95,25 @@ struct Fit {
     more_hz: f64,
     /// Turns a subcarrier.
     turns: f64,
+    /// Power of a resource element that the transmission does not explain.
+    noise: f32,
 }
 
 impl Fit {
+    const NONE: Self = Self {
+        layout: Layout { data: &[], dmrs: &[] },
+        first: 0,
+        m_sc: 0,
+        from: 0,
+        to: 0,
+        times: [0.0; SYMBOLS],
+        symbols: 1,
+        offset_hz: 0.0,
+        more_hz: 0.0,
+        turns: 0.0,
+        noise: 0.0,
+    };
+
     /// Time of symbol `l`, -1 to 1 in the subframe.
     fn relative_time(&self, l: usize) -> f32 {
         let half = 0.5 * self.times[self.symbols.saturating_sub(2)].max(1e-6);
@@ -108,7 +127,7 @@ impl Fit {
 
 impl Replica {
     /// Makes one for a carrier, for as many antennas; nothing is allocated afterwards.
-    pub(in crate::receive) fn new(numerology: Numerology, antennas: usize) -> Self {
+    pub(crate) fn new(numerology: Numerology, antennas: usize) -> Self {
         let m_max = numerology.subcarriers().max(72);
         let zero = || vec![Sample::default(); m_max];
         let antenna = || Antenna {
@@ -127,30 +146,30 @@ impl Replica {
             ramp: zero(),
             smoother: Smoother::new(m_max),
             antennas: (0..antennas).map(|_| antenna()).collect(),
+            fit: Fit::NONE,
             moments: std::array::from_fn(|_| zero()),
             smooth_moments: std::array::from_fn(|_| zero()),
         }
     }
 
-    /// Subtracts a transmission from the grids of all antennas. `measurement` is the one with which it was decoded, its
-    /// offset that on the grids. Returns `false`, and subtracts nothing, when the grids have no finite fit.
-    pub(in crate::receive) fn subtract(
-        &mut self,
-        sent: &Sent<'_>,
-        measurement: &Measurement,
-        grids: &mut [Grid],
-    ) -> bool {
+    /// Estimates a transmission on the grids of all antennas. `measurement` is the one with which it was decoded, its
+    /// offset that on the grids. Returns `false` when the grids have no finite fit.
+    pub(crate) fn fit(&mut self, sent: &Sent<'_>, measurement: &Measurement, grids: &[Grid]) -> bool {
         let Some(mut fit) = self.place(sent, measurement, grids) else { return false };
         self.spread(sent, &fit);
-        self.multiply(sent.layout, &fit, grids);
-        fit.more_hz = self.more_offset(sent.layout, &fit);
-        fit.turns = self.turns(sent.layout, &fit);
-        self.accumulate(sent.layout, &fit, grids);
-        if !self.choose(sent.layout, &fit) {
-            return false;
-        }
-        self.take_out(&fit, grids);
-        true
+        self.multiply(&fit, grids);
+        fit.more_hz = self.more_offset(&fit);
+        fit.turns = self.turns(&fit);
+        self.accumulate(&fit, grids);
+        let noise = self.choose(&fit);
+        fit.noise = noise;
+        self.fit = fit;
+        noise.is_finite()
+    }
+
+    /// Subtracts the transmission that was estimated last.
+    pub(crate) fn subtract(&self, grids: &mut [Grid]) {
+        self.take_out(&self.fit, grids);
     }
 
     fn place(&self, sent: &Sent<'_>, measurement: &Measurement, grids: &[Grid]) -> Option<Fit> {
@@ -174,6 +193,7 @@ impl Replica {
             *t = self.numerology.symbol_distance(0, l);
         }
         Some(Fit {
+            layout: sent.layout,
             first,
             m_sc,
             from: first.saturating_sub(reach),
@@ -183,6 +203,7 @@ impl Replica {
             offset_hz,
             more_hz: 0.0,
             turns: -f64::from(measurement.delay) * SUBCARRIER_SPACING.0,
+            noise: 0.0,
         })
     }
 
@@ -221,10 +242,10 @@ impl Replica {
     }
 
     /// Sums received times conjugate sent values over groups of subcarriers, for each data symbol.
-    fn multiply(&mut self, layout: Layout, fit: &Fit, grids: &[Grid]) {
+    fn multiply(&mut self, fit: &Fit, grids: &[Grid]) {
         let (first, end) = (fit.first, fit.first + fit.m_sc);
         for (antenna, grid) in self.antennas.iter_mut().zip(grids) {
-            for (l, groups) in used(layout, fit).zip(antenna.groups.chunks_exact_mut(fit.groups())) {
+            for (l, groups) in used(fit).zip(antenna.groups.chunks_exact_mut(fit.groups())) {
                 let (y, x) = (&grid.symbol(l)[first..end], &self.spread.symbol(l)[first..end]);
                 for ((group, y), x) in groups.iter_mut().zip(y.chunks_exact(GROUP)).zip(x.chunks_exact(GROUP))
                 {
@@ -235,16 +256,15 @@ impl Replica {
     }
 
     /// Returns the offset in Hz, beyond that of the spread signal, with which the symbols add up best.
-    fn more_offset(&self, layout: Layout, fit: &Fit) -> f64 {
+    fn more_offset(&self, fit: &Fit) -> f64 {
         search(0.0, OFFSET_STEP, |hz| {
             let mut turns = [Sample::default(); SYMBOLS];
-            used(layout, fit).zip(&mut turns).for_each(|(l, turn)| *turn = phasor(-hz * fit.times[l]));
+            used(fit).zip(&mut turns).for_each(|(l, turn)| *turn = phasor(-hz * fit.times[l]));
             let mut power = 0.0;
             for antenna in &self.antennas {
                 for g in 0..fit.groups() {
                     let values = antenna.groups[g..].iter().step_by(fit.groups());
-                    let sum: Sample =
-                        used(layout, fit).zip(values).zip(&turns).map(|((_, x), t)| x * t).sum();
+                    let sum: Sample = used(fit).zip(values).zip(&turns).map(|((_, x), t)| x * t).sum();
                     power += sum.norm_sqr();
                 }
             }
@@ -253,12 +273,12 @@ impl Replica {
     }
 
     /// Returns the turns a subcarrier with which the subcarriers add up best, either half of the subframe separately.
-    fn turns(&mut self, layout: Layout, fit: &Fit) -> f64 {
+    fn turns(&mut self, fit: &Fit) -> f64 {
         let groups = fit.groups();
-        let middle = used(layout, fit).count() / 2;
+        let middle = used(fit).count() / 2;
         for antenna in &mut self.antennas {
             antenna.halves.iter_mut().for_each(|half| half[..groups].fill(Sample::default()));
-            for (i, (l, row)) in used(layout, fit).zip(antenna.groups.chunks_exact(groups)).enumerate() {
+            for (i, (l, row)) in used(fit).zip(antenna.groups.chunks_exact(groups)).enumerate() {
                 let turn = phasor(-fit.more_hz * fit.times[l]);
                 let half = &mut antenna.halves[usize::from(i >= middle)];
                 half.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * turn);
@@ -282,7 +302,7 @@ impl Replica {
     }
 
     /// Sums the normal equations of each subcarrier over the data symbols.
-    fn accumulate(&mut self, layout: Layout, fit: &Fit, grids: &[Grid]) {
+    fn accumulate(&mut self, fit: &Fit, grids: &[Grid]) {
         let m_sc = fit.m_sc;
         let ahead = (fit.first - fit.from) as f64;
         let ramp = &mut self.ramp[..fit.to - fit.from];
@@ -294,7 +314,7 @@ impl Replica {
             antenna.sums.iter_mut().for_each(|s| s[..m_sc].fill(Sample::default()));
             antenna.energy[..m_sc].fill(0.0);
         }
-        for l in used(layout, fit) {
+        for l in used(fit) {
             let x = &self.spread.symbol(l)[fit.first..][..m_sc];
             let t = fit.relative_time(l);
             let mut power = 1.0;
@@ -320,10 +340,10 @@ impl Replica {
         }
     }
 
-    /// Chooses smoothing window and number of terms; returns `false` when nothing fits.
-    fn choose(&mut self, layout: Layout, fit: &Fit) -> bool {
-        let values = used(layout, fit).count() * self.antennas.len();
-        let mut best = Choice { window: 0, terms: 0, score: f32::INFINITY };
+    /// Chooses smoothing window and number of terms; returns the power of a resource element that is left.
+    fn choose(&mut self, fit: &Fit) -> f32 {
+        let values = used(fit).count() * self.antennas.len();
+        let mut best = Choice { window: 0, terms: 0, score: f32::INFINITY, noise: f32::INFINITY };
         // a line in time leaves little of slow motion: with it, the window is not chosen on an average that motion cancels
         for window in 0..HALF_WIDTHS.len() {
             self.attempt(window, 2, values, fit.m_sc, &mut best);
@@ -338,7 +358,7 @@ impl Replica {
                 self.attempt(window, best.terms, values, fit.m_sc, &mut best);
             }
         }
-        best.score.is_finite()
+        best.noise
     }
 
     /// Fits with a window and a number of terms, and keeps the result if it is the best so far.
@@ -361,14 +381,48 @@ impl Replica {
         }
         let spent = (terms * antennas.len() * m_sc) as f32 / smoother.gain(window, m_sc);
         let count = (values * m_sc) as f32;
-        let score = rest / (count - spent).max(1.0).powi(2);
+        let noise = rest / (count - spent).max(1.0);
+        let score = noise / (count - spent).max(1.0);
         if score < best.score {
-            *best = Choice { window, terms, score };
+            *best = Choice { window, terms, score, noise };
             for antenna in antennas {
                 std::mem::swap(&mut antenna.trial, &mut antenna.best);
                 antenna.best[terms..].iter_mut().for_each(|c| c[..m_sc].fill(Sample::default()));
             }
         }
+    }
+
+    /// Gives an estimator this channel instead of one by the reference signals.
+    pub(super) fn lend(&self, estimator: &mut Estimator) {
+        let Self { fit, antennas, .. } = self;
+        let ahead = fit.first - fit.from;
+        estimator.ramp[..fit.m_sc].copy_from_slice(&self.ramp[ahead..][..fit.m_sc]);
+        let mut signal = 0.0;
+        for antenna in antennas {
+            for (smooth, c) in estimator.smooth.iter_mut().zip(&antenna.best) {
+                smooth[..fit.m_sc].copy_from_slice(&c[..fit.m_sc]);
+            }
+            signal += antenna.best[0][..fit.m_sc].iter().map(|h| h.norm_sqr()).sum::<f32>() / fit.m_sc as f32;
+        }
+        let offset = (fit.offset_hz + fit.more_hz) as f32;
+        estimator.state = State {
+            first: fit.first,
+            m_sc: fit.m_sc,
+            dmrs_symbols: TERMS,
+            times: fit.times,
+            offset_hz: fit.offset_hz + fit.more_hz,
+            weights: TimeWeights::powers(fit.layout, |l| fit.relative_time(l)),
+            measurement: Measurement {
+                cfo: Hertz::from(offset),
+                cfo_ambiguity: estimator.state.measurement.cfo_ambiguity,
+                offset: Hertz::from(offset),
+                doppler: Hertz(0.0),
+                delay: (-fit.turns / SUBCARRIER_SPACING.0) as f32,
+                signal: signal.max(1e-12),
+                noise: fit.noise.max(1e-12),
+                layer: 0,
+            },
+        };
     }
 
     fn take_out(&self, fit: &Fit, grids: &mut [Grid]) {
@@ -397,6 +451,7 @@ struct Choice {
     window: usize,
     terms: usize,
     score: f32,
+    noise: f32,
 }
 
 impl Antenna {
@@ -453,9 +508,9 @@ impl Antenna {
 const LEAST_WEIGHT: f32 = 0.4;
 
 /// Returns the data symbols that are sent.
-fn used(layout: Layout, fit: &Fit) -> impl Iterator<Item = usize> + use<> {
+fn used(fit: &Fit) -> impl Iterator<Item = usize> + use<> {
     let last = fit.symbols - 1;
-    layout.data.iter().map(|&l| l as usize).filter(move |&l| l < last)
+    fit.layout.data.iter().map(|&l| l as usize).filter(move |&l| l < last)
 }
 
 /// Returns the place of the maximum of `power` within [`STEPS`] steps on either side of a first guess.

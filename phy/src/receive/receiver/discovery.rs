@@ -46,6 +46,12 @@ pub(super) struct Discovery {
     decoded: Vec<Decoded>,
 }
 
+/// Turns in radians by which the reference signals of another may be off, as they are tried.
+const TURNS: [f32; 3] = [0.0, 0.6, -0.6];
+
+/// Times that the data are decided and the channel is estimated by them before a decode.
+const DECISIONS: usize = 3;
+
 /// The pool by which a subframe is received.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum By {
@@ -128,6 +134,8 @@ impl Discovery {
         let mut chain = Chain {
             presence: &mut self.presence,
             decoder: &mut self.decoder,
+            canceller: &mut self.canceller,
+            alone: &mut self.blind,
             layout: Layout::shared(SidelinkMode::D2d, self.cp),
             threshold: self.threshold,
             max_cfo: self.max_cfo,
@@ -238,6 +246,9 @@ struct Now {
 struct Chain<'a> {
     presence: &'a mut Presence,
     decoder: &'a mut psdch::Decoder,
+    canceller: &'a mut Canceller<psdch::Encoder>,
+    /// For a transmission by itself.
+    alone: &'a mut Process,
     layout: Layout,
     threshold: f32,
     max_cfo: Hertz,
@@ -261,7 +272,44 @@ impl Chain<'_> {
         if slot.presence < self.threshold * (slot.count as f32).sqrt() {
             return None;
         }
-        slot.sides.iter_mut().any(|side| decode(self.decoder, side, message)).then_some(received)
+        if slot.sides.iter_mut().any(|side| decode(self.decoder, side, message)) {
+            return Some(received);
+        }
+        self.receive_again(received, grid, prb, message)
+    }
+
+    /// Receives a transmission that did not decode once more, with the channel that its data give where they were decided
+    /// right: the reference signals of another at the same place spoil the first one.
+    fn receive_again(
+        &mut self,
+        first: psdch::Received,
+        grid: &Grid,
+        prb: usize,
+        message: &mut [u8; MESSAGE_BYTES],
+    ) -> Option<psdch::Received> {
+        let place = PrbRange { start: prb, len: psdch::PRBS };
+        let grids = std::slice::from_ref(grid);
+        if !may_hide(&first.measurement, first.evm_percent, place, grids) {
+            return None;
+        }
+        for (i, turn) in TURNS.into_iter().enumerate() {
+            let mut received = match i {
+                0 => first,
+                _ => self.decoder.receive(grid, prb, first.measurement.cfo)?,
+            };
+            for step in 0..DECISIONS {
+                let turn = if step == 0 { turn } else { 0.0 };
+                let replica =
+                    self.canceller.channel((self.decoder, turn), prb, &received.measurement, grids)?;
+                received = self.decoder.receive_known(grid, replica)?;
+            }
+            self.alone.reset();
+            self.decoder.combine(self.alone, self.rv);
+            if decode(self.decoder, self.alone, message) {
+                return Some(received);
+            }
+        }
+        None
     }
 }
 

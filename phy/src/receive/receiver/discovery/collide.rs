@@ -61,6 +61,8 @@ impl Discovery {
             let mut chain = Chain {
                 presence: &mut self.presence,
                 decoder: &mut self.decoder,
+                canceller: &mut self.canceller,
+                alone: &mut self.blind,
                 layout: Layout::shared(SidelinkMode::D2d, self.cp),
                 threshold: self.threshold,
                 max_cfo: self.max_cfo,
