@@ -199,6 +199,40 @@ impl fmt::Display for SlssId {
     }
 }
 
+/// Number of receive antennas that one receiver combines, 1 to 4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Antennas(u8);
+
+impl Antennas {
+    /// One antenna.
+    pub const ONE: Self = Self(1);
+
+    /// Most antennas that are combined.
+    pub const MAX: usize = 4;
+
+    /// Returns the number `count`, if it is in range.
+    pub fn new(count: usize) -> Option<Self> {
+        (1..=Self::MAX).contains(&count).then_some(Self(count as u8))
+    }
+
+    /// Returns the number of antennas.
+    pub fn count(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl Default for Antennas {
+    fn default() -> Self {
+        Self::ONE
+    }
+}
+
+impl fmt::Display for Antennas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
 /// Contiguous resource blocks of one channel in one subframe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PrbRange {

@@ -114,7 +114,7 @@ impl Ue {
             hearing.hear(&heard);
             layer2_time.set(layer2_time.get() + began.elapsed());
         };
-        receiver.process_marked(t, samples, &mut hear, &mut mark);
+        receiver.process_marked(t, &[samples], &mut hear, &mut mark);
         let reference = hearing.reference;
         self.planner.sensed(t, whole.then_some(receiver));
         latency_stats.within(Stage::Layer2, inside);

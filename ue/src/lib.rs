@@ -130,7 +130,7 @@ use sidelink_phy::impair::offset::FrequencyOffset;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::{self, Event as Heard, Receiver};
 use sidelink_phy::receive::reference::ReferenceSearch;
-use sidelink_phy::units::{Decibel, Hertz};
+use sidelink_phy::units::{Antennas, Decibel, Hertz};
 use sidelink_security::counter::UtcTime;
 use std::ops::Range;
 use std::time::Duration;
@@ -272,7 +272,7 @@ impl Ue {
             next: clock.as_ref().map_or(0, |clock| clock.first_whole(0)),
             clock,
             anchor: parts.anchor,
-            search: ReferenceSearch::new(numerology, mode.sidelink(), stretch),
+            search: ReferenceSearch::new(numerology, mode.sidelink(), stretch, Antennas::ONE),
             receiver: Receiver::new(parts.receiver),
             sync,
             stack: parts.stack,

@@ -9,7 +9,7 @@ use sidelink_phy::grid::Grid;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::sc_fdma::Demodulator;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Hertz, SidelinkMode};
+use sidelink_phy::units::{Antennas, Hertz, SidelinkMode};
 use std::sync::Arc;
 
 /// Number of transport blocks whose symbols are drawn.
@@ -75,7 +75,7 @@ fn look_again(
     let numerology = plan.config.numerology.with_cp(cp);
     let carrier = numerology.bandwidth().prbs();
     let references = Arc::new(References::new(carrier));
-    let mut decoder = pssch::Decoder::new(numerology, plan.config.mode, references);
+    let mut decoder = pssch::Decoder::new(numerology, plan.config.mode, references, Antennas::ONE);
     let mut process = pssch::Process::new(carrier);
     let mut demodulator = Demodulator::new(numerology, numerology.fft() * 72 / 2048);
     let mut grid = Grid::new(numerology);
@@ -89,7 +89,7 @@ fn look_again(
             continue;
         }
         demodulator.demodulate(&samples, *cfo, &mut grid);
-        if decoder.receive(&grid, grant, Hertz(0.0), &mut process).is_err() {
+        if decoder.receive(std::slice::from_ref(&grid), grant, Hertz(0.0), &mut process).is_err() {
             continue;
         }
         let layout = Layout::shared(sidelink, cp);
@@ -99,7 +99,13 @@ fn look_again(
             layout
         };
         let (estimator, equaliser) = decoder.front_end();
-        equaliser.constellation(estimator, &grid, layout, modulation, &mut heard.points);
+        equaliser.constellation(
+            estimator,
+            std::slice::from_ref(&grid),
+            layout,
+            modulation,
+            &mut heard.points,
+        );
         if heard.channel.is_empty() {
             let mut channel = vec![Sample::default(); grant.prbs.subcarriers()];
             estimator.channel(&mut channel);

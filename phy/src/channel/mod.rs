@@ -70,7 +70,10 @@ mod tests {
     use crate::grid::Grid;
     use crate::numerology::Numerology;
     use crate::sequence::dmrs::References;
-    use crate::units::{Bandwidth, CyclicPrefix, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode};
+    use crate::units::{
+        Antennas, Bandwidth, CyclicPrefix, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode,
+    };
+    use std::slice::from_ref;
     use std::sync::Arc;
 
     /// Their layouts name 14 symbols, where the grid has 12 (TS 36.211 §9.2.1).
@@ -95,19 +98,19 @@ mod tests {
         assert_eq!(encoder.encode(&vec![0; size / 8], &grant, 1.0, &mut grid).err(), wrong);
         let mut process = pssch::Process::new(6);
         process.start(size).unwrap();
-        let mut decoder = pssch::Decoder::new(n, mode, references.clone());
-        assert_eq!(decoder.receive(&grid, &grant, Hertz(0.0), &mut process).err(), wrong);
+        let mut decoder = pssch::Decoder::new(n, mode, references.clone(), Antennas::ONE);
+        assert_eq!(decoder.receive(from_ref(&grid), &grant, Hertz(0.0), &mut process).err(), wrong);
 
         let mut encoder = pscch::Encoder::new(n, v2x, references.clone());
         assert_eq!(encoder.encode(&[0; 32], 0, 0, 1.0, &mut grid).err(), wrong);
-        let mut decoder = pscch::Decoder::new(n, v2x, references.clone());
-        assert!(decoder.decode(&grid, 0, 0, Hertz(0.0), &mut [0; 32]).is_none());
+        let mut decoder = pscch::Decoder::new(n, v2x, references.clone(), Antennas::ONE);
+        assert!(decoder.decode(from_ref(&grid), 0, 0, Hertz(0.0), &mut [0; 32]).is_none());
 
         let id = SlssId::new(1).unwrap();
         let mut encoder = psbch::Encoder::new(n, v2x, references.clone());
         assert_eq!(encoder.encode(&[0; 48], id, 1.0, &mut grid).err(), wrong);
-        let mut decoder = psbch::Decoder::new(n, v2x, references);
-        assert!(decoder.decode(&grid, id, &mut [0; 48]).is_none());
+        let mut decoder = psbch::Decoder::new(n, v2x, references, Antennas::ONE);
+        assert!(decoder.decode(from_ref(&grid), id, &mut [0; 48]).is_none());
     }
 
     /// TS 36.212 §5.4.2, TS 36.213 §14.1.1.4B: nothing is mapped to the last symbol.

@@ -13,7 +13,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::{Gold, SSSS_LEN, SsssForm, psss, ssss};
-use crate::units::{CyclicPrefix, DfnSubframe, Hertz, Modulation, SidelinkMode, SlssId};
+use crate::units::{Antennas, CyclicPrefix, DfnSubframe, Hertz, Modulation, SidelinkMode, SlssId};
 use crate::{Llr, Sample};
 use std::sync::Arc;
 
@@ -166,39 +166,45 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Makes a decoder for a carrier and a mode family; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
+    /// Makes a decoder for a carrier, a mode family and a number of antennas; nothing is allocated afterwards.
+    pub fn new(
+        numerology: Numerology,
+        sidelink: SidelinkMode,
+        references: Arc<References>,
+        antennas: Antennas,
+    ) -> Self {
         let e = coded_bits(sidelink, numerology.cp());
         Self {
             sidelink,
             cp: numerology.cp(),
             layout: Layout::psbch(sidelink, numerology.cp()),
             coder: ControlDecoder::new(payload_bits(sidelink) + 16),
-            estimator: Estimator::new(numerology, references),
-            equaliser: Equaliser::new(PRBS),
+            estimator: Estimator::new(numerology, references, antennas),
+            equaliser: Equaliser::new(PRBS, antennas),
             scrambling: vec![0; e],
             soft: vec![0; e],
             coded: vec![0; e],
         }
     }
 
-    /// Decodes the PSBCH of identity `id` into `mib` (40 or 48 bits, one a byte); `None` when nothing decodes.
+    /// Decodes the PSBCH of identity `id` in `grids`, one an antenna, into `mib` (40 or 48 bits, one a byte); `None` when nothing decodes.
     ///
     /// The carrier offset comes from the two pairs of equal symbols of the synchronisation signals, and is therefore
     /// unique up to ±7 kHz.
-    pub fn decode(&mut self, grid: &Grid, id: SlssId, mib: &mut [u8]) -> Option<Decoded> {
+    pub fn decode(&mut self, grids: &[Grid], id: SlssId, mib: &mut [u8]) -> Option<Decoded> {
+        let grid = grids.first()?;
         if mib.len() != payload_bits(self.sidelink) || !self.layout.fits(grid.symbols()) {
             return None;
         }
         let first = first_subcarrier(grid);
-        let near = self.offset_of_pairs(grid, id);
+        let near = self.offset_of_pairs(grids, id);
         let dmrs = Dmrs::psbch(id, self.sidelink);
-        let measurement = self.estimator.estimate(grid, first, 12 * PRBS, self.layout, &dmrs, near);
+        let measurement = self.estimator.estimate(grids, first, 12 * PRBS, self.layout, &dmrs, near);
         if measurement.signal < MIN_SIGNAL * measurement.noise {
             return None;
         }
         let vector =
-            self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
+            self.equaliser.soft_bits(&self.estimator, grids, self.layout, Modulation::Qpsk, &mut self.soft);
         Gold::new(id.value() as u32).fill(&mut self.scrambling);
         scramble::descramble_llrs(&mut self.soft, &self.scrambling);
         interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
@@ -212,27 +218,38 @@ impl Decoder {
 
     /// Returns the carrier offset from the phase between the two PSSS symbols and between the two SSSS symbols.
     // TS 36.211 Table 9.2.1-1
-    fn offset_of_pairs(&self, grid: &Grid, id: SlssId) -> Hertz {
+    fn offset_of_pairs(&self, grids: &[Grid], id: SlssId) -> Hertz {
         let at = SlssLayout::new(self.cp);
-        let first = grid.subcarriers() / 2 - SSSS_LEN / 2;
         let primary = psss(id.is_in_network());
         let secondary = ssss(id, ssss_form(self.sidelink));
-        let values = |l: usize| &grid.symbol(l)[first..first + SSSS_LEN];
-        // stripping the sequences lets neighbouring subcarriers be summed before the product
-        let sums = |l: usize, strip: &dyn Fn(usize) -> Sample| -> [Sample; 4] {
-            let mut sums = [Sample::default(); 4];
-            for (k, &x) in values(l).iter().enumerate() {
-                sums[k / 16] += x * strip(k);
-            }
-            sums
-        };
         let mut product = Sample::default();
-        let p = |k: usize| primary[k].conj();
-        let s = |k: usize| Sample::new(secondary[k] as f32, 0.0);
-        for (a, b) in
-            [(sums(at.psss[0], &p), sums(at.psss[1], &p)), (sums(at.ssss[0], &s), sums(at.ssss[1], &s))]
-        {
-            product += a.iter().zip(&b).map(|(a, b)| a.conj() * b).sum::<Sample>();
+        for grid in grids {
+            let first = grid.subcarriers() / 2 - SSSS_LEN / 2;
+            let values = |l: usize| &grid.symbol(l)[first..first + SSSS_LEN];
+            // stripping the sequences lets neighbouring subcarriers be summed before the product
+            let sums = |l: usize, strip: &dyn Fn(usize) -> Sample| -> [Sample; 4] {
+                let mut sums = [Sample::default(); 4];
+                for (k, &x) in values(l).iter().enumerate() {
+                    sums[k / 16] += x * strip(k);
+                }
+                sums
+            };
+            let mut of_antenna = Sample::default();
+            let p = |k: usize| primary[k].conj();
+            let s = |k: usize| Sample::new(secondary[k] as f32, 0.0);
+            for (a, b) in
+                [(sums(at.psss[0], &p), sums(at.psss[1], &p)), (sums(at.ssss[0], &s), sums(at.ssss[1], &s))]
+            {
+                of_antenna += a.iter().zip(&b).map(|(a, b)| a.conj() * b).sum::<Sample>();
+            }
+            let energy = match grids.len() {
+                1 => 1.0,
+                // the gains of antennas differ
+                _ => at.psss.into_iter().chain(at.ssss).flat_map(values).map(|x| x.norm_sqr()).sum::<f32>(),
+            };
+            if energy > 0.0 {
+                product += of_antenna / energy;
+            }
         }
         let spacing = symbol_seconds(self.cp);
         Hertz::from(product.im.atan2(product.re) / (2.0 * std::f32::consts::PI * spacing))

@@ -14,7 +14,7 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sci;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::gold_sequence;
-use crate::units::{CyclicPrefix, Decibel, Hertz, Modulation, SidelinkMode};
+use crate::units::{Antennas, CyclicPrefix, Decibel, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// c_init of PSCCH scrambling (TS 36.211 §9.4.1).
@@ -166,16 +166,21 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Makes a decoder for a carrier and a mode family; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
+    /// Makes a decoder for a carrier, a mode family and a number of antennas; nothing is allocated afterwards.
+    pub fn new(
+        numerology: Numerology,
+        sidelink: SidelinkMode,
+        references: Arc<References>,
+        antennas: Antennas,
+    ) -> Self {
         let e = coded_bits(sidelink, numerology.cp());
         let payload = sci_bits(sidelink, numerology);
         Self {
             sidelink,
             layout: Layout::shared(sidelink, numerology.cp()),
             coder: ControlDecoder::new(payload + 16),
-            estimator: Estimator::new(numerology, references),
-            equaliser: Equaliser::new(6),
+            estimator: Estimator::new(numerology, references, antennas),
+            equaliser: Equaliser::new(6, antennas),
             scrambling: gold_sequence(SCRAMBLING, e),
             soft: vec![0; e],
             coded: vec![0; e],
@@ -188,13 +193,13 @@ impl Decoder {
         self.payload
     }
 
-    /// Decodes the candidate at `prb` with shift `n_cs` into `bits` (one a byte). `None` when nothing was sent there,
+    /// Decodes the candidate at `prb` of `grids`, one an antenna, with shift `n_cs` into `bits` (one a byte). `None` when nothing was sent there,
     /// or nothing decodes.
     ///
     /// If the reference signals leave the carrier offset ambiguous, each value up to `max_cfo` is tried.
     pub fn decode(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         prb: usize,
         n_cs: u8,
         max_cfo: Hertz,
@@ -205,6 +210,7 @@ impl Decoder {
             SidelinkMode::D2d => Dmrs::pscch_or_psdch(),
         };
         let m_sc = 12 * prbs(self.sidelink);
+        let grid = grids.first()?;
         let fits = 12 * prb + m_sc <= grid.subcarriers() && self.layout.fits(grid.symbols());
         if !fits || bits.len() != self.payload {
             return None;
@@ -213,13 +219,13 @@ impl Decoder {
         let mut first = None;
         for attempt in 1.. {
             let measurement =
-                self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, Hertz::from(near));
+                self.estimator.estimate(grids, 12 * prb, m_sc, self.layout, &dmrs, Hertz::from(near));
             if measurement.signal < MIN_SIGNAL * measurement.noise {
                 return None;
             }
             let vector = self.equaliser.soft_bits(
                 &self.estimator,
-                grid,
+                grids,
                 self.layout,
                 Modulation::Qpsk,
                 &mut self.soft,

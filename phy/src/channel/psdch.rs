@@ -15,7 +15,7 @@ use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Measurement, Replica};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::gold_sequence;
-use crate::units::{CyclicPrefix, Hertz, Modulation, SidelinkMode};
+use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// Bits of a discovery message (TS 36.213 §14.3.1).
@@ -167,42 +167,42 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Makes a decoder for a carrier; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
+    /// Makes a decoder for a carrier and a number of antennas; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, references: Arc<References>, antennas: Antennas) -> Self {
         let e = coded_bits(numerology.cp());
         Self {
             layout: Layout::shared(SidelinkMode::D2d, numerology.cp()),
             coder: TransportDecoder::new(MESSAGE_BITS, DecoderConfig::default()),
-            estimator: Estimator::new(numerology, references),
-            equaliser: Equaliser::new(PRBS),
+            estimator: Estimator::new(numerology, references, antennas),
+            equaliser: Equaliser::new(PRBS, antennas),
             scrambling: gold_sequence(SCRAMBLING, e),
             soft: vec![0; e],
             coded: vec![0; e],
         }
     }
 
-    /// Estimates and demaps the transmission at `prb`; [`Self::combine`] adds it to a process. `None` off the carrier.
+    /// Estimates and demaps the transmission at `prb` of `grids`, one an antenna; [`Self::combine`] adds it to a process. `None` off the carrier.
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
-    pub fn receive(&mut self, grid: &Grid, prb: usize, cfo_near: Hertz) -> Option<Received> {
+    pub fn receive(&mut self, grids: &[Grid], prb: usize, cfo_near: Hertz) -> Option<Received> {
         let m_sc = 12 * PRBS;
-        if 12 * prb + m_sc > grid.subcarriers() {
+        if 12 * prb + m_sc > grids.first()?.subcarriers() {
             return None;
         }
         let dmrs = Dmrs::pscch_or_psdch();
-        let measurement = self.estimator.estimate(grid, 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
-        self.demap(grid, measurement)
+        let measurement = self.estimator.estimate(grids, 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
+        self.demap(grids, measurement)
     }
 
     /// Demaps the transmission once more with a channel that its data gave.
-    pub(crate) fn receive_known(&mut self, grid: &Grid, replica: &Replica) -> Option<Received> {
+    pub(crate) fn receive_known(&mut self, grids: &[Grid], replica: &Replica) -> Option<Received> {
         let measurement = self.estimator.adopt(replica);
-        self.demap(grid, measurement)
+        self.demap(grids, measurement)
     }
 
-    fn demap(&mut self, grid: &Grid, measurement: Measurement) -> Option<Received> {
+    fn demap(&mut self, grids: &[Grid], measurement: Measurement) -> Option<Received> {
         let vector =
-            self.equaliser.soft_bits(&self.estimator, grid, self.layout, Modulation::Qpsk, &mut self.soft);
+            self.equaliser.soft_bits(&self.estimator, grids, self.layout, Modulation::Qpsk, &mut self.soft);
         scramble::descramble_llrs(&mut self.soft, &self.scrambling);
         interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
         Some(Received { measurement, evm_percent: vector.percent() })
@@ -220,19 +220,19 @@ impl Decoder {
     /// not decide between aliases before one of the processes decodes.
     pub fn receive_both_sides(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         prb: usize,
         rv: u8,
         max_cfo: Hertz,
         sides: &mut [Process; 2],
     ) -> Option<Received> {
-        let received = self.receive(grid, prb, Hertz(0.0))?;
+        let received = self.receive(grids, prb, Hertz(0.0))?;
         let cfo = received.measurement.cfo.to_f32();
         let other = cfo - received.measurement.cfo_ambiguity.to_f32().copysign(cfo);
         let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
         self.combine(&mut sides[own], rv);
         if other.abs() <= max_cfo.to_f32() {
-            self.receive(grid, prb, Hertz::from(other))?;
+            self.receive(grids, prb, Hertz::from(other))?;
         }
         self.combine(&mut sides[far], rv);
         Some(received)

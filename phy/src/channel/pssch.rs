@@ -16,7 +16,7 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::Gold;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2.2).
@@ -204,28 +204,33 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Makes a decoder for a carrier and a mode; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
+    /// Makes a decoder for a carrier, a mode and a number of antennas; nothing is allocated afterwards.
+    pub fn new(
+        numerology: Numerology,
+        mode: TransmissionMode,
+        references: Arc<References>,
+        antennas: Antennas,
+    ) -> Self {
         let carrier = numerology.bandwidth().prbs();
         let e = max_coded_bits(numerology);
         Self {
             sidelink: mode.sidelink(),
             numerology,
             coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
-            estimator: Estimator::new(numerology, references),
-            equaliser: Equaliser::new(carrier),
+            estimator: Estimator::new(numerology, references, antennas),
+            equaliser: Equaliser::new(carrier, antennas),
             scrambling: vec![0; e],
             soft: vec![0; e],
             coded: vec![0; e],
         }
     }
 
-    /// Estimates and demaps one transmission and adds it to `process`, which was started for its size.
+    /// Estimates and demaps one transmission of `grids`, one an antenna, and adds it to `process`, which was started for its size.
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
     pub fn receive(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         grant: &Grant,
         cfo_near: Hertz,
         process: &mut Process,
@@ -235,6 +240,7 @@ impl Decoder {
             return Err(Error::Payload { got: process.bits, want: bits });
         }
         let bad = Error::Allocation { start: grant.prbs.start, len: grant.prbs.len };
+        let Some(grid) = grids.first() else { return Err(bad) };
         if grant.prbs.end() * 12 > grid.subcarriers() || !tables::is_precoding_size(grant.prbs.len) {
             return Err(bad);
         }
@@ -246,9 +252,9 @@ impl Decoder {
         let g = grant.prbs.subcarriers() * q_m * layout.data.len();
         let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, self.sidelink);
         let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
-        let measurement = self.estimator.estimate(grid, first, m_sc, layout, &dmrs, cfo_near);
+        let measurement = self.estimator.estimate(grids, first, m_sc, layout, &dmrs, cfo_near);
         let soft = &mut self.soft[..g];
-        let vector = self.equaliser.soft_bits(&self.estimator, grid, layout, modulation, soft);
+        let vector = self.equaliser.soft_bits(&self.estimator, grids, layout, modulation, soft);
         Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
         scramble::descramble_llrs(soft, &self.scrambling[..g]);
         interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut self.coded[..g])

@@ -6,7 +6,7 @@
 
 use crate::Sample;
 use crate::numerology::Numerology;
-use crate::units::Hertz;
+use crate::units::{Antennas, Hertz};
 
 /// Timing found without a synchronisation signal: a hypothesis until something is received with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,12 +43,18 @@ pub const MAX_TIMINGS: usize = 4;
 /// Symbols of a subframe at most.
 const MAX_SYMBOLS: usize = 14;
 
+/// The samples of one antenna, folded.
+struct Fold {
+    /// x*(i) x(i + fft).
+    correlation: Vec<Sample>,
+    power: Vec<f32>,
+}
+
 /// Folds samples to one subframe. Holds its buffers.
 pub struct Acquisition {
     numerology: Numerology,
-    /// x*(i) x(i + fft), folded.
-    correlation: Vec<Sample>,
-    power: Vec<f32>,
+    /// One an antenna.
+    folds: Vec<Fold>,
     /// Sums from the start of the fold: correlation beyond the part common to all places, and power.
     sums: Vec<[f64; 3]>,
     /// |correlation over all prefixes| of every `step`th place.
@@ -58,15 +64,15 @@ pub struct Acquisition {
 }
 
 impl Acquisition {
-    /// Makes an acquisition for a carrier.
-    pub fn new(numerology: Numerology) -> Self {
+    /// Makes an acquisition for a carrier and a number of antennas.
+    pub fn new(numerology: Numerology, antennas: Antennas) -> Self {
         let n = numerology.subframe_samples();
+        let fold = || Fold { correlation: vec![Sample::default(); n], power: vec![0.0; n] };
         let step = (numerology.cp_samples(1) / 8).max(1);
         let places = n.div_ceil(step);
         Self {
             numerology,
-            correlation: vec![Sample::default(); n],
-            power: vec![0.0; n],
+            folds: (0..antennas.count()).map(|_| fold()).collect(),
             sums: vec![[0.0; 3]; n + 1],
             strength: vec![0.0; places],
             order: vec![0.0; places],
@@ -76,38 +82,42 @@ impl Acquisition {
 
     /// Forgets all samples.
     pub fn clear(&mut self) {
-        self.correlation.fill(Sample::default());
-        self.power.fill(0.0);
-    }
-
-    /// Folds `samples` in; the first of them is at `phase` of the fold. Pairs that `samples` does not contain
-    /// completely are left out.
-    pub fn add(&mut self, samples: &[Sample], phase: usize) {
-        let n = self.numerology.subframe_samples();
-        let fft = self.numerology.fft();
-        let mut rest = samples;
-        let mut at = phase % n;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at((n - at).min(rest.len()));
-            for (p, x) in self.power[at..].iter_mut().zip(now) {
-                *p += x.norm_sqr();
-            }
-            let second = rest.get(fft..).unwrap_or(&[]);
-            for ((c, x), y) in self.correlation[at..].iter_mut().zip(now).zip(second) {
-                *c += x.conj() * y;
-            }
-            rest = later;
-            at = 0;
+        for fold in &mut self.folds {
+            fold.correlation.fill(Sample::default());
+            fold.power.fill(0.0);
         }
     }
 
-    /// Returns the timing of `samples`, `None` when nothing in them has the structure of a subframe.
+    /// Folds the samples of each antenna in; the first of them is at `phase` of the fold. Pairs that `samples` does not
+    /// contain completely are left out.
+    pub fn add(&mut self, samples: &[&[Sample]], phase: usize) {
+        let n = self.numerology.subframe_samples();
+        let fft = self.numerology.fft();
+        for (fold, &samples) in self.folds.iter_mut().zip(samples) {
+            let mut rest = samples;
+            let mut at = phase % n;
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at((n - at).min(rest.len()));
+                for (p, x) in fold.power[at..].iter_mut().zip(now) {
+                    *p += x.norm_sqr();
+                }
+                let second = rest.get(fft..).unwrap_or(&[]);
+                for ((c, x), y) in fold.correlation[at..].iter_mut().zip(now).zip(second) {
+                    *c += x.conj() * y;
+                }
+                rest = later;
+                at = 0;
+            }
+        }
+    }
+
+    /// Returns the timing of `samples` of one antenna, `None` when nothing in them has the structure of a subframe.
     pub fn find(&mut self, samples: &[Sample]) -> Option<Timing> {
         if samples.len() < self.numerology.subframe_samples() / 2 {
             return None;
         }
         self.clear();
-        self.add(samples, 0);
+        self.add(&[samples], 0);
         let mut best = [Timing::default(); MAX_TIMINGS];
         (self.best(&mut best) > 0).then(|| best[0])
     }
@@ -165,18 +175,42 @@ impl Acquisition {
         explains && self.quietness(held) <= (NOISY_END * self.quietness(best.offset)).max(QUIET_END)
     }
 
-    /// Computes sums up to every place, less the part common to all places.
+    /// Computes sums up to every place, less the part common to all places, over all antennas.
     fn accumulate(&mut self) {
-        let n = self.numerology.subframe_samples() as f64;
+        for a in 0..self.folds.len() {
+            self.accumulate_antenna(a);
+        }
+    }
+
+    fn accumulate_antenna(&mut self, a: usize) {
+        let Self { folds, sums, .. } = self;
+        let Fold { correlation, power } = &folds[a];
+        let n = correlation.len() as f64;
+        // the gains of antennas differ
+        let weight = match folds.len() {
+            1 => 1.0,
+            _ => {
+                let mean = power.iter().map(|&p| f64::from(p)).sum::<f64>() / n;
+                if mean > 0.0 && mean.is_finite() { 1.0 / mean } else { 0.0 }
+            }
+        };
+        if a == 0 {
+            sums.fill([0.0; 3]);
+        }
+        if weight == 0.0 {
+            return;
+        }
         let add = |s: [f64; 2], c: &Sample| [s[0] + f64::from(c.re), s[1] + f64::from(c.im)];
-        let total = self.correlation.iter().fold([0.0; 2], add);
+        let total = correlation.iter().fold([0.0; 2], add);
         let common = [total[0] / n, total[1] / n];
         let mut sum = [0.0f64; 3];
-        for ((s, c), p) in self.sums[1..].iter_mut().zip(&self.correlation).zip(&self.power) {
-            sum[0] += f64::from(c.re) - common[0];
-            sum[1] += f64::from(c.im) - common[1];
-            sum[2] += f64::from(*p);
-            *s = sum;
+        for ((s, c), p) in sums[1..].iter_mut().zip(correlation).zip(power) {
+            sum[0] += (f64::from(c.re) - common[0]) * weight;
+            sum[1] += (f64::from(c.im) - common[1]) * weight;
+            sum[2] += f64::from(*p) * weight;
+            for (s, sum) in s.iter_mut().zip(sum) {
+                *s += sum;
+            }
         }
     }
 

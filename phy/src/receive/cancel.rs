@@ -16,7 +16,8 @@ use crate::channel::{pscch, pssch};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::sequence::dmrs::References;
-use crate::units::{PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{Antennas, PrbRange, SidelinkMode, TransmissionMode};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Most transmissions at one place that are received one after the other.
@@ -42,13 +43,13 @@ pub struct Canceller<E> {
 }
 
 impl<E> Canceller<E> {
-    fn with(encoder: E, numerology: Numerology, sidelink: SidelinkMode) -> Self {
+    fn with(encoder: E, numerology: Numerology, sidelink: SidelinkMode, antennas: Antennas) -> Self {
         Self {
             encoder,
             sidelink,
             layout: Layout::shared(sidelink, numerology.cp()),
             sent: Grid::new(numerology),
-            replica: Replica::new(numerology, 1),
+            replica: Replica::new(numerology, antennas),
         }
     }
 
@@ -70,8 +71,13 @@ impl<E> Canceller<E> {
 
 impl Canceller<pscch::Encoder> {
     /// Makes a canceller of PSCCH; nothing is allocated afterwards.
-    pub fn of_control(numerology: Numerology, sidelink: SidelinkMode, references: Arc<References>) -> Self {
-        Self::with(pscch::Encoder::new(numerology, sidelink, references), numerology, sidelink)
+    pub fn of_control(
+        numerology: Numerology,
+        sidelink: SidelinkMode,
+        references: Arc<References>,
+        antennas: Antennas,
+    ) -> Self {
+        Self::with(pscch::Encoder::new(numerology, sidelink, references), numerology, sidelink, antennas)
     }
 
     /// Subtracts a PSCCH from `grids`; its measurement is on them. Returns whether it did.
@@ -90,8 +96,13 @@ impl Canceller<pscch::Encoder> {
 
 impl Canceller<pssch::Encoder> {
     /// Makes a canceller of PSSCH; nothing is allocated afterwards.
-    pub fn of_shared(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
-        Self::with(pssch::Encoder::new(numerology, mode, references), numerology, mode.sidelink())
+    pub fn of_shared(
+        numerology: Numerology,
+        mode: TransmissionMode,
+        references: Arc<References>,
+        antennas: Antennas,
+    ) -> Self {
+        Self::with(pssch::Encoder::new(numerology, mode, references), numerology, mode.sidelink(), antennas)
     }
 
     /// Subtracts the PSSCH of a grant with its transport block; its measurement is on the grids. Returns whether it did.
@@ -109,8 +120,8 @@ impl Canceller<pssch::Encoder> {
 
 impl Canceller<psdch::Encoder> {
     /// Makes a canceller of PSDCH; nothing is allocated afterwards.
-    pub fn of_discovery(numerology: Numerology, references: Arc<References>) -> Self {
-        Self::with(psdch::Encoder::new(numerology, references), numerology, SidelinkMode::D2d)
+    pub fn of_discovery(numerology: Numerology, references: Arc<References>, antennas: Antennas) -> Self {
+        Self::with(psdch::Encoder::new(numerology, references), numerology, SidelinkMode::D2d, antennas)
     }
 
     /// Estimates the channel of the transmission that a decoder has received last, by its data as they were decided, most
@@ -141,12 +152,25 @@ impl Canceller<psdch::Encoder> {
     }
 }
 
-/// Whether a transmission that has decoded may hide another: its reference signals or its data were farther from what
-/// they should be than the noise explains.
+/// Whether a transmission that has decoded may hide another: its reference signals at any antenna, or its data, were
+/// farther from what they should be than the noise explains.
 pub fn may_hide(measurement: &Measurement, evm_percent: f32, prbs: PrbRange, grids: &[Grid]) -> bool {
-    let error = evm_percent * 0.01;
-    let rest = measurement.noise.max(error * error * measurement.signal);
-    rest > FLOOR * measurement.signal && rest > HIDDEN * silence(prbs, grids)
+    let error = (evm_percent * 0.01).powi(2);
+    let antennas = &measurement.antennas;
+    let each = || grids.iter().zip(antennas.signals().iter().zip(antennas.noises()));
+    let is_dirty = error > FLOOR || each().any(|(_, (signal, noise))| *noise > FLOOR * signal);
+    if !is_dirty {
+        return false;
+    }
+    let mut ratio = 0.0;
+    for (grid, (signal, noise)) in each() {
+        let silence = silence(prbs, grid);
+        if *noise > FLOOR * signal && *noise > HIDDEN * silence {
+            return true;
+        }
+        ratio += if silence > 0.0 { signal / silence } else { 0.0 };
+    }
+    error > FLOOR && error * ratio > HIDDEN
 }
 
 /// PRBs at which a channel may begin in what subtractions have left.
@@ -178,35 +202,30 @@ impl OpenPlaces {
     }
 }
 
-/// Whether more is left on some PRBs than the noise on `all` of them explains.
+/// Whether more is left on some PRBs, at any antenna, than the noise on `all` of them explains.
 pub fn is_left(prbs: PrbRange, all: PrbRange, grids: &[Grid]) -> bool {
-    power(prbs, grids) > HIDDEN * silence(all, grids)
+    grids.iter().any(|grid| power(prbs, grid) > HIDDEN * silence(all, grid))
 }
 
 /// Returns the power of a resource element in the last symbol, which nobody sends (TS 36.211 §9.2.5): the noise.
-fn silence(prbs: PrbRange, grids: &[Grid]) -> f32 {
-    mean(grids, |grid| {
-        let last = grid.symbols() - 1;
-        let start = prbs.start.saturating_sub(AROUND);
-        let end = (prbs.end() + AROUND).min(grid.subcarriers() / 12);
-        (last..last + 1, PrbRange { start, len: end.saturating_sub(start) })
-    })
+fn silence(prbs: PrbRange, grid: &Grid) -> f32 {
+    let last = grid.symbols() - 1;
+    let start = prbs.start.saturating_sub(AROUND);
+    let end = (prbs.end() + AROUND).min(grid.subcarriers() / 12);
+    mean(grid, last..last + 1, PrbRange { start, len: end.saturating_sub(start) })
 }
 
 /// Returns the power of a resource element in the others, the first left out: gains settle in it.
-fn power(prbs: PrbRange, grids: &[Grid]) -> f32 {
-    mean(grids, |grid| (1..grid.symbols() - 1, prbs))
+fn power(prbs: PrbRange, grid: &Grid) -> f32 {
+    mean(grid, 1..grid.symbols() - 1, prbs)
 }
 
-fn mean(grids: &[Grid], of: impl Fn(&Grid) -> (std::ops::Range<usize>, PrbRange)) -> f32 {
+fn mean(grid: &Grid, symbols: Range<usize>, prbs: PrbRange) -> f32 {
     let (mut sum, mut count) = (0.0, 0);
-    for grid in grids {
-        let (symbols, prbs) = of(grid);
-        for l in symbols {
-            let values = grid.symbol(l).get(prbs.first_subcarrier()..12 * prbs.end()).unwrap_or(&[]);
-            sum += values.iter().map(|x| x.norm_sqr()).sum::<f32>();
-            count += values.len();
-        }
+    for l in symbols {
+        let values = grid.symbol(l).get(prbs.first_subcarrier()..12 * prbs.end()).unwrap_or(&[]);
+        sum += values.iter().map(|x| x.norm_sqr()).sum::<f32>();
+        count += values.len();
     }
     sum / count.max(1) as f32
 }

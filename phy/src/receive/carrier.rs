@@ -11,7 +11,7 @@ use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::Demodulator;
 use crate::sci::MAX_BITS;
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::units::{Hertz, SidelinkMode};
+use crate::units::{Antennas, Hertz, SidelinkMode};
 use std::sync::Arc;
 
 /// Presence that noise does not reach at any of a thousand places.
@@ -36,7 +36,8 @@ pub struct Shift {
 pub struct CarrierSearch {
     sidelink: SidelinkMode,
     demodulator: Demodulator,
-    grid: Grid,
+    /// One an antenna.
+    grids: Vec<Grid>,
     layout: Layout,
     presence: Presence,
     /// PRBs at which control or discovery may begin; empty for any.
@@ -57,14 +58,15 @@ impl CarrierSearch {
         places: Vec<usize>,
         reach: i32,
         references: Arc<References>,
+        antennas: Antennas,
     ) -> Self {
         Self {
             sidelink,
             demodulator: Demodulator::new(numerology, numerology.fft() * 72 / 2048),
-            grid: Grid::new(numerology),
+            grids: (0..antennas.count()).map(|_| Grid::new(numerology)).collect(),
             layout: Layout::shared(sidelink, numerology.cp()),
             presence: Presence::new(numerology.bandwidth().prbs(), references.clone()),
-            decoder: pscch::Decoder::new(numerology, sidelink, references),
+            decoder: pscch::Decoder::new(numerology, sidelink, references, antennas),
             bits: [0; MAX_BITS],
             places,
             scores: (-reach..=reach).map(|subcarriers| Shift { subcarriers, score: 0.0 }).collect(),
@@ -81,9 +83,10 @@ impl CarrierSearch {
         }
     }
 
-    /// Adds a subframe whose carrier is `cfo` off, and possibly some subcarriers more.
-    pub fn add(&mut self, subframe: &[Sample], cfo: Hertz) {
-        if subframe.len() != self.demodulator.numerology().subframe_samples() {
+    /// Adds a subframe whose carrier is `cfo` off, and possibly some subcarriers more: the samples of each antenna.
+    pub fn add(&mut self, subframe: &[&[Sample]], cfo: Hertz) {
+        let n = self.demodulator.numerology().subframe_samples();
+        if subframe.len() != self.grids.len() || subframe.iter().any(|s| s.len() != n) {
             return;
         }
         let before: f32 = self.scores.iter().map(|s| s.score).sum();
@@ -100,11 +103,13 @@ impl CarrierSearch {
         self.taken += 1;
     }
 
-    fn weigh(&mut self, subframe: &[Sample], cfo: Hertz, which: impl Fn(i32) -> bool) {
+    fn weigh(&mut self, subframe: &[&[Sample]], cfo: Hertz, which: impl Fn(i32) -> bool) {
         for i in 0..self.scores.len() {
             let shift = self.scores[i].subcarriers;
             if which(shift) {
-                self.demodulator.demodulate(subframe, cfo + Self::offset(shift), &mut self.grid);
+                for (samples, grid) in subframe.iter().zip(&mut self.grids) {
+                    self.demodulator.demodulate(samples, cfo + Self::offset(shift), grid);
+                }
                 self.scores[i].score += self.score();
             }
         }
@@ -113,7 +118,7 @@ impl CarrierSearch {
     /// Scores the grid for its shift. Reference signals are the same in every PRB: whole PRBs show only in the phase of
     /// the data between them, and there a control channel that decodes well counts.
     fn score(&mut self) -> f32 {
-        let all = self.grid.subcarriers() / 12;
+        let all = self.grids[0].subcarriers() / 12;
         let count = if self.places.is_empty() { all } else { self.places.len() };
         let mut best = (EVIDENCE, None);
         for i in 0..count {
@@ -125,7 +130,8 @@ impl CarrierSearch {
         }
         let (presence, Some((prb, cyclic_shift))) = best else { return 0.0 };
         let bits = self.decoder.payload_bits();
-        let decoded = self.decoder.decode(&self.grid, prb, cyclic_shift, MAX_RESIDUE, &mut self.bits[..bits]);
+        let decoded =
+            self.decoder.decode(&self.grids, prb, cyclic_shift, MAX_RESIDUE, &mut self.bits[..bits]);
         let quality = decoded.map_or(0.0, |d| (2.0 - d.evm_percent / 50.0).max(0.0));
         presence + quality
     }
@@ -133,17 +139,18 @@ impl CarrierSearch {
     /// Returns the presence of a channel whose first subcarrier is `first`, and the cyclic shift of its reference
     /// signals.
     fn at(&mut self, first: usize) -> (f32, u8) {
-        let last = self.grid.subcarriers();
+        let last = self.grids[0].subcarriers();
         if self.sidelink == SidelinkMode::V2x {
             if first + 24 > last {
                 return (0.0, 0);
             }
-            let (shift, presence) = self.presence.control_v2x(&self.grid, first, self.layout);
+            let (shift, presence) = self.presence.control_v2x(&self.grids, first, self.layout);
             return (presence, shift);
         }
         let dmrs = Dmrs::pscch_or_psdch();
         let widths = [12, 24].into_iter().filter(|width| first + width <= last);
-        let presence = widths.map(|width| self.presence.narrow(&self.grid, first, width, self.layout, &dmrs));
+        let presence =
+            widths.map(|width| self.presence.narrow(&self.grids, first, width, self.layout, &dmrs));
         (presence.fold(0.0, f32::max), 0)
     }
 

@@ -1,18 +1,24 @@
-//! Converts an estimated allocation to soft bits: MMSE equaliser, despreading, demapping.
+//! Converts an estimated allocation to soft bits: MMSE equaliser, despreading, demapping. Several antennas are combined
+//! by their noise, or such that interference is rejected.
 
-use super::estimate::{Estimator, phasor};
+mod combine;
+
+use super::estimate::{Branch, Estimator, phasor};
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::modulation;
 use crate::sc_fdma::Precoding;
-use crate::units::Modulation;
+use crate::units::{Antennas, Modulation};
 use crate::{Llr, Sample};
 
 /// Equalises the allocation that an [`Estimator`] holds.
 pub struct Equaliser {
     precoding: Precoding,
     symbol: Vec<Sample>,
-    channel: Vec<Sample>,
+    /// Weight of each subcarrier, one row an antenna.
+    weights: Vec<Vec<Sample>>,
+    /// Buffer for one value a subcarrier.
+    power: Vec<f32>,
 }
 
 /// Quality of the equalised symbols.
@@ -32,44 +38,49 @@ impl ErrorVector {
 }
 
 impl Equaliser {
-    /// Makes an equaliser for a carrier of `carrier_prbs`; nothing is allocated afterwards.
-    pub fn new(carrier_prbs: usize) -> Self {
+    /// Makes an equaliser for a carrier of `carrier_prbs` and a number of antennas; nothing is allocated afterwards.
+    pub fn new(carrier_prbs: usize, antennas: Antennas) -> Self {
         let m_max = 12 * carrier_prbs.max(6);
         let zero = || vec![Sample::default(); m_max];
-        Self { precoding: Precoding::new(carrier_prbs.max(6)), symbol: zero(), channel: zero() }
+        Self {
+            precoding: Precoding::new(carrier_prbs.max(6)),
+            symbol: zero(),
+            weights: vec![zero(); antennas.count()],
+            power: vec![0.0; if antennas == Antennas::ONE { 0 } else { m_max }],
+        }
     }
 
-    /// Computes the soft bits of every data symbol in mapping order: `out.len()` is `Q_m M_sc layout.data.len()`.
+    /// Computes the soft bits of every data symbol of `grids`, one an antenna, in mapping order: `out.len()` is `Q_m M_sc layout.data.len()`.
     ///
     /// The last symbol of the subframe was never sent: its bits are erasures, whatever was received there.
     pub fn soft_bits(
         &mut self,
         estimator: &Estimator,
-        grid: &Grid,
+        grids: &[Grid],
         layout: Layout,
         modulation: Modulation,
         out: &mut [Llr],
     ) -> ErrorVector {
-        self.each_symbol(estimator, grid, layout, modulation, out, None)
+        self.each_symbol(estimator, grids, layout, modulation, out, None)
     }
 
     /// Does the same, and appends the equalised symbols to `points`: for display, allocates.
     pub fn constellation(
         &mut self,
         estimator: &Estimator,
-        grid: &Grid,
+        grids: &[Grid],
         layout: Layout,
         modulation: Modulation,
         points: &mut Vec<Sample>,
     ) -> ErrorVector {
         let len = estimator.state.m_sc * modulation.bits() * layout.data.len();
-        self.each_symbol(estimator, grid, layout, modulation, &mut vec![0; len], Some(points))
+        self.each_symbol(estimator, grids, layout, modulation, &mut vec![0; len], Some(points))
     }
 
     fn each_symbol(
         &mut self,
         estimator: &Estimator,
-        grid: &Grid,
+        grids: &[Grid],
         layout: Layout,
         modulation: Modulation,
         out: &mut [Llr],
@@ -77,7 +88,7 @@ impl Equaliser {
     ) -> ErrorVector {
         let state = &estimator.state;
         let (first, m_sc) = (state.first, state.m_sc);
-        let last = grid.symbols() - 1;
+        let Some(last) = grids.first().map(|grid| grid.symbols() - 1) else { return ErrorVector::default() };
         let turns = turns(state.offset_hz, &state.times);
         let mut vector = ErrorVector::default();
         let mut gain = 0.0;
@@ -90,13 +101,21 @@ impl Equaliser {
                 llrs.fill(0);
                 continue;
             }
-            if i == 0 || !state.weights.is_static() {
-                gain = self.weigh(estimator, i);
+            if i == 0 || !estimator.is_static() {
+                gain = match &estimator.branches[..] {
+                    [branch] => self.weigh(estimator, branch, i),
+                    _ => self.weigh_antennas(estimator, i),
+                };
             }
-            let received = &grid.symbol(l)[first..first + m_sc];
             let symbol = &mut self.symbol[..m_sc];
-            for ((y, &x), &h) in symbol.iter_mut().zip(received).zip(&self.channel) {
-                *y = x * h;
+            for (a, (grid, weights)) in grids.iter().zip(&self.weights).enumerate() {
+                let received = &grid.symbol(l)[first..first + m_sc];
+                let products = symbol.iter_mut().zip(received).zip(weights);
+                if a == 0 {
+                    products.for_each(|((y, &x), &w)| *y = x * w);
+                } else {
+                    products.for_each(|((y, &x), &w)| *y += x * w);
+                }
             }
             self.precoding.despread(symbol);
             // the equaliser shrinks the symbols by its mean gain: undo it; the rest is noise
@@ -118,25 +137,15 @@ impl Equaliser {
         vector
     }
 
-    /// Computes MMSE weights `conj(h) / (|h|^2 + noise)` for data symbol `i`, delay included; returns their mean gain.
-    fn weigh(&mut self, estimator: &Estimator, i: usize) -> f32 {
+    /// Computes MMSE weights `conj(h) / (|h|^2 + noise)` of the only antenna for data symbol `i`, delay included;
+    /// returns their mean gain.
+    fn weigh(&mut self, estimator: &Estimator, branch: &Branch, i: usize) -> f32 {
         let state = &estimator.state;
         let m_sc = state.m_sc;
-        let channel = &mut self.channel[..m_sc];
-        let weights = state.weights.row(i);
+        let channel = &mut self.weights[0][..m_sc];
         // the unknown part of the channel is noise as well
-        let noise = state.measurement.noise + state.weights.error(i) * state.measurement.signal;
-        channel.copy_from_slice(&estimator.smooth[0][..m_sc]);
-        if !state.weights.is_static() {
-            for h in channel.iter_mut() {
-                *h *= weights[0];
-            }
-            for m in 1..state.dmrs_symbols {
-                for (h, &s) in channel.iter_mut().zip(&estimator.smooth[m][..m_sc]) {
-                    *h += s * weights[m];
-                }
-            }
-        }
+        let noise = branch.noise + branch.weights.error(i) * branch.signal;
+        channel_at(branch, state.dmrs_symbols, i, channel);
         let mut gain = 0.0;
         for (h, r) in channel.iter_mut().zip(&estimator.ramp) {
             let power = h.norm_sqr();
@@ -145,6 +154,23 @@ impl Equaliser {
             *h = (*h * r).conj() * inverse;
         }
         gain / m_sc as f32
+    }
+}
+
+/// Writes the channel of one antenna on data symbol `i`, without its delay.
+fn channel_at(branch: &Branch, dmrs_symbols: usize, i: usize, channel: &mut [Sample]) {
+    let m_sc = channel.len();
+    let weights = branch.weights.row(i);
+    channel.copy_from_slice(&branch.smooth[0][..m_sc]);
+    if !branch.weights.is_static() {
+        for h in channel.iter_mut() {
+            *h *= weights[0];
+        }
+        for m in 1..dmrs_symbols {
+            for (h, &s) in channel.iter_mut().zip(&branch.smooth[m][..m_sc]) {
+                *h += s * weights[m];
+            }
+        }
     }
 }
 

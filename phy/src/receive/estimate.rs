@@ -14,19 +14,24 @@
 //!    remaining error as noise.
 
 mod bessel;
+mod branch;
+pub(super) mod covariance;
 mod motion;
 mod replica;
 mod smooth;
 mod weights;
 
+use super::diversity::PerAntenna;
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
-use crate::units::{Decibel, Hertz};
-use motion::{Motion, Products};
+use crate::units::{Antennas, Decibel, Hertz};
+pub(super) use branch::Branch;
+use covariance::Covariance;
+use motion::{Motion, Observed, Products};
 pub(crate) use replica::{Replica, Sent};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
@@ -39,6 +44,9 @@ const GROUP: usize = 6;
 
 /// Largest delay that is searched, in seconds, on both sides: a little more than the normal cyclic prefix.
 const MAX_DELAY: f64 = 5.2e-6;
+
+/// Least ratio of signal and noise of a combination of antennas.
+const LEAST_RATIO: f32 = 1e-3;
 
 /// Measurements of one allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -54,10 +62,13 @@ pub struct Measurement {
     pub doppler: Hertz,
     /// Delay in seconds against the start of the receive window, positive when late.
     pub delay: f32,
-    /// Power of a resource element.
+    /// Power of a resource element, at the strongest antenna.
     pub signal: f32,
-    /// Noise power of a resource element.
+    /// Noise power of a resource element. For several antennas the one that gives `signal` the ratio after they were
+    /// combined.
     pub noise: f32,
+    /// Signal and noise of each antenna.
+    pub antennas: PerAntenna,
     /// Transmissions that were subtracted from its place before it was received: 0 but after a collision, in which it was
     /// the weaker.
     pub layer: u8,
@@ -76,6 +87,8 @@ impl Measurement {
 }
 
 /// Estimates one allocation at a time; keeps the result for the equaliser.
+///
+/// Several antennas receive the same delay, offset and motion, each through a channel and with a noise of its own.
 pub struct Estimator {
     references: Arc<References>,
     numerology: Numerology,
@@ -83,19 +96,19 @@ pub struct Estimator {
     delay_bins: Vec<Sample>,
     delay_power: Vec<f32>,
     fft_scratch: Vec<Sample>,
-    ls: [Vec<Sample>; MAX_DMRS],
-    /// Sums of `ls` over groups of [`GROUP`] subcarriers.
-    groups: [Vec<Sample>; MAX_DMRS],
     average: Vec<Sample>,
     /// Phase ramp of the delay: aligned subcarriers are multiplied by it to restore the delay.
     pub(super) ramp: Vec<Sample>,
     motion: Motion,
-    pub(super) smooth: [Vec<Sample>; MAX_DMRS],
     smoother: Smoother,
+    /// One an antenna.
+    pub(super) branches: Vec<Branch>,
+    /// Noise and interference of several antennas.
+    pub(super) covariance: Covariance,
     pub(super) state: State,
 }
 
-/// All values of the last estimated allocation.
+/// All values of the last estimated allocation that its antennas have in common.
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) first: usize,
@@ -105,13 +118,12 @@ pub(super) struct State {
     pub(super) times: [f64; 14],
     /// Offset in Hz that is turned back.
     pub(super) offset_hz: f64,
-    pub(super) weights: TimeWeights,
     pub(super) measurement: Measurement,
 }
 
 impl Estimator {
-    /// Makes an estimator for a carrier; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, references: Arc<References>) -> Self {
+    /// Makes an estimator for a carrier and a number of antennas; nothing is allocated afterwards.
+    pub fn new(numerology: Numerology, references: Arc<References>, antennas: Antennas) -> Self {
         let m_max = numerology.subcarriers().max(72);
         let mut planner = FftPlanner::new();
         let mut delay_ffts = Vec::new();
@@ -122,7 +134,6 @@ impl Estimator {
         }
         delay_ffts.push(planner.plan_fft_inverse(size));
         let scratch = delay_ffts.iter().map(|f| f.get_inplace_scratch_len()).max().unwrap_or(0);
-        let zero = || vec![Sample::default(); m_max];
         Self {
             references,
             numerology,
@@ -130,24 +141,24 @@ impl Estimator {
             delay_bins: vec![Sample::default(); size],
             delay_power: vec![0.0; size],
             fft_scratch: vec![Sample::default(); scratch],
-            ls: std::array::from_fn(|_| zero()),
-            groups: std::array::from_fn(|_| vec![Sample::default(); m_max / GROUP]),
-            average: zero(),
-            ramp: zero(),
+            average: vec![Sample::default(); m_max],
+            ramp: vec![Sample::default(); m_max],
             motion: Motion::default(),
-            smooth: std::array::from_fn(|_| zero()),
             smoother: Smoother::new(m_max),
+            branches: (0..antennas.count()).map(|_| Branch::new(m_max)).collect(),
+            covariance: Covariance::new(m_max, antennas),
             state: State::default(),
         }
     }
 
-    /// Estimates the allocation of `m_sc` subcarriers from `first` on.
+    /// Estimates the allocation of `m_sc` subcarriers from `first` on, in one grid an antenna.
     ///
     /// `cfo_near` is the offset to which the ambiguous measurement is resolved: 0 when no better value is known.
-    /// The allocation must lie on the grid and have a width that transform precoding allows.
+    /// The allocation must lie on the grids and have a width that transform precoding allows. An antenna without a grid
+    /// receives nothing.
     pub fn estimate(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         first: usize,
         m_sc: usize,
         layout: Layout,
@@ -155,11 +166,8 @@ impl Estimator {
         cfo_near: Hertz,
     ) -> Measurement {
         let n_d = layout.dmrs.len();
-        for (m, &l) in layout.dmrs.iter().enumerate() {
-            let received = &grid.symbol(l as usize)[first..first + m_sc];
-            self.references.strip(dmrs, m, received, &mut self.ls[m][..m_sc]);
-        }
-        let times = self.symbol_times(grid.symbols());
+        self.strip(grids, first, m_sc, layout, dmrs);
+        let times = self.symbol_times(self.numerology.symbols());
         let mut dmrs_times = [0.0; MAX_DMRS];
         for (t, &l) in dmrs_times.iter_mut().zip(layout.dmrs) {
             *t = times[l as usize];
@@ -167,23 +175,21 @@ impl Estimator {
         let dmrs_times = &dmrs_times[..n_d];
         let delay_turns = self.align_delay(m_sc, n_d);
         let (cfo, ambiguity) = self.carrier_offset(m_sc, dmrs_times, cfo_near.0);
-        let (window, noise) = self.smoother.choose_for_each(&self.ls[..n_d], m_sc);
-        let groups: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &self.groups[m][..m_sc / GROUP]);
-        let explained = self.motion.explain(
-            &Products::new(&groups[..n_d]),
-            dmrs_times,
-            (GROUP as f64 * noise as f64).max(1e-12),
-            motion::offsets(cfo, ambiguity, cfo_near.0),
-        );
-        self.turn_back(m_sc, dmrs_times, explained.offset_hz);
-        let (signal, noise, weights) = if explained.doppler_hz > 0.0 {
-            let (signal, noise) = self.smooth_each(m_sc, n_d, window);
-            let ratio = noise / self.smoother.gain(window, m_sc) / signal;
-            (signal, noise, TimeWeights::moving(layout, &times, dmrs_times, explained.doppler_hz, ratio))
-        } else {
-            let (signal, noise) = self.smooth_mean(m_sc, n_d);
-            (signal, noise, TimeWeights::still())
-        };
+        let (windows, observed) = self.observe(m_sc, n_d);
+        let explained =
+            self.motion.explain(&observed, dmrs_times, motion::offsets(cfo, ambiguity, cfo_near.0));
+        for (branch, window) in self.branches.iter_mut().zip(windows).filter(|(b, _)| b.is_heard()) {
+            branch.turn_back(m_sc, dmrs_times, explained.offset_hz);
+            branch.weights = if explained.doppler_hz > 0.0 {
+                branch.smooth_each(&mut self.smoother, window, m_sc, n_d);
+                let ratio = branch.noise / self.smoother.gain(window, m_sc) / branch.signal;
+                TimeWeights::moving(layout, &times, dmrs_times, explained.doppler_hz, ratio)
+            } else {
+                branch.smooth_mean(&mut self.smoother, &mut self.average[..m_sc], n_d);
+                TimeWeights::still()
+            };
+        }
+        let (antennas, signal, noise) = self.powers(m_sc, n_d);
         let measurement = Measurement {
             cfo: Hertz::from(cfo as f32),
             cfo_ambiguity: Hertz::from(ambiguity as f32),
@@ -192,15 +198,15 @@ impl Estimator {
             delay: (-delay_turns / SUBCARRIER_SPACING.0) as f32,
             signal,
             noise,
+            antennas,
             layer: 0,
         };
         self.state = State {
             first,
             m_sc,
-            dmrs_symbols: if weights.is_static() { 1 } else { n_d },
+            dmrs_symbols: if explained.doppler_hz > 0.0 { n_d } else { 1 },
             times,
             offset_hz: explained.offset_hz,
-            weights,
             measurement,
         };
         measurement
@@ -210,6 +216,65 @@ impl Estimator {
     pub(crate) fn adopt(&mut self, replica: &Replica) -> Measurement {
         replica.lend(self);
         self.state.measurement
+    }
+
+    /// Divides the received reference symbols of every antenna by the reference.
+    fn strip(&mut self, grids: &[Grid], first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) {
+        let several = self.branches.len() > 1;
+        for (a, branch) in self.branches.iter_mut().enumerate() {
+            let Some(grid) = grids.get(a) else {
+                branch.weight = 0.0;
+                continue;
+            };
+            for (m, &l) in layout.dmrs.iter().enumerate() {
+                let received = &grid.symbol(l as usize)[first..first + m_sc];
+                self.references.strip(dmrs, m, received, &mut branch.ls[m][..m_sc]);
+            }
+            branch.weight = 1.0;
+            if several {
+                branch.weigh(m_sc, layout.dmrs.len());
+            }
+        }
+    }
+
+    /// Measures the noise of every antenna with its frequency window, and the products of its symbols.
+    fn observe(&mut self, m_sc: usize, n_d: usize) -> ([usize; Antennas::MAX], Observed) {
+        let mut windows = [0; Antennas::MAX];
+        let mut observed = Observed::default();
+        for (branch, w) in self.branches.iter().zip(&mut windows).filter(|(b, _)| b.is_heard()) {
+            let (window, noise) = self.smoother.choose_for_each(&branch.ls[..n_d], m_sc);
+            let groups: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &branch.groups[m][..m_sc / GROUP]);
+            observed.add(Products::new(&groups[..n_d], (GROUP as f64 * noise as f64).max(1e-12)));
+            *w = window;
+        }
+        (windows, observed)
+    }
+
+    /// Returns the powers of signal and noise on a resource element of each antenna and of their combination: the signal
+    /// of the strongest antenna, and the noise that gives it the ratio of the combination.
+    fn powers(&mut self, m_sc: usize, n_d: usize) -> (PerAntenna, f32, f32) {
+        let mut antennas = PerAntenna::default();
+        for branch in &self.branches {
+            let heard = branch.is_heard();
+            antennas.push(if heard { branch.signal } else { 0.0 }, if heard { branch.noise } else { 0.0 });
+        }
+        if let [branch] = &self.branches[..] {
+            return (antennas, branch.signal, branch.noise);
+        }
+        let count = (m_sc * n_d) as f32;
+        let freedom = self.branches.iter().filter(|b| b.is_heard()).map(|b| b.freedom).fold(count, f32::min);
+        self.covariance.measure(&self.branches, m_sc, n_d, freedom);
+        let ratio = match self.covariance.groups() {
+            0 => (0..antennas.count()).map(|a| antennas.ratio(a)).sum(),
+            _ => self.covariance.ratio(&self.branches, m_sc, 1.0 - freedom / count),
+        };
+        let signal = antennas.signals().iter().copied().fold(0.0, f32::max);
+        (antennas, signal, signal / ratio.max(LEAST_RATIO))
+    }
+
+    /// Whether one set of weights holds for every data symbol.
+    pub(super) fn is_static(&self) -> bool {
+        self.state.dmrs_symbols == 1
     }
 
     /// Seconds from symbol 0 to each of the first `symbols` of a subframe.
@@ -226,10 +291,10 @@ impl Estimator {
         self.state.measurement
     }
 
-    /// Writes the channel of the last estimated allocation on data symbol 0, delay restored: for display.
+    /// Writes the channel of the last estimated allocation on data symbol 0 at antenna 0, delay restored: for display.
     pub fn channel(&self, out: &mut [Sample]) {
         let m_sc = self.state.m_sc.min(out.len());
-        for ((out, smooth), ramp) in out[..m_sc].iter_mut().zip(&self.smooth[0]).zip(&self.ramp) {
+        for ((out, smooth), ramp) in out[..m_sc].iter_mut().zip(&self.branches[0].smooth[0]).zip(&self.ramp) {
             *out = smooth * ramp;
         }
     }
@@ -243,16 +308,18 @@ impl Estimator {
         // bins of GROUP subcarriers: bin b stands for b / (size GROUP) turns a subcarrier
         let reach = ((MAX_DELAY * SUBCARRIER_SPACING.0 * (size * GROUP) as f64) as usize).min(size / 2 - 1);
         self.delay_power[..2 * reach + 1].fill(0.0);
-        for ls in &self.ls[..n_d] {
-            let bins = &mut self.delay_bins[..size];
-            bins[blocks..].fill(Sample::default());
-            for (b, x) in bins.iter_mut().zip(ls[..m_sc].chunks_exact(GROUP)) {
-                *b = x.iter().sum();
-            }
-            self.delay_ffts[plan].process_with_scratch(bins, &mut self.fft_scratch);
-            let (from_zero, negative) = (&bins[..reach + 1], &bins[size - reach..]);
-            for (p, x) in self.delay_power.iter_mut().zip(negative.iter().chain(from_zero)) {
-                *p += x.norm_sqr();
+        for branch in self.branches.iter().filter(|b| b.is_heard()) {
+            for ls in &branch.ls[..n_d] {
+                let bins = &mut self.delay_bins[..size];
+                bins[blocks..].fill(Sample::default());
+                for (b, x) in bins.iter_mut().zip(ls[..m_sc].chunks_exact(GROUP)) {
+                    *b = x.iter().sum();
+                }
+                self.delay_ffts[plan].process_with_scratch(bins, &mut self.fft_scratch);
+                let (from_zero, negative) = (&bins[..reach + 1], &bins[size - reach..]);
+                for (p, x) in self.delay_power.iter_mut().zip(negative.iter().chain(from_zero)) {
+                    *p += x.norm_sqr() * branch.weight;
+                }
             }
         }
         let power = &self.delay_power[..2 * reach + 1];
@@ -267,14 +334,8 @@ impl Estimator {
         let ramp = &mut self.ramp[..m_sc];
         ramp.fill(Sample::new(1.0, 0.0));
         rotate(ramp, 0.0, turns);
-        for (ls, groups) in self.ls[..n_d].iter_mut().zip(&mut self.groups) {
-            let ls = &mut ls[..m_sc];
-            for (x, r) in ls.iter_mut().zip(&*ramp) {
-                *x *= r.conj();
-            }
-            for (group, x) in groups.iter_mut().zip(ls.chunks_exact(GROUP)) {
-                *group = x.iter().sum();
-            }
+        for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
+            branch.align(ramp, n_d);
         }
         turns
     }
@@ -282,10 +343,7 @@ impl Estimator {
     /// Returns the carrier offset in Hz nearest to `near`, and the spacing of its ambiguity.
     fn carrier_offset(&self, m_sc: usize, times: &[f64], near: f64) -> (f64, f64) {
         let correlation = |i: usize, j: usize| -> Sample {
-            // over a PRB a channel hardly changes
-            let prbs = |m: usize| self.groups[m][..m_sc / GROUP].chunks_exact(12 / GROUP);
-            let sum = |x: &[Sample]| x.iter().sum::<Sample>();
-            prbs(i).zip(prbs(j)).map(|(a, b)| sum(a).conj() * sum(b)).sum()
+            self.branches.iter().filter(|b| b.is_heard()).map(|b| b.correlation(i, j, m_sc)).sum()
         };
         // the shortest spacing decides between aliases, the longer ones refine
         let n = times.len();
@@ -308,63 +366,6 @@ impl Estimator {
         }
         (cfo, ambiguity)
     }
-
-    fn turn_back(&mut self, m_sc: usize, times: &[f64], offset_hz: f64) {
-        if offset_hz == 0.0 {
-            return;
-        }
-        for (ls, t) in self.ls.iter_mut().zip(times) {
-            let turn = phasor(-offset_hz * t);
-            for x in &mut ls[..m_sc] {
-                *x *= turn;
-            }
-        }
-    }
-
-    /// Smooths the mean of all symbols: one estimate for a static channel. Returns the power of the signal and of the
-    /// noise on a resource element.
-    fn smooth_mean(&mut self, m_sc: usize, n_d: usize) -> (f32, f32) {
-        let average = &mut self.average[..m_sc];
-        average.copy_from_slice(&self.ls[0][..m_sc]);
-        for ls in &self.ls[1..n_d] {
-            for (a, &x) in average.iter_mut().zip(ls) {
-                *a += x;
-            }
-        }
-        for a in average.iter_mut() {
-            *a *= 1.0 / n_d as f32;
-        }
-        let window = self.smoother.choose(average);
-        self.smoother.run(window, average, &mut self.smooth[0][..m_sc]);
-        let smooth = &self.smooth[0][..m_sc];
-        let (mut rest, mut total) = (0.0, 0.0);
-        for ls in &self.ls[..n_d] {
-            rest += distance(&ls[..m_sc], smooth);
-            total += power(&ls[..m_sc]);
-        }
-        let spent = m_sc as f32 / self.smoother.gain(window, m_sc);
-        powers(total, rest, (m_sc * n_d) as f32, spent)
-    }
-
-    /// Smooths each symbol separately. Returns the power of the signal and of the noise on a resource element.
-    fn smooth_each(&mut self, m_sc: usize, n_d: usize, window: usize) -> (f32, f32) {
-        let (mut rest, mut total) = (0.0, 0.0);
-        for (ls, smooth) in self.ls[..n_d].iter().zip(&mut self.smooth) {
-            let (ls, smooth) = (&ls[..m_sc], &mut smooth[..m_sc]);
-            self.smoother.run(window, ls, smooth);
-            rest += distance(ls, smooth);
-            total += power(ls);
-        }
-        let count = (m_sc * n_d) as f32;
-        powers(total, rest, count, count / self.smoother.gain(window, m_sc))
-    }
-}
-
-/// Returns the powers of the signal and of the noise on a resource element: of `count` values with the power `total`, a
-/// model with `spent` degrees of freedom leaves the residual `rest`.
-fn powers(total: f32, rest: f32, count: f32, spent: f32) -> (f32, f32) {
-    let noise = (rest / (count - spent).max(1.0)).max(total * 1e-7 / count).max(1e-12);
-    ((total / count - noise).max(noise * 1e-3), noise)
 }
 
 /// Partial sums of a long sum: one addition need not wait for the one before.

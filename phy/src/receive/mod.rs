@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`estimate`] | channel, noise, delay and carrier offset of one allocation, from its reference signals |
 //! | [`equalise`] | MMSE equaliser, despreading, soft bits |
+//! | [`diversity`] | several antennas: quality of each, detection statistics |
 //! | [`learn`] | pools that were not configured, and their evidence |
 //! | [`presence`] | whether a channel is present at all |
 //! | [`search`] | every SCI of a subframe |
@@ -23,6 +24,7 @@ pub mod cancel;
 pub mod carrier;
 pub mod condition;
 pub mod delay;
+pub mod diversity;
 pub mod equalise;
 pub mod estimate;
 pub mod learn;

@@ -1,10 +1,12 @@
 //! Cheap tests for the presence of a channel: the share of the power on its DMRS symbols that its reference sequence
 //! explains. Run on every candidate before any decode.
 
+use super::diversity::{PerAntenna, Shares};
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::sequence::dmrs::{Dmrs, References};
+use crate::units::Antennas;
 use std::sync::Arc;
 
 /// Subcarriers whose correlation is summed coherently: delays of ±2 µs turn them by less than a quarter.
@@ -12,6 +14,9 @@ const BLOCK: usize = 6;
 
 /// The same for distinguishing cyclic shifts, which differ by quarter turns a subcarrier: a multiple of four.
 const SPAN: usize = 8;
+
+/// Subcarriers of a PSCCH of modes 3 and 4.
+const CONTROL_V2X: usize = 24;
 
 /// Phase steps between blocks that are tried, in radians: for delays of 0 and ±1.8 µs.
 const RAMPS: [f32; 3] = [0.0, 1.0, -1.0];
@@ -24,6 +29,8 @@ pub struct Presence {
     /// `exp(j ramp b)` of each ramp for blocks of [`BLOCK`] and of [`SPAN`] subcarriers.
     turns: [[Sample; 4]; RAMPS.len()],
     span_turns: [[Sample; 4]; RAMPS.len()],
+    /// Weight of each antenna in sums over them.
+    weights: [f32; Antennas::MAX],
 }
 
 impl Presence {
@@ -36,45 +43,72 @@ impl Presence {
             stripped: vec![Sample::default(); 12 * carrier_prbs.max(6)],
             turns: turns(1.0),
             span_turns: turns(SPAN as f32 / BLOCK as f32),
+            weights: [1.0; Antennas::MAX],
         }
     }
 
+    /// Gives each antenna its weight in comparisons of allocations, the inverse of its noise. 1 each before the first
+    /// call.
+    pub fn weigh(&mut self, antennas: &PerAntenna) {
+        self.weights = antennas.inverse_noise();
+    }
+
     /// Returns the metric of a narrow channel (1 or 2 PRBs) at subcarrier `first`: all of its pilots coherently.
-    pub fn narrow(&mut self, grid: &Grid, first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) -> f32 {
+    pub fn narrow(&mut self, grids: &[Grid], first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) -> f32 {
+        let mut seen = [Powers::default(); Antennas::MAX];
+        for (seen, grid) in seen.iter_mut().zip(grids) {
+            *seen = self.narrow_powers(grid, first, m_sc, layout, dmrs);
+        }
+        best(&seen[..grids.len().min(Antennas::MAX)], m_sc, layout.dmrs.len()).1
+    }
+
+    fn narrow_powers(
+        &mut self,
+        grid: &Grid,
+        first: usize,
+        m_sc: usize,
+        layout: Layout,
+        dmrs: &Dmrs,
+    ) -> Powers<1> {
         let blocks = m_sc / BLOCK;
-        let mut power = [0.0f32; RAMPS.len()];
-        let mut energy = 0.0;
+        let mut seen = Powers::default();
         for (m, &l) in layout.dmrs.iter().enumerate() {
             let received = &grid.symbol(l as usize)[first..first + m_sc];
             let stripped = &mut self.stripped[..m_sc];
             self.references.strip(dmrs, m, received, stripped);
-            energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
+            seen.energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
             let mut sums = [Sample::default(); 4];
             for (s, x) in sums.iter_mut().zip(stripped.chunks_exact(BLOCK)) {
                 *s = x.iter().sum();
             }
-            for (p, turns) in power.iter_mut().zip(&self.turns) {
+            for (p, turns) in seen.power[0].iter_mut().zip(&self.turns) {
                 let total: Sample = sums[..blocks].iter().zip(turns).map(|(s, t)| s * t).sum();
                 *p += total.norm_sqr();
             }
         }
-        let best = power.into_iter().fold(0.0, f32::max);
-        if energy > 0.0 { best / (energy * m_sc as f32) } else { 0.0 }
+        seen
     }
 
     /// Screens PSCCH of modes 3 and 4 at subcarrier `first` with its four cyclic shifts at once: returns the best shift
     /// (0, 3, 6 or 9) and its metric.
-    pub fn control_v2x(&mut self, grid: &Grid, first: usize, layout: Layout) -> (u8, f32) {
-        const M_SC: usize = 24;
+    pub fn control_v2x(&mut self, grids: &[Grid], first: usize, layout: Layout) -> (u8, f32) {
+        let mut seen = [Powers::default(); Antennas::MAX];
+        for (seen, grid) in seen.iter_mut().zip(grids) {
+            *seen = self.control_powers(grid, first, layout);
+        }
+        let (shift, metric) = best(&seen[..grids.len().min(Antennas::MAX)], CONTROL_V2X, layout.dmrs.len());
+        (3 * shift as u8, metric)
+    }
+
+    fn control_powers(&mut self, grid: &Grid, first: usize, layout: Layout) -> Powers<4> {
         let dmrs = Dmrs::pscch_v2x(0);
-        let mut power = [[0.0f32; RAMPS.len()]; 4];
-        let mut energy = 0.0;
+        let mut seen = Powers::default();
         for (m, &l) in layout.dmrs.iter().enumerate() {
-            let received = &grid.symbol(l as usize)[first..first + M_SC];
-            let stripped = &mut self.stripped[..M_SC];
+            let received = &grid.symbol(l as usize)[first..first + CONTROL_V2X];
+            let stripped = &mut self.stripped[..CONTROL_V2X];
             self.references.strip(&dmrs, m, received, stripped);
-            energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
-            let mut spans = [[Sample::default(); 4]; M_SC / SPAN];
+            seen.energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
+            let mut spans = [[Sample::default(); 4]; CONTROL_V2X / SPAN];
             for (span, x) in spans.iter_mut().zip(stripped.chunks_exact(SPAN)) {
                 let mut residue = [Sample::default(); 4];
                 for (n, x) in x.iter().enumerate() {
@@ -82,61 +116,113 @@ impl Presence {
                 }
                 *span = quarter_turns(residue);
             }
-            for (shift, power) in power.iter_mut().enumerate() {
+            for (shift, power) in seen.power.iter_mut().enumerate() {
                 for (p, turns) in power.iter_mut().zip(&self.span_turns) {
                     let total: Sample = spans.iter().zip(turns).map(|(s, t)| s[shift] * t).sum();
                     *p += total.norm_sqr();
                 }
             }
         }
-        if energy <= 0.0 {
-            return (0, 0.0);
-        }
-        let best = power.map(|p| p.into_iter().fold(0.0, f32::max));
-        let shift = (0..4).max_by(|&a, &b| best[a].total_cmp(&best[b])).unwrap_or(0);
-        (3 * shift as u8, best[shift] / (energy * M_SC as f32))
+        seen
     }
 
     /// Returns the metric of a channel of any width: PRB by PRB, powers added; it does not depend on the delay.
-    pub fn wide(&mut self, grid: &Grid, first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) -> f32 {
-        self.explained(grid, first, m_sc, layout, dmrs).share()
+    pub fn wide(&mut self, grids: &[Grid], first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) -> f32 {
+        self.explained(grids, first, m_sc, layout, dmrs).share()
     }
 
     /// Returns the same as powers, to compare allocations of different widths.
     pub fn explained(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         first: usize,
         m_sc: usize,
         layout: Layout,
         dmrs: &Dmrs,
     ) -> Explained {
-        let (mut power, mut energy) = (0.0, 0.0);
-        for (m, &l) in layout.dmrs.iter().enumerate() {
-            let received = &grid.symbol(l as usize)[first..first + m_sc];
-            let stripped = &mut self.stripped[..m_sc];
-            self.references.strip(dmrs, m, received, stripped);
-            energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
-            power += stripped.chunks_exact(12).map(|x| x.iter().sum::<Sample>().norm_sqr()).sum::<f32>();
+        let mut explained = Explained::default();
+        let mut shares = Shares::default();
+        for (grid, weight) in grids.iter().zip(self.weights) {
+            let (mut power, mut energy) = (0.0, 0.0);
+            for (m, &l) in layout.dmrs.iter().enumerate() {
+                let received = &grid.symbol(l as usize)[first..first + m_sc];
+                let stripped = &mut self.stripped[..m_sc];
+                self.references.strip(dmrs, m, received, stripped);
+                energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
+                power += stripped.chunks_exact(12).map(|x| x.iter().sum::<Sample>().norm_sqr()).sum::<f32>();
+            }
+            power /= 12.0;
+            explained.power += weight * power;
+            explained.energy += weight * energy;
+            shares.add(power, energy);
         }
-        Explained { power: power / 12.0, energy }
+        let dimensions = m_sc * layout.dmrs.len();
+        explained.share = shares.combined(dimensions as f32, dimensions as f32 / 12.0);
+        explained
     }
 }
 
-/// Power on the DMRS symbols of an allocation.
+/// Power on the DMRS symbols of an allocation, summed over the antennas with their weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Explained {
     /// Power that the reference explains.
     pub power: f32,
     /// Total power.
     pub energy: f32,
+    share: f32,
 }
 
 impl Explained {
-    /// Returns the explained share; 0 for silence.
+    /// Returns the explained share; 0 for silence. That of several antennas is one that noise reaches as often as it
+    /// reaches the share of one antenna.
     pub fn share(&self) -> f32 {
-        if self.energy > 0.0 { self.power / self.energy } else { 0.0 }
+        self.share
     }
+}
+
+/// Coherent powers of one antenna, by hypothesis and phase step, and the energy that they are part of.
+#[derive(Clone, Copy)]
+struct Powers<const N: usize> {
+    power: [[f32; RAMPS.len()]; N],
+    energy: f32,
+}
+
+impl<const N: usize> Default for Powers<N> {
+    fn default() -> Self {
+        Self { power: [[0.0; RAMPS.len()]; N], energy: 0.0 }
+    }
+}
+
+impl<const N: usize> Powers<N> {
+    /// Returns the best hypothesis and its power.
+    fn best(&self) -> (usize, f32) {
+        let best = self.power.map(|p| p.into_iter().fold(0.0, f32::max));
+        let hypothesis = (0..N).max_by(|&a, &b| best[a].total_cmp(&best[b])).unwrap_or(0);
+        (hypothesis, best[hypothesis])
+    }
+}
+
+/// Returns the best hypothesis of all antennas and its metric. The antennas have the same hypothesis and delay, and a
+/// phase of their own on each of the `symbols`.
+fn best<const N: usize>(antennas: &[Powers<N>], m_sc: usize, symbols: usize) -> (usize, f32) {
+    if let [one] = antennas {
+        let (hypothesis, power) = one.best();
+        return if one.energy > 0.0 { (hypothesis, power / (one.energy * m_sc as f32)) } else { (0, 0.0) };
+    }
+    let heard = || antennas.iter().filter(|a| a.energy > 0.0);
+    let mut sum = Powers::<N>::default();
+    for antenna in heard() {
+        for (sum, power) in sum.power.as_flattened_mut().iter_mut().zip(antenna.power.as_flattened()) {
+            *sum += power / antenna.energy;
+        }
+    }
+    let (hypothesis, power) = sum.best();
+    let ramp = (0..RAMPS.len()).find(|&r| sum.power[hypothesis][r] == power).unwrap_or(0);
+    let mut shares = Shares::default();
+    for antenna in heard() {
+        shares.add(antenna.power[hypothesis][ramp] / m_sc as f32, antenna.energy);
+    }
+    (hypothesis, shares.combined((m_sc * symbols) as f32, symbols as f32))
 }
 
 /// Computes sums over four residues with a quarter turn back for each: a DFT of length 4.
@@ -152,6 +238,7 @@ mod tests {
     use super::*;
     use crate::numerology::Numerology;
     use crate::units::{Bandwidth, CyclicPrefix, SidelinkMode};
+    use std::slice::from_ref;
 
     #[test]
     fn a_reference_explains_itself_and_noise_is_not_explained() {
@@ -166,10 +253,10 @@ mod tests {
             for (m, &l) in layout.dmrs.iter().enumerate() {
                 references.emit(&dmrs, m, &mut grid.symbol_mut(l as usize)[60..84]);
             }
-            let (shift, metric) = presence.control_v2x(&grid, 60, layout);
+            let (shift, metric) = presence.control_v2x(from_ref(&grid), 60, layout);
             assert_eq!(shift, n_cs);
             assert!(metric > 0.999, "{metric}");
-            assert!(presence.control_v2x(&grid, 120, layout).1 == 0.0, "silence is not explained");
+            assert!(presence.control_v2x(from_ref(&grid), 120, layout).1 == 0.0, "silence is not explained");
         }
         let layout = Layout::shared(SidelinkMode::D2d, CyclicPrefix::Normal);
         let mut grid = Grid::new(numerology);
@@ -178,8 +265,10 @@ mod tests {
             for l in 0..14 {
                 grid.symbol_mut(l).fill_with(|| rng.complex_gaussian());
             }
-            total += presence.narrow(&grid, 12, 24, layout, &Dmrs::pscch_or_psdch());
-            assert!(presence.wide(&grid, 0, 240, layout, &Dmrs::pssch(77, 3, SidelinkMode::D2d)) < 0.2);
+            total += presence.narrow(from_ref(&grid), 12, 24, layout, &Dmrs::pscch_or_psdch());
+            assert!(
+                presence.wide(from_ref(&grid), 0, 240, layout, &Dmrs::pssch(77, 3, SidelinkMode::D2d)) < 0.2
+            );
         }
         assert!(total / 200.0 < 0.1, "{}", total / 200.0);
     }

@@ -26,12 +26,13 @@ pub use front::Front;
 
 use crate::Sample;
 use crate::channel::{psbch, psdch};
+use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::pool::{CommunicationPool, DiscoveryPool, V2xPool};
 use crate::receive::learn::Learnt;
 use crate::receive::slss::Detector;
 use crate::sequence::dmrs::References;
-use crate::units::{CyclicPrefix, DfnSubframe, Hertz, PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{Antennas, CyclicPrefix, DfnSubframe, Hertz, PrbRange, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// Required and optional knowledge of a receiver.
@@ -55,6 +56,8 @@ pub struct Config {
     pub v2x_also: Vec<V2xPool>,
     /// Tunable thresholds.
     pub tuning: Tuning,
+    /// Number of receive antennas.
+    pub antennas: Antennas,
 }
 
 impl Config {
@@ -70,6 +73,7 @@ impl Config {
             v2x: None,
             v2x_also: Vec::new(),
             tuning: Tuning::default(),
+            antennas: Antennas::ONE,
         }
     }
 
@@ -165,9 +169,9 @@ impl Receiver {
         let mut numerologies = vec![config.numerology];
         numerologies.extend(prefixes.map(|cp| config.numerology.with_cp(cp)));
         Self {
-            front: Front::new(&numerologies),
+            front: Front::new(&numerologies, config.antennas),
             detector: Detector::new(psbch::ssss_form(sidelink), config.numerology.cp()),
-            psbch: psbch::Decoder::new(config.numerology, sidelink, references.clone()),
+            psbch: psbch::Decoder::new(config.numerology, sidelink, references.clone(), config.antennas),
             v2x: (sidelink == SidelinkMode::V2x).then(|| v2x::V2x::new(&config, references)),
             d2d,
             discovery,
@@ -223,15 +227,19 @@ impl Receiver {
     }
 
     /// S-RSSI of sub-channels in the subframe that was processed last: the power of all resource elements of a symbol in
-    /// each of `ranges`, averaged over symbols 1 to 12 of the normal cyclic prefix (TS 36.214 §5.1.28). In the
-    /// scale of the samples; 0 for a range beyond the carrier.
+    /// each of `ranges`, averaged over symbols 1 to 12 of the normal cyclic prefix, at the antenna that receives most of
+    /// it (TS 36.214 §5.1.28). In the scale of the samples; 0 for a range beyond the carrier.
     // TS 36.213 §14.1.1.6 step 8, S-RSSI
     pub fn sub_channel_powers(&mut self, ranges: &[PrbRange], into: &mut [f32]) {
-        let grid = self.front.grid(CyclicPrefix::Normal);
-        let symbols = 1..grid.symbols().saturating_sub(1);
+        let grids = self.front.grid(CyclicPrefix::Normal);
+        let symbols = 1..grids[0].symbols().saturating_sub(1);
         for (power, range) in into.iter_mut().zip(ranges) {
-            let of = |l: usize| grid.symbol(l).get(range.first_subcarrier()..12 * range.end()).unwrap_or(&[]);
-            let sum: f32 = symbols.clone().flat_map(of).map(|re| re.norm_sqr()).sum();
+            let at = |grid: &Grid| {
+                let of =
+                    |l: usize| grid.symbol(l).get(range.first_subcarrier()..12 * range.end()).unwrap_or(&[]);
+                symbols.clone().flat_map(of).map(|re| re.norm_sqr()).sum::<f32>()
+            };
+            let sum = grids.iter().map(at).fold(0.0, f32::max);
             *power = sum / symbols.len().max(1) as f32;
         }
     }
@@ -253,14 +261,25 @@ impl Receiver {
 
     /// Receives capture subframe `k`: `samples` are exactly one subframe. Returns the number of events.
     pub fn process(&mut self, k: u64, samples: &[Sample], emit: &mut dyn FnMut(Event<'_>)) -> usize {
+        self.process_antennas(k, &[samples], emit)
+    }
+
+    /// Does the same as [`Self::process`] with the samples of each antenna. An antenna without samples is silent.
+    pub fn process_antennas(
+        &mut self,
+        k: u64,
+        samples: &[&[Sample]],
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> usize {
         self.process_marked(k, samples, emit, &mut |_| {})
     }
 
-    /// Does the same as [`Self::process`], and reports the end of each part: a caller with a clock can measure them.
+    /// Does the same as [`Self::process_antennas`], and reports the end of each part: a caller with a clock can measure
+    /// them.
     pub fn process_marked(
         &mut self,
         k: u64,
-        samples: &[Sample],
+        samples: &[&[Sample]],
         emit: &mut dyn FnMut(Event<'_>),
         mark: &mut dyn FnMut(Part),
     ) -> usize {
@@ -300,11 +319,11 @@ impl Receiver {
     }
 
     fn synchronisation(&mut self, k: u64, emit: &mut dyn FnMut(Event<'_>)) {
-        let grid = self.front.grid(self.config.numerology.cp());
+        let grids = self.front.grid(self.config.numerology.cp());
         let mut correction = None;
-        for seen in self.detector.detect(grid).into_iter().flatten() {
+        for seen in self.detector.detect(grids).into_iter().flatten() {
             let bits = &mut self.mib[..psbch::payload_bits(self.config.mode.sidelink())];
-            let decoded = self.psbch.decode(grid, seen.id, bits);
+            let decoded = self.psbch.decode(grids, seen.id, bits);
             if decoded.is_some() || seen.confident {
                 emit(Event::Slss {
                     subframe: k,

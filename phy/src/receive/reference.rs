@@ -1,6 +1,7 @@
 //! Possible synchronisation references in a range of samples: every SLSS in it with the MIB-SL beside it. Read first:
 //! TS 36.331 §5.10.8.2 (from memory): a candidate is one whose MIB-SL was received.
 
+use super::diversity::Views;
 use super::estimate::Measurement;
 use super::sync::{Detection, Search, SearchConfig};
 use crate::Sample;
@@ -9,7 +10,7 @@ use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::sc_fdma::Demodulator;
 use crate::sequence::dmrs::References;
-use crate::units::{DfnSubframe, Hertz, SidelinkMode, SlssId};
+use crate::units::{Antennas, DfnSubframe, Hertz, SidelinkMode, SlssId};
 use std::sync::Arc;
 
 /// A UE that can serve as synchronisation reference.
@@ -34,15 +35,22 @@ pub struct ReferenceSearch {
     search: Search,
     found: Vec<Detection>,
     demodulator: Demodulator,
-    grid: Grid,
+    /// One an antenna.
+    grids: Vec<Grid>,
     psbch: psbch::Decoder,
 }
 
 impl ReferenceSearch {
-    /// Makes a search over at most `max_samples`; `None` at a rate for which there is no search ([`Search::new`]).
-    pub fn new(numerology: Numerology, sidelink: SidelinkMode, max_samples: usize) -> Option<Self> {
-        let search =
-            Search::new(numerology, psbch::ssss_form(sidelink), max_samples, SearchConfig::default())?;
+    /// Makes a search over at most `max_samples` of each antenna; `None` at a rate for which there is no search
+    /// ([`Search::new`]).
+    pub fn new(
+        numerology: Numerology,
+        sidelink: SidelinkMode,
+        max_samples: usize,
+        antennas: Antennas,
+    ) -> Option<Self> {
+        let config = SearchConfig { antennas, ..SearchConfig::default() };
+        let search = Search::new(numerology, psbch::ssss_form(sidelink), max_samples, config)?;
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
         Some(Self {
             numerology,
@@ -50,26 +58,36 @@ impl ReferenceSearch {
             search,
             found: Vec::with_capacity(32),
             demodulator: Demodulator::new(numerology, numerology.fft() * 72 / 2048),
-            grid: Grid::new(numerology),
-            psbch: psbch::Decoder::new(numerology, sidelink, references),
+            grids: (0..antennas.count()).map(|_| Grid::new(numerology)).collect(),
+            psbch: psbch::Decoder::new(numerology, sidelink, references, antennas),
         })
     }
 
     /// Searches a range and passes to `emit` every candidate whose subframe is completely in it, the best detected first.
     pub fn search(&mut self, samples: &[Sample], emit: &mut dyn FnMut(Candidate)) {
+        self.search_antennas(&[samples], emit);
+    }
+
+    /// Does the same as [`Self::search`] with the samples of each antenna, all equally long. An antenna without samples
+    /// is silent.
+    pub fn search_antennas(&mut self, samples: &[&[Sample]], emit: &mut dyn FnMut(Candidate)) {
         self.found.clear();
-        self.search.search(samples, &mut self.found);
+        self.search.search_antennas(samples, &mut self.found);
         let n = self.numerology.subframe_samples();
         for detection in &self.found {
             let start = detection.sample.round();
             if start < 0.0 {
                 continue;
             }
-            let Some(subframe) = samples.get(start as usize..).and_then(|s| s.get(..n)) else { continue };
-            self.demodulator.demodulate(subframe, detection.cfo, &mut self.grid);
+            let Some(subframe) = Views::new(samples.iter().copied()).part(start as usize, n) else {
+                continue;
+            };
+            for (samples, grid) in subframe.iter().zip(&mut self.grids) {
+                self.demodulator.demodulate(samples, detection.cfo, grid);
+            }
             let mut mib = [0; 48];
             let bits = &mut mib[..psbch::payload_bits(self.sidelink)];
-            let Some(decoded) = self.psbch.decode(&self.grid, detection.id, bits) else { continue };
+            let Some(decoded) = self.psbch.decode(&self.grids, detection.id, bits) else { continue };
             let Some(time) = psbch::frame_time(bits) else { continue };
             let mut measurement = decoded.measurement;
             measurement.cfo = Hertz::from(measurement.cfo.to_f32() + detection.cfo.to_f32());
@@ -110,7 +128,8 @@ mod tests {
         }
         Awgn::new(1e-3, 5).process(&mut samples);
         let mut found = Vec::new();
-        let mut search = ReferenceSearch::new(numerology, SidelinkMode::D2d, samples.len()).unwrap();
+        let mut search =
+            ReferenceSearch::new(numerology, SidelinkMode::D2d, samples.len(), Antennas::ONE).unwrap();
         search.search(&samples, &mut |c| found.push((c.id.value(), c.time.count(), c.sample)));
         found.sort_by_key(|f| f.0);
         assert_eq!(found.len(), 2, "{found:?}");

@@ -9,7 +9,7 @@ use crate::numerology::Numerology;
 use crate::sci::{Format0, Format1, MAX_BITS, MAX_SUBCHANNELS};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{Bandwidth, SidelinkMode, TransmissionMode};
+use crate::units::{Antennas, Bandwidth, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// Largest timing advance indication: floor(20512 / 16) (TS 36.213 §4.2.3, §14.2.1).
@@ -41,8 +41,13 @@ pub struct ControlSearch {
 }
 
 impl ControlSearch {
-    /// Makes a search for a carrier and a mode; nothing is allocated afterwards.
-    pub fn new(numerology: Numerology, mode: TransmissionMode, references: Arc<References>) -> Self {
+    /// Makes a search for a carrier, a mode and a number of antennas; nothing is allocated afterwards.
+    pub fn new(
+        numerology: Numerology,
+        mode: TransmissionMode,
+        references: Arc<References>,
+        antennas: Antennas,
+    ) -> Self {
         let (prbs, sidelink) = (numerology.bandwidth().prbs(), mode.sidelink());
         Self {
             mode,
@@ -50,7 +55,7 @@ impl ControlSearch {
             bandwidth: numerology.bandwidth(),
             layout: Layout::shared(sidelink, numerology.cp()),
             presence: Presence::new(prbs, references.clone()),
-            decoder: pscch::Decoder::new(numerology, sidelink, references),
+            decoder: pscch::Decoder::new(numerology, sidelink, references, antennas),
             candidates: Vec::with_capacity(prbs),
             decoded: 0,
         }
@@ -66,27 +71,27 @@ impl ControlSearch {
         self.decoded
     }
 
-    /// Reports every SCI of `grid` that begins at one of `places` (PRBs; those beyond the carrier are skipped), the one
+    /// Reports every SCI of `grids`, one an antenna, that begins at one of `places` (PRBs; those beyond the carrier are skipped), the one
     /// with the strongest reference signals first.
     pub fn search(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         places: &mut dyn Iterator<Item = usize>,
         tuning: &Tuning,
         report: &mut dyn FnMut(&Found),
     ) {
         let width = pscch::prbs(self.sidelink);
+        let subcarriers = grids.first().map_or(0, Grid::subcarriers);
         self.candidates.clear();
         self.decoded = 0;
         for prb in places {
-            if 12 * (prb + width) > grid.subcarriers() || self.candidates.len() == self.candidates.capacity()
-            {
+            if 12 * (prb + width) > subcarriers || self.candidates.len() == self.candidates.capacity() {
                 continue;
             }
             let (shift, metric) = if self.sidelink == SidelinkMode::V2x {
-                self.presence.control_v2x(grid, 12 * prb, self.layout)
+                self.presence.control_v2x(grids, 12 * prb, self.layout)
             } else {
-                (0, self.presence.narrow(grid, 12 * prb, 12, self.layout, &Dmrs::pscch_or_psdch()))
+                (0, self.presence.narrow(grids, 12 * prb, 12, self.layout, &Dmrs::pscch_or_psdch()))
             };
             if metric
                 >= match self.sidelink {
@@ -107,7 +112,7 @@ impl ControlSearch {
             self.decoded += 1;
             let mut found = Found { prb, cyclic_shift, bits: [0; MAX_BITS], decoded: Decoded::default() };
             let decoded =
-                self.decoder.decode(grid, prb, cyclic_shift, tuning.max_cfo, &mut found.bits[..bits]);
+                self.decoder.decode(grids, prb, cyclic_shift, tuning.max_cfo, &mut found.bits[..bits]);
             let Some(decoded) = decoded else { continue };
             if !decoded.is_certain() && !self.is_usual(&found.bits[..bits]) {
                 continue;
@@ -172,7 +177,7 @@ mod tests {
         let references = Arc::new(References::new(25));
         let sidelink = mode.sidelink();
         let mut encoder = pscch::Encoder::new(numerology, sidelink, references.clone());
-        let mut search = ControlSearch::new(numerology, mode, references);
+        let mut search = ControlSearch::new(numerology, mode, references, Antennas::ONE);
         let mut rng = Rng::new(4);
         let mut grid = Grid::new(numerology);
         let noise = 10f32.powf(-es_n0_db / 20.0);
@@ -198,10 +203,15 @@ mod tests {
             for l in 0..grid.symbols() {
                 grid.symbol_mut(l).iter_mut().for_each(|x| *x += rng.complex_gaussian() * noise);
             }
-            search.search(&grid, &mut std::iter::once(7), &Tuning::default(), &mut |f| {
-                found += usize::from(f.bits[..bits.len()] == bits);
-                least = least.min(f.decoded.quality());
-            });
+            search.search(
+                std::slice::from_ref(&grid),
+                &mut std::iter::once(7),
+                &Tuning::default(),
+                &mut |f| {
+                    found += usize::from(f.bits[..bits.len()] == bits);
+                    least = least.min(f.decoded.quality());
+                },
+            );
         }
         (found, least)
     }

@@ -3,7 +3,7 @@
 //! A timing and a carrier offset are hypotheses until a reception confirms them, and are doubted when there is none:
 //!
 //! ```text
-//! samples -> Conditioner -> History (the subframes without a reception, up to 42)
+//! samples -> Conditioner of each antenna -> History (the subframes without a reception, up to 42)
 //!   no lock     hunt: SLSS, cyclic prefixes, offsets up to 100 kHz, the spectrum inverted; each tried on the history
 //!   locked      a subframe at a time; the timing follows the delay of receptions
 //!               power without a reception: are its prefixes elsewhere?               samples were lost, or inserted
@@ -17,11 +17,12 @@ mod history;
 mod hunt;
 
 use super::condition::{Conditioner, Spectrum};
+use super::diversity::{Views, is_sound};
 use super::receiver::{Config, Event, Receiver};
 use super::sync::Detection;
 use crate::Sample;
 use crate::numerology::Numerology;
-use crate::units::Hertz;
+use crate::units::{Antennas, Hertz};
 use history::History;
 use hunt::{Hunter, Source};
 
@@ -70,6 +71,9 @@ pub enum Alignment {
     Assumed,
 }
 
+/// Powers of a subframe at each antenna.
+type Powers = [f32; Antennas::MAX];
+
 /// Receives each event, and the sample of the stream at which its subframe began.
 pub type Emit<'a> = dyn FnMut(Event<'_>, i64) + 'a;
 
@@ -77,12 +81,14 @@ pub type Emit<'a> = dyn FnMut(Event<'_>, i64) + 'a;
 pub struct StreamReceiver {
     receiver: Receiver,
     numerology: Numerology,
-    conditioner: Conditioner,
-    /// Samples that do not complete a block yet.
-    incoming: Vec<Sample>,
+    /// One an antenna: each has a line, a level and spurs of its own.
+    conditioners: Vec<Conditioner>,
+    /// Samples of each antenna that do not complete a block yet.
+    incoming: Vec<Vec<Sample>>,
     history: History,
     hunter: Hunter,
-    subframe: Vec<Sample>,
+    /// The present subframe of each antenna.
+    subframe: Vec<Vec<Sample>>,
     /// Sample of the stream at which capture subframe `subframes` begins.
     next: i64,
     subframes: u64,
@@ -93,8 +99,8 @@ pub struct StreamReceiver {
     signals_heard: u64,
     /// Ranges without a result.
     misses: u64,
-    /// Power of a quiet subframe.
-    floor: f32,
+    /// Power of a quiet subframe at each antenna.
+    floor: Powers,
     last_mib: Option<u64>,
 }
 
@@ -164,14 +170,15 @@ impl StreamReceiver {
         let numerology = config.numerology;
         let n = numerology.subframe_samples();
         let longest = (CHUNK_SUBFRAMES + 2) * n;
+        let antennas = config.antennas;
         Self {
             hunter: Hunter::new(&config, longest),
             receiver: Receiver::new(config),
             numerology,
-            conditioner: Conditioner::new(n),
-            incoming: Vec::with_capacity(n),
-            history: History::new(longest),
-            subframe: vec![Sample::default(); n],
+            conditioners: (0..antennas.count()).map(|_| Conditioner::new(n)).collect(),
+            incoming: (0..antennas.count()).map(|_| Vec::with_capacity(n)).collect(),
+            history: History::new(longest, antennas),
+            subframe: vec![vec![Sample::default(); n]; antennas.count()],
             next: 0,
             subframes: 0,
             drift: 0.0,
@@ -179,7 +186,7 @@ impl StreamReceiver {
             first_sample: None,
             signals_heard: 0,
             misses: 0,
-            floor: f32::INFINITY,
+            floor: [f32::INFINITY; Antennas::MAX],
             last_mib: None,
         }
     }
@@ -207,7 +214,7 @@ impl StreamReceiver {
 
     /// Returns the direction of the frequencies of the samples, by the receptions.
     pub fn spectrum(&self) -> Spectrum {
-        self.conditioner.spectrum()
+        self.conditioners[0].spectrum()
     }
 
     /// Returns the sample of the stream at which capture subframe 0 began; negative when the stream began late.
@@ -222,14 +229,28 @@ impl StreamReceiver {
         self.subframes + waiting as u64
     }
 
-    /// Processes more samples, of any number.
-    pub fn push(&mut self, mut samples: &[Sample], emit: &mut Emit<'_>) {
+    /// Processes more samples of a single antenna, of any number.
+    pub fn push(&mut self, samples: &[Sample], emit: &mut Emit<'_>) {
+        self.push_antennas(&[samples], emit);
+    }
+
+    /// Processes more samples, of any number, equally many of each antenna. Antennas with fewer, or without a slice, are
+    /// silent for the rest.
+    pub fn push_antennas(&mut self, samples: &[&[Sample]], emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples();
-        while !samples.is_empty() {
-            let (now, later) = samples.split_at((n - self.incoming.len()).min(samples.len()));
-            self.incoming.extend_from_slice(now);
-            samples = later;
-            if self.incoming.len() == n {
+        let all = samples.iter().map(|s| s.len()).max().unwrap_or(0);
+        let mut taken = 0;
+        while taken < all {
+            let now = taken..(taken + n - self.incoming[0].len()).min(all);
+            taken = now.end;
+            for (a, incoming) in self.incoming.iter_mut().enumerate() {
+                let samples = samples.get(a).copied().unwrap_or(&[]);
+                let present = now.start.min(samples.len())..now.end.min(samples.len());
+                let missing = now.len() - present.len();
+                incoming.extend_from_slice(&samples[present]);
+                incoming.extend(std::iter::repeat_n(Sample::default(), missing));
+            }
+            if self.incoming[0].len() == n {
                 self.flush();
                 self.advance(false, emit);
             }
@@ -241,7 +262,7 @@ impl StreamReceiver {
     pub fn skip(&mut self, count: u64, emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples() as i64;
         self.flush();
-        self.conditioner.skip(count);
+        self.conditioners.iter_mut().for_each(|c| c.skip(count));
         let end = self.history.end() + count.min(i64::MAX as u64 / 2) as i64;
         // a range ends here: its content is tried now
         self.advance(self.lock.is_none(), emit);
@@ -265,9 +286,16 @@ impl StreamReceiver {
 
     /// Conditions the incoming samples.
     fn flush(&mut self) {
-        self.conditioner.process(&mut self.incoming);
+        let several = self.incoming.len() > 1;
+        for (conditioner, incoming) in self.conditioners.iter_mut().zip(&mut self.incoming) {
+            conditioner.process(incoming);
+            if several {
+                // the other antennas go on
+                incoming.iter_mut().filter(|x| !is_sound(x)).for_each(|x| *x = Sample::default());
+            }
+        }
         self.history.extend(&self.incoming);
-        self.incoming.clear();
+        self.incoming.iter_mut().for_each(Vec::clear);
     }
 
     fn advance(&mut self, last: bool, emit: &mut Emit<'_>) {
@@ -295,7 +323,9 @@ impl StreamReceiver {
         self.subframes += 1;
         self.next += n + self.follow();
         self.history.trim(self.next.min(self.history.end()) - (CHUNK_SUBFRAMES as i64) * n);
-        self.floor = (self.floor * FLOOR_RISE).min(power);
+        for (floor, power) in self.floor.iter_mut().zip(power) {
+            *floor = (*floor * FLOOR_RISE).min(power);
+        }
         if heard.events > 0 {
             self.confirm(self.lock.map_or(0, |lock| heard.speaks_for(lock.source)));
         } else {
@@ -304,9 +334,9 @@ impl StreamReceiver {
         true
     }
 
-    /// Copies the subframe that begins at sample `at` into `self.subframe`: returns its power, or `None` when it is not
-    /// complete.
-    fn load(&mut self, at: i64, last: bool) -> Option<f32> {
+    /// Copies the subframe that begins at sample `at` into `self.subframe`: returns its power at each antenna, or `None`
+    /// when it is not complete.
+    fn load(&mut self, at: i64, last: bool) -> Option<Powers> {
         let n = self.numerology.subframe_samples();
         let missing = (self.history.start() - at).max(0) as usize;
         let behind = (self.history.end() - at).max(0) as usize;
@@ -317,13 +347,18 @@ impl StreamReceiver {
             return None;
         }
         self.history.copy(at, &mut self.subframe);
-        Some(self.subframe.iter().step_by(4).map(|x| x.norm_sqr()).sum())
+        let mut powers = Powers::default();
+        for (power, samples) in powers.iter_mut().zip(&self.subframe) {
+            *power = samples.iter().step_by(4).map(|x| x.norm_sqr()).sum();
+        }
+        Some(powers)
     }
 
     /// Receives the subframe that [`Self::load`] copied.
     fn receive(&mut self, at: i64, k: u64, emit: &mut Emit<'_>) -> Heard {
         let mut heard = Heard::default();
-        self.receiver.process(k, &self.subframe, &mut |event: Event<'_>| {
+        let subframe = Views::new(self.subframe.iter().map(|samples| &samples[..]));
+        self.receiver.process_antennas(k, &subframe, &mut |event: Event<'_>| {
             heard.note(&event);
             emit(event, at);
         });

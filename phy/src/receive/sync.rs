@@ -10,6 +10,7 @@
 
 mod correlate;
 
+use super::diversity::{Views, as_of_one};
 use super::estimate::parabola;
 use super::slss::Secondary;
 use crate::Sample;
@@ -17,7 +18,7 @@ use crate::channel::layout::SlssLayout;
 use crate::impair::resample::Decimator;
 use crate::numerology::Numerology;
 use crate::sequence::{SSSS_LEN, SsssForm, psss};
-use crate::units::{Bandwidth, CyclicPrefix, Decibel, Hertz, SlssId};
+use crate::units::{Antennas, Bandwidth, CyclicPrefix, Decibel, Hertz, SlssId};
 use correlate::Correlator;
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
@@ -49,11 +50,13 @@ pub struct SearchConfig {
     pub accept: f32,
     /// Largest number of places that are examined in one search.
     pub candidates: usize,
+    /// Number of antennas; the thresholds are those of one.
+    pub antennas: Antennas,
 }
 
 impl Default for SearchConfig {
     fn default() -> Self {
-        Self { candidate: 0.05, accept: 34.0, candidates: 12 }
+        Self { candidate: 0.05, accept: 34.0, candidates: 12, antennas: Antennas::ONE }
     }
 }
 
@@ -80,11 +83,12 @@ pub struct Search {
     slss: SlssLayout,
     decimator: Decimator,
     factor: usize,
-    samples: Vec<Sample>,
+    /// Decimated samples of each antenna.
+    samples: Vec<Vec<Sample>>,
     /// A piece of the input with another carrier offset.
     mixed: Vec<Sample>,
     /// [`Self::samples`] with another carrier offset.
-    turned: Vec<Sample>,
+    turned: Vec<Vec<Sample>>,
     /// Number of samples that [`Self::prepare`] has written, and the offset that it has removed.
     written: usize,
     coarse: Hertz,
@@ -126,9 +130,9 @@ impl Search {
             slss: SlssLayout::new(numerology.cp()),
             decimator,
             factor,
-            samples: vec![Sample::default(); len],
+            samples: vec![vec![Sample::default(); len]; config.antennas.count()],
             mixed: vec![Sample::default(); PIECE],
-            turned: vec![Sample::default(); len],
+            turned: vec![vec![Sample::default(); len]; config.antennas.count()],
             written: 0,
             coarse: Hertz(0.0),
             correlator: Correlator::new(&mut planner, &templates, pair_spacing(numerology.cp()), len),
@@ -144,17 +148,32 @@ impl Search {
     /// Searches `input` (at most the `max_samples` of the constructor) and appends the detections to `found`, in the
     /// order of their scores. `found` does not grow beyond its capacity.
     pub fn search(&mut self, input: &[Sample], found: &mut Vec<Detection>) {
+        self.search_antennas(&[input], found);
+    }
+
+    /// Does the same as [`Self::search`] with the samples of each antenna, all equally long. An antenna without samples
+    /// is silent.
+    pub fn search_antennas(&mut self, input: &[&[Sample]], found: &mut Vec<Detection>) {
         self.prepare(Hertz(0.0), input);
         self.search_near(Hertz(0.0), found);
     }
 
-    /// Prepares `input` for [`Self::search_near`], turned back by `coarse`.
-    pub fn prepare(&mut self, coarse: Hertz, input: &[Sample]) {
-        let max = (self.samples.len() - self.decimator.delay() - 2) * self.factor;
-        let input = &input[..input.len().min(max)];
-        self.decimator.reset();
+    /// Prepares the samples of each antenna for [`Self::search_near`], turned back by `coarse`.
+    pub fn prepare(&mut self, coarse: Hertz, input: &[&[Sample]]) {
+        let max = (self.samples[0].len() - self.decimator.delay() - 2) * self.factor;
         self.coarse = coarse;
-        self.written = self.decimate(coarse, input);
+        self.written = 0;
+        for a in 0..self.samples.len() {
+            let input = input.get(a).copied().unwrap_or(&[]);
+            let input = &input[..input.len().min(max)];
+            self.decimator.reset();
+            let written = self.decimate(coarse, a, input);
+            if a == 0 {
+                self.written = written;
+            } else if written < self.written {
+                self.samples[a][written..self.written].fill(Sample::default());
+            }
+        }
     }
 
     /// Searches the prepared input for signals whose carrier is about `near` off beyond its `coarse` ([`REACH`]);
@@ -164,19 +183,21 @@ impl Search {
         let (from, to) = (delay.min(self.written), self.written);
         let mut samples = std::mem::take(&mut self.samples);
         if near != Hertz(0.0) {
-            self.turned[..to].copy_from_slice(&samples[..to]);
-            crate::sc_fdma::rotate(&mut self.turned[..to], 0.0, -near.0 / RATE);
+            for (turned, samples) in self.turned.iter_mut().zip(&samples) {
+                turned[..to].copy_from_slice(&samples[..to]);
+                crate::sc_fdma::rotate(&mut turned[..to], 0.0, -near.0 / RATE);
+            }
             std::mem::swap(&mut samples, &mut self.turned);
         }
-        self.correlator.run(&samples[from..to]);
-        let usable = &samples[from..to];
+        let usable = Views::new(samples.iter().map(|s| &s[from..to]));
+        self.correlator.run(&usable);
         let first = found.len();
         for _ in 0..self.config.candidates {
             let Some(candidate) = self.correlator.take_best(self.config.candidate) else { break };
             if found.len() == found.capacity() {
                 break;
             }
-            if let Some(mut detection) = self.examine(usable, candidate.root, candidate.at)
+            if let Some(mut detection) = self.examine(&usable, candidate.root, candidate.at)
                 && !found[first..].iter().any(|d| self.is_shadow(&detection, d))
             {
                 detection.cfo = Hertz::from(detection.cfo.to_f32() + (self.coarse + near).to_f32());
@@ -190,10 +211,10 @@ impl Search {
         found[first..].sort_by(|a, b| b.score.total_cmp(&a.score));
     }
 
-    /// Computes the input at 1.92 MS/s, turned back by `near`; returns the number of samples.
-    fn decimate(&mut self, near: Hertz, input: &[Sample]) -> usize {
+    /// Computes the input of antenna `a` at 1.92 MS/s, turned back by `near`; returns the number of samples.
+    fn decimate(&mut self, near: Hertz, a: usize, input: &[Sample]) -> usize {
         if near == Hertz(0.0) {
-            return self.decimator.process(input, &mut self.samples);
+            return self.decimator.process(input, &mut self.samples[a]);
         }
         let turn = -near.0 / (RATE * self.factor as f64);
         let mut written = 0;
@@ -201,7 +222,7 @@ impl Search {
             let mixed = &mut self.mixed[..piece.len()];
             mixed.copy_from_slice(piece);
             crate::sc_fdma::rotate(mixed, turn * (i * PIECE) as f64, turn);
-            written += self.decimator.process(mixed, &mut self.samples[written..]);
+            written += self.decimator.process(mixed, &mut self.samples[a][written..]);
         }
         written
     }
@@ -213,46 +234,54 @@ impl Search {
     }
 
     /// Examines the place where PSSS of `root` seems to begin (useful part of its first symbol).
-    fn examine(&mut self, samples: &[Sample], root: usize, about: usize) -> Option<Detection> {
+    fn examine(&mut self, samples: &[&[Sample]], root: usize, about: usize) -> Option<Detection> {
+        const DIMENSIONS: f32 = 2.0 * SSSS_LEN as f32;
         let (at, fine) = self.peak(samples, root, about)?;
         let cfo = self.offset(samples, root, at)?;
         let subframe = at as isize - useful_start(&self.narrow, self.slss.psss[0]);
-        let Symbols { primary, mut secondary, energy_p, energy_s } =
-            self.symbols(samples, root, subframe, cfo)?;
-        let channel = smoothed(&primary);
-        for (y, h) in secondary.iter_mut().zip(&channel) {
-            *y *= h.conj();
+        let (mut score_p, mut antennas) = (0.0, 0.0);
+        let mut sum = Combined { secondary: [Sample::default(); SSSS_LEN], reference: 0.0, energy: 0.0 };
+        for a in 0..samples.len() {
+            let symbols = self.symbols(samples[a], root, subframe, cfo)?;
+            if samples.len() > 1 && symbols.energy_p <= 0.0 {
+                continue;
+            }
+            let explained = symbols.explained();
+            score_p += gain(explained, symbols.energy_p, DIMENSIONS);
+            let noise = (symbols.energy_p - explained).max(1e-3 * symbols.energy_p);
+            sum.add(&symbols, if samples.len() > 1 { 1.0 / noise } else { 1.0 });
+            antennas += 1.0;
         }
-        let (id, power) = self.secondary.best(root, &secondary);
-
-        let coherent: f32 =
-            primary.chunks(16).map(|b| b.iter().sum::<Sample>().norm_sqr() / b.len() as f32).sum();
-        let score_p = gain(coherent / 2.0, energy_p, 2.0 * SSSS_LEN as f32);
-        let reference: f32 = channel.iter().map(|h| h.norm_sqr()).sum();
-        let explained = power / reference.max(1e-30) / 2.0;
-        let score_s = gain(explained, energy_s, 2.0 * SSSS_LEN as f32);
+        let (id, power) = self.secondary.best(root, &sum.secondary);
+        let score_p = as_of_one(score_p, FREEDOM, antennas);
+        let explained = power / sum.reference.max(1e-30) / 2.0;
+        let score_s = gain(explained, sum.energy, DIMENSIONS * antennas);
         let score = score_p + score_s;
         if score < self.config.accept || score_s < self.config.accept / 3.0 {
             return None;
         }
-        let share = (explained / energy_s.max(1e-30)).clamp(1e-4, 0.9999);
+        let share = (explained / sum.energy.max(1e-30)).clamp(1e-4, 0.9999);
         Some(Detection {
             sample: (subframe as f64 + fine as f64) * self.factor as f64,
             id,
             cfo: Hertz::from(cfo as f32),
             // PSSS and SSSS are 72/62 above a data resource element
-            snr: Decibel::of_ratio_f32(share / (1.0 - share) * SSSS_LEN as f32 / 72.0),
+            snr: Decibel::of_ratio_f32(share / (1.0 - share) * SSSS_LEN as f32 / 72.0 * antennas),
             score,
         })
     }
 
     /// Where PSSS of `root` correlates best near `about`, and the fraction of a sample beyond that.
-    fn peak(&self, samples: &[Sample], root: usize, about: usize) -> Option<(usize, f32)> {
+    fn peak(&self, samples: &[&[Sample]], root: usize, about: usize) -> Option<(usize, f32)> {
         let spacing = pair_spacing(self.narrow.cp());
+        let weights = self.correlator.weights();
         let power = |at: usize| -> f32 {
-            let c =
-                [at, at + spacing].map(|t| self.correlation(samples, root, t).map_or(0.0, |c| c.norm_sqr()));
-            c[0] + c[1]
+            let of = |samples: &[Sample]| {
+                let c = [at, at + spacing]
+                    .map(|t| self.correlation(samples, root, t).map_or(0.0, |c| c.norm_sqr()));
+                c[0] + c[1]
+            };
+            samples.iter().zip(weights).map(|(samples, weight)| of(samples) * weight).sum()
         };
         let near = about.saturating_sub(2)..=about + 2;
         let at = near.max_by(|&a, &b| power(a).total_cmp(&power(b)))?;
@@ -261,10 +290,13 @@ impl Search {
     }
 
     /// Carrier offset in Hz by the turn from one PSSS symbol to the other.
-    fn offset(&self, samples: &[Sample], root: usize, at: usize) -> Option<f64> {
+    fn offset(&self, samples: &[&[Sample]], root: usize, at: usize) -> Option<f64> {
         let spacing = pair_spacing(self.narrow.cp());
-        let pair = [at, at + spacing].map(|t| self.correlation(samples, root, t));
-        let turn = pair[0]?.conj() * pair[1]?;
+        let mut turn = Sample::default();
+        for (samples, weight) in samples.iter().zip(self.correlator.weights()) {
+            let pair = [at, at + spacing].map(|t| self.correlation(samples, root, t));
+            turn += pair[0]?.conj() * pair[1]? * weight;
+        }
         Some(turn.im.atan2(turn.re) as f64 / (2.0 * PI) * RATE / spacing as f64)
     }
 
@@ -315,6 +347,38 @@ struct Symbols {
     secondary: [Sample; SSSS_LEN],
     energy_p: f32,
     energy_s: f32,
+}
+
+impl Symbols {
+    /// Returns the energy that PSSS explains: blocks of 16 subcarriers, each with a phase of its own.
+    fn explained(&self) -> f32 {
+        let coherent: f32 =
+            self.primary.chunks(16).map(|b| b.iter().sum::<Sample>().norm_sqr() / b.len() as f32).sum();
+        coherent / 2.0
+    }
+}
+
+/// Degrees of freedom of PSSS in noise: blocks with a phase of their own.
+const FREEDOM: f32 = SSSS_LEN.div_ceil(16) as f32;
+
+/// SSSS of all antennas, equalised.
+struct Combined {
+    secondary: [Sample; SSSS_LEN],
+    /// Energy of the channels.
+    reference: f32,
+    energy: f32,
+}
+
+impl Combined {
+    /// Adds an antenna.
+    fn add(&mut self, symbols: &Symbols, weight: f32) {
+        let channel = smoothed(&symbols.primary);
+        for ((sum, y), h) in self.secondary.iter_mut().zip(&symbols.secondary).zip(&channel) {
+            *sum += y * h.conj() * weight;
+        }
+        self.reference += weight * channel.iter().map(|h| h.norm_sqr()).sum::<f32>();
+        self.energy += weight * symbols.energy_s;
+    }
 }
 
 /// Gain in log-likelihood over noise alone of a component that explains the share `part` of `energy`, spread over

@@ -9,9 +9,12 @@ use sidelink_phy::grid::Grid;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::sci::{Format0, Format1};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode};
+use sidelink_phy::units::{
+    Antennas, Bandwidth, CyclicPrefix, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode,
+};
 use sidelink_phy::{Llr, Sample};
 use std::cell::RefCell;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 /// SCI of both formats: a byte that chooses, and packed bits.
@@ -209,7 +212,7 @@ const KINDS: [(SidelinkMode, bool); 3] =
 fn run_psbch(data: &[u8]) -> bool {
     thread_local! {
         static DECODERS: RefCell<Vec<psbch::Decoder>> = RefCell::new(
-            KINDS.map(|(sidelink, extended)| psbch::Decoder::new(numerology(extended), sidelink, references())).into(),
+            KINDS.map(|(sidelink, extended)| psbch::Decoder::new(numerology(extended), sidelink, references(), Antennas::ONE)).into(),
         );
     }
     let mut bytes = Bytes::new(data);
@@ -219,7 +222,7 @@ fn run_psbch(data: &[u8]) -> bool {
     let grid = grid_of(numerology(extended), bytes.rest());
     DECODERS.with_borrow_mut(|decoders| {
         let mut mib = vec![0; psbch::payload_bits(sidelink)];
-        let decoded = decoders[kind].decode(&grid, id, &mut mib);
+        let decoded = decoders[kind].decode(from_ref(&grid), id, &mut mib);
         assert!(decoded.is_none() || !is_empty(&grid), "silence is not a MIB");
         let _ = psbch::frame_time(&mib);
         decoded.is_some()
@@ -242,7 +245,7 @@ fn psbch_seeds() -> Vec<Vec<u8>> {
 fn run_pscch(data: &[u8]) -> bool {
     thread_local! {
         static DECODERS: RefCell<Vec<pscch::Decoder>> = RefCell::new(
-            KINDS.map(|(sidelink, extended)| pscch::Decoder::new(numerology(extended), sidelink, references())).into(),
+            KINDS.map(|(sidelink, extended)| pscch::Decoder::new(numerology(extended), sidelink, references(), Antennas::ONE)).into(),
         );
     }
     let mut bytes = Bytes::new(data);
@@ -252,7 +255,7 @@ fn run_pscch(data: &[u8]) -> bool {
     let grid = grid_of(numerology(extended), bytes.rest());
     DECODERS.with_borrow_mut(|decoders| {
         let mut bits = vec![0; decoders[kind].payload_bits()];
-        let decoded = decoders[kind].decode(&grid, prb, n_cs, Hertz(1500.0), &mut bits);
+        let decoded = decoders[kind].decode(from_ref(&grid), prb, n_cs, Hertz(1500.0), &mut bits);
         assert!(decoded.is_none() || !is_empty(&grid), "silence is not control information");
         decoded.is_some()
     })
@@ -278,7 +281,7 @@ fn run_psdch(data: &[u8]) -> bool {
     thread_local! {
         static DECODERS: RefCell<Vec<(psdch::Decoder, psdch::Process)>> = RefCell::new(
             [false, true]
-                .map(|extended| (psdch::Decoder::new(numerology(extended), references()), psdch::Process::new()))
+                .map(|extended| (psdch::Decoder::new(numerology(extended), references(), Antennas::ONE), psdch::Process::new()))
                 .into(),
         );
     }
@@ -289,7 +292,7 @@ fn run_psdch(data: &[u8]) -> bool {
     DECODERS.with_borrow_mut(|decoders| {
         let (decoder, process) = &mut decoders[kind];
         process.reset();
-        if decoder.receive(&grid, prb, Hertz(0.0)).is_none() {
+        if decoder.receive(from_ref(&grid), prb, Hertz(0.0)).is_none() {
             return false;
         }
         decoder.combine(process, rv);
@@ -318,7 +321,7 @@ fn run_pssch(data: &[u8]) -> bool {
             KINDS
                 .map(|(sidelink, extended)| {
                     let mode = match sidelink { SidelinkMode::V2x => TransmissionMode::Tm4, SidelinkMode::D2d => TransmissionMode::Tm2 };
-                    (pssch::Decoder::new(numerology(extended), mode, references()), pssch::Process::new(6))
+                    (pssch::Decoder::new(numerology(extended), mode, references(), Antennas::ONE), pssch::Process::new(6))
                 })
                 .into(),
         );
@@ -338,7 +341,9 @@ fn run_pssch(data: &[u8]) -> bool {
     DECODERS.with_borrow_mut(|decoders| {
         let (decoder, process) = &mut decoders[kind];
         let Ok((_, size)) = grant.size(sidelink) else { return false };
-        if process.start(size).is_err() || decoder.receive(&grid, &grant, Hertz(0.0), process).is_err() {
+        if process.start(size).is_err()
+            || decoder.receive(from_ref(&grid), &grant, Hertz(0.0), process).is_err()
+        {
             return false;
         }
         let mut block = vec![0; size / 8];

@@ -27,8 +27,9 @@ use sidelink_phy::sc_fdma::{Demodulator, Modulator};
 use sidelink_phy::sci::{Format0, Format1, riv_encode};
 use sidelink_phy::sequence::dmrs::References;
 use sidelink_phy::units::{
-    Bandwidth, CyclicPrefix, DfnSubframe, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode,
+    Antennas, Bandwidth, CyclicPrefix, DfnSubframe, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode,
 };
+use std::slice::from_ref;
 use std::sync::Arc;
 
 #[test]
@@ -84,16 +85,18 @@ fn psbch_both_ways() {
         let n = Numerology::standard(Bandwidth::Prb25, cp);
         let sidelink = mode.sidelink();
         let mut encoder = psbch::Encoder::new(n, sidelink, references(n));
-        let mut decoder = psbch::Decoder::new(n, sidelink, references(n));
+        let mut decoder = psbch::Decoder::new(n, sidelink, references(n), Antennas::ONE);
         let (mut grid, id) = (Grid::new(n), SlssId::new(200).unwrap());
         let (mib, mut out) = (bits(psbch::payload_bits(sidelink)), bits(psbch::payload_bits(sidelink)));
         without_allocation("psbch::Encoder", || encoder.encode(&mib, id, 1.0, &mut grid)).unwrap();
-        let decoded = without_allocation("psbch::Decoder", || decoder.decode(&grid, id, &mut out));
+        let decoded = without_allocation("psbch::Decoder", || decoder.decode(from_ref(&grid), id, &mut out));
         assert!(decoded.is_some() && out == mib);
         let noise = noisy_grid(n, 1);
-        without_allocation("psbch::Decoder on noise", || decoder.decode(&noise, id, &mut out));
+        without_allocation("psbch::Decoder on noise", || decoder.decode(from_ref(&noise), id, &mut out));
         let detector = Detector::new(psbch::ssss_form(sidelink), cp);
-        let seen = without_allocation("slss::Detector", || [detector.detect(&grid), detector.detect(&noise)]);
+        let seen = without_allocation("slss::Detector", || {
+            [detector.detect(from_ref(&grid)), detector.detect(from_ref(&noise))]
+        });
         assert_eq!(seen[0][0].map(|s| s.id), Some(id));
     }
 }
@@ -104,16 +107,17 @@ fn pscch_both_ways() {
         let n = Numerology::standard(Bandwidth::Prb50, cp);
         let sidelink = mode.sidelink();
         let mut encoder = pscch::Encoder::new(n, sidelink, references(n));
-        let mut decoder = pscch::Decoder::new(n, sidelink, references(n));
+        let mut decoder = pscch::Decoder::new(n, sidelink, references(n), Antennas::ONE);
         let mut grid = Grid::new(n);
         let (sci, mut out) = (bits(pscch::sci_bits(sidelink, n)), bits(pscch::sci_bits(sidelink, n)));
         without_allocation("pscch::Encoder", || encoder.encode(&sci, 7, 0, 1.0, &mut grid)).unwrap();
-        let decoded =
-            without_allocation("pscch::Decoder", || decoder.decode(&grid, 7, 0, Hertz(3000.0), &mut out));
+        let decoded = without_allocation("pscch::Decoder", || {
+            decoder.decode(from_ref(&grid), 7, 0, Hertz(3000.0), &mut out)
+        });
         assert!(decoded.is_some() && out == sci);
         let noise = noisy_grid(n, 2);
         without_allocation("pscch::Decoder on noise", || {
-            decoder.decode(&noise, 7, 0, Hertz(3000.0), &mut out)
+            decoder.decode(from_ref(&noise), 7, 0, Hertz(3000.0), &mut out)
         });
     }
 }
@@ -124,7 +128,7 @@ fn pssch_both_ways() {
         let n = Numerology::standard(Bandwidth::Prb100, cp);
         let sidelink = mode.sidelink();
         let mut encoder = pssch::Encoder::new(n, mode, references(n));
-        let mut decoder = pssch::Decoder::new(n, mode, references(n));
+        let mut decoder = pssch::Decoder::new(n, mode, references(n), Antennas::ONE);
         let mut process = pssch::Process::new(n.bandwidth().prbs());
         // one code block and several, both modulations of release 12 and, in mode 4, 64QAM
         for (start, len, mcs, transmission_format) in [
@@ -151,16 +155,16 @@ fn pssch_both_ways() {
             // twice: the second transmission is combined with the first
             let decoded = without_allocation("pssch::Decoder", || {
                 process.start(size)?;
-                decoder.receive(&grid, &grant, Hertz(0.0), &mut process)?;
+                decoder.receive(from_ref(&grid), &grant, Hertz(0.0), &mut process)?;
                 decoder.decode(&mut process, &mut out);
-                decoder.receive(&grid, &grant, Hertz(0.0), &mut process)?;
+                decoder.receive(from_ref(&grid), &grant, Hertz(0.0), &mut process)?;
                 Ok::<_, sidelink_phy::channel::Error>(decoder.decode(&mut process, &mut out))
             });
             assert!(decoded.unwrap().is_some() && out == block, "{grant:?}");
             let noise = noisy_grid(n, 3);
             without_allocation("pssch::Decoder on noise", || {
                 process.start(size)?;
-                decoder.receive(&noise, &grant, Hertz(0.0), &mut process)?;
+                decoder.receive(from_ref(&noise), &grant, Hertz(0.0), &mut process)?;
                 Ok::<_, sidelink_phy::channel::Error>(decoder.decode(&mut process, &mut out))
             })
             .unwrap();
@@ -173,7 +177,7 @@ fn psdch_both_ways() {
     for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {
         let n = Numerology::standard(Bandwidth::Prb25, cp);
         let mut encoder = psdch::Encoder::new(n, references(n));
-        let mut decoder = psdch::Decoder::new(n, references(n));
+        let mut decoder = psdch::Decoder::new(n, references(n), Antennas::ONE);
         let mut process = psdch::Process::new();
         let message = std::array::from_fn(|i| i as u8);
         let mut out = [0; psdch::MESSAGE_BYTES];
@@ -183,7 +187,7 @@ fn psdch_both_ways() {
         let decoded = without_allocation("psdch::Decoder", || {
             for (grid, rv) in [(&noise, 2), (&grid, 0)] {
                 process.reset();
-                decoder.receive(grid, 4, Hertz(0.0))?;
+                decoder.receive(from_ref(grid), 4, Hertz(0.0))?;
                 decoder.combine(&mut process, rv);
                 decoder.decode(&mut process, &mut out);
             }
@@ -253,7 +257,7 @@ fn synchronisation_search() {
         assert_eq!(found.first().map(|f| f.id), Some(id));
         without_allocation("Search in silence", || search.search(&silence, &mut found));
 
-        let mut acquisition = Acquisition::new(n);
+        let mut acquisition = Acquisition::new(n, Antennas::ONE);
         let timing = without_allocation("Acquisition", || acquisition.find(&samples));
         without_allocation("Acquisition in silence", || acquisition.find(&silence));
         // a single subframe among 42 of noise may be too little for it

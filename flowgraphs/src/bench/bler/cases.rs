@@ -8,7 +8,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::presence::Presence;
 use sidelink_phy::receive::receiver::Tuning;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, Decibel, SidelinkMode, TransmissionMode};
+use sidelink_phy::units::{Antennas, Bandwidth, CyclicPrefix, Decibel, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// A channel to measure.
@@ -76,12 +76,12 @@ impl Link {
             What::Psbch { sidelink } => Box::new(PsbchEnds {
                 sidelink,
                 encoder: psbch::Encoder::new(numerology, sidelink, r()),
-                decoder: psbch::Decoder::new(numerology, sidelink, r()),
+                decoder: psbch::Decoder::new(numerology, sidelink, r(), Antennas::ONE),
             }),
             What::Pscch { sidelink } => Box::new(PscchEnds {
                 sidelink,
                 encoder: pscch::Encoder::new(numerology, sidelink, r()),
-                decoder: pscch::Decoder::new(numerology, sidelink, r()),
+                decoder: pscch::Decoder::new(numerology, sidelink, r(), Antennas::ONE),
                 presence: Presence::new(bandwidth.prbs(), r()),
             }),
             What::Pssch { sidelink, prbs, mcs } => Box::new(PsschEnds {
@@ -89,13 +89,13 @@ impl Link {
                 prbs,
                 mcs,
                 encoder: pssch::Encoder::new(numerology, mode(sidelink), r()),
-                decoder: pssch::Decoder::new(numerology, mode(sidelink), r()),
+                decoder: pssch::Decoder::new(numerology, mode(sidelink), r(), Antennas::ONE),
                 process: pssch::Process::new(bandwidth.prbs()),
             }),
             What::Psdch { transmissions } => Box::new(PsdchEnds {
                 transmissions,
                 encoder: psdch::Encoder::new(numerology, r()),
-                decoder: psdch::Decoder::new(numerology, r()),
+                decoder: psdch::Decoder::new(numerology, r(), Antennas::ONE),
                 sides: [psdch::Process::new(), psdch::Process::new()],
                 presence: Presence::new(bandwidth.prbs(), r()),
             }),

@@ -9,7 +9,7 @@ use sidelink_phy::receive::presence::Presence;
 use sidelink_phy::receive::receiver::{Front, Tuning};
 use sidelink_phy::sci::MAX_BITS;
 use sidelink_phy::sequence::dmrs::Dmrs;
-use sidelink_phy::units::{CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, SlssId};
+use sidelink_phy::units::{Antennas, CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, SlssId};
 
 /// From the grid of the sender to the grids of the receiver.
 pub(super) struct Path {
@@ -21,12 +21,12 @@ pub(super) struct Path {
 impl Path {
     pub(super) fn new(air: Air) -> Self {
         let numerology = air.numerology;
-        Self { air, grid: Grid::new(numerology), front: Front::new(&[numerology]) }
+        Self { air, grid: Grid::new(numerology), front: Front::new(&[numerology], Antennas::ONE) }
     }
 
     /// Carry what is on the sender's grid; `None` where the receiver cannot take it.
     fn carry(&mut self) -> Option<()> {
-        self.front.load(self.air.carry(&self.grid), Hertz(0.0)).then_some(())
+        self.front.load(&[self.air.carry(&self.grid)], Hertz(0.0)).then_some(())
     }
 }
 

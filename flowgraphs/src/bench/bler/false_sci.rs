@@ -7,7 +7,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::receiver::Tuning;
 use sidelink_phy::receive::search::ControlSearch;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, TransmissionMode};
+use sidelink_phy::units::{Antennas, Bandwidth, CyclicPrefix, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// Result of a search in noise.
@@ -29,7 +29,7 @@ pub fn run(sidelink: SidelinkMode, subframes: u32, seed: u64) -> Outcome {
         SidelinkMode::V2x => TransmissionMode::Tm4,
         SidelinkMode::D2d => TransmissionMode::Tm2,
     };
-    let mut search = ControlSearch::new(numerology, mode, references);
+    let mut search = ControlSearch::new(numerology, mode, references, Antennas::ONE);
     let tuning = Tuning::default();
     let mut rng = Rng::new(seed);
     let mut grid = Grid::new(numerology);
@@ -40,7 +40,7 @@ pub fn run(sidelink: SidelinkMode, subframes: u32, seed: u64) -> Outcome {
         }
         let places = 50 - pscch::prbs(sidelink) + 1;
         outcome.screened += places as u64;
-        search.search(&grid, &mut (0..places), &tuning, &mut |_| outcome.found += 1);
+        search.search(std::slice::from_ref(&grid), &mut (0..places), &tuning, &mut |_| outcome.found += 1);
         outcome.decoded += search.decoded() as u64;
     }
     outcome

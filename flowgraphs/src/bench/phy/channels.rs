@@ -14,8 +14,11 @@ use sidelink_phy::receive::search::ControlSearch;
 use sidelink_phy::sc_fdma::{Demodulator, Modulator};
 use sidelink_phy::sci::{Format1, riv_encode};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode};
+use sidelink_phy::units::{
+    Antennas, Bandwidth, CyclicPrefix, Hertz, PrbRange, SidelinkMode, SlssId, TransmissionMode,
+};
 use std::hint::black_box;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,7 +112,8 @@ impl Bench<'_> {
             return;
         }
         let mut encoder = pscch::Encoder::new(self.numerology, sidelink, self.references.clone());
-        let mut decoder = pscch::Decoder::new(self.numerology, sidelink, self.references.clone());
+        let mut decoder =
+            pscch::Decoder::new(self.numerology, sidelink, self.references.clone(), Antennas::ONE);
         let mut bits = vec![0; decoder.payload_bits()];
         bits.iter_mut().step_by(3).for_each(|b| *b = 1);
         let mut grid = Grid::new(self.numerology);
@@ -118,7 +122,7 @@ impl Bench<'_> {
         }
         let grid = self.noisy(&grid);
         let t = time(name, self.budget, || {
-            black_box(decoder.decode(&grid, 2, 0, Hertz(0.0), &mut bits));
+            black_box(decoder.decode(from_ref(&grid), 2, 0, Hertz(0.0), &mut bits));
         });
         self.report(t.against(peer, 1.0));
     }
@@ -166,12 +170,12 @@ impl Bench<'_> {
             SidelinkMode::V2x => TransmissionMode::Tm4,
             SidelinkMode::D2d => TransmissionMode::Tm2,
         };
-        let mut search = ControlSearch::new(self.numerology, mode, self.references.clone());
+        let mut search = ControlSearch::new(self.numerology, mode, self.references.clone(), Antennas::ONE);
         let tuning = Tuning::default();
         let mut found = 0;
         let t = time(name, self.budget, || {
             found = 0;
-            search.search(&grid, &mut places.iter().copied(), &tuning, &mut |_| found += 1);
+            search.search(from_ref(&grid), &mut places.iter().copied(), &tuning, &mut |_| found += 1);
         });
         if found != 2 {
             tracing::warn!("{name}: {found} SCIs found instead of 2");
@@ -188,7 +192,8 @@ impl Bench<'_> {
             return;
         }
         let mut encoder = psbch::Encoder::new(self.numerology, sidelink, self.references.clone());
-        let mut decoder = psbch::Decoder::new(self.numerology, sidelink, self.references.clone());
+        let mut decoder =
+            psbch::Decoder::new(self.numerology, sidelink, self.references.clone(), Antennas::ONE);
         let mut mib = vec![0; psbch::payload_bits(sidelink)];
         mib[3] = 1;
         let Some(id) = SlssId::new(77) else { return };
@@ -198,7 +203,7 @@ impl Bench<'_> {
         }
         let grid = self.noisy(&grid);
         let t = time(name, self.budget, || {
-            black_box(decoder.decode(&grid, id, &mut mib));
+            black_box(decoder.decode(from_ref(&grid), id, &mut mib));
         });
         self.report(t.against(peer, 1.0));
     }
@@ -223,7 +228,7 @@ impl Bench<'_> {
             SidelinkMode::D2d => TransmissionMode::Tm2,
         };
         let mut encoder = pssch::Encoder::new(self.numerology, mode, self.references.clone());
-        let mut decoder = pssch::Decoder::new(self.numerology, mode, self.references.clone());
+        let mut decoder = pssch::Decoder::new(self.numerology, mode, self.references.clone(), Antennas::ONE);
         let mut process = pssch::Process::new(carrier);
         let mut rng = Rng::new(5);
         let mut block: Vec<u8> = (0..size / 8).map(|_| rng.below(256) as u8).collect();
@@ -233,7 +238,8 @@ impl Bench<'_> {
         }
         let grid = self.noisy(&grid);
         let t = time(name, self.budget, || {
-            if process.start(size).is_ok() && decoder.receive(&grid, &grant, Hertz(0.0), &mut process).is_ok()
+            if process.start(size).is_ok()
+                && decoder.receive(from_ref(&grid), &grant, Hertz(0.0), &mut process).is_ok()
             {
                 black_box(decoder.decode(&mut process, &mut block));
             }

@@ -53,7 +53,7 @@ pub(super) fn run(budget: Duration, only: &str, done: &mut dyn FnMut(&Timing)) {
         done(
             &time(name, budget, || {
                 demodulator.demodulate(&samples, Hertz(0.0), &mut grid);
-                std::hint::black_box(detector.detect(&grid));
+                std::hint::black_box(detector.detect(std::slice::from_ref(&grid)));
             })
             .against(337.0, 10.0),
         );

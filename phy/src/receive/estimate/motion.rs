@@ -8,6 +8,7 @@
 use super::bessel::j0;
 use crate::Sample;
 use crate::sequence::dmrs::MAX_DMRS;
+use crate::units::Antennas;
 use num_complex::Complex64;
 use std::f64::consts::PI;
 
@@ -38,16 +39,38 @@ pub(super) struct Explanation {
 }
 
 /// Products of the received reference symbols with each other, summed over groups of subcarriers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Products {
     sums: [[Complex64; MAX_DMRS]; MAX_DMRS],
     symbols: usize,
     groups: usize,
+    /// Noise power of a sum over a group.
+    noise: f64,
+}
+
+/// Products of every antenna.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Observed {
+    antennas: [Products; Antennas::MAX],
+    count: usize,
+}
+
+impl Observed {
+    pub(super) fn add(&mut self, products: Products) {
+        if let Some(free) = self.antennas.get_mut(self.count) {
+            *free = products;
+            self.count += 1;
+        }
+    }
+
+    fn antennas(&self) -> &[Products] {
+        &self.antennas[..self.count]
+    }
 }
 
 impl Products {
-    /// Computes the products of the sums of each symbol over each group.
-    pub(super) fn new(groups: &[&[Sample]]) -> Self {
+    /// Computes the products of the sums of each symbol over each group; `noise` is the noise power of such a sum.
+    pub(super) fn new(groups: &[&[Sample]], noise: f64) -> Self {
         let mut sums = [[Complex64::default(); MAX_DMRS]; MAX_DMRS];
         for (i, a) in groups.iter().enumerate() {
             for (j, b) in groups.iter().enumerate().skip(i) {
@@ -55,7 +78,14 @@ impl Products {
                 sums[i][j] = Complex64::new(sum.re as f64, sum.im as f64);
             }
         }
-        Self { sums, symbols: groups.len(), groups: groups.first().map_or(0, |g| g.len()) }
+        Self { sums, symbols: groups.len(), groups: groups.first().map_or(0, |g| g.len()), noise }
+    }
+
+    /// Returns the signal to noise ratio of a sum.
+    fn snr(&self) -> f64 {
+        let n = (self.symbols * self.groups).max(1) as f64;
+        let power = (0..self.symbols).map(|i| self.sums[i][i].re).sum::<f64>() / n;
+        (power / self.noise - 1.0).max(0.02)
     }
 
     /// Returns the real part of the products after removal of an offset; the upper triangle.
@@ -92,25 +122,27 @@ struct Modes {
 }
 
 impl Motion {
-    /// Returns the most likely explanation. `noise` is the noise power of a sum over a group, `times` are those of the
-    /// symbols in seconds, `offsets` in Hz are the candidates.
+    /// Returns the most likely explanation. `times` are those of the symbols in seconds, `offsets` in Hz are the
+    /// candidates.
     pub(super) fn explain(
         &mut self,
-        products: &Products,
+        observed: &Observed,
         times: &[f64],
-        noise: f64,
         offsets: impl Iterator<Item = f64>,
     ) -> Explanation {
         self.prepare(times);
-        let n = (products.symbols * products.groups).max(1) as f64;
-        let power = (0..products.symbols).map(|i| products.sums[i][i].re).sum::<f64>() / n;
-        let snr = (power / noise - 1.0).max(0.02);
+        let antennas = observed.antennas();
         let mut best = (f64::INFINITY, Explanation::default());
         for offset_hz in offsets {
-            let real = products.turned(offset_hz, times);
+            let mut turned = [(Matrix::default(), 0.0); Antennas::MAX];
+            for (t, products) in turned.iter_mut().zip(antennas) {
+                *t = (products.turned(offset_hz, times), products.snr());
+            }
             let unlikely = 0.5 * (offset_hz / OFFSET_SPREAD).powi(2);
             let cost = |i: usize| {
-                self.modes[i].cost(&real, snr, noise, products.groups as f64)
+                let each = antennas.iter().zip(&turned);
+                each.map(|(p, (real, snr))| self.modes[i].cost(real, *snr, p.noise, p.groups as f64))
+                    .sum::<f64>()
                     + if i > 0 { STILL_ADVANTAGE } else { 0.0 }
             };
             let (least, i) = lowest(cost);
@@ -248,7 +280,9 @@ mod tests {
 
     fn explain(values: &[Vec<Sample>; 4], offsets: &[f64]) -> Explanation {
         let groups: Vec<&[Sample]> = values.iter().map(|v| &v[..]).collect();
-        Motion::default().explain(&Products::new(&groups), &TIMES, 1.0, offsets.iter().copied())
+        let mut observed = Observed::default();
+        observed.add(Products::new(&groups, 1.0));
+        Motion::default().explain(&observed, &TIMES, offsets.iter().copied())
     }
 
     #[test]

@@ -10,13 +10,15 @@
 //! 5. subtract.
 
 use super::smooth::{HALF_WIDTHS, Smoother};
-use super::{Estimator, GROUP, Measurement, State, TimeWeights, parabola, phasor};
+use super::{
+    Estimator, GROUP, LEAST_RATIO, Measurement, PerAntenna, State, TimeWeights, parabola, phasor, power,
+};
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
-use crate::units::Hertz;
+use crate::units::{Antennas, Hertz};
 use std::f64::consts::PI;
 
 /// Most terms of the polynomial in time.
@@ -73,6 +75,11 @@ struct Antenna {
     sums: [Vec<Sample>; TERMS],
     smooth_sums: [Vec<Sample>; TERMS],
     energy: Vec<f32>,
+    /// Weight in sums over the antennas.
+    weight: f32,
+    /// Energy that the last fit leaves, and the power of a resource element that the best one leaves.
+    rest: f32,
+    noise: f32,
     /// Coefficients of the polynomial.
     trial: [Vec<Sample>; TERMS],
     best: [Vec<Sample>; TERMS],
@@ -95,8 +102,6 @@ struct Fit {
     more_hz: f64,
     /// Turns a subcarrier.
     turns: f64,
-    /// Power of a resource element that the transmission does not explain.
-    noise: f32,
 }
 
 impl Fit {
@@ -111,7 +116,6 @@ impl Fit {
         offset_hz: 0.0,
         more_hz: 0.0,
         turns: 0.0,
-        noise: 0.0,
     };
 
     /// Time of symbol `l`, -1 to 1 in the subframe.
@@ -127,7 +131,7 @@ impl Fit {
 
 impl Replica {
     /// Makes one for a carrier, for as many antennas; nothing is allocated afterwards.
-    pub(crate) fn new(numerology: Numerology, antennas: usize) -> Self {
+    pub(crate) fn new(numerology: Numerology, antennas: Antennas) -> Self {
         let m_max = numerology.subcarriers().max(72);
         let zero = || vec![Sample::default(); m_max];
         let antenna = || Antenna {
@@ -136,6 +140,9 @@ impl Replica {
             sums: std::array::from_fn(|_| zero()),
             smooth_sums: std::array::from_fn(|_| zero()),
             energy: vec![0.0; m_max],
+            weight: 1.0,
+            rest: 0.0,
+            noise: 0.0,
             trial: std::array::from_fn(|_| zero()),
             best: std::array::from_fn(|_| zero()),
         };
@@ -145,7 +152,7 @@ impl Replica {
             spread: Grid::new(numerology),
             ramp: zero(),
             smoother: Smoother::new(m_max),
-            antennas: (0..antennas).map(|_| antenna()).collect(),
+            antennas: (0..antennas.count()).map(|_| antenna()).collect(),
             fit: Fit::NONE,
             moments: std::array::from_fn(|_| zero()),
             smooth_moments: std::array::from_fn(|_| zero()),
@@ -156,15 +163,15 @@ impl Replica {
     /// offset that on the grids. Returns `false` when the grids have no finite fit.
     pub(crate) fn fit(&mut self, sent: &Sent<'_>, measurement: &Measurement, grids: &[Grid]) -> bool {
         let Some(mut fit) = self.place(sent, measurement, grids) else { return false };
+        let weights = measurement.antennas.inverse_noise();
+        self.antennas.iter_mut().zip(weights).for_each(|(antenna, weight)| antenna.weight = weight);
         self.spread(sent, &fit);
         self.multiply(&fit, grids);
         fit.more_hz = self.more_offset(&fit);
         fit.turns = self.turns(&fit);
         self.accumulate(&fit, grids);
-        let noise = self.choose(&fit);
-        fit.noise = noise;
         self.fit = fit;
-        noise.is_finite()
+        self.choose(&fit)
     }
 
     /// Subtracts the transmission that was estimated last.
@@ -203,7 +210,6 @@ impl Replica {
             offset_hz,
             more_hz: 0.0,
             turns: -f64::from(measurement.delay) * SUBCARRIER_SPACING.0,
-            noise: 0.0,
         })
     }
 
@@ -265,7 +271,7 @@ impl Replica {
                 for g in 0..fit.groups() {
                     let values = antenna.groups[g..].iter().step_by(fit.groups());
                     let sum: Sample = used(fit).zip(values).zip(&turns).map(|((_, x), t)| x * t).sum();
-                    power += sum.norm_sqr();
+                    power += sum.norm_sqr() * antenna.weight;
                 }
             }
             power
@@ -287,15 +293,15 @@ impl Replica {
         let step = 1.0 / (8 * fit.m_sc) as f64;
         search(fit.turns, step, |turns| {
             let one = phasor(-turns * GROUP as f64);
-            let halves = self.antennas.iter().flat_map(|antenna| &antenna.halves);
+            let halves = self.antennas.iter().flat_map(|a| a.halves.iter().map(|half| (half, a.weight)));
             halves
-                .map(|half| {
+                .map(|(half, weight)| {
                     let (mut sum, mut turn) = (Sample::default(), Sample::new(1.0, 0.0));
                     for x in &half[..groups] {
                         sum += x * turn;
                         turn *= one;
                     }
-                    sum.norm_sqr()
+                    sum.norm_sqr() * weight
                 })
                 .sum()
         })
@@ -340,10 +346,10 @@ impl Replica {
         }
     }
 
-    /// Chooses smoothing window and number of terms; returns the power of a resource element that is left.
-    fn choose(&mut self, fit: &Fit) -> f32 {
-        let values = used(fit).count() * self.antennas.len();
-        let mut best = Choice { window: 0, terms: 0, score: f32::INFINITY, noise: f32::INFINITY };
+    /// Chooses smoothing window and number of terms; returns `false` when nothing fits.
+    fn choose(&mut self, fit: &Fit) -> bool {
+        let values = used(fit).count();
+        let mut best = Choice { window: 0, terms: 0, score: f32::INFINITY };
         // a line in time leaves little of slow motion: with it, the window is not chosen on an average that motion cancels
         for window in 0..HALF_WIDTHS.len() {
             self.attempt(window, 2, values, fit.m_sc, &mut best);
@@ -358,7 +364,7 @@ impl Replica {
                 self.attempt(window, best.terms, values, fit.m_sc, &mut best);
             }
         }
-        best.noise
+        best.score.is_finite()
     }
 
     /// Fits with a window and a number of terms, and keeps the result if it is the best so far.
@@ -377,49 +383,60 @@ impl Replica {
                 smoother.run(window, &x[..m_sc], &mut out[..m_sc]);
             }
             antenna.solve(smooth_moments, terms, m_sc, is_whole);
-            rest += antenna.rest(moments, terms, m_sc);
+            antenna.rest = antenna.residual(moments, terms, m_sc);
+            rest += antenna.rest * antenna.weight;
         }
-        let spent = (terms * antennas.len() * m_sc) as f32 / smoother.gain(window, m_sc);
-        let count = (values * m_sc) as f32;
-        let noise = rest / (count - spent).max(1.0);
-        let score = noise / (count - spent).max(1.0);
+        let spent = (terms * m_sc) as f32 / smoother.gain(window, m_sc);
+        let freedom = ((values * m_sc) as f32 - spent).max(1.0);
+        let score = rest / (freedom * freedom);
         if score < best.score {
-            *best = Choice { window, terms, score, noise };
+            *best = Choice { window, terms, score };
             for antenna in antennas {
+                antenna.noise = antenna.rest.max(0.0) / freedom;
                 std::mem::swap(&mut antenna.trial, &mut antenna.best);
                 antenna.best[terms..].iter_mut().for_each(|c| c[..m_sc].fill(Sample::default()));
             }
         }
     }
 
-    /// Gives an estimator this channel instead of one by the reference signals.
+    /// Gives an estimator this channel instead of one by the reference signals; the noise of its antennas counts as
+    /// independent.
     pub(super) fn lend(&self, estimator: &mut Estimator) {
-        let Self { fit, antennas, .. } = self;
+        let fit = &self.fit;
         let ahead = fit.first - fit.from;
         estimator.ramp[..fit.m_sc].copy_from_slice(&self.ramp[ahead..][..fit.m_sc]);
-        let mut signal = 0.0;
-        for antenna in antennas {
-            for (smooth, c) in estimator.smooth.iter_mut().zip(&antenna.best) {
+        let weights = TimeWeights::powers(fit.layout, |l| fit.relative_time(l));
+        let mut each = PerAntenna::default();
+        for (antenna, branch) in self.antennas.iter().zip(&mut estimator.branches) {
+            for (smooth, c) in branch.smooth.iter_mut().zip(&antenna.best) {
                 smooth[..fit.m_sc].copy_from_slice(&c[..fit.m_sc]);
             }
-            signal += antenna.best[0][..fit.m_sc].iter().map(|h| h.norm_sqr()).sum::<f32>() / fit.m_sc as f32;
+            branch.weights = weights.clone();
+            branch.signal = power(&antenna.best[0][..fit.m_sc]) / fit.m_sc as f32;
+            branch.noise = antenna.noise.max(1e-12);
+            branch.weight = antenna.weight;
+            each.push(branch.signal, branch.noise);
         }
-        let offset = (fit.offset_hz + fit.more_hz) as f32;
+        estimator.covariance.clear();
+        let signal = each.signals().iter().copied().fold(1e-12, f32::max);
+        let ratio: f32 = (0..each.count()).map(|a| each.ratio(a)).sum();
+        let offset_hz = fit.offset_hz + fit.more_hz;
+        let offset = Hertz::from(offset_hz as f32);
         estimator.state = State {
             first: fit.first,
             m_sc: fit.m_sc,
             dmrs_symbols: TERMS,
             times: fit.times,
-            offset_hz: fit.offset_hz + fit.more_hz,
-            weights: TimeWeights::powers(fit.layout, |l| fit.relative_time(l)),
+            offset_hz,
             measurement: Measurement {
-                cfo: Hertz::from(offset),
+                cfo: offset,
                 cfo_ambiguity: estimator.state.measurement.cfo_ambiguity,
-                offset: Hertz::from(offset),
+                offset,
                 doppler: Hertz(0.0),
                 delay: (-fit.turns / SUBCARRIER_SPACING.0) as f32,
-                signal: signal.max(1e-12),
-                noise: fit.noise.max(1e-12),
+                signal,
+                noise: signal / ratio.max(LEAST_RATIO),
+                antennas: each,
                 layer: 0,
             },
         };
@@ -451,7 +468,6 @@ struct Choice {
     window: usize,
     terms: usize,
     score: f32,
-    noise: f32,
 }
 
 impl Antenna {
@@ -486,7 +502,7 @@ impl Antenna {
     }
 
     /// Returns the energy that the fit leaves on the data symbols.
-    fn rest(&self, moments: &[Vec<Sample>; MOMENTS], terms: usize, m_sc: usize) -> f32 {
+    fn residual(&self, moments: &[Vec<Sample>; MOMENTS], terms: usize, m_sc: usize) -> f32 {
         let mut rest = 0.0;
         for k in 0..m_sc {
             let moment = |i: usize| if i % 2 == 0 { moments[i / 2][k].re } else { moments[i / 2][k].im };

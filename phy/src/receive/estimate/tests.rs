@@ -2,6 +2,7 @@ use super::*;
 use crate::impair::awgn::{Awgn, noise_power_per_sample};
 use crate::impair::fading::{Fading, Profile};
 use crate::impair::offset::FrequencyOffset;
+use crate::impair::rng::Rng;
 use crate::sc_fdma::{Demodulator, Modulator};
 use crate::units::{Bandwidth, CyclicPrefix, Decibel, Hertz, SidelinkMode};
 
@@ -26,7 +27,7 @@ impl Bench {
             numerology,
             sidelink,
             layout: Layout::shared(sidelink, CyclicPrefix::Normal),
-            estimator: Estimator::new(numerology, references.clone()),
+            estimator: Estimator::new(numerology, references.clone(), Antennas::ONE),
             references,
             seed: 0,
         }
@@ -53,8 +54,14 @@ impl Bench {
         // a large offset was removed from the grid already; a small one stays
         let removed = if cfo.abs() > 500.0 { cfo - 100.0 } else { 0.0 };
         Demodulator::new(n, n.fft() * 72 / 2048).demodulate(&samples, Hertz(removed), &mut grid);
-        let mut measurement =
-            self.estimator.estimate(&grid, FIRST, m_sc, self.layout, &dmrs, Hertz(near - removed));
+        let mut measurement = self.estimator.estimate(
+            std::slice::from_ref(&grid),
+            FIRST,
+            m_sc,
+            self.layout,
+            &dmrs,
+            Hertz(near - removed),
+        );
         measurement.cfo = measurement.cfo + Hertz(removed);
         measurement.offset = measurement.offset + Hertz(removed);
         measurement
@@ -98,6 +105,56 @@ fn motion_is_told_from_noise_and_from_an_offset() {
     }
 }
 
+/// Offset, delay and Doppler are common; an antenna that is dead, broken, without a grid, or has another gain spoils
+/// none of them, and noise and signal are its own.
+#[test]
+fn antennas_are_measured_together_and_apart() {
+    let bench = Bench::new(SidelinkMode::V2x);
+    let mut rng = Rng::new(9);
+    let dmrs = Dmrs::pssch(77, 3, SidelinkMode::V2x);
+    let mut estimator = Estimator::new(bench.numerology, bench.references.clone(), Antennas::new(3).unwrap());
+    let mut sent = Grid::new(bench.numerology);
+    for (m, &l) in bench.layout.dmrs.iter().enumerate() {
+        bench.references.emit(&dmrs, m, &mut sent.symbol_mut(l as usize)[FIRST..FIRST + 96]);
+    }
+    // 300 Hz and 1 us late, 15 dB at the first antenna, 5 dB at the second, whose gain is 40 dB higher
+    let mut receive = |channel: Sample, noise: f32| {
+        let mut grid = sent.clone();
+        for l in 0..grid.symbols() {
+            let turn = phasor(300.0 * bench.numerology.symbol_distance(0, l));
+            for (k, x) in grid.symbol_mut(l).iter_mut().enumerate() {
+                *x = *x * channel * turn * phasor(-0.015 * k as f64) + rng.complex_gaussian() * noise.sqrt();
+            }
+        }
+        grid
+    };
+    let near = receive(Sample::new(0.6, 0.8), 10f32.powf(-1.5));
+    let loud = receive(Sample::new(0.0, 100.0), 10f32.powf(3.5));
+    let silent = Grid::new(bench.numerology);
+    let mut broken = silent.clone();
+    for l in 0..broken.symbols() {
+        broken.symbol_mut(l).fill(Sample::new(f32::NAN, f32::INFINITY));
+    }
+    for third in [Some(&silent), Some(&broken), None] {
+        let mut grids = vec![near.clone(), loud.clone()];
+        grids.extend(third.cloned());
+        let m = estimator.estimate(&grids, FIRST, 96, bench.layout, &dmrs, Hertz(0.0));
+        assert!((m.offset - Hertz(300.0)).abs() < Hertz(20.0), "{m:?}");
+        assert!((m.delay - 1e-6).abs() < 1e-7, "{m:?}");
+        assert_eq!(m.doppler, Hertz(0.0), "{m:?}");
+        let [a, b, c] = &estimator.branches[..] else { panic!("three antennas") };
+        for (branch, snr) in [(a, 15.0), (b, 5.0)] {
+            let measured = Decibel::of_ratio_f32(branch.signal / branch.noise).0;
+            assert!((measured - snr).abs() < 1.0, "{measured} dB of {snr} dB");
+        }
+        assert!(!c.is_heard());
+        let both = 10f32.powf(1.5) + 10f32.powf(0.5);
+        assert!((m.ratio() / both - 1.0).abs() < 0.3, "{m:?}");
+    }
+    let m = estimator.estimate(&[], FIRST, 96, bench.layout, &dmrs, Hertz(0.0));
+    assert!(m.signal == 0.0, "{m:?}");
+}
+
 /// All received values are NaN, or all are zero.
 #[test]
 fn anything_can_be_estimated() {
@@ -110,7 +167,14 @@ fn anything_can_be_estimated() {
                 grid.symbol_mut(l).fill(value);
             }
             for m_sc in [12, 24, 96, 300] {
-                estimator.estimate(&grid, 0, m_sc, bench.layout, &Dmrs::pssch(5, 3, sidelink), Hertz(0.0));
+                estimator.estimate(
+                    std::slice::from_ref(&grid),
+                    0,
+                    m_sc,
+                    bench.layout,
+                    &Dmrs::pssch(5, 3, sidelink),
+                    Hertz(0.0),
+                );
             }
         }
     }

@@ -87,7 +87,8 @@ struct Heard {
 /// The samples of a received transmission.
 struct Air<'a> {
     k: u64,
-    grid: &'a Grid,
+    /// One an antenna.
+    grids: &'a [Grid],
     /// Carrier offset in Hz that remains on the grid.
     near: Hertz,
     /// Carrier offset in Hz that was removed from the samples for all UEs.
@@ -117,15 +118,26 @@ impl D2d {
             is_timed: false,
             is_settled: false,
             presence: Presence::new(carrier_prbs, references.clone()),
-            search: ControlSearch::new(numerology.with_cp(control_cp), config.mode, references.clone()),
+            search: ControlSearch::new(
+                numerology.with_cp(control_cp),
+                config.mode,
+                references.clone(),
+                config.antennas,
+            ),
             control_canceller: Canceller::of_control(
                 numerology.with_cp(control_cp),
                 SidelinkMode::D2d,
                 references.clone(),
+                config.antennas,
             ),
-            shared_canceller: Canceller::of_shared(numerology, config.mode, references.clone()),
+            shared_canceller: Canceller::of_shared(
+                numerology,
+                config.mode,
+                references.clone(),
+                config.antennas,
+            ),
             hidden: Hidden::new(carrier_prbs),
-            shared: pssch::Decoder::new(numerology, config.mode, references),
+            shared: pssch::Decoder::new(numerology, config.mode, references, config.antennas),
             heard: Vec::with_capacity(carrier_prbs),
             grants: (0..GRANTS).map(|_| Following::new(carrier_prbs)).collect(),
             order: Vec::with_capacity(GRANTS),
@@ -254,7 +266,7 @@ impl D2d {
         emit: &mut dyn FnMut(Event<'_>),
     ) {
         let common = front.common_cfo();
-        let grid = front.grid(self.control_cp);
+        let grids = front.grid(self.control_cp);
         let bandwidth = self.numerology.bandwidth();
         let width = self.search.bits();
         let trp_set = self.told.as_ref().map_or(TrpSet::default(), |pool| pool.trp_set);
@@ -291,11 +303,11 @@ impl D2d {
         match self.told.as_ref().or(learnt) {
             Some(pool) => {
                 let places = &mut pool.control_prbs.iter().copied().filter(is_open);
-                self.search.search(grid, places, &self.tuning, &mut report);
+                self.search.search(grids, places, &self.tuning, &mut report);
             }
             None => {
                 let places = &mut (0..bandwidth.prbs()).filter(is_open);
-                self.search.search(grid, places, &self.tuning, &mut report);
+                self.search.search(grids, places, &self.tuning, &mut report);
             }
         }
     }
@@ -411,8 +423,8 @@ impl D2d {
         // the place of a hopping allocation depends on n_ssf
         let carrier = PrbRange { start: 0, len: self.numerology.bandwidth().prbs() };
         let prbs = if g.hopping.is_some() { carrier } else { g.prbs };
-        let (grid, near) = front.grid_for(self.cp, g.cfo, tolerance, prbs);
-        let air = Air { k, grid, near, common, layer };
+        let (grids, near) = front.grid_for(self.cp, g.cfo, tolerance, prbs);
+        let air = Air { k, grids, near, common, layer };
         match place {
             Some((j, index)) => {
                 // TS 36.211 §9.2.4 (1)
@@ -460,7 +472,7 @@ impl D2d {
         let proves = !g.delivered || (g.origin == Origin::Blind && self.decodes_alone(i, air, &grant));
         let g = &mut self.grants[i];
         let count = g.process.transmissions() as usize;
-        let Ok(received) = self.shared.receive(air.grid, &grant, air.near, &mut g.process) else {
+        let Ok(received) = self.shared.receive(air.grids, &grant, air.near, &mut g.process) else {
             return false;
         };
         g.added = Some(air.k);
@@ -484,7 +496,7 @@ impl D2d {
     fn decodes_alone(&mut self, i: usize, air: &Air<'_>, grant: &Grant) -> bool {
         let size = self.grants[i].size;
         self.single.start(size).is_ok()
-            && self.shared.receive(air.grid, grant, air.near, &mut self.single).is_ok()
+            && self.shared.receive(air.grids, grant, air.near, &mut self.single).is_ok()
             && self.shared.decode(&mut self.single, &mut self.block[..size / 8]).is_some()
     }
 

@@ -72,9 +72,9 @@ impl Discovery {
             max_cfo: config.tuning.max_cfo,
             rv: config.discovery_rv,
             presence: Presence::new(carrier_prbs, references.clone()),
-            canceller: Canceller::of_discovery(numerology, references.clone()),
+            canceller: Canceller::of_discovery(numerology, references.clone(), config.antennas),
             decoded: Vec::with_capacity(carrier_prbs),
-            decoder: psdch::Decoder::new(numerology, references),
+            decoder: psdch::Decoder::new(numerology, references, config.antennas),
             told: place.map(|p| Schedule::told(&p.pool, carrier_prbs)),
             learning: Learning::new(carrier_prbs),
             learnt: Schedule::empty(carrier_prbs),
@@ -130,7 +130,7 @@ impl Discovery {
         }
         let since_first = into as u32 - schedule.subframes[*l as usize - j];
         let now = Now { k, j, since_first, common: front.common_cfo(), layer: 0 };
-        let grid = front.grid(self.cp);
+        let grids = front.grid(self.cp);
         let mut chain = Chain {
             presence: &mut self.presence,
             decoder: &mut self.decoder,
@@ -146,10 +146,9 @@ impl Discovery {
         for (a, slot) in schedule.slots.iter_mut().take(schedule.resources).enumerate() {
             let Some(prb) = schedule.prbs[a * schedule.transmissions + j] else { continue };
             let mut message = [0; MESSAGE_BYTES];
-            let Some(received) = chain.receive(slot, grid, prb, &mut message) else { continue };
+            let Some(received) = chain.receive(slot, grids, prb, &mut message) else { continue };
             report(slot, learning, &now, (prb, &message, &received), emit);
             let place = PrbRange { start: prb, len: psdch::PRBS };
-            let grids = std::slice::from_ref(grid);
             if may_hide(&received.measurement, received.evm_percent, place, grids) {
                 decoded.push(Decoded { a, prb, rv: chain.rv, message, measurement: received.measurement });
             }
@@ -186,11 +185,11 @@ impl Discovery {
     ) -> bool {
         let layout = Layout::shared(SidelinkMode::D2d, self.cp);
         let dmrs = Dmrs::pscch_or_psdch();
-        let grid = front.grid(self.cp);
-        if self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, layout, &dmrs) < 2.0 * self.threshold {
+        let grids = front.grid(self.cp);
+        if self.presence.narrow(grids, 12 * prb, 12 * psdch::PRBS, layout, &dmrs) < 2.0 * self.threshold {
             return false;
         }
-        let Some(received) = self.decoder.receive(grid, prb, Hertz(0.0)) else { return false };
+        let Some(received) = self.decoder.receive(grids, prb, Hertz(0.0)) else { return false };
         for rv in REDUNDANCY_VERSIONS {
             self.blind.reset();
             self.decoder.combine(&mut self.blind, rv);
@@ -204,9 +203,7 @@ impl Discovery {
             }
             let place = PrbRange { start: prb, len: psdch::PRBS };
             let measurement = received.measurement;
-            if now.layer == 0
-                && may_hide(&measurement, received.evm_percent, place, std::slice::from_ref(grid))
-            {
+            if now.layer == 0 && may_hide(&measurement, received.evm_percent, place, grids) {
                 self.decoded.push(Decoded { a: 0, prb, rv, message, measurement });
             }
             let transmission = self.rv.iter().position(|&v| v == rv).unwrap_or(0);
@@ -260,22 +257,22 @@ impl Chain<'_> {
     fn receive(
         &mut self,
         slot: &mut Slot,
-        grid: &Grid,
+        grids: &[Grid],
         prb: usize,
         message: &mut [u8; MESSAGE_BYTES],
     ) -> Option<psdch::Received> {
         let dmrs = Dmrs::pscch_or_psdch();
-        slot.presence += self.presence.narrow(grid, 12 * prb, 12 * psdch::PRBS, self.layout, &dmrs);
+        slot.presence += self.presence.narrow(grids, 12 * prb, 12 * psdch::PRBS, self.layout, &dmrs);
         slot.rv[slot.count] = self.rv;
         slot.count += 1;
-        let received = self.decoder.receive_both_sides(grid, prb, self.rv, self.max_cfo, &mut slot.sides)?;
+        let received = self.decoder.receive_both_sides(grids, prb, self.rv, self.max_cfo, &mut slot.sides)?;
         if slot.presence < self.threshold * (slot.count as f32).sqrt() {
             return None;
         }
         if slot.sides.iter_mut().any(|side| decode(self.decoder, side, message)) {
             return Some(received);
         }
-        self.receive_again(received, grid, prb, message)
+        self.receive_again(received, grids, prb, message)
     }
 
     /// Receives a transmission that did not decode once more, with the channel that its data give where they were decided
@@ -283,25 +280,24 @@ impl Chain<'_> {
     fn receive_again(
         &mut self,
         first: psdch::Received,
-        grid: &Grid,
+        grids: &[Grid],
         prb: usize,
         message: &mut [u8; MESSAGE_BYTES],
     ) -> Option<psdch::Received> {
         let place = PrbRange { start: prb, len: psdch::PRBS };
-        let grids = std::slice::from_ref(grid);
         if !may_hide(&first.measurement, first.evm_percent, place, grids) {
             return None;
         }
         for (i, turn) in TURNS.into_iter().enumerate() {
             let mut received = match i {
                 0 => first,
-                _ => self.decoder.receive(grid, prb, first.measurement.cfo)?,
+                _ => self.decoder.receive(grids, prb, first.measurement.cfo)?,
             };
             for step in 0..DECISIONS {
                 let turn = if step == 0 { turn } else { 0.0 };
                 let replica =
                     self.canceller.channel((self.decoder, turn), prb, &received.measurement, grids)?;
-                received = self.decoder.receive_known(grid, replica)?;
+                received = self.decoder.receive_known(grids, replica)?;
             }
             self.alone.reset();
             self.decoder.combine(self.alone, self.rv);

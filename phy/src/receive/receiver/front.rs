@@ -1,4 +1,4 @@
-//! The samples of a subframe and the grids derived from them: one for each cyclic prefix, and one for a UE whose
+//! The samples of a subframe and the grids derived from them, of every antenna: one for each cyclic prefix, and one for a UE whose
 //! carrier is off the common offset.
 //!
 //! The offset of a UE is removed in one of two ways. Another FFT of the whole band is right for any offset, and costs
@@ -8,17 +8,18 @@
 use crate::Sample;
 use crate::grid::Grid;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
+use crate::receive::diversity::is_sound;
 use crate::receive::estimate::{Measurement, phasor};
 use crate::sc_fdma::{Demodulator, Precoding, rotate};
 use crate::tables::is_precoding_size;
-use crate::units::{CyclicPrefix, Hertz, PrbRange};
+use crate::units::{Antennas, CyclicPrefix, Hertz, PrbRange};
 
 /// A grid for one offset in Hz is reused for others within this distance.
 const SAME_OFFSET: f32 = 40.0;
 
-/// Holds one subframe.
+/// Holds one subframe of every antenna.
 pub struct Front {
-    samples: Vec<Sample>,
+    samples: Vec<Vec<Sample>>,
     common_cfo: Hertz,
     view: View,
     bands: Vec<Band>,
@@ -29,13 +30,14 @@ pub struct Front {
 
 struct Band {
     demodulator: Demodulator,
-    common: Grid,
+    /// One grid an antenna.
+    common: Vec<Grid>,
     common_valid: bool,
-    corrected: Grid,
+    corrected: Vec<Grid>,
     /// Offset in Hz of `corrected` against the common one.
     corrected_for: Option<f32>,
-    /// The common grid without the transmissions that were subtracted.
-    left: Grid,
+    /// The common grids without the transmissions that were subtracted.
+    left: Vec<Grid>,
     has_left: bool,
 }
 
@@ -48,28 +50,38 @@ pub(super) enum View {
     Left,
 }
 
+impl Band {
+    fn corrected(&mut self, samples: &[Vec<Sample>], offset: Hertz) {
+        for (samples, grid) in samples.iter().zip(&mut self.corrected) {
+            self.demodulator.demodulate(samples, offset, grid);
+        }
+    }
+}
+
 impl Front {
-    /// Makes a front for the numerologies of one carrier: they differ in the cyclic prefix at most.
-    pub fn new(numerologies: &[Numerology]) -> Self {
+    /// Makes a front for the numerologies of one carrier, which differ in the cyclic prefix at most, and for a number of
+    /// antennas.
+    pub fn new(numerologies: &[Numerology], antennas: Antennas) -> Self {
         let mut bands: Vec<Band> = Vec::new();
         for &n in numerologies {
             if bands.iter().any(|b| b.demodulator.numerology() == n) {
                 continue;
             }
+            let grids = || (0..antennas.count()).map(|_| Grid::new(n)).collect();
             bands.push(Band {
                 // half a normal cyclic prefix on either side
                 demodulator: Demodulator::new(n, n.fft() * 72 / 2048),
-                common: Grid::new(n),
+                common: grids(),
                 common_valid: false,
-                corrected: Grid::new(n),
+                corrected: grids(),
                 corrected_for: None,
-                left: Grid::new(n),
+                left: grids(),
                 has_left: false,
             });
         }
         let first = numerologies[0];
         Self {
-            samples: vec![Sample::default(); first.subframe_samples()],
+            samples: vec![vec![Sample::default(); first.subframe_samples()]; antennas.count()],
             common_cfo: Hertz(0.0),
             view: View::Received,
             bands,
@@ -78,30 +90,42 @@ impl Front {
         }
     }
 
-    /// Takes a subframe. Returns `false` when it is silent, or not a whole subframe.
-    pub fn load(&mut self, samples: &[Sample], common_cfo: Hertz) -> bool {
-        if samples.len() != self.samples.len() {
-            return false;
+    /// Takes a subframe of each antenna. Returns `false` when all are silent, or none is a whole subframe.
+    ///
+    /// Among several antennas, one without a whole subframe, or with samples that no receiver can have measured, is
+    /// silent: the others are received without it.
+    pub fn load(&mut self, samples: &[&[Sample]], common_cfo: Hertz) -> bool {
+        let several = self.samples.len() > 1;
+        let mut heard = false;
+        for (a, own) in self.samples.iter_mut().enumerate() {
+            let samples = samples.get(a).copied().unwrap_or(&[]);
+            if samples.len() == own.len() && (!several || samples.iter().all(is_sound)) {
+                own.copy_from_slice(samples);
+                heard |= samples.iter().any(|x| x.norm_sqr() > 0.0);
+            } else if several {
+                own.fill(Sample::default());
+            } else {
+                return false;
+            }
         }
-        self.samples.copy_from_slice(samples);
         self.common_cfo = common_cfo;
         for band in &mut self.bands {
             band.common_valid = false;
             band.corrected_for = None;
         }
         self.forget_left();
-        samples.iter().any(|x| x.norm_sqr() > 0.0)
+        heard
     }
 
-    /// Returns the grid with the common offset removed.
-    pub fn grid(&mut self, cp: CyclicPrefix) -> &Grid {
+    /// Returns the grids with the common offset removed, one an antenna.
+    pub fn grid(&mut self, cp: CyclicPrefix) -> &[Grid] {
         let index = self.index(cp);
         self.make_common(index);
         self.seen(index)
     }
 
-    /// Returns the common grid in the present view.
-    fn seen(&self, index: usize) -> &Grid {
+    /// Returns the common grids in the present view.
+    fn seen(&self, index: usize) -> &[Grid] {
         let band = &self.bands[index];
         if self.is_left(index) { &band.left } else { &band.common }
     }
@@ -110,16 +134,16 @@ impl Front {
         self.view == View::Left && self.bands[index].has_left
     }
 
-    /// Returns the grid from which transmissions are subtracted: at first as received.
+    /// Returns the grids from which transmissions are subtracted: at first as received.
     pub(super) fn left_mut(&mut self, cp: CyclicPrefix) -> &mut [Grid] {
         let index = self.index(cp);
         self.make_common(index);
         let band = &mut self.bands[index];
         if !band.has_left {
-            band.left.copy_from(&band.common);
+            band.left.iter_mut().zip(&band.common).for_each(|(left, common)| left.copy_from(common));
             band.has_left = true;
         }
-        std::slice::from_mut(&mut band.left)
+        &mut band.left
     }
 
     /// Chooses the signal that is received next.
@@ -139,15 +163,18 @@ impl Front {
     }
 
     fn make_common(&mut self, index: usize) {
-        let band = &mut self.bands[index];
+        let Self { bands, samples, common_cfo, .. } = self;
+        let band = &mut bands[index];
         if !band.common_valid {
-            band.demodulator.demodulate(&self.samples, self.common_cfo, &mut band.common);
+            for (samples, grid) in samples.iter().zip(&mut band.common) {
+                band.demodulator.demodulate(samples, *common_cfo, grid);
+            }
             band.common_valid = true;
         }
     }
 
-    /// Returns a grid on which `prbs` are valid for a UE that is `cfo` off the common offset, and the offset that
-    /// remains on it. Other PRBs are undefined afterwards.
+    /// Returns grids, one an antenna, on which `prbs` are valid for a UE that is `cfo` off the common offset, and the
+    /// offset that remains on them. Other PRBs are undefined afterwards.
     ///
     /// `tolerance` is the offset that may remain: it costs interference between subcarriers. Either way of
     /// removing an offset costs at most that much.
@@ -157,7 +184,7 @@ impl Front {
         cfo: Hertz,
         tolerance: Hertz,
         prbs: PrbRange,
-    ) -> (&Grid, Hertz) {
+    ) -> (&[Grid], Hertz) {
         let index = self.index(cp);
         if cfo.abs() <= tolerance {
             return (self.grid(cp), cfo);
@@ -172,8 +199,7 @@ impl Front {
             _ if self.is_left(index) => return (self.grid(cp), Hertz::from(cfo)),
             _ => {
                 let band = &mut self.bands[index];
-                let offset = self.common_cfo + Hertz::from(cfo);
-                band.demodulator.demodulate(&self.samples, offset, &mut band.corrected);
+                band.corrected(&self.samples, self.common_cfo + Hertz::from(cfo));
                 band.corrected_for = Some(cfo);
                 cfo
             }
@@ -183,7 +209,7 @@ impl Front {
 
     /// Whether turning `prbs` alone is accurate enough, and cheaper than the whole band.
     fn turns_part(&self, index: usize, cfo: f32, tolerance: f32, prbs: PrbRange) -> bool {
-        let carrier = self.bands[index].common.subcarriers() / 12;
+        let carrier = self.bands[index].common[0].subcarriers() / 12;
         if self.is_left(index) {
             // the samples still have what was subtracted
             return prbs.end() <= carrier && is_precoding_size(prbs.len);
@@ -217,13 +243,15 @@ impl Front {
         for l in 0..n.symbols() {
             let begin = turns_a_second * (n.symbol_start(l) + n.cp_samples(l)) as f64 / n.sample_rate().0;
             let begin = phasor(begin);
-            let part = &mut corrected.symbol_mut(l)[first..first + m_sc];
-            part.copy_from_slice(&common.symbol(l)[first..first + m_sc]);
-            precoding.despread(part);
-            for (x, t) in part.iter_mut().zip(&*turns) {
-                *x *= begin * t;
+            for (common, corrected) in common.iter().zip(&mut *corrected) {
+                let part = &mut corrected.symbol_mut(l)[first..first + m_sc];
+                part.copy_from_slice(&common.symbol(l)[first..first + m_sc]);
+                precoding.despread(part);
+                for (x, t) in part.iter_mut().zip(&*turns) {
+                    *x *= begin * t;
+                }
+                precoding.precode(part);
             }
-            precoding.precode(part);
         }
     }
 
@@ -263,7 +291,7 @@ mod tests {
         let numerology = Numerology::standard(Bandwidth::Prb50, cp);
         let mut modulator = Modulator::new(numerology);
         let mut precoding = Precoding::new(CARRIER);
-        let mut front = Front::new(&[numerology]);
+        let mut front = Front::new(&[numerology], Antennas::ONE);
         let mut rng = Rng::new(7);
         let len = numerology.subframe_samples();
         let (mut own, mut others) = (vec![Sample::default(); len], vec![Sample::default(); len]);
@@ -287,7 +315,7 @@ mod tests {
             rotate(&mut own, 0.0, cfo as f64 / numerology.sample_rate().0);
             own.iter_mut().zip(&others).for_each(|(x, y)| *x += y);
             for (way, error) in error.iter_mut().enumerate() {
-                assert!(front.load(&own, Hertz(0.0)));
+                assert!(front.load(&[&own], Hertz(0.0)));
                 match way {
                     0 => {
                         let whole = PrbRange { start: 0, len: CARRIER };
@@ -297,7 +325,7 @@ mod tests {
                 }
                 for l in 0..sent.symbols() {
                     for k in first..end {
-                        *error += (front.bands[0].corrected.symbol(l)[k] - sent.symbol(l)[k]).norm_sqr();
+                        *error += (front.bands[0].corrected[0].symbol(l)[k] - sent.symbol(l)[k]).norm_sqr();
                     }
                 }
             }
@@ -312,7 +340,7 @@ mod tests {
     fn own_subcarriers_alone_are_exact_enough() {
         const TOLERANCE: f32 = 150.0;
         for cp in [CyclicPrefix::Normal, CyclicPrefix::Extended] {
-            let front = Front::new(&[Numerology::standard(Bandwidth::Prb50, cp)]);
+            let front = Front::new(&[Numerology::standard(Bandwidth::Prb50, cp)], Antennas::ONE);
             for len in [1, 2, 3, 4, 8, 16, 24] {
                 let prbs = PrbRange { start: 5, len };
                 let most = TOLERANCE * (len as f32).sqrt();
@@ -335,13 +363,13 @@ mod tests {
     fn large_offsets_take_the_whole_band() {
         let cp = CyclicPrefix::Normal;
         let numerology = Numerology::standard(Bandwidth::Prb50, cp);
-        let mut front = Front::new(&[numerology]);
+        let mut front = Front::new(&[numerology], Antennas::ONE);
         let mut rng = Rng::new(3);
         let samples: Vec<_> = (0..numerology.subframe_samples()).map(|_| rng.complex_gaussian()).collect();
         for (start, len, cfo) in
             [(5, 8, 5000.0), (5, 8, -1000.0), (5, 30, 200.0), (5, 7, 200.0), (45, 8, 200.0)]
         {
-            assert!(front.load(&samples, Hertz(70.0)));
+            assert!(front.load(&[&samples], Hertz(70.0)));
             let (grid, left) = front.grid_for(cp, Hertz(cfo), Hertz(150.0), PrbRange { start, len });
             let mut exact = Grid::new(numerology);
             Demodulator::new(numerology, numerology.fft() * 72 / 2048).demodulate(
@@ -349,7 +377,7 @@ mod tests {
                 Hertz(70.0 + cfo),
                 &mut exact,
             );
-            assert!(left == Hertz(0.0) && *grid.values() == *exact.values(), "{len} PRB, {cfo} Hz");
+            assert!(left == Hertz(0.0) && *grid[0].values() == *exact.values(), "{len} PRB, {cfo} Hz");
         }
     }
 
@@ -364,14 +392,14 @@ mod tests {
         let part = |front: &mut Front, (start, len, cfo): (usize, usize, f64)| -> Vec<Sample> {
             let prbs = PrbRange { start, len };
             let (grid, _) = front.grid_for(cp, Hertz(cfo), Hertz(150.0), prbs);
-            (0..14).flat_map(|l| grid.symbol(l)[12 * start..12 * (start + len)].to_vec()).collect()
+            (0..14).flat_map(|l| grid[0].symbol(l)[12 * start..12 * (start + len)].to_vec()).collect()
         };
-        let mut front = Front::new(&[numerology]);
-        assert!(front.load(&samples, Hertz(0.0)));
+        let mut front = Front::new(&[numerology], Antennas::ONE);
+        assert!(front.load(&[&samples], Hertz(0.0)));
         for ue in wanted {
             let got = part(&mut front, ue);
-            let mut alone = Front::new(&[numerology]);
-            assert!(alone.load(&samples, Hertz(0.0)));
+            let mut alone = Front::new(&[numerology], Antennas::ONE);
+            assert!(alone.load(&[&samples], Hertz(0.0)));
             assert_eq!(got, part(&mut alone, ue), "{ue:?}");
         }
     }

@@ -76,8 +76,6 @@ struct Heard {
     bits: [u8; Format1::BITS],
     crc16: u16,
     cfo: Hertz,
-    signal: f32,
-    noise: f32,
     measurement: Measurement,
     evm_percent: f32,
     attempt: Attempt,
@@ -105,8 +103,6 @@ impl Heard {
             bits,
             crc16: found.decoded.crc16,
             cfo: measurement.offset,
-            signal: measurement.signal,
-            noise: measurement.noise,
             measurement,
             evm_percent: found.decoded.evm_percent,
             attempt: Attempt::First,
@@ -120,9 +116,10 @@ impl Heard {
     }
 
     /// Returns the expected share of the power that the reference signals of its PSSCH explain, which is sent 3 dB
-    /// below PSCCH (TS 36.213 §14.1.1.5).
+    /// below PSCCH (TS 36.213 §14.1.1.5), on the mean antenna.
     fn expected_share(&self) -> f32 {
-        let snr = 0.5 * self.signal / self.noise.max(1e-12);
+        let Measurement { signal, noise, antennas, .. } = self.measurement;
+        let snr = 0.5 * signal / noise.max(1e-12) / antennas.count().max(1) as f32;
         snr / (1.0 + snr)
     }
 }
@@ -145,9 +142,14 @@ impl V2x {
             told: pools.map(|p| Told { indices: p.subframe_indices(), pool: p.clone() }).collect(),
             learner: Learner::new(carrier_prbs),
             finder: Finder::new(carrier_prbs, references.clone()),
-            search: ControlSearch::new(numerology, config.mode, references.clone()),
-            control: Canceller::of_control(numerology, SidelinkMode::V2x, references.clone()),
-            shared: Canceller::of_shared(numerology, config.mode, references.clone()),
+            search: ControlSearch::new(numerology, config.mode, references.clone(), config.antennas),
+            control: Canceller::of_control(
+                numerology,
+                SidelinkMode::V2x,
+                references.clone(),
+                config.antennas,
+            ),
+            shared: Canceller::of_shared(numerology, config.mode, references.clone(), config.antennas),
             collisions: Collisions::new(carrier_prbs),
             blocks: Blocks::new(config, references),
             heard: Vec::with_capacity(MOST_HEARD * carrier_prbs),
@@ -211,7 +213,7 @@ impl V2x {
     /// Finds and decodes every PSCCH of the subframe; beyond layer 0 where something is left.
     // TS 36.213 §14 par. 7 (2)
     fn control(&mut self, k: u64, layer: u8, front: &mut Front) {
-        let grid = front.grid(CyclicPrefix::Normal);
+        let grids = front.grid(CyclicPrefix::Normal);
         let Self { heard, collisions, .. } = self;
         let mut report = |found: &Found| {
             let new = Heard::new(found, layer);
@@ -227,12 +229,12 @@ impl V2x {
             let pools = &self.told;
             // TS 36.213 §14.2.2 (2)
             let mut places = places(pools.len(), |i| &pools[i].pool).filter(is_open);
-            self.search.search(grid, &mut places, &self.tuning, &mut report);
+            self.search.search(grids, &mut places, &self.tuning, &mut report);
         } else if believed.is_empty() || look_around {
-            self.search.search(grid, &mut (0..self.carrier_prbs).filter(is_open), &self.tuning, &mut report);
+            self.search.search(grids, &mut (0..self.carrier_prbs).filter(is_open), &self.tuning, &mut report);
         } else {
             let mut places = places(believed.len(), |i| &believed[i].pool).filter(is_open);
-            self.search.search(grid, &mut places, &self.tuning, &mut report);
+            self.search.search(grids, &mut places, &self.tuning, &mut report);
         }
     }
 
@@ -306,8 +308,8 @@ impl V2x {
     /// Receives the PSSCH of an SCI right above its PSCCH.
     fn receive_beside(&mut self, k: u64, heard: &Heard, front: &mut Front) -> Option<Outcome> {
         let likely = self.blocks.likely_n_ssf(k);
-        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
-        let beside = self.finder.beside(grid, heard, likely);
+        let (grids, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
+        let beside = self.finder.beside(grids, heard, likely);
         beside.iter().find_map(|place| self.receive_at(k, heard, &place, front))
     }
 
@@ -317,8 +319,8 @@ impl V2x {
             return Some(found);
         }
         let likely = self.blocks.likely_n_ssf(k);
-        let (grid, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
-        let anywhere = self.finder.anywhere(grid, heard, likely);
+        let (grids, _) = front.grid_for(CyclicPrefix::Normal, heard.cfo, TOLERANCE, self.whole());
+        let anywhere = self.finder.anywhere(grids, heard, likely);
         anywhere.iter().find_map(|place| self.receive_at(k, heard, &place, front))
     }
 

@@ -1,9 +1,10 @@
 //! Doubt of a timing: when it arises, what is tried instead, and what confirms it.
 
 use super::super::condition::Spectrum;
+use super::super::diversity::Views;
 use super::super::receiver::Event;
 use super::hunt::{Hypothesis, Reach, Source};
-use super::{BELIEVED, BURST, DOUBT_AFTER, Emit, Heard, LONGEST_PATIENCE, Lock, StreamReceiver};
+use super::{BELIEVED, BURST, DOUBT_AFTER, Emit, Heard, LONGEST_PATIENCE, Lock, Powers, StreamReceiver};
 use crate::units::Hertz;
 
 /// Ranges without a result in which everything is tried; afterwards every [`SELDOM`]th.
@@ -73,9 +74,9 @@ impl StreamReceiver {
     }
 
     /// Records that the subframe that began at sample `at` had no reception.
-    pub(super) fn doubt(&mut self, at: i64, power: f32, last: bool, emit: &mut Emit<'_>) {
+    pub(super) fn doubt(&mut self, at: i64, power: Powers, last: bool, emit: &mut Emit<'_>) {
         let k = self.subframes;
-        let burst = power > BURST * self.floor;
+        let burst = power.iter().zip(self.floor).any(|(&power, floor)| power > BURST * floor);
         let Some(lock) = &mut self.lock else { return };
         lock.busy -= lock.busy / 16.0;
         // one pause of a permanent transmitter is not a reason, two in a row are
@@ -84,7 +85,7 @@ impl StreamReceiver {
             if lock.unexplained == 1 {
                 self.hunter.unfold();
             }
-            self.hunter.fold(&self.subframe, at);
+            self.hunter.fold(&Views::new(self.subframe.iter().map(|samples| &samples[..])), at);
             if lock.unexplained.is_power_of_two() && k >= lock.wait_until {
                 self.suspect(last, emit);
                 return;
@@ -164,9 +165,9 @@ impl StreamReceiver {
         for by_signals in [true, false] {
             let stretch = self.history.all();
             let found = if by_signals {
-                self.hunter.signals(stretch, near)
+                self.hunter.signals(&stretch, near)
             } else {
-                self.hunter.prefixes(stretch, near, held)
+                self.hunter.prefixes(&stretch, near, held)
             };
             if self.try_all(found, origin, last, emit) {
                 return true;
@@ -178,7 +179,7 @@ impl StreamReceiver {
     /// Searches synchronisation signals with larger offsets.
     fn look_far(&mut self, reach: Reach, last: bool, emit: &mut Emit<'_>) -> bool {
         let origin = self.history.start();
-        let found = self.hunter.signals_far(self.history.all(), reach);
+        let found = self.hunter.signals_far(&self.history.all(), reach);
         self.try_all(found, origin, last, emit)
     }
 
@@ -191,11 +192,11 @@ impl StreamReceiver {
     }
 
     fn turn_round(&mut self) {
-        let other = match self.conditioner.spectrum() {
+        let other = match self.spectrum() {
             Spectrum::Normal => Spectrum::Inverted,
             Spectrum::Inverted => Spectrum::Normal,
         };
-        self.conditioner.set_spectrum(other);
+        self.conditioners.iter_mut().for_each(|c| c.set_spectrum(other));
         self.history.conjugate();
     }
 

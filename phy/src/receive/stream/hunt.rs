@@ -2,9 +2,9 @@
 
 use super::super::acquire::{Acquisition, MAX_TIMINGS, Timing};
 use super::super::carrier::CarrierSearch;
+use super::super::diversity::Views;
 use super::super::receiver::Config;
 use super::super::sync::{Detection, PREPARED, REACH, Search, SearchConfig};
-use crate::Sample;
 use crate::channel::psbch;
 use crate::grid::Grid;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
@@ -86,7 +86,8 @@ pub(super) struct Hunter {
     carrier: CarrierSearch,
     sidelink: SidelinkMode,
     demodulator: Demodulator,
-    grid: Grid,
+    /// One an antenna.
+    grids: Vec<Grid>,
     psbch: psbch::Decoder,
     /// Power and start of the subframes of a range.
     powers: Vec<(f32, usize)>,
@@ -101,22 +102,25 @@ impl Hunter {
         let places = places(config);
         let reach = BESIDE / SUBCARRIER_SPACING;
         let references = Arc::new(References::new(numerology.bandwidth().prbs()));
+        let antennas = config.antennas;
+        let search = SearchConfig { antennas, ..SearchConfig::default() };
         Self {
             numerology,
-            search: Search::new(numerology, psbch::ssss_form(sidelink), longest, SearchConfig::default()),
+            search: Search::new(numerology, psbch::ssss_form(sidelink), longest, search),
             found: Vec::with_capacity(32),
-            acquisition: Acquisition::new(numerology),
+            acquisition: Acquisition::new(numerology, antennas),
             carrier: CarrierSearch::new(
                 numerology,
                 sidelink,
                 places,
                 reach.ceil() as i32,
                 references.clone(),
+                antennas,
             ),
             sidelink,
             demodulator: Demodulator::new(numerology, numerology.fft() * 72 / 2048),
-            grid: Grid::new(numerology),
-            psbch: psbch::Decoder::new(numerology, sidelink, references),
+            grids: (0..antennas.count()).map(|_| Grid::new(numerology)).collect(),
+            psbch: psbch::Decoder::new(numerology, sidelink, references, antennas),
             powers: Vec::with_capacity(longest / numerology.subframe_samples() + 2),
             hypotheses: Vec::with_capacity(32),
         }
@@ -128,7 +132,7 @@ impl Hunter {
     }
 
     /// Searches synchronisation signals about `near` off; returns the number of hypotheses.
-    pub(super) fn signals(&mut self, stretch: &[Sample], near: Hertz) -> usize {
+    pub(super) fn signals(&mut self, stretch: &Views<'_>, near: Hertz) -> usize {
         self.found.clear();
         self.hypotheses.clear();
         if let Some(search) = &mut self.search {
@@ -140,7 +144,7 @@ impl Hunter {
 
     /// Searches synchronisation signals further than [`REACH`] off: to ±100 kHz, or with [`Reach::Beside`] on grids
     /// that are some PRBs beside the centre. Returns the number of hypotheses.
-    pub(super) fn signals_far(&mut self, stretch: &[Sample], reach: Reach) -> usize {
+    pub(super) fn signals_far(&mut self, stretch: &Views<'_>, reach: Reach) -> usize {
         self.found.clear();
         self.hypotheses.clear();
         for &coarse in reach.centres() {
@@ -156,7 +160,7 @@ impl Hunter {
     }
 
     /// Searches signals that have a MIB: with many offsets, false detections occur.
-    fn signals_with_mib(&mut self, stretch: &[Sample], near: Hertz) {
+    fn signals_with_mib(&mut self, stretch: &Views<'_>, near: Hertz) {
         let Some(search) = &mut self.search else { return };
         let before = self.found.len();
         search.search_near(near, &mut self.found);
@@ -171,13 +175,15 @@ impl Hunter {
         self.found.truncate(kept);
     }
 
-    fn has_mib(&mut self, stretch: &[Sample], detection: &Detection) -> bool {
+    fn has_mib(&mut self, stretch: &Views<'_>, detection: &Detection) -> bool {
         let n = self.numerology.subframe_samples();
         let subframe = usize::try_from(detection.sample.round() as i64).ok();
-        let Some(subframe) = subframe.and_then(|at| stretch.get(at..)?.get(..n)) else { return false };
-        self.demodulator.demodulate(subframe, detection.cfo, &mut self.grid);
+        let Some(subframe) = subframe.and_then(|at| stretch.part(at, n)) else { return false };
+        for (samples, grid) in subframe.iter().zip(&mut self.grids) {
+            self.demodulator.demodulate(samples, detection.cfo, grid);
+        }
         let mut mib = [0; 48];
-        self.psbch.decode(&self.grid, detection.id, &mut mib[..psbch::payload_bits(self.sidelink)]).is_some()
+        self.psbch.decode(&self.grids, detection.id, &mut mib[..psbch::payload_bits(self.sidelink)]).is_some()
     }
 
     fn note_found(&mut self) -> usize {
@@ -192,7 +198,7 @@ impl Hunter {
 
     /// Finds timings by cyclic prefixes, each with the offsets that the reference signals allow; about `near` if
     /// these give none. Returns their number; none if the timing `held` explains the prefixes as well.
-    pub(super) fn prefixes(&mut self, stretch: &[Sample], near: Hertz, held: Option<usize>) -> usize {
+    pub(super) fn prefixes(&mut self, stretch: &Views<'_>, near: Hertz, held: Option<usize>) -> usize {
         self.acquisition.clear();
         self.acquisition.add(stretch, 0);
         let mut timings = [Timing::default(); MAX_TIMINGS];
@@ -215,7 +221,7 @@ impl Hunter {
     }
 
     /// Folds samples, of which the first is number `at` of the stream.
-    pub(super) fn fold(&mut self, samples: &[Sample], at: i64) {
+    pub(super) fn fold(&mut self, samples: &Views<'_>, at: i64) {
         let n = self.numerology.subframe_samples() as i64;
         self.acquisition.add(samples, at.rem_euclid(n) as usize);
     }
@@ -238,22 +244,24 @@ impl Hunter {
         self.hypotheses.len()
     }
 
-    fn shifted(&mut self, stretch: &[Sample], timing: &Timing, near: Hertz) {
+    fn shifted(&mut self, stretch: &Views<'_>, timing: &Timing, near: Hertz) {
         let n = self.numerology.subframe_samples();
         let base = nearest(timing.cfo, near);
         self.powers.clear();
         let room = self.powers.capacity();
-        for (i, subframe) in
-            stretch.get(timing.offset..).unwrap_or(&[]).chunks_exact(n).take(room).enumerate()
-        {
-            let power = subframe.iter().step_by(4).map(|x| x.norm_sqr()).sum();
-            self.powers.push((power, timing.offset + i * n));
+        let starts = (timing.offset..).step_by(n).take(room);
+        for (start, subframe) in starts.map_while(|start| Some((start, stretch.part(start, n)?))) {
+            let all = subframe.iter().flat_map(|samples| samples.iter().step_by(4));
+            let power = all.map(|x| x.norm_sqr()).sum();
+            self.powers.push((power, start));
         }
         self.powers.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         self.carrier.clear();
         for &(power, start) in self.powers.iter().take(RANKED) {
-            if power > 0.0 {
-                self.carrier.add(&stretch[start..start + n], base);
+            if power > 0.0
+                && let Some(subframe) = stretch.part(start, n)
+            {
+                self.carrier.add(&subframe, base);
             }
         }
         let ranked = self.carrier.ranked();

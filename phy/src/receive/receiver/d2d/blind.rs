@@ -15,7 +15,7 @@ impl D2d {
     /// Receives the PSSCH of a tracked SCI in the present subframe, if there is one.
     pub(super) fn receive_blind(&mut self, i: usize, air: &Air<'_>, emit: &mut dyn FnMut(Event<'_>)) {
         let set = self.told.as_ref().map_or(TrpSet::Eight, |pool| pool.trp_set);
-        let Some(n_ssf) = self.present(i, air.grid) else { return };
+        let Some(n_ssf) = self.present(i, air.grids) else { return };
         let tracked = self.grants[i].next_index(air.k, n_ssf, set, None);
         if let Some((j, index)) = tracked
             && self.transmission(i, air, n_ssf, index, emit)
@@ -50,7 +50,7 @@ impl D2d {
         if self.taken.contains(&(grant.n_id, grant.prbs)) || self.single.start(g.size).is_err() {
             return false;
         }
-        let Ok(received) = self.shared.receive(air.grid, &grant, air.near, &mut self.single) else {
+        let Ok(received) = self.shared.receive(air.grids, &grant, air.near, &mut self.single) else {
             return false;
         };
         let out = &mut self.block[..g.size / 8];
@@ -75,14 +75,14 @@ impl D2d {
     }
 
     /// Returns the n_ssf whose reference signals are in the grid.
-    fn present(&mut self, i: usize, grid: &Grid) -> Option<u8> {
+    fn present(&mut self, i: usize, grids: &[Grid]) -> Option<u8> {
         let g = &self.grants[i];
         let layout = Layout::shared(SidelinkMode::D2d, self.cp);
         let all = Dmrs::pssch_all(g.sci.group_destination as u16, SidelinkMode::D2d);
         let mut best = (0, 0.0);
         for (n_ssf, dmrs) in all.iter().enumerate() {
             let Some(prbs) = g.hopping.map_or(Some(g.prbs), |h| h.prbs(n_ssf as u8)) else { continue };
-            let metric = self.presence.wide(grid, prbs.first_subcarrier(), prbs.subcarriers(), layout, dmrs);
+            let metric = self.presence.wide(grids, prbs.first_subcarrier(), prbs.subcarriers(), layout, dmrs);
             if metric > best.1 {
                 best = (n_ssf as u8, metric);
             }

@@ -98,8 +98,8 @@ impl D2d {
         hidden.control.clear();
         for heard in &heard[from..] {
             let prbs = PrbRange { start: heard.prb, len: pscch::prbs(SidelinkMode::D2d) };
-            let grid = std::slice::from_ref(front.grid(*control_cp));
-            if may_hide(&heard.measurement, heard.evm_percent, prbs, grid)
+            let grids = front.grid(*control_cp);
+            if may_hide(&heard.measurement, heard.evm_percent, prbs, grids)
                 && control_canceller.control(
                     &heard.bits[..search.bits()],
                     (heard.prb, 0),
@@ -123,9 +123,9 @@ impl D2d {
         let Some(last) = self.hidden.last.take() else { return };
         let block = &self.block[..last.octets];
         let (grant, prbs) = (last.grant, last.grant.prbs);
-        let grid = std::slice::from_ref(front.grid(self.cp));
+        let grids = front.grid(self.cp);
         if self.hidden.blocks.len() == GRANTS
-            || !may_hide(&last.measurement, last.evm_percent, prbs, grid)
+            || !may_hide(&last.measurement, last.evm_percent, prbs, grids)
             || !self.shared_canceller.shared(block, &grant, &last.measurement, front.left_mut(self.cp))
             || !is_left(prbs, prbs, front.left_mut(self.cp))
         {
@@ -186,14 +186,14 @@ impl D2d {
         let layer = self.uncover(tracked, front);
         let common = front.common_cfo();
         let g = &mut self.grants[tracked];
-        let (grid, near) = front.grid_for(self.cp, g.cfo, tolerance(g.modulation), prbs);
+        let (grids, near) = front.grid_for(self.cp, g.cfo, tolerance(g.modulation), prbs);
         let layout = Layout::shared(SidelinkMode::D2d, self.cp);
         let dmrs = Dmrs::pssch(grant.n_id, grant.n_ssf, SidelinkMode::D2d);
-        let share = self.presence.wide(grid, prbs.first_subcarrier(), prbs.subcarriers(), layout, &dmrs);
+        let share = self.presence.wide(grids, prbs.first_subcarrier(), prbs.subcarriers(), layout, &dmrs);
         if share < self.tuning.shared || self.single.start(g.size).is_err() {
             return;
         }
-        let Ok(received) = self.shared.receive(grid, &grant, near, &mut self.single) else { return };
+        let Ok(received) = self.shared.receive(grids, &grant, near, &mut self.single) else { return };
         let block = &mut self.block[..g.size / 8];
         if self.shared.decode(&mut self.single, block).is_none() || credible::is_constant(block) {
             return;

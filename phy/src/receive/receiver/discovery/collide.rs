@@ -69,8 +69,8 @@ impl Discovery {
                 rv: d.rv,
             };
             let mut message = [0; MESSAGE_BYTES];
-            let grid = front.grid(self.cp);
-            let received = chain.receive(slot, grid, d.prb, &mut message);
+            let grids = front.grid(self.cp);
+            let received = chain.receive(slot, grids, d.prb, &mut message);
             if let Some(received) = received.filter(|_| message != d.message) {
                 report(slot, learning, &now, (d.prb, &message, &received), emit);
             }

@@ -145,7 +145,7 @@ impl Blocks {
             least: config.tuning.shared,
             layout: Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal),
             presence: Presence::new(carrier_prbs, references.clone()),
-            shared: pssch::Decoder::new(numerology, config.mode, references),
+            shared: pssch::Decoder::new(numerology, config.mode, references, config.antennas),
             waiting: (0..=SPARE).map(|_| free()).collect(),
             block: vec![0; pssch::max_transport_block(carrier_prbs) / 8],
             has_format: true,
@@ -172,7 +172,7 @@ impl Blocks {
         let (modulation, size) = grant.size(SidelinkMode::V2x).map_err(|_| Undelivered::ReservedMcs)?;
         let tolerance = if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
         let common = front.common_cfo();
-        let (grid, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
+        let (grids, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
 
         let slot = self.slot(k, announced, heard, size);
         // TS 36.321 §5.14.2.2.1 (1)
@@ -183,7 +183,7 @@ impl Blocks {
         }
         self.waiting[slot].last = Some(Transmission::of(k, heard));
         let mut tries = [0u8; MAX_TRIES];
-        let count = self.n_ssf_candidates(k, announced.n_ssf, grid, &grant, &mut tries);
+        let count = self.n_ssf_candidates(k, announced.n_ssf, grids, &grant, &mut tries);
         let tries = &tries[..count];
         let mut outcome = Err(Undelivered::Absent);
         for (attempt, &n_ssf) in tries.iter().enumerate() {
@@ -192,7 +192,7 @@ impl Blocks {
             if attempt > 0 && self.start(slot, size).is_none() {
                 break;
             }
-            outcome = self.attempt(slot, grid, (&grant, announced), near);
+            outcome = self.attempt(slot, grids, (&grant, announced), near);
             if let Ok(delivered) = &mut outcome {
                 if combined && attempt == 0 {
                     (delivered.rv, delivered.transmissions) = ([REDUNDANCY_VERSIONS_V2X[0], grant.rv], 2);
@@ -202,7 +202,7 @@ impl Blocks {
         }
         if outcome.is_err()
             && has_two_readings(announced)
-            && let Some(delivered) = self.other_format(slot, grid, (&grant, announced), (tries, near))
+            && let Some(delivered) = self.other_format(slot, grids, (&grant, announced), (tries, near))
         {
             outcome = Ok(delivered);
         }
@@ -292,14 +292,14 @@ impl Blocks {
     fn attempt(
         &mut self,
         slot: usize,
-        grid: &Grid,
+        grids: &[Grid],
         (grant, announced): (&Grant, &Announced),
         near: Hertz,
     ) -> Result<Delivered, Undelivered> {
         let waiting = &mut self.waiting[slot];
         let process = &mut waiting.process;
         let received =
-            self.shared.receive(grid, grant, near, process).map_err(|_| Undelivered::Allocation)?;
+            self.shared.receive(grids, grant, near, process).map_err(|_| Undelivered::Allocation)?;
         waiting.snr += received.measurement.ratio();
         let size = process.bits();
         let needed = credible::least_snr(size, grant.prbs.subcarriers() * SENT_SYMBOLS);
@@ -332,7 +332,7 @@ impl Blocks {
     fn other_format(
         &mut self,
         slot: usize,
-        grid: &Grid,
+        grids: &[Grid],
         (grant, announced): (&Grant, &Announced),
         (tries, near): (&[u8], Hertz),
     ) -> Option<Delivered> {
@@ -340,7 +340,7 @@ impl Blocks {
         let (_, size) = other.size(SidelinkMode::V2x).ok()?;
         let delivered = tries.iter().find_map(|&n_ssf| {
             self.start(SPARE, size)?;
-            self.attempt(SPARE, grid, (&Grant { n_ssf, ..other }, announced), near).ok()
+            self.attempt(SPARE, grids, (&Grant { n_ssf, ..other }, announced), near).ok()
         })?;
         if !delivered.constant {
             self.has_format = other.transmission_format;
@@ -407,7 +407,7 @@ impl Blocks {
         &mut self,
         k: u64,
         known: Known,
-        grid: &Grid,
+        grids: &[Grid],
         grant: &Grant,
         out: &mut [u8; MAX_TRIES],
     ) -> usize {
@@ -424,14 +424,14 @@ impl Blocks {
         let mut metrics = [0.0f32; 10];
         let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
         if let Some(n) = likely {
-            let metric = self.presence.wide(grid, first, m_sc, self.layout, &all[n as usize]);
+            let metric = self.presence.wide(grids, first, m_sc, self.layout, &all[n as usize]);
             if metric > 0.5 {
                 out[0] = n;
                 return 1;
             }
         }
         for (metric, dmrs) in metrics.iter_mut().zip(&all) {
-            *metric = self.presence.wide(grid, first, m_sc, self.layout, dmrs);
+            *metric = self.presence.wide(grids, first, m_sc, self.layout, dmrs);
         }
         if let Some(n) = likely {
             // the time outweighs a presence that differs by noise only

@@ -118,12 +118,13 @@ impl Finder {
     }
 
     /// Searches PSSCH beside its PSCCH.
-    pub(super) fn beside(&mut self, grid: &Grid, heard: &Heard, likely: Option<u8>) -> Best<PLACES> {
+    pub(super) fn beside(&mut self, grids: &[Grid], heard: &Heard, likely: Option<u8>) -> Best<PLACES> {
         let dmrs = Dmrs::pssch_all(heard.crc16, SidelinkMode::V2x);
+        self.presence.weigh(&heard.measurement.antennas);
         let mut best = Best::new();
         if let Some(n) = likely {
             self.widths(
-                grid,
+                grids,
                 heard.prb + 2,
                 self.carrier_prbs,
                 &[(n, dmrs[n as usize])],
@@ -133,39 +134,40 @@ impl Finder {
         }
         if best.share() < EXPECTED * heard.expected_share() {
             let all: [_; 10] = std::array::from_fn(|n| (n as u8, dmrs[n]));
-            self.widths(grid, heard.prb + 2, self.carrier_prbs, &all, self.layout, &mut best);
+            self.widths(grids, heard.prb + 2, self.carrier_prbs, &all, self.layout, &mut best);
         }
         best
     }
 
     /// Searches PSSCH anywhere on the carrier with power. Finds nothing when the budget is spent.
-    pub(super) fn anywhere(&mut self, grid: &Grid, heard: &Heard, likely: Option<u8>) -> Best<PLACES> {
+    pub(super) fn anywhere(&mut self, grids: &[Grid], heard: &Heard, likely: Option<u8>) -> Best<PLACES> {
         let dmrs = Dmrs::pssch_all(heard.crc16, SidelinkMode::V2x);
         let all: [_; 10] = std::array::from_fn(|n| (n as u8, dmrs[n]));
+        self.presence.weigh(&heard.measurement.antennas);
         let mut best = Best::new();
-        self.occupy(grid, heard);
+        self.occupy(grids, heard);
         if let Some(n) = likely {
-            self.sweep(grid, &all[n as usize..=n as usize], &mut best);
+            self.sweep(grids, &all[n as usize..=n as usize], &mut best);
         }
         if best.share() < EXPECTED * heard.expected_share() {
-            self.sweep(grid, &all, &mut best);
+            self.sweep(grids, &all, &mut best);
         }
         best
     }
 
-    fn sweep(&mut self, grid: &Grid, dmrs: &[(u8, Dmrs)], best: &mut Best<PLACES>) {
+    fn sweep(&mut self, grids: &[Grid], dmrs: &[(u8, Dmrs)], best: &mut Best<PLACES>) {
         if !self.spend(dmrs.len() as u32) {
             return;
         }
         let first_symbol = Layout { dmrs: &self.layout.dmrs[..1], ..self.layout };
         let mut shortlist = Best::<SHORTLIST>::new();
         for first in 0..self.carrier_prbs {
-            self.widths(grid, first, first + self.occupied[first], dmrs, first_symbol, &mut shortlist);
+            self.widths(grids, first, first + self.occupied[first], dmrs, first_symbol, &mut shortlist);
         }
         for place in shortlist.iter() {
             let known = dmrs.iter().filter(|(n, _)| *n == place.n_ssf);
             for &(n_ssf, dmrs) in known {
-                self.look(grid, place.prbs, (n_ssf, dmrs), self.layout, best);
+                self.look(grids, place.prbs, (n_ssf, dmrs), self.layout, best);
             }
         }
     }
@@ -173,7 +175,7 @@ impl Finder {
     /// Checks every width from `first` on up to `end`.
     fn widths<const N: usize>(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         first: usize,
         end: usize,
         dmrs: &[(u8, Dmrs)],
@@ -186,20 +188,20 @@ impl Finder {
                 break;
             }
             for &dmrs in dmrs {
-                self.look(grid, PrbRange { start: first, len }, dmrs, layout, best);
+                self.look(grids, PrbRange { start: first, len }, dmrs, layout, best);
             }
         }
     }
 
     fn look<const N: usize>(
         &mut self,
-        grid: &Grid,
+        grids: &[Grid],
         prbs: PrbRange,
         (n_ssf, dmrs): (u8, Dmrs),
         layout: Layout,
         best: &mut Best<N>,
     ) {
-        let seen = self.presence.explained(grid, prbs.first_subcarrier(), prbs.subcarriers(), layout, &dmrs);
+        let seen = self.presence.explained(grids, prbs.first_subcarrier(), prbs.subcarriers(), layout, &dmrs);
         let share = seen.share();
         // a check of one symbol has four times the spread
         if share > if layout.dmrs.len() > 1 { least_share(prbs.len) } else { NOISE_SHARE } {
@@ -208,17 +210,21 @@ impl Finder {
     }
 
     /// Counts the adjacent PRBs with power: a little more than noise, and not far below the PSCCH.
-    fn occupy(&mut self, grid: &Grid, heard: &Heard) {
-        let floor = 1.25 * heard.noise + heard.signal / 32.0;
+    fn occupy(&mut self, grids: &[Grid], heard: &Heard) {
+        let antennas = heard.measurement.antennas;
         self.occupied[self.carrier_prbs] = 0;
         for prb in (0..self.carrier_prbs).rev() {
             let data = &self.layout.data[..self.layout.data.len() - 1];
-            let sum: f32 = data
-                .iter()
-                .flat_map(|&l| &grid.symbol(l as usize)[12 * prb..12 * prb + 12])
-                .map(|x| x.norm_sqr())
-                .sum();
-            let held = sum > floor * (12 * data.len()) as f32;
+            let has_power = |(grid, (noise, signal)): (&Grid, (&f32, &f32))| {
+                let floor = 1.25 * noise + signal / 32.0;
+                let sum: f32 = data
+                    .iter()
+                    .flat_map(|&l| &grid.symbol(l as usize)[12 * prb..12 * prb + 12])
+                    .map(|x| x.norm_sqr())
+                    .sum();
+                sum > floor * (12 * data.len()) as f32
+            };
+            let held = grids.iter().zip(antennas.noises().iter().zip(antennas.signals())).any(has_power);
             self.occupied[prb] = if held { self.occupied[prb + 1] + 1 } else { 0 };
         }
     }
