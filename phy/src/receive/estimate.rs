@@ -20,6 +20,8 @@ mod fit;
 mod known;
 mod motion;
 mod profile;
+mod replica;
+mod smooth;
 mod weights;
 
 use super::diversity::PerAntenna;
@@ -37,6 +39,7 @@ use covariance::Covariance;
 use known::Known;
 use motion::{Motion, Observed, Products};
 use profile::{PROFILES, Window};
+pub(crate) use replica::{Replica, Sent};
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
 use std::sync::Arc;
@@ -93,6 +96,9 @@ pub struct Measurement {
     pub noise: f32,
     /// Signal and noise of each antenna.
     pub antennas: PerAntenna,
+    /// Transmissions that were subtracted from its place before it was received: 0 but after a collision, in which it was
+    /// the weaker.
+    pub layer: u8,
 }
 
 impl Measurement {
@@ -279,6 +285,12 @@ impl Estimator {
         measurement.doppler = Hertz::from(motion::doppler_hz(doppler) as f32);
         (measurement.signal, measurement.noise, measurement.antennas) = (signal, noise, antennas);
         *measurement
+    }
+
+    /// Takes the channel of a known transmission instead of estimating one. Returns its measurement.
+    pub(crate) fn adopt(&mut self, replica: &Replica) -> Measurement {
+        replica.lend(self);
+        self.state.measurement
     }
 
     /// Divides the received reference symbols of every antenna by the reference.

@@ -3,7 +3,8 @@
 //! Everything after the estimator is as ever: the same equaliser, combining and decoders. The channel of every resource
 //! element has delay, phase and motion in it; the carrier offset has been removed before.
 
-use super::{Covariance, Estimator, Measurement, State, TimeWeights};
+use super::weights::TimeWeights;
+use super::{Covariance, Estimator, Measurement, State};
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;

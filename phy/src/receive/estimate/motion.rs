@@ -11,6 +11,7 @@ use super::profile::eigenvectors;
 use super::weights::Interpolation;
 use crate::Sample;
 use crate::channel::layout::Layout;
+use crate::kernel::samples::best;
 use crate::sequence::dmrs::MAX_DMRS;
 use crate::units::Antennas;
 use num_complex::Complex64;
