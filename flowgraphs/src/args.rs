@@ -3,6 +3,7 @@
 use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, Said, V2xConfig};
 use crate::outputs::{Outputs, Place};
 use clap::Args;
+use sidelink_phy::units::Antennas;
 use sidelink_radio::number::Number;
 use sidelink_recordings::{SampleFormat, UtcMicros};
 use std::fmt;
@@ -15,6 +16,12 @@ pub struct RadioArgs {
     /// How the samples are stored: cf32, ci16, ci8, .. (SigMF and the file name say it too).
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<SampleFormat>,
+    /// Channels that take turns in the file, one an antenna (SigMF, WAV and a name such as x_2ch.cf32 say it too).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub channels: Option<u8>,
+    /// Use only this channel, counted from 0, of a recording with several.
+    #[arg(long, value_name = "N")]
+    pub channel: Option<u8>,
     /// Samples a second, such as 15.36M.
     #[arg(short, long, value_name = "RATE")]
     pub rate: Option<Number>,
@@ -67,6 +74,12 @@ pub(crate) fn parse_prb(text: &str) -> Result<u32, ConfigError> {
         return Err(ConfigError::new(format!("no carrier has {prb} PRBs"), "", "6, 15, 25, 50, 75 or 100"));
     }
     Ok(prb)
+}
+
+/// Parses a number of antennas.
+pub(crate) fn parse_antennas(text: &str) -> Result<Antennas, ConfigError> {
+    let antennas = text.parse().ok().and_then(Antennas::new);
+    antennas.ok_or_else(|| ConfigError::new(format!("{text:?} is no number of antennas"), "", "1 to 4"))
 }
 
 /// A form of output and its destination: `table`, `json`, `csv`, `json:FILE`; `json:-` is standard output.

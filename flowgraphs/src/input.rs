@@ -3,8 +3,8 @@
 use crate::args::RadioArgs;
 use crate::config::{self, ConfigError, Radio, RadioConfig, Said};
 use sidelink_phy::numerology::Numerology;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, Hertz};
-use sidelink_recordings::{Container, OpenOptions, Recording};
+use sidelink_phy::units::{Antennas, Bandwidth, CyclicPrefix, Hertz};
+use sidelink_recordings::{Channels, Container, OpenOptions, Recording};
 use std::path::Path;
 
 /// A recording and its radio configuration.
@@ -27,8 +27,13 @@ pub struct Input {
 /// The fault of the file or of the configuration, or their contradiction.
 pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
     let name = path.display().to_string();
-    let options =
-        OpenOptions { format: args.format, rate: args.rate.map(|rate| rate.0), ..OpenOptions::default() };
+    let options = OpenOptions {
+        format: args.format,
+        rate: args.rate.map(|rate| rate.0),
+        interleaved: args.channels.map(usize::from),
+        channels: args.channel.map_or(Channels::All, |channel| Channels::One(channel.into())),
+        ..OpenOptions::default()
+    };
     let recording = Recording::open(path, &options)?;
     let info = recording.info();
     let sigmf = info.metadata.as_ref().map(|metadata| {
@@ -66,6 +71,11 @@ pub fn open(path: &Path, args: &RadioArgs) -> anyhow::Result<Input> {
 }
 
 impl Input {
+    /// Returns the number of antennas: the channels of the recording, or one that was chosen.
+    pub fn antennas(&self) -> Antennas {
+        Antennas::new(self.recording.delivered()).unwrap_or(Antennas::ONE)
+    }
+
     /// Returns the bandwidth: as given, otherwise the one that fits the rate, which is noted as an assumption.
     pub fn bandwidth(&mut self) -> Option<Bandwidth> {
         if self.radio.bandwidth.is_none()

@@ -16,4 +16,4 @@ mod text;
 
 pub use heard::{Heard, hear};
 pub use scan::{Bands, Occupancy, Row, Scan, scan};
-pub use text::{describe, show};
+pub use text::{describe, show, show_all};

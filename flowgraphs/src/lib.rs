@@ -7,6 +7,7 @@
 //! args.rs       arguments that several sub-commands share
 //! config.rs     the radio configuration: TOML, SigMF `sidelink:` keys and flags, one set of types     config/
 //! readable.rs   octets and times in readable form: text beside hex, dates beside seconds
+//! antennas.rs   samples of several antennas, and their quality
 //! input.rs      a recording opened with all knowledge of its metadata, a file and the flags
 //! receive.rs    a recording through the receiver                                                      receive/
 //! report.rs     events, for people, programs and Wireshark                                            report/
@@ -33,6 +34,7 @@
 // This crate may use files, clocks and threads (ARCHITECTURE.md).
 #![allow(clippy::disallowed_methods)]
 
+pub mod antennas;
 pub mod args;
 pub mod attacks;
 pub mod bench;

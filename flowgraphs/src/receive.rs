@@ -14,12 +14,14 @@ pub use learnt::{LearntRadio, SyncSeen};
 pub use plan::{Plan, plan};
 
 use crate::Sample;
+use crate::antennas::{Quality, Slices, views};
 use crate::input::Input;
 use findings::Findings;
 use sidelink_phy::impair::resample::Resampler;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::{Alignment, StreamReceiver};
 use sidelink_phy::units::Hertz;
+use sidelink_radio::slices;
 use sidelink_recordings::{Gap, GapSize};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -50,6 +52,8 @@ pub struct Outcome {
     pub learnt: LearntRadio,
     /// Samples that were damaged and replaced.
     pub damaged: u64,
+    /// Signal and noise of each antenna.
+    pub quality: Quality,
 }
 
 /// Takes what is heard, and the sample of the recording at which its subframe began.
@@ -74,19 +78,24 @@ pub fn run(
     let mut gaps = Gaps::new(&input.recording.info().gaps);
     let mut sync = SyncSeen::default();
     let sidelink = plan.config.mode.sidelink();
-    let mut block = vec![Sample::default(); BLOCK];
+    let antennas = input.antennas();
+    let mut quality = Quality::new(antennas);
+    let mut blocks = vec![vec![Sample::default(); BLOCK]; antennas.count()];
     let mut samples = 0u64;
     loop {
-        let n = input.recording.read(&mut block[..gaps.room(samples, BLOCK)])?;
+        let room = gaps.room(samples, BLOCK);
+        let n = input.recording.read_channels(&mut slices(&mut blocks, room)[..antennas.count()])?;
         let skipped = gaps.skipped;
         let mut forward = |event: Event<'_>, sample: i64| {
             findings.note(&event);
             sync.event(&event, sidelink);
+            quality.add(&event);
             if failure.is_none() {
                 failure = emit(event, (sample as f64 * scale).round() as i64 - skipped as i64).err();
             }
         };
-        receiver.push(rates.convert(&block[..n]), &mut forward);
+        let views = views(&blocks, n);
+        receiver.push_antennas(&rates.convert(&views)[..antennas.count()], &mut forward);
         samples += n as u64;
         if let Some(missing) = gaps.at(samples) {
             receiver.skip((missing as f64 / scale).round() as u64, &mut forward);
@@ -108,9 +117,10 @@ pub fn run(
         first_sample: receiver.first_sample().map_or(0, |s| (s as f64 * scale).round() as i64),
         alignment: receiver.alignment(),
         cfo: receiver.receiver().common_cfo(),
-        warnings: findings.warnings(&receiver, input.radio.frequency),
+        warnings: [findings.warnings(&receiver, input.radio.frequency), quality.warnings()].concat(),
         learnt: LearntRadio::new(receiver.receiver_mut(), sync),
         damaged: input.recording.damage().samples(),
+        quality,
     })
 }
 
@@ -118,26 +128,35 @@ pub fn run(
 struct Rates {
     /// Samples of the recording for one of the receiver.
     scale: f64,
-    resampler: Option<Resampler>,
-    converted: Vec<Sample>,
+    /// Of each antenna; none if the rates are the same.
+    resamplers: Vec<Resampler>,
+    converted: Vec<Vec<Sample>>,
 }
 
 impl Rates {
     fn new(rate: f64, plan: &Plan) -> anyhow::Result<Self> {
         let scale = rate / plan.config.numerology.sample_rate().0;
-        let resampler = plan.resample.then(|| resampler(1.0 / scale)).transpose()?;
-        Ok(Self { scale, resampler, converted: Vec::new() })
+        let count = if plan.resample { plan.config.antennas.count() } else { 0 };
+        let resamplers = (0..count).map(|_| resampler(1.0 / scale)).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self { scale, converted: vec![Vec::new(); count], resamplers })
     }
 
     /// Samples of the recording at the receiver's rate; the last ones come out when there are none left.
-    fn convert<'a>(&'a mut self, samples: &'a [Sample]) -> &'a [Sample] {
-        let Some(resampler) = &mut self.resampler else { return samples };
-        // as many zeros go in at the end as the filter looks ahead
-        let zeros = vec![Sample::default(); if samples.is_empty() { resampler.lookahead() } else { 0 }];
-        let input = if samples.is_empty() { &zeros[..] } else { samples };
-        self.converted.resize(resampler.output_len(input.len()), Sample::default());
-        let written = resampler.process(input, &mut self.converted);
-        &self.converted[..written]
+    fn convert<'a>(&'a mut self, samples: &Slices<'a>) -> Slices<'a> {
+        if self.resamplers.is_empty() {
+            return *samples;
+        }
+        let mut converted = Slices::default();
+        let each = self.resamplers.iter_mut().zip(&mut self.converted);
+        for ((out, samples), (resampler, buffer)) in converted.iter_mut().zip(samples).zip(each) {
+            // as many zeros go in at the end as the filter looks ahead
+            let zeros = vec![Sample::default(); if samples.is_empty() { resampler.lookahead() } else { 0 }];
+            let input = if samples.is_empty() { &zeros[..] } else { samples };
+            buffer.resize(resampler.output_len(input.len()), Sample::default());
+            let written = resampler.process(input, buffer);
+            *out = &buffer[..written];
+        }
+        converted
     }
 }
 

@@ -71,6 +71,12 @@ pub struct Scenario {
     /// Channel of the UEs without one of their own: `awgn`, `epa5`, `eva70`, `etu300`, ..
     #[serde(default)]
     pub channel: Channel,
+    /// Receive antennas of the recording, 1 to 4, each a channel of it.
+    #[serde(default = "one_antenna")]
+    pub antennas: usize,
+    /// Correlation between the outermost antennas where the channel fades: 0 (independent) to 1 (alike).
+    #[serde(default)]
+    pub correlation: f64,
     /// Description in the recording's metadata.
     #[serde(default)]
     pub description: Option<String>,
@@ -82,6 +88,10 @@ pub struct Scenario {
 }
 
 fn one() -> u64 {
+    1
+}
+
+fn one_antenna() -> usize {
     1
 }
 

@@ -46,7 +46,7 @@ pub use values::{
 use zeroize::Zeroizing;
 
 use element::Element;
-use fields::{Fields, Value};
+use fields::{Value, only_message};
 use match_report::{MatchReportAcks, MatchReports};
 use registration::{
     ApplicationRegistrationRequest, ApplicationRegistrationResponse, UeRegistrationRequest,
@@ -103,11 +103,7 @@ const UNSUPPORTED: [&str; 12] = [
 impl Message {
     /// From a document.
     pub fn from_xml(document: &[u8]) -> Result<Self, Error> {
-        let root = Element::parse(document, NAMESPACE)?;
-        let [message] = &root.children[..] else { return Err(Error::Root) };
-        if root.name != "prose-discovery-message" || Fields::of(&root).is_err() {
-            return Err(Error::Root);
-        }
+        let message = &only_message(document, NAMESPACE, "prose-discovery-message")?;
         let name = message.name.as_str();
         let read = match name {
             "DISCOVERY_REQUEST" => DiscoveryRequest::read(message).map(Self::DiscoveryRequest),

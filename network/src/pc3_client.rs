@@ -224,7 +224,7 @@ impl Pc3Client {
         }
     }
 
-    /// What was heard since the last look goes into one MATCH_REPORT, a transaction each (TS 24.334 §11.2.4.4 has lists of them).
+    /// Everything that was heard since the last look goes into one MATCH_REPORT, a transaction each (TS 24.334 §11.2.4.4 has lists of them).
     fn send_reports(&mut self) {
         if self.reports.is_empty() {
             return;

@@ -26,7 +26,7 @@ pub use values::{
 use zeroize::Zeroizing;
 
 use crate::pc3::element::Element;
-use crate::pc3::fields::{Fields, Value};
+use crate::pc3::fields::{Value, only_message};
 use request::KeyRequest;
 use response::KeyResponse;
 
@@ -59,11 +59,7 @@ impl Message {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn from_xml(document: &[u8]) -> Result<Self, Error> {
-        let root = Element::parse(document, NAMESPACE)?;
-        let [message] = &root.children[..] else { return Err(Error::Root) };
-        if root.name != ROOT || Fields::of(&root).is_err() {
-            return Err(Error::Root);
-        }
+        let message = &only_message(document, NAMESPACE, ROOT)?;
         let name = message.name.as_str();
         let read = match name {
             "KEY_REQUEST" => KeyRequest::read(message).map(Self::KeyRequest),

@@ -2,6 +2,7 @@
 //!
 //! The sign of an [`Llr`] is defined there: positive means bit 0.
 
+use crate::kernel::demap::best;
 use crate::units::Modulation;
 use crate::{LLR_MAX, LLR_UNITS_PER_NAT, Llr, Sample};
 
@@ -22,29 +23,11 @@ pub fn map(modulation: Modulation, bits: &[u8], out: &mut [Sample]) {
 /// `out.len() == Q_m * symbols.len()`.
 pub fn demap(modulation: Modulation, symbols: &[Sample], noise: f32, out: &mut [Llr]) {
     let scale = LLR_UNITS_PER_NAT / noise.max(1e-9);
+    let loops = best();
     match modulation {
-        Modulation::Qpsk => {
-            // log ratio = 4 Re(y) a / noise with a = 1/sqrt(2)
-            let gain = 4.0 * QPSK_STEP * scale;
-            for (llr, x) in out.chunks_exact_mut(2).zip(symbols) {
-                llr[0] = clip(x.re * gain);
-                llr[1] = clip(x.im * gain);
-            }
-        }
-        Modulation::Qam16 => {
-            let a = QAM16_STEP;
-            for (llr, x) in out.chunks_exact_mut(4).zip(symbols) {
-                let axis = |v: f32| {
-                    let m = v.abs();
-                    // piecewise linear max-log metrics of 4-PAM at ±a, ±3a
-                    let sign_bit =
-                        if m <= 2.0 * a { 4.0 * a * v } else { v.signum() * (8.0 * a * m - 8.0 * a * a) };
-                    (sign_bit * scale, 4.0 * a * (2.0 * a - m) * scale)
-                };
-                let ((i0, i1), (q0, q1)) = (axis(x.re), axis(x.im));
-                (llr[0], llr[1], llr[2], llr[3]) = (clip(i0), clip(q0), clip(i1), clip(q1));
-            }
-        }
+        // log ratio = 4 Re(y) a / noise with a = 1/sqrt(2)
+        Modulation::Qpsk => (loops.linear)(symbols, 4.0 * QPSK_STEP * scale, out),
+        Modulation::Qam16 => (loops.sixteen)(symbols, QAM16_STEP, scale, out),
         Modulation::Qam64 => {
             for (llr, x) in out.chunks_exact_mut(6).zip(symbols) {
                 let (i, q) = (pam8_llr(x.re), pam8_llr(x.im));
@@ -57,18 +40,30 @@ pub fn demap(modulation: Modulation, symbols: &[Sample], noise: f32, out: &mut [
     }
 }
 
-/// Returns the constellation point nearest to `x`, for error vectors.
+/// Returns the constellation point nearest to `x`.
 pub fn nearest(modulation: Modulation, x: Sample) -> Sample {
-    let (step, top) = match modulation {
-        Modulation::Qpsk => (QPSK_STEP, 1.0),
-        Modulation::Qam16 => (QAM16_STEP, 3.0),
-        Modulation::Qam64 => (QAM64_STEP, 7.0),
-    };
+    let (step, top) = levels(modulation);
     let axis = |v: f32| {
         let odd = 2.0 * round((v / step - 1.0) / 2.0) + 1.0;
         odd.clamp(-top, top) * step
     };
     Sample::new(axis(x.re), axis(x.im))
+}
+
+/// Returns the sum of the squared distances of symbols to their [`nearest`] constellation points, and the number of
+/// symbols in the sum: about one in three, and at least one.
+pub fn error(modulation: Modulation, symbols: &[Sample]) -> (f32, usize) {
+    let (step, top) = levels(modulation);
+    (best().error)(symbols, step, top)
+}
+
+/// Returns the unit of the levels of an axis, odd multiples of it, and the largest one.
+fn levels(modulation: Modulation) -> (f32, f32) {
+    match modulation {
+        Modulation::Qpsk => (QPSK_STEP, 1.0),
+        Modulation::Qam16 => (QAM16_STEP, 3.0),
+        Modulation::Qam64 => (QAM64_STEP, 7.0),
+    }
 }
 
 /// Returns the nearest whole number, for magnitudes below 2^22; larger ones stay large. `f32::round` is a call.
@@ -157,6 +152,21 @@ mod tests {
                 let best = points.iter().map(|p| (y - p).norm()).fold(f32::INFINITY, f32::min);
                 assert!((y - got).norm() <= best + 1e-6 * scale, "{modulation:?} {y}: {got}");
                 assert!(points.iter().any(|p| (p - got).norm() < 1e-6), "{modulation:?} {y}: {got}");
+            }
+        }
+    }
+
+    #[test]
+    fn error_vectors_end_at_the_nearest_points() {
+        for modulation in ALL {
+            let y = |i: usize| Sample::new((i as f32 * 0.37).sin() * 1.5, (i as f32 * 0.71).cos() * 1.5);
+            for count in [1, 7, 8, 12, 25, 600] {
+                let symbols: Vec<Sample> = (0..count).map(y).collect();
+                let counted = symbols.chunks(8).step_by(3).flatten();
+                let exact: f32 = counted.clone().map(|&x| (x - nearest(modulation, x)).norm_sqr()).sum();
+                let (sum, number) = error(modulation, &symbols);
+                assert_eq!(number, counted.count());
+                assert!((sum - exact).abs() <= 1e-5 * exact, "{modulation:?} {count}: {sum} {exact}");
             }
         }
     }

@@ -1,10 +1,15 @@
 //! SC-FDMA modulation and demodulation (TS 36.211 §5.6, §9.9), and transform precoding (TS 36.211 §5.3.3).
 
+mod fft;
+
 use crate::Sample;
 use crate::grid::Grid;
+use crate::kernel::Backend;
+use crate::kernel::fourier::{Analysis, Synthesis};
 use crate::numerology::Numerology;
 use crate::tables::is_precoding_size;
 use crate::units::Hertz;
+use fft::{ForwardFft, InverseFft};
 use num_complex::Complex64;
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
@@ -16,27 +21,28 @@ use std::sync::Arc;
 /// 1 a sample. The half-subcarrier shift restarts at the first sample after each cyclic prefix.
 pub struct Modulator {
     numerology: Numerology,
-    fft: Arc<dyn Fft<f32>>,
-    half_shift: Vec<Sample>,
-    work: Vec<Sample>,
-    scratch: Vec<Sample>,
-    gain: f32,
+    transform: Inverse,
+}
+
+/// The transform of one symbol, without its prefix.
+enum Inverse {
+    Kernel(Synthesis),
+    Fft(InverseFft),
 }
 
 impl Modulator {
     /// Plans the transform; nothing is allocated afterwards.
     pub fn new(numerology: Numerology) -> Self {
-        let n = numerology.fft();
-        let fft = FftPlanner::new().plan_fft_inverse(n);
-        let scratch = vec![Sample::default(); fft.get_inplace_scratch_len()];
-        Self {
-            numerology,
-            half_shift: half_subcarrier(n, 1.0),
-            work: vec![Sample::default(); n],
-            scratch,
-            fft,
-            gain: 1.0 / (numerology.subcarriers() as f32).sqrt(),
-        }
+        Self::with_backend(numerology, Backend::detect())
+    }
+
+    fn with_backend(numerology: Numerology, backend: Backend) -> Self {
+        let gain = 1.0 / (numerology.subcarriers() as f32).sqrt();
+        let transform = match Synthesis::new(backend, numerology.fft(), gain) {
+            Some(synthesis) => Inverse::Kernel(synthesis),
+            None => Inverse::Fft(InverseFft::new(numerology.fft(), gain)),
+        };
+        Self { numerology, transform }
     }
 
     /// Returns the sizes of its subframes.
@@ -49,19 +55,13 @@ impl Modulator {
     // TS 36.211 §9.9 (1)
     pub fn modulate(&mut self, grid: &Grid, out: &mut [Sample]) {
         let n = self.numerology.fft();
-        let half_band = self.numerology.subcarriers() / 2;
         for l in 0..self.numerology.symbols() {
-            let symbol = grid.symbol(l);
-            self.work.fill(Sample::default());
-            self.work[n - half_band..].copy_from_slice(&symbol[..half_band]);
-            self.work[..half_band].copy_from_slice(&symbol[half_band..]);
-            self.fft.process_with_scratch(&mut self.work, &mut self.scratch);
-
             let cp = self.numerology.cp_samples(l);
             let start = self.numerology.symbol_start(l);
             let (prefix, body) = out[start..start + cp + n].split_at_mut(cp);
-            for ((x, &w), &s) in body.iter_mut().zip(&self.work).zip(&self.half_shift) {
-                *x = w * s * self.gain;
+            match &mut self.transform {
+                Inverse::Kernel(synthesis) => synthesis.run(grid.symbol(l), body),
+                Inverse::Fft(fft) => fft.run(grid.symbol(l), body),
             }
             // k + 1/2 cycles in N samples: one symbol earlier the sign is the opposite
             for (x, &y) in prefix.iter_mut().zip(&body[n - cp..]) {
@@ -74,13 +74,14 @@ impl Modulator {
 /// Converts samples to a grid.
 pub struct Demodulator {
     numerology: Numerology,
-    fft: Arc<dyn Fft<f32>>,
-    half_shift: Vec<Sample>,
-    work: Vec<Sample>,
-    scratch: Vec<Sample>,
-    gain: f32,
     advance: usize,
-    ramp: Vec<Sample>,
+    transform: Forward,
+}
+
+/// The transform of one symbol.
+enum Forward {
+    Kernel(Analysis),
+    Fft(ForwardFft),
 }
 
 impl Demodulator {
@@ -89,34 +90,18 @@ impl Demodulator {
     /// `advance` samples of each window are taken from the cyclic prefix: a subframe that arrives up to that much early
     /// does no harm; the resulting phase ramp is removed. At most the shortest prefix.
     pub fn new(numerology: Numerology, advance: usize) -> Self {
+        Self::with_backend(numerology, advance, Backend::detect())
+    }
+
+    fn with_backend(numerology: Numerology, advance: usize, backend: Backend) -> Self {
         let n = numerology.fft();
-        let fft = FftPlanner::new().plan_fft_forward(n);
-        let scratch = vec![Sample::default(); fft.get_inplace_scratch_len()];
-        let half_band = numerology.subcarriers() as isize / 2;
         let advance = advance.min(numerology.cp_samples(1));
-        let ramp = (-half_band..half_band)
-            .map(|k| {
-                let angle = 2.0 * PI * k as f64 * advance as f64 / n as f64;
-                Sample::new(angle.cos() as f32, angle.sin() as f32)
-            })
-            .collect();
-        // the shift restarts at the end of the prefix: inside of the prefix its phase is negative
-        let half_shift = (0..n)
-            .map(|i| {
-                let angle = -PI * (i as f64 - advance as f64) / n as f64;
-                Sample::new(angle.cos() as f32, angle.sin() as f32)
-            })
-            .collect();
-        Self {
-            numerology,
-            half_shift,
-            work: vec![Sample::default(); n],
-            scratch,
-            fft,
-            gain: (numerology.subcarriers() as f32).sqrt() / n as f32,
-            advance,
-            ramp,
-        }
+        let gain = (numerology.subcarriers() as f32).sqrt() / n as f32;
+        let transform = match Analysis::new(backend, n, advance, gain) {
+            Some(analysis) => Forward::Kernel(analysis),
+            None => Forward::Fft(ForwardFft::new(n, numerology.subcarriers(), advance, gain)),
+        };
+        Self { numerology, advance, transform }
     }
 
     /// Returns the sizes of its subframes.
@@ -134,27 +119,16 @@ impl Demodulator {
     ///
     /// The phase of the correction is 0 at the start of the subframe.
     pub fn demodulate(&mut self, samples: &[Sample], cfo: Hertz, grid: &mut Grid) {
-        let n = self.numerology.fft();
-        let half_band = self.numerology.subcarriers() / 2;
+        let turn = -cfo / self.numerology.sample_rate();
+        if let Forward::Kernel(analysis) = &mut self.transform {
+            analysis.set_offset(turn);
+        }
         for l in 0..self.numerology.symbols() {
-            let start = self.numerology.symbol_start(l) + self.numerology.cp_samples(l) - self.advance;
-            let window = &samples[start..start + n];
-            for ((w, &x), &s) in self.work.iter_mut().zip(window).zip(&self.half_shift) {
-                *w = x * s;
-            }
-            if cfo != Hertz(0.0) {
-                let turn = -cfo / self.numerology.sample_rate();
-                rotate(&mut self.work, turn * start as f64, turn);
-            }
-            self.fft.process_with_scratch(&mut self.work, &mut self.scratch);
+            let end = self.numerology.symbol_start(l) + self.numerology.cp_samples(l);
             let out = grid.symbol_mut(l);
-            let (low, high) = out.split_at_mut(half_band);
-            let (ramp_low, ramp_high) = self.ramp.split_at(half_band);
-            for ((y, &w), &r) in low.iter_mut().zip(&self.work[n - half_band..]).zip(ramp_low) {
-                *y = w * r * self.gain;
-            }
-            for ((y, &w), &r) in high.iter_mut().zip(&self.work[..half_band]).zip(ramp_high) {
-                *y = w * r * self.gain;
+            match &mut self.transform {
+                Forward::Kernel(analysis) => analysis.run(samples, end, turn * end as f64, out),
+                Forward::Fft(fft) => fft.run(samples, end, turn, out),
             }
         }
     }
@@ -171,11 +145,13 @@ pub fn rotate(samples: &mut [Sample], start: f64, step: f64) {
     let one = turn(step);
     let mut within = Complex64::new(1.0, 0.0);
     let mut table = [Sample::default(); BLOCK];
-    for t in &mut table {
+    for t in &mut table[..BLOCK.min(samples.len())] {
         *t = single(within);
         within *= one;
     }
-    let (mut at, block_turn) = (turn(start), turn(step * BLOCK as f64));
+    let mut at = if start == 0.0 { Complex64::new(1.0, 0.0) } else { turn(start) };
+    // not exactly `within`, which has the errors of its steps
+    let block_turn = if samples.len() > BLOCK { turn(step * BLOCK as f64) } else { one };
     for block in samples.chunks_mut(BLOCK) {
         let base = single(at);
         for (x, &t) in block.iter_mut().zip(&table) {
@@ -183,15 +159,6 @@ pub fn rotate(samples: &mut [Sample], start: f64, step: f64) {
         }
         at *= block_turn;
     }
-}
-
-fn half_subcarrier(n: usize, sign: f64) -> Vec<Sample> {
-    (0..n)
-        .map(|i| {
-            let angle = sign * PI * i as f64 / n as f64;
-            Sample::new(angle.cos() as f32, angle.sin() as f32)
-        })
-        .collect()
 }
 
 /// The DFTs of transform precoding and their inverses, one pair for every allowed number of PRBs of a carrier.
@@ -224,11 +191,24 @@ impl Precoding {
     /// Computes y(k) = 1/sqrt(M_sc) sum x(i) exp(-j 2 pi i k / M_sc), in place. `false` when the size is not allowed.
     // TS 36.211 §9.3.4
     pub fn precode(&mut self, symbol: &mut [Sample]) -> bool {
-        run(&self.forward, symbol, &mut self.scratch)
+        let done = run(&self.forward, symbol, &mut self.scratch);
+        if done {
+            unit_power(symbol);
+        }
+        done
     }
 
     /// Computes the inverse of [`Self::precode`].
     pub fn despread(&mut self, symbol: &mut [Sample]) -> bool {
+        let done = self.despread_unscaled(symbol);
+        if done {
+            unit_power(symbol);
+        }
+        done
+    }
+
+    /// Computes `sqrt(M_sc)` times the inverse of [`Self::precode`].
+    pub(crate) fn despread_unscaled(&mut self, symbol: &mut [Sample]) -> bool {
         run(&self.inverse, symbol, &mut self.scratch)
     }
 }
@@ -236,16 +216,21 @@ impl Precoding {
 fn run(plans: &[Option<Arc<dyn Fft<f32>>>], symbol: &mut [Sample], scratch: &mut [Sample]) -> bool {
     let Some(Some(plan)) = plans.get(symbol.len() / 12) else { return false };
     plan.process_with_scratch(symbol, scratch);
+    true
+}
+
+/// Makes a transform unitary.
+fn unit_power(symbol: &mut [Sample]) {
     let gain = 1.0 / (symbol.len() as f32).sqrt();
     for x in symbol {
         *x *= gain;
     }
-    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numerology::SUBCARRIER_SPACING;
     use crate::units::{Bandwidth, CyclicPrefix};
 
     fn filled(numerology: Numerology) -> Grid {
@@ -276,6 +261,40 @@ mod tests {
                 for advance in [0, 3, n.cp_samples(1)] {
                     Demodulator::new(n, advance).demodulate(&samples, Hertz(0.0), &mut back);
                     assert!(error(&grid, &back) < 1e-4, "{n:?} advance {advance}: {}", error(&grid, &back));
+                }
+            }
+        }
+    }
+
+    /// All ways, at every sample rate: with the transform of the machine's vectors and with another one.
+    #[test]
+    // TS 36.211 §9.9 (1)
+    fn any_transform_gives_the_same_within_rounding() {
+        for bandwidth in Bandwidth::ALL {
+            for &fft in bandwidth.fft_sizes() {
+                let cp = if fft % 3 == 0 { CyclicPrefix::Extended } else { CyclicPrefix::Normal };
+                let rate = Hertz(SUBCARRIER_SPACING.0 * fft as f64);
+                let n = Numerology::at_rate(bandwidth, cp, rate).unwrap();
+                let grid = filled(n);
+                let mut sent = [
+                    vec![Sample::default(); n.subframe_samples()],
+                    vec![Sample::default(); n.subframe_samples()],
+                ];
+                Modulator::with_backend(n, Backend::Scalar).modulate(&grid, &mut sent[0]);
+                Modulator::new(n).modulate(&grid, &mut sent[1]);
+                let off = sent[0].iter().zip(&sent[1]).map(|(x, y)| (x - y).norm()).fold(0.0, f32::max);
+                assert!(off < 1e-5, "{n:?}: {off}");
+                for (advance, cfo) in
+                    [(0, 0.0), (fft * 72 / 2048, 0.0), (3, -4321.0), (n.cp_samples(1), 77.0)]
+                {
+                    let mut back = [Grid::new(n), Grid::new(n)];
+                    Demodulator::with_backend(n, advance, Backend::Scalar).demodulate(
+                        &sent[0],
+                        Hertz(cfo),
+                        &mut back[0],
+                    );
+                    Demodulator::new(n, advance).demodulate(&sent[0], Hertz(cfo), &mut back[1]);
+                    assert!(error(&back[0], &back[1]) < 3e-5, "{n:?} {cfo}: {}", error(&back[0], &back[1]));
                 }
             }
         }

@@ -1,10 +1,12 @@
 //! A recording as a radio: it is received at its own pace or as fast as it is read; bursts go to another file.
 
-use super::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
+use super::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit, too_few};
 use crate::Sample;
 use sidelink_phy::numerology::Numerology;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix};
-use sidelink_recordings::{Info, OpenOptions, Recording, SampleFormat, Writer, WriterOptions};
+use sidelink_phy::units::{Antennas, Bandwidth, CyclicPrefix};
+use sidelink_recordings::{
+    Channels, Error, Info, OpenOptions, Recording, SampleFormat, Writer, WriterOptions,
+};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,12 @@ pub struct FileRadioOptions {
     pub rate: Option<f64>,
     /// Sample format, if the recording has none.
     pub format: Option<SampleFormat>,
+    /// Number of channels, if the recording does not say it.
+    pub interleaved: Option<usize>,
+    /// The channel that is received, counted from 0; without it all of them.
+    pub channel: Option<usize>,
+    /// Receive antennas: the first channels; without it all.
+    pub antennas: Option<Antennas>,
 }
 
 /// A recording as a radio.
@@ -40,8 +48,21 @@ impl FileRadio {
         let name = path.display();
         let refused =
             |why: String| RadioError::unusable(format!("cannot replay {name}: {why}"), "check the recording");
-        let open_options = OpenOptions { format: options.format, ..OpenOptions::default() };
+        let open_options = OpenOptions {
+            format: options.format,
+            interleaved: options.interleaved,
+            channels: options.channel.map_or(Channels::All, Channels::One),
+            ..OpenOptions::default()
+        };
         let recording = Recording::open(path, &open_options).map_err(|e| refused(with_causes(&e)))?;
+        let channels = Antennas::new(recording.delivered()).unwrap_or(Antennas::ONE);
+        let antennas = options.antennas.unwrap_or(channels);
+        if antennas > channels {
+            return Err(RadioError::unusable(
+                format!("{name} has {channels} channels, and {antennas} antennas are asked for"),
+                "ask for fewer antennas, or take another recording",
+            ));
+        }
         for warning in recording.warnings() {
             tracing::warn!("{name}: {warning}");
         }
@@ -65,6 +86,7 @@ impl FileRadio {
                 rate,
                 frequency,
                 full_duplex: true,
+                antennas,
                 real_time: options.real_time,
             },
             writer: writer.transpose()?,
@@ -119,7 +141,7 @@ impl Radio for FileRadio {
     fn start(self: Box<Self>) -> Result<Streams, RadioError> {
         let pace = Pace { began: self.description.real_time.then(Instant::now), rate: self.description.rate };
         Ok(Streams {
-            receive: Box::new(Replay { recording: self.recording, pace, next: 0 }),
+            receive: Box::new(Replay::new(self.recording, self.description.antennas, pace)),
             transmit: Box::new(Sent { writer: self.writer, pace, event: None, promised: 0 }),
             anchor: self.anchor,
         })
@@ -142,15 +164,55 @@ impl Pace {
 
 struct Replay {
     recording: Recording,
+    antennas: Antennas,
+    /// Samples of channels that nobody takes.
+    unused: Vec<Vec<Sample>>,
     pace: Pace,
     next: u64,
 }
 
+impl Replay {
+    fn new(recording: Recording, antennas: Antennas, pace: Pace) -> Self {
+        let unused = vec![Vec::new(); recording.delivered()];
+        Self { recording, antennas, unused, pace, next: 0 }
+    }
+
+    /// Reads all channels: the first to `into`.
+    fn read(&mut self, into: &mut [&mut [Sample]], length: usize) -> Result<usize, Error> {
+        let mut slices: [&mut [Sample]; Antennas::MAX] = Default::default();
+        for (slice, unused) in slices.iter_mut().zip(&mut self.unused).skip(into.len()) {
+            unused.resize(length.max(unused.len()), Sample::default());
+            *slice = &mut unused[..length];
+        }
+        for (slice, into) in slices.iter_mut().zip(into) {
+            *slice = &mut **into;
+        }
+        let channels = self.recording.delivered();
+        self.recording.read_channels(&mut slices[..channels])
+    }
+}
+
 impl Receive for Replay {
     fn receive(&mut self, into: &mut [Sample], patience: Duration) -> Result<Received, RadioError> {
+        self.receive_antennas(&mut [into], patience)
+    }
+
+    fn antennas(&self) -> Antennas {
+        self.antennas
+    }
+
+    fn receive_antennas(
+        &mut self,
+        into: &mut [&mut [Sample]],
+        patience: Duration,
+    ) -> Result<Received, RadioError> {
+        if into.len() > self.antennas.count() {
+            return Err(too_few(into.len(), self.antennas));
+        }
+        let length = into.first().map_or(0, |first| first.len());
         let first = self.next;
         let now = Instant::now();
-        if let Some(when) = self.pace.when(first + into.len() as u64)
+        if let Some(when) = self.pace.when(first + length as u64)
             && when > now
         {
             if when - now > patience {
@@ -159,8 +221,8 @@ impl Receive for Replay {
             }
             std::thread::sleep(when - now);
         }
-        let count = self.recording.read(into).map_err(|e| RadioError::Lost(e.to_string()))?;
-        if count == 0 && !into.is_empty() {
+        let count = self.read(into, length).map_err(|e| RadioError::Lost(e.to_string()))?;
+        if count == 0 && length > 0 {
             return Err(RadioError::Ended);
         }
         self.next += count as u64;

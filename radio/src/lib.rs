@@ -47,6 +47,7 @@ pub use open::{drivers, files_of, open};
 pub use settings::{DeviceArgs, RadioSettings};
 pub use utc::{T_REF_MS, next_dfn_period};
 
+use sidelink_phy::units::Antennas;
 use std::fmt;
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct Description {
     pub frequency: f64,
     /// Whether it receives while it transmits.
     pub full_duplex: bool,
+    /// Receive antennas, whose samples are taken together.
+    pub antennas: Antennas,
     /// Whether samples come at the pace of the air. Otherwise all ports wait for each other, and no burst is ever late.
     pub real_time: bool,
 }
@@ -113,12 +116,54 @@ pub struct Received {
 
 /// The receiving end.
 pub trait Receive: Send {
-    /// Waits for samples, at most for `patience`, and copies them to the start of `into`. Within one call they are
+    /// Waits for samples of the first antenna, at most for `patience`, and copies them to the start of `into`. Within one call they are
     /// contiguous.
     ///
     /// # Errors
     /// The radio is gone ([`RadioError::Ended`] at the end of a recording).
     fn receive(&mut self, into: &mut [Sample], patience: Duration) -> Result<Received, RadioError>;
+
+    /// Returns the number of antennas.
+    fn antennas(&self) -> Antennas {
+        Antennas::ONE
+    }
+
+    /// Does the same as [`Self::receive`] for the first antennas, as many as there are buffers, all of one length. Losses
+    /// are common to all antennas.
+    ///
+    /// # Errors
+    /// The radio is gone, or has fewer antennas.
+    fn receive_antennas(
+        &mut self,
+        into: &mut [&mut [Sample]],
+        patience: Duration,
+    ) -> Result<Received, RadioError> {
+        match into {
+            [one] => self.receive(one, patience),
+            _ => Err(too_few(into.len(), Antennas::ONE)),
+        }
+    }
+}
+
+/// Returns the error of a radio that has fewer antennas than are asked for.
+pub(crate) fn too_few(asked: usize, antennas: Antennas) -> RadioError {
+    RadioError::unusable(
+        format!("{asked} receive antennas are asked for, and the radio has {antennas}"),
+        "ask for fewer",
+    )
+}
+
+/// Returns the first `count` samples of each buffer, for [`Receive::receive_antennas`]: as many slices as buffers, up to
+/// [`Antennas::MAX`], and empty ones behind them.
+///
+/// # Panics
+/// If a buffer is shorter.
+pub fn slices(buffers: &mut [Vec<Sample>], count: usize) -> [&mut [Sample]; Antennas::MAX] {
+    let mut slices: [&mut [Sample]; Antennas::MAX] = Default::default();
+    for (slice, buffer) in slices.iter_mut().zip(buffers) {
+        *slice = &mut buffer[..count];
+    }
+    slices
 }
 
 /// The transmitting end.

@@ -5,6 +5,7 @@ use super::file::{FileRadio, FileRadioOptions};
 use super::settings::{DeviceArgs, RadioSettings};
 use super::{Radio, RadioError};
 use crate::number::Number;
+use sidelink_phy::units::Antennas;
 use sidelink_recordings::SampleFormat;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,9 @@ fn open_soapy(
     if driver == "virtualair" {
         // As with driver=air: each user of a medium has a port of its own.
         args.0.entry("port".to_owned()).or_insert_with(|| settings.name.clone());
+        if let Some(antennas) = settings.antennas {
+            args.0.entry("antennas".to_owned()).or_insert_with(|| antennas.to_string());
+        }
     }
     super::soapy::open(args, settings)
 }
@@ -82,17 +86,18 @@ fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Ra
     config.snr = args.take_number("snr")?.or(config.snr);
     args.set("pace", &mut config.pace)?;
     args.set("channel", &mut config.channel)?;
+    args.set("correlation", &mut config.correlation)?;
     args.set("seed", &mut config.seed)?;
     args.set("wait-for", &mut config.wait_for)?;
     args.set("memory", &mut config.memory)?;
     // Errors in the arguments are reported before anything is made.
     let mut words = args.clone();
     let mut port = config.port_named(&name);
-    take_port(&mut words, &mut port)?;
+    take_port(&mut words, settings, &mut port)?;
     words.finish(
         "air",
-        "medium, port; config, pace, snr, channel, seed, wait-for, memory for who makes it; gain, cfo, drift, delay, start, x, y, \
-         half-duplex, listen-only, utc of the port",
+        "medium, port; config, pace, snr, channel, correlation, seed, wait-for, memory for who makes it; antennas, gain, cfo, drift, \
+         delay, start, x, y, half-duplex, listen-only, utc of the port",
     )?;
     let air = Air::open_or_create(&medium, &config)?;
     if air.config().rate.0 != settings.rate {
@@ -112,11 +117,17 @@ fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Ra
     }
     // The port may be configured differently in an air that existed already.
     let mut port = air.config().port_named(&name);
-    take_port(&mut args, &mut port)?;
+    take_port(&mut args, settings, &mut port)?;
     air.attach_with_patience(port, settings.patience)
 }
 
-fn take_port(args: &mut DeviceArgs, port: &mut PortConfig) -> Result<(), RadioError> {
+fn take_port(
+    args: &mut DeviceArgs,
+    settings: &RadioSettings,
+    port: &mut PortConfig,
+) -> Result<(), RadioError> {
+    port.antennas = settings.antennas.map_or(port.antennas, Antennas::count);
+    args.set("antennas", &mut port.antennas)?;
     args.set("gain", &mut port.gain)?;
     args.set("cfo", &mut port.cfo)?;
     args.set("drift", &mut port.drift)?;
@@ -136,7 +147,7 @@ pub fn files_of(args: &str) -> (Vec<PathBuf>, Option<PathBuf>) {
     (["read", "config"].into_iter().filter_map(path).collect(), path("write"))
 }
 
-/// `driver=file,read=FILE[,write=FILE][,pace=free][,format=cf32]`: a recording; bursts go to another, or are discarded.
+/// `driver=file,read=FILE[,write=FILE][,pace=free][,format=cf32][,channels=2][,channel=0]`: a recording; bursts go to another, or are discarded.
 fn open_file(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let Some(read) = args.take("read") else {
         let remedy = "write read=FILE, such as read=drive.sigmf-meta";
@@ -146,14 +157,20 @@ fn open_file(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn R
     args.set("pace", &mut pace)?;
     let format = args.take("format").map(|name| name.parse::<SampleFormat>());
     let format = format.transpose().map_err(|e| RadioError::unusable(e.to_string(), "as format=cf32"))?;
+    let number = |words: Option<f64>| words.map(|number| number as usize);
+    let (interleaved, channel) =
+        (number(args.take_number("channels")?), number(args.take_number("channel")?));
     let options = FileRadioOptions {
+        interleaved,
+        channel,
+        antennas: settings.antennas,
         write: args.take("write").map(Into::into),
         real_time: pace == Pace::Realtime,
         frequency: settings.frequency.unwrap_or_default(),
         rate: Some(settings.rate),
         format,
     };
-    args.finish("file", "read, write, pace, format")?;
+    args.finish("file", "read, write, pace, format, channels, channel")?;
     let radio = FileRadio::open(Path::new(&read), options)?;
     let rate = radio.description().rate;
     if rate != settings.rate {

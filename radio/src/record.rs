@@ -3,9 +3,10 @@
 //! A thread writes the file. Samples that the disk does not take in time are left out, noted and filled with zeros, to
 //! keep the sample numbers; a disk that takes nothing any more ends the recording and not the radio.
 
-use super::{Description, Radio, RadioError, Receive, Received, Streams};
+use super::{Description, Radio, RadioError, Receive, Received, Streams, too_few};
 use crate::Sample;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use sidelink_phy::units::Antennas;
 use sidelink_recordings::sigmf::Annotation;
 use sidelink_recordings::{Error, Summary, UtcMicros, Writer, WriterOptions};
 use std::path::Path;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Samples of a block on its way to the file.
+/// Samples of an antenna in a block on its way to the file.
 const BLOCK: usize = 16 * 1024;
 /// Capacity of the queue to the disk, in seconds of samples.
 const QUEUE_SECONDS: f64 = 1.0;
@@ -72,7 +73,7 @@ impl Annotator {
 }
 
 impl Recorded {
-    /// Records what `radio` receives to `path`. Rate, frequency and radio are filled in; the rest is from `options`.
+    /// Records what `radio` receives, with all antennas, to `path`. Rate, frequency, channels and radio are filled in; the rest is from `options`.
     ///
     /// # Errors
     /// The file cannot be made.
@@ -80,6 +81,7 @@ impl Recorded {
         let description = radio.description();
         options.rate = description.rate;
         options.frequency = Some(description.frequency);
+        options.channels = description.antennas.count();
         options.hw.get_or_insert_with(|| description.name.clone());
         if options.start.is_none() {
             options.start = host_micros();
@@ -109,7 +111,7 @@ impl Radio for Recorded {
 
     fn start(self: Box<Self>) -> Result<Streams, RadioError> {
         let Self { radio, mut writer, state, annotations } = *self;
-        let rate = radio.description().rate;
+        let (rate, antennas) = (radio.description().rate, radio.description().antennas.count());
         let streams = radio.start()?;
         // the time of sample 0; the file begins with the first received sample
         let anchor = streams.anchor.map(|anchor| (anchor.utc_ns / 1000).max(0) as u64);
@@ -120,7 +122,7 @@ impl Radio for Recorded {
         let (to_file, from_radio) = bounded(blocks);
         let (back, empty) = bounded(blocks);
         for _ in 0..blocks {
-            let _ = back.send(Block { first: 0, samples: Vec::with_capacity(BLOCK) });
+            let _ = back.send(Block { first: 0, samples: Vec::with_capacity(BLOCK * antennas) });
         }
         let longest_gap = (rate * LONGEST_GAP_SECONDS) as u64;
         let thread = std::thread::Builder::new().name("recorder".into()).spawn({
@@ -137,6 +139,8 @@ impl Radio for Recorded {
         });
         let thread = thread.map_err(|e| RadioError::Lost(format!("no thread for the recorder: {e}")))?;
         let receive = Tap {
+            antennas,
+            received: vec![Vec::new(); antennas],
             receive: streams.receive,
             to_file: Some(to_file),
             empty,
@@ -150,6 +154,7 @@ impl Radio for Recorded {
 
 struct Block {
     first: u64,
+    /// Of all antennas in turn.
     samples: Vec<Sample>,
 }
 
@@ -181,6 +186,7 @@ fn write(
     (longest_gap, clock): (u64, Option<(u64, f64)>),
 ) -> Result<Summary, Error> {
     const SILENCE: [Sample; 1024] = [Sample { re: 0.0, im: 0.0 }; 1024];
+    let antennas = writer.channels();
     // The number of the file's first sample.
     let mut origin = None;
     for mut block in from_radio {
@@ -210,8 +216,8 @@ fn write(
                 ..Annotation::default()
             })?;
             while missing > 0 {
-                let length = missing.min(SILENCE.len() as u64);
-                writer.write(&SILENCE[..length as usize])?;
+                let length = missing.min((SILENCE.len() / antennas) as u64);
+                writer.write(&SILENCE[..length as usize * antennas])?;
                 missing -= length;
             }
         }
@@ -247,8 +253,11 @@ fn annotate(writer: &mut Writer, mut annotation: Annotation, origin: u64) -> Res
     }
 }
 
-/// A receiving end that passes its samples on.
+/// A receiving end that passes its samples on, those of all antennas.
 struct Tap {
+    antennas: usize,
+    /// Samples of antennas that nobody takes.
+    received: Vec<Vec<Sample>>,
     receive: Box<dyn Receive>,
     to_file: Option<Sender<Block>>,
     empty: Receiver<Block>,
@@ -260,18 +269,49 @@ struct Tap {
 
 impl Receive for Tap {
     fn receive(&mut self, into: &mut [Sample], patience: Duration) -> Result<Received, RadioError> {
-        let got = self.receive.receive(into, patience)?;
-        self.keep(got.first, &into[..got.count]);
-        Ok(got)
+        self.receive_antennas(&mut [into], patience)
+    }
+
+    fn antennas(&self) -> Antennas {
+        self.receive.antennas()
+    }
+
+    fn receive_antennas(
+        &mut self,
+        into: &mut [&mut [Sample]],
+        patience: Duration,
+    ) -> Result<Received, RadioError> {
+        let (length, taken) = (into.first().map_or(0, |first| first.len()), into.len());
+        if taken > self.antennas {
+            return Err(too_few(taken, self.antennas()));
+        }
+        let mut received = std::mem::take(&mut self.received);
+        let mut all: [&mut [Sample]; Antennas::MAX] = Default::default();
+        for (all, unused) in all.iter_mut().zip(&mut received).skip(taken) {
+            unused.resize(length.max(unused.len()), Sample::default());
+            *all = &mut unused[..length];
+        }
+        for (all, into) in all.iter_mut().zip(into) {
+            *all = &mut **into;
+        }
+        let all = &mut all[..self.antennas];
+        let got = self.receive.receive_antennas(all, patience);
+        if let Ok(got) = &got {
+            self.keep(got.first, got.count, all);
+        }
+        self.received = received;
+        got
     }
 }
 
 impl Tap {
-    fn keep(&mut self, first: u64, samples: &[Sample]) {
-        let (mut at, mut rest) = (first, samples);
-        while !rest.is_empty() && self.to_file.is_some() {
+    /// Keeps the first `count` samples of every antenna; the first has number `first`.
+    fn keep(&mut self, first: u64, count: usize, antennas: &[&mut [Sample]]) {
+        let (mut at, mut done, turns) = (first, 0, self.antennas);
+        while done < count && self.to_file.is_some() {
             // Blocks have no gaps within.
-            if self.block.as_ref().is_some_and(|b| b.first.wrapping_add(b.samples.len() as u64) != at) {
+            let end = |b: &Block| b.first.wrapping_add((b.samples.len() / turns) as u64);
+            if self.block.as_ref().is_some_and(|b| end(b) != at) {
                 self.send();
             }
             let fresh = || Some(Block { first: at, ..self.empty.try_recv().ok()? });
@@ -279,14 +319,20 @@ impl Tap {
                 // The disk is too slow: the number of the next block shows what is missing.
                 return;
             };
-            let length = rest.len().min(BLOCK - block.samples.len());
-            block.samples.extend_from_slice(&rest[..length]);
-            let full = block.samples.len() == BLOCK;
+            let length = (count - done).min(BLOCK - block.samples.len() / turns);
+            match antennas {
+                [one] => block.samples.extend_from_slice(&one[done..done + length]),
+                all => {
+                    let turn = |n| all.iter().map(move |antenna| antenna[n]);
+                    block.samples.extend((done..done + length).flat_map(turn));
+                }
+            }
+            let full = block.samples.len() == BLOCK * turns;
             self.block = Some(block);
             if full {
                 self.send();
             }
-            (at, rest) = (at.wrapping_add(length as u64), &rest[length..]);
+            (at, done) = (at.wrapping_add(length as u64), done + length);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{RadioError, air};
 use crate::number::Number;
+use sidelink_phy::units::Antennas;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -18,6 +19,8 @@ pub struct RadioSettings {
     pub frequency: Option<f64>,
     /// Channel bandwidth in PRBs.
     pub prb: Option<u32>,
+    /// Receive antennas; without it as many as the arguments of the device say, or the recording has, or one.
+    pub antennas: Option<Antennas>,
     /// Transmit gain: a number of dB, elements as `PAD=40,IAMP=3`, or `auto`.
     pub tx_gain: Option<String>,
     /// Receive gain, likewise.
@@ -36,6 +39,7 @@ impl RadioSettings {
             rate,
             frequency: None,
             prb: None,
+            antennas: None,
             tx_gain: None,
             rx_gain: None,
             antenna: None,

@@ -25,6 +25,7 @@ pub use probe::{Ability, Found, Probe, find, modules, probe};
 use super::{Description, DeviceArgs, Radio, RadioError, RadioSettings, Streams};
 use crate::Sample;
 use library::{Device, Direction, Fault};
+use sidelink_phy::units::Antennas;
 use std::time::{Duration, Instant};
 use time::Ticks;
 
@@ -38,6 +39,7 @@ const READ: usize = 4096;
 struct SoapyRadio {
     device: Device,
     description: Description,
+    ports: setup::Ports,
     time_source: Option<String>,
     /// Arguments of the streams.
     stream: String,
@@ -48,19 +50,22 @@ pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box
     let clock_source = args.take("clock_source").or_else(|| args.take("clock"));
     let time_source = args.take("time_source");
     let stream = args.take_prefixed("stream:").rest();
+    let channels = args.take("channels");
     let words = args.rest();
     let device = Device::open(&words).map_err(|e| not_there(&words, &e))?;
-    setup::apply(&device, settings, clock_source.as_deref(), time_source.as_deref())?;
+    let ports = setup::Ports::choose(&device, channels.as_deref(), settings.antennas)?;
+    setup::apply(&device, settings, &ports, clock_source.as_deref(), time_source.as_deref())?;
     let description = Description {
         name: format!("{} ({})", device.driver(), device.hardware()),
-        rate: device.rate(Direction::Receive),
-        frequency: device.frequency(Direction::Receive),
+        rate: device.rate(Direction::Receive, ports.receive[0]),
+        frequency: device.frequency(Direction::Receive, ports.receive[0]),
         full_duplex: device.full_duplex(Direction::Receive),
+        antennas: Antennas::new(ports.receive.len()).unwrap_or(Antennas::ONE),
         real_time: true,
     };
     // A source without a pulse is not waited for.
     let time_source = time_source.filter(|s| !matches!(s.as_str(), "none" | "internal"));
-    Ok(Box::new(SoapyRadio { device, description, time_source, stream }))
+    Ok(Box::new(SoapyRadio { device, description, ports, time_source, stream }))
 }
 
 /// Returns the error of a device that does not exist, with those that do.
@@ -93,18 +98,19 @@ impl Radio for SoapyRadio {
         };
         let mut receive = self
             .device
-            .stream(Direction::Receive, &self.stream)
+            .stream(Direction::Receive, &self.ports.receive, &self.stream)
             .map_err(|e| refused("no receive stream", &e))?;
         let mut transmit = None;
-        if self.device.channels(Direction::Transmit) > 0 {
-            let stream = self.device.stream(Direction::Transmit, &self.stream);
+        if let Some(channel) = self.ports.transmit {
+            let stream = self.device.stream(Direction::Transmit, &[channel], &self.stream);
             transmit = Some(stream.map_err(|e| refused("no transmit stream", &e))?);
         }
         receive.activate().map_err(|e| refused("reception does not start", &e))?;
         if let Some(transmit) = &mut transmit {
             transmit.activate().map_err(|e| refused("transmission does not start", &e))?;
         }
-        let mut buffer = vec![Sample::default(); READ];
+        let mut buffers = vec![vec![Sample::default(); READ]; self.ports.receive.len()];
+        let mut buffer: Vec<&mut [Sample]> = buffers.iter_mut().map(Vec::as_mut_slice).collect();
         if let Some(source) = &self.time_source {
             let mut drain = || {
                 let _ = receive.read(&mut buffer, Duration::from_millis(20));
@@ -116,7 +122,7 @@ impl Radio for SoapyRadio {
         let shared = streams::Shared::new(Ticks::new(self.description.rate), base, self.device.clone());
         let mtu = transmit.as_ref().map_or(0, library::Stream::mtu);
         Ok(Streams {
-            receive: Box::new(streams::ReceiveEnd::new(shared.clone(), receive)),
+            receive: Box::new(streams::ReceiveEnd::new(shared.clone(), receive, self.description.antennas)),
             transmit: Box::new(streams::TransmitEnd::new(shared, transmit, mtu)),
             anchor,
         })
@@ -129,7 +135,7 @@ impl SoapyRadio {
     fn first_time(
         &self,
         receive: &mut library::Stream,
-        buffer: &mut [Sample],
+        buffer: &mut [&mut [Sample]],
     ) -> Result<Option<i64>, RadioError> {
         let ticks = Ticks::new(self.description.rate);
         let has_clock = self.device.has_hardware_time();

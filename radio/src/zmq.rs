@@ -26,6 +26,7 @@ use super::{DeviceArgs, HOST_UNCERTAINTY_NS, RadioSettings};
 use crate::Sample;
 use crate::number::Number;
 use pipe::Pipe;
+use sidelink_phy::units::Antennas;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -91,6 +92,7 @@ pub(super) fn open(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box
         rate: settings.rate,
         frequency: settings.frequency.unwrap_or_default(),
         full_duplex: true,
+        antennas: Antennas::ONE,
         // Peer and UE wait for each other.
         real_time: false,
     };

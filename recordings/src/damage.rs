@@ -13,6 +13,8 @@ pub enum Warning {
     PartialSample {
         /// Number of these bytes.
         bytes: u64,
+        /// Number of channels.
+        channels: usize,
     },
     /// The metadata describe samples that are not in the file.
     ShorterThanMetadata {
@@ -51,6 +53,13 @@ pub enum Warning {
         /// The file's.
         file: String,
     },
+    /// The operator and the file name different numbers of channels; the operator's takes precedence.
+    ChannelsDiffer {
+        /// The operator's.
+        said: usize,
+        /// The file's.
+        file: u64,
+    },
     /// The captures have different frequencies; a receiver for one carrier receives only a part.
     SeveralFrequencies {
         /// The first capture's, in hertz.
@@ -77,10 +86,11 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PartialSample { bytes } => {
+            Self::PartialSample { bytes, channels } => {
+                let what = if *channels == 1 { "a sample" } else { "a sample of every channel" };
                 write!(
                     f,
-                    "the last {bytes} bytes are less than a sample and are left out: was the file cut short?"
+                    "the last {bytes} bytes are less than {what} and are left out: was the file cut short?"
                 )
             }
             Self::ShorterThanMetadata { place, needs, has } => {
@@ -99,7 +109,7 @@ impl fmt::Display for Warning {
                 instead.short_name()
             ),
             Self::TwoChannels => {
-                f.write_str("the samples look like two channels that take turns: split it into one file each")
+                f.write_str("the samples look like two channels that take turns: try --channels 2")
             }
             Self::FormatGuessed { format } => write!(
                 f,
@@ -108,6 +118,12 @@ impl fmt::Display for Warning {
             ),
             Self::FormatDiffers { said, file } => {
                 write!(f, "--format {} goes before {file}, which the file says", said.short_name())
+            }
+            Self::ChannelsDiffer { said, file } => {
+                write!(
+                    f,
+                    "--channels {said} goes before the {file} of which the file says that they take turns"
+                )
             }
             Self::SeveralFrequencies { first, other } => {
                 write!(

@@ -26,6 +26,8 @@ pub enum Error {
         bytes: u64,
         /// The format, as the file name suggests it.
         format: SampleFormat,
+        /// Number of channels.
+        channels: usize,
     },
     /// The file: metadata that violate SigMF.
     Metadata {
@@ -137,23 +139,23 @@ impl Error {
     fn words(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Self::Empty { path } => write!(f, "{}: empty: there is no sample in it", path.display()),
-            Self::PartialSample { path, bytes, format } => {
-                write!(
-                    f,
-                    "{}: {bytes} bytes is not a whole number of {} samples ({} bytes each): ",
-                    path.display(),
-                    format.short_name(),
-                    format.bytes_per_sample()
-                )?;
-                if let Some(other) = format.narrower_that_divides(*bytes) {
-                    write!(f, "is it {0}? try --format {0}; ", other.short_name())?;
+            Self::PartialSample { path, bytes, format, channels } => {
+                let size = format.bytes_per_sample() * channels;
+                let name = format.short_name();
+                write!(f, "{}: {bytes} bytes is not a whole number of ", path.display())?;
+                match channels {
+                    1 => write!(f, "{name} samples ({size} bytes each): ")?,
+                    _ => write!(f, "{name} samples of {channels} channels ({size} bytes together): ")?,
                 }
-                write!(
-                    f,
-                    "if it was cut short, --format {} reads all but its last {} bytes",
-                    format.short_name(),
-                    bytes % format.bytes_per_sample() as u64
-                )
+                let fewer =
+                    (1..*channels).rev().find(|n| bytes % (format.bytes_per_sample() * n) as u64 == 0);
+                match (fewer, format.narrower_that_divides(*bytes)) {
+                    (Some(fewer), _) => write!(f, "has it {fewer}? try --channels {fewer}; ")?,
+                    (None, Some(other)) => write!(f, "is it {0}? try --format {0}; ", other.short_name())?,
+                    (None, None) => {}
+                }
+                let rest = bytes % size as u64;
+                write!(f, "if it was cut short, --format {name} reads all but its last {rest} bytes")
             }
             Self::Metadata { path, place, problem } => {
                 write!(f, "{}: {place}: {problem}", path.display())

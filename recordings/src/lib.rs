@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! lib.rs       this floor plan
-//! reader.rs    Recording: open any kind of recording, stream it, seek in it      damage.rs: faults that reading survives
+//! reader.rs    Recording: open any kind of recording, stream its channels, seek in it      damage.rs: faults that reading survives
 //! writer.rs    Writer: stream samples and annotations out; whole at finish() or not at all
 //! raw.rs       SampleFormat: bytes <-> samples; hints of names, formats by the look of samples  raw/{name,judge}.rs
 //! wav.rs       WAV, RF64 and BW64: the place of the samples, their time and frequency
@@ -45,7 +45,10 @@ pub use error::{Blame, Error};
 pub use plain::Plain;
 pub use raw::name::{NameHints, hints_of_name};
 pub use raw::{Losses, ParseFormatError, SampleFormat};
-pub use reader::{Container, Gap, GapSize, HashCheck, Info, OpenOptions, Recording, files_of, is_recording};
+pub use reader::{
+    Channels, Container, Gap, GapSize, HashCheck, Info, MAX_CHANNELS, OpenOptions, Recording, files_of,
+    is_recording,
+};
 pub use time::{ParseTimeError, UtcMicros};
 pub use writer::{Summary, Writer, WriterOptions};
 

@@ -22,6 +22,21 @@ pub struct SampleFormat {
     big_endian: bool,
 }
 
+/// Layout of the samples of all channels: one of the first channel, one of the second, .., and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) format: SampleFormat,
+    /// At least 1.
+    pub(crate) channels: usize,
+}
+
+impl Layout {
+    /// Returns the bytes of one sample of every channel.
+    pub(crate) const fn bytes(self) -> usize {
+        self.format.bytes_per_sample() * self.channels
+    }
+}
+
 /// The number that I and Q each are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Component {

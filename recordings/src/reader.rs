@@ -1,5 +1,6 @@
 //! [`Recording`]: opens any kind of recording, streams its samples, seeks in it.
 
+mod channels;
 mod gaps;
 mod locate;
 mod segments;
@@ -12,10 +13,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha512};
 
+use crate::raw::Layout;
 use crate::raw::judge::{self, Looks};
 use crate::raw::name::hints_of_name;
 use crate::sigmf::{Annotation, FieldError, Metadata};
 use crate::{DamageKind, DamageLog, Error, Sample, SampleFormat, UtcMicros, Warning};
+use channels::Weave;
+pub use channels::{Channels, MAX_CHANNELS};
 pub use gaps::{Gap, GapSize};
 use locate::{DataRange, Located};
 pub use locate::{files_of, is_recording};
@@ -31,6 +35,10 @@ pub struct OpenOptions {
     pub rate: Option<f64>,
     /// Centre frequency in hertz.
     pub frequency: Option<f64>,
+    /// Number of channels that take turns in the file, sample by sample; for a file that does not say it itself.
+    pub interleaved: Option<usize>,
+    /// The channels that are delivered.
+    pub channels: Channels,
 }
 
 /// Kind of file of a recording.
@@ -64,7 +72,9 @@ pub struct Info {
     pub frequency: Option<f64>,
     /// Time of the first sample, if the first capture begins there and has a time.
     pub start: Option<UtcMicros>,
-    /// Length in samples. That of a [`Container::Stream`] is a huge placeholder until its end was read.
+    /// Number of channels in the file: one an antenna of the receiver, sampled together.
+    pub channels: usize,
+    /// Length in samples of a channel. That of a [`Container::Stream`] is a huge placeholder until its end was read.
     pub length: u64,
     /// The SigMF metadata without their annotations ([`Recording::annotations`]); `None` for a raw file.
     pub metadata: Option<Metadata>,
@@ -111,12 +121,14 @@ pub struct Recording {
     /// The file with the metadata, and their place in it.
     meta: (PathBuf, DataRange),
     segments: Vec<Segment>,
+    /// Places of the delivered channels in a sample of all channels.
+    weave: Weave,
     /// The next sample that [`Recording::read`] delivers.
     position: u64,
     buffer: Vec<u8>,
 }
 
-/// Bytes that are read at once: a multiple of every sample's size.
+/// Bytes that are read at once: a multiple of every sample's size, and more than one of every channel.
 const BUFFER: usize = 256 * 1024;
 /// Number of places that are examined when a file is opened; a page of memory each.
 const JUDGE_SPOTS: u64 = (BUFFER / judge::PIECE) as u64;
@@ -131,15 +143,18 @@ impl Recording {
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         check_positive("rate", options.rate)?;
         check_positive("frequency", options.frequency)?;
+        channels::check(options)?;
         let mut located = locate::locate(path, options.format)?;
         if located.range.length == 0 {
             return Err(Error::Empty { path: located.data_path });
         }
         let format = format_of(&mut located, options.format)?;
+        let weave = channels::of(&mut located, options)?;
+        let layout = Layout { format, channels: weave.channels() };
         let Located { data_path, meta_path, metadata, annotated, wav, range, .. } = &located;
         let mut warnings = Vec::new();
         let (segments, length) = match metadata {
-            Some(metadata) => segments::of_metadata(metadata, annotated, *range, format, &mut warnings)
+            Some(metadata) => segments::of_metadata(metadata, annotated, *range, layout, &mut warnings)
                 .map_err(|FieldError { place, problem }| Error::Metadata {
                     path: meta_path.clone(),
                     place,
@@ -147,10 +162,10 @@ impl Recording {
                 })?,
             None => {
                 let vouched = options.format.is_some() || wav.is_some();
-                segments::of_raw(data_path, *range, format, vouched, &mut warnings)?
+                segments::of_raw(data_path, *range, layout, vouched, &mut warnings)?
             }
         };
-        let info = info_of(&located, options, format, length);
+        let info = info_of(&located, options, layout, length);
         let Located { meta_path, meta_range, source, range, .. } = located;
         let warnings = [located.warnings, warnings].concat();
         let mut recording = Self {
@@ -161,6 +176,7 @@ impl Recording {
             range,
             meta: (meta_path, meta_range),
             segments,
+            weave,
             position: 0,
             buffer: vec![0; BUFFER],
         };
@@ -204,18 +220,43 @@ impl Recording {
         self.position
     }
 
-    /// Fills `out` with the next samples. Returns their number; it is smaller than `out` only at the end of the
-    /// recording.
+    /// Fills `out` with the next samples of a recording that delivers one channel ([`OpenOptions::channels`]). Returns
+    /// their number; it is smaller than `out` only at the end of the recording.
     ///
     /// A sample that is not finite is delivered as zero and recorded in [`Recording::damage`]. Allocates nothing except
     /// for the list of damage.
     ///
     /// # Errors
-    /// [`Error::Io`]; the position is then after the samples that could be read.
+    /// [`Error::Io`]; the position is then after the samples that could be read. [`Error::Argument`] if it delivers
+    /// several channels.
     pub fn read(&mut self, out: &mut [Sample]) -> Result<usize, Error> {
+        self.read_channels(&mut [out])
+    }
+
+    /// Returns the number of channels that are delivered ([`OpenOptions::channels`]).
+    pub const fn delivered(&self) -> usize {
+        self.weave.delivered()
+    }
+
+    /// Does the same for several channels: `out` has a slice for each that is delivered, all of one length.
+    ///
+    /// A sample that is not finite in one channel is recorded as damage of the sample, whatever the channel.
+    ///
+    /// # Errors
+    /// As [`Recording::read`]; [`Error::Argument`] for another number of slices, or slices of unequal length.
+    pub fn read_channels(&mut self, out: &mut [&mut [Sample]]) -> Result<usize, Error> {
+        let want = out.first().map_or(0, |first| first.len());
+        if out.len() != self.delivered() || out.iter().any(|channel| channel.len() != want) {
+            let problem = format!(
+                "{} slices for the {} channels that are delivered, all of one length",
+                out.len(),
+                self.delivered()
+            );
+            return Err(Error::Argument { what: "channels", problem });
+        }
         let mut done = 0;
-        while done < out.len() {
-            match self.read_block(&mut out[done..])? {
+        while done < want {
+            match self.read_block(out, done)? {
                 0 => break,
                 read => done += read,
             }
@@ -274,7 +315,7 @@ impl Recording {
 
     /// Warns when the samples look like those of another format. Examines the whole file, since many begin with silence.
     fn judge_format(&mut self) -> Result<(), Error> {
-        let size = self.info.format.bytes_per_sample() as u64;
+        let size = self.layout().bytes() as u64;
         // Of a stream, only its start.
         let most = if self.source.is_stream() { BUFFER / 4 } else { judge::PIECE };
         let mut have = 0;
@@ -293,7 +334,9 @@ impl Recording {
                 .read_at(segment.offset + within * size, spot)
                 .map_err(Error::io(&self.info.path, "read"))?;
         }
+        let several = self.info.channels > 1;
         let looks = judge::looks(self.info.format, &self.buffer[..have]);
+        let looks = looks.filter(|looks| !(several && *looks == Looks::TwoChannels));
         self.warnings.extend(looks.map(|looks| match looks {
             Looks::Like(instead) => Warning::LooksLike { format: self.info.format, instead },
             Looks::TwoChannels => Warning::TwoChannels,
@@ -307,12 +350,17 @@ impl Recording {
         after.checked_sub(1).map(|n| self.segments[n])
     }
 
-    /// Reads at most one buffer of samples of one segment.
-    fn read_block(&mut self, out: &mut [Sample]) -> Result<usize, Error> {
+    const fn layout(&self) -> Layout {
+        Layout { format: self.info.format, channels: self.info.channels }
+    }
+
+    /// Reads at most one buffer of samples of one segment to place `done` of each channel.
+    fn read_block(&mut self, out: &mut [&mut [Sample]], done: usize) -> Result<usize, Error> {
         let Some(segment) = self.segment_of(self.position) else { return Ok(0) };
         let within = self.position - segment.first;
-        let size = self.info.format.bytes_per_sample();
-        let count = (segment.count - within).min(out.len() as u64).min((BUFFER / size) as u64) as usize;
+        let size = self.layout().bytes();
+        let room = out.first().map_or(0, |first| first.len() - done);
+        let count = (segment.count - within).min(room as u64).min((BUFFER / size) as u64) as usize;
         if count == 0 {
             return Ok(0);
         }
@@ -320,8 +368,8 @@ impl Recording {
         let bytes = &mut self.buffer[..count * size];
         let read = self.source.read_at(offset, bytes).map_err(Error::io(&self.info.path, "read"))?;
 
-        let read = self.info.format.decode(&bytes[..read], out);
-        self.mend(&mut out[..read]);
+        let read = self.weave.decode(self.info.format, &bytes[..read], out, done);
+        out.iter_mut().for_each(|channel| self.mend(&mut channel[done..done + read]));
         self.position += read as u64;
         if read < count {
             if !self.source.is_stream() {
@@ -400,7 +448,7 @@ fn guess(located: &mut Located) -> Result<SampleFormat, Error> {
 }
 
 /// Combines the known properties: options take precedence over metadata, these over a WAV head, and that over the name.
-fn info_of(located: &Located, options: &OpenOptions, format: SampleFormat, length: u64) -> Info {
+fn info_of(located: &Located, options: &OpenOptions, layout: Layout, length: u64) -> Info {
     let Located { metadata, wav, .. } = located;
     let hints = hints_of_name(&located.data_path);
     let metadata = metadata.as_ref();
@@ -416,10 +464,11 @@ fn info_of(located: &Located, options: &OpenOptions, format: SampleFormat, lengt
     Info {
         path: located.data_path.clone(),
         container: located.container,
-        format,
+        format: layout.format,
         rate,
         frequency: frequency.or(wav.and_then(|wav| wav.frequency)).or(hints.frequency),
         start: start.or(wav.and_then(|wav| wav.start)).or(named),
+        channels: layout.channels,
         length,
         metadata: metadata.cloned(),
         annotations: located.annotated.count,

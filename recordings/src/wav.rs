@@ -1,4 +1,5 @@
-//! WAV, RF64 and BW64 files of radio programs: I left, Q right, and an `auxi` chunk with time and frequency.
+//! WAV, RF64 and BW64 files of radio programs: I left, Q right (and again for each further antenna), and an `auxi` chunk
+//! with time and frequency.
 //!
 //! Own parser, since samples are read in place: `hound` does not support RF64 and does not tell the place of the
 //! samples, `symphonia` decodes to audio buffers, `bwavfile` brings an unmaintained encoding library. Read first: EBU
@@ -19,6 +20,8 @@ use crate::{SampleFormat, UtcMicros};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Wav {
     pub(crate) format: SampleFormat,
+    /// Pairs of I and Q: half the channels that the file counts.
+    pub(crate) channels: usize,
     pub(crate) rate: f64,
     pub(crate) frequency: Option<f64>,
     pub(crate) start: Option<UtcMicros>,
@@ -90,12 +93,12 @@ pub(crate) fn parse(read: &mut ReadAt<'_>, length: u64) -> Result<Wav, WavError>
         // Chunks begin at even bytes.
         at = body.saturating_add(size).saturating_add(size % 2);
     }
-    let (format, rate) =
+    let (format, channels, rate) =
         fmt.ok_or_else(|| WavError::Broken(12, "no fmt chunk: was the file cut short?".to_owned()))?;
     let missing_data = || WavError::Broken(at, "no data chunk: was the file cut short?".to_owned());
     let (offset, length, missing) = data.ok_or_else(missing_data)?;
     let (start, frequency) = auxi.map_or((None, None), |auxi| auxiliary(&auxi));
-    Ok(Wav { format, rate: rate.into(), frequency, start, offset, length, missing })
+    Ok(Wav { format, channels, rate: rate.into(), frequency, start, offset, length, missing })
 }
 
 /// Reads the first bytes of a chunk; zeros if it is shorter.
@@ -109,7 +112,7 @@ fn chunk<const N: usize>(read: &mut ReadAt<'_>, at: u64, size: u32) -> Result<[u
     }
 }
 
-fn format(fmt: &[u8; 40], at: u64) -> Result<(SampleFormat, u32), WavError> {
+fn format(fmt: &[u8; 40], at: u64) -> Result<(SampleFormat, usize, u32), WavError> {
     /// The kind is in the first two bytes of the GUID that follows.
     const EXTENSIBLE: u16 = 0xfffe;
     let kind = match u16_at(fmt, 0) {
@@ -118,17 +121,18 @@ fn format(fmt: &[u8; 40], at: u64) -> Result<(SampleFormat, u32), WavError> {
     };
     let (channels, rate, bits) = (u16_at(fmt, 2), u32_at(fmt, 4), u16_at(fmt, 14));
     match channels {
-        2 => {}
         1 => {
             let what = "is a WAV file with one channel: real samples; a sidelink receiver needs I and Q (two channels)";
             return Err(WavError::Unsupported(what.to_owned()));
         }
         0 => return Err(WavError::Broken(at, "a WAV file without channels".to_owned())),
-        more => {
-            let what =
-                format!("is a WAV file with {more} channels: keep I and Q of one receiver (two channels)");
+        odd if odd % 2 == 1 => {
+            let what = format!(
+                "is a WAV file with {odd} channels: I and Q of each antenna are two, so one is missing"
+            );
             return Err(WavError::Unsupported(what));
         }
+        _ => {}
     }
     let name = match (kind, bits) {
         (1, 8) => "cu8",
@@ -144,7 +148,7 @@ fn format(fmt: &[u8; 40], at: u64) -> Result<(SampleFormat, u32), WavError> {
         }
     };
     let format = name.parse().map_err(|_| WavError::Broken(at, "an unknown format".to_owned()))?;
-    Ok((format, rate))
+    Ok((format, usize::from(channels / 2), rate))
 }
 
 /// Parses start and centre frequency in hertz. A frequency above 4.29 GHz does not fit into the field and is 0, or wrong.

@@ -5,6 +5,7 @@
 //! recording. An abandoned `.part` is left: its samples can be read with `--format`.
 
 mod annotations;
+mod check;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +17,14 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha512};
 use tar::Header;
 
+use crate::raw::Layout;
 use crate::raw::name::{appended, format_of_name};
 use crate::reader::hex;
 use crate::sigmf::archive::BLOCK;
 use crate::sigmf::{Annotation, Capture, Global, Metadata, RadioConfig};
 use crate::{Container, Error, Sample, SampleFormat, UtcMicros};
 use annotations::Annotations;
+use check::check;
 
 /// Format and metadata of a recording. `new` fills in the least; the rest is public.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +36,8 @@ pub struct WriterOptions {
     /// The largest magnitude in the file, if one is wanted: floats are scaled to it when the recording is finished.
     /// (Not for integers and streams, whose scale the caller has to know before.)
     pub peak: Option<f32>,
+    /// Number of channels, 1 to [`crate::MAX_CHANNELS`]: one an antenna of the receiver.
+    pub channels: usize,
     /// Samples per second.
     pub rate: f64,
     /// Centre frequency in hertz.
@@ -54,12 +59,13 @@ pub struct WriterOptions {
 }
 
 impl WriterOptions {
-    /// Returns `cf32_le` at scale 1, without optional fields.
+    /// Returns one channel of `cf32_le` at scale 1, without optional fields.
     pub fn new(rate: f64) -> Self {
         Self {
             format: SampleFormat::CF32_LE,
             scale: 1.0,
             peak: None,
+            channels: 1,
             rate,
             frequency: None,
             start: None,
@@ -79,7 +85,7 @@ impl WriterOptions {
 pub struct Summary {
     /// The files, the one with the samples first.
     pub files: Vec<PathBuf>,
-    /// The number of samples.
+    /// The number of samples of a channel.
     pub samples: u64,
     /// Components (I or Q) beyond full scale, written as full scale.
     pub clipped: u64,
@@ -102,6 +108,8 @@ pub struct Writer {
     file: File,
     hash: Sha512,
     buffer: Vec<u8>,
+    /// Samples of all channels, in the order of the file.
+    mixed: Vec<Sample>,
     annotations: Annotations,
     annotations_lost: u64,
     samples: u64,
@@ -193,6 +201,7 @@ impl Writer {
             file,
             hash: Sha512::new(),
             buffer: Vec::new(),
+            mixed: Vec::new(),
             annotations,
             annotations_lost: 0,
             samples: 0,
@@ -202,9 +211,14 @@ impl Writer {
         }
     }
 
-    /// Returns the number of samples written so far, which is the number of the next one.
+    /// Returns the number of samples of a channel written so far, which is the number of the next one.
     pub const fn position(&self) -> u64 {
         self.samples
+    }
+
+    /// Returns the number of channels.
+    pub const fn channels(&self) -> usize {
+        self.options.channels
     }
 
     /// Returns the largest magnitude so far.
@@ -232,12 +246,46 @@ impl Writer {
         self.options.start = Some(start);
     }
 
-    /// Appends samples.
+    /// Appends samples of several channels, all of one length ([`WriterOptions::channels`]).
     ///
     /// # Errors
-    /// [`Error::Io`], e.g. a full disk.
+    /// As [`Writer::write`]; [`Error::Argument`] for another number of channels, or channels of unequal length.
+    pub fn write_channels(&mut self, channels: &[&[Sample]]) -> Result<(), Error> {
+        if let ([one], 1) = (channels, self.options.channels) {
+            return self.write(one);
+        }
+        let length = channels.first().map_or(0, |first| first.len());
+        if channels.len() != self.options.channels || channels.iter().any(|c| c.len() != length) {
+            let problem = format!(
+                "{} slices for {} channels, all of one length",
+                channels.len(),
+                self.options.channels
+            );
+            return Err(Error::Argument { what: "channels", problem });
+        }
+        for start in (0..length).step_by(BLOCK_SAMPLES) {
+            let end = length.min(start + BLOCK_SAMPLES);
+            let mut mixed = std::mem::take(&mut self.mixed);
+            mixed.clear();
+            mixed.extend((start..end).flat_map(|n| channels.iter().map(move |channel| channel[n])));
+            let written = self.write(&mixed);
+            self.mixed = mixed;
+            written?;
+        }
+        Ok(())
+    }
+
+    /// Appends samples; of several channels, one of each in turn, and all of the last turn.
+    ///
+    /// # Errors
+    /// [`Error::Io`], e.g. a full disk. [`Error::Argument`] if the last turn is not whole.
     pub fn write(&mut self, samples: &[Sample]) -> Result<(), Error> {
-        for block in samples.chunks(BLOCK_SAMPLES) {
+        let channels = self.options.channels;
+        if !samples.len().is_multiple_of(channels) {
+            let problem = format!("{} samples in turns of {channels}", samples.len());
+            return Err(Error::Argument { what: "channels", problem });
+        }
+        for block in samples.chunks(BLOCK_SAMPLES * channels) {
             self.buffer.clear();
             if let Some(losses) = self.options.format.encode(block, self.options.scale, &mut self.buffer) {
                 self.clipped += losses.clipped;
@@ -253,7 +301,7 @@ impl Writer {
             {
                 self.hash.update(&self.buffer);
             }
-            self.samples += block.len() as u64;
+            self.samples += (block.len() / channels) as u64;
         }
         Ok(())
     }
@@ -319,11 +367,15 @@ impl Writer {
         Ok(summary)
     }
 
+    const fn layout(&self) -> Layout {
+        Layout { format: self.options.format, channels: self.options.channels }
+    }
+
     /// Multiplies the written samples, and takes their hash.
     fn scale_all(&mut self, scale: f32) -> std::io::Result<()> {
-        let size = self.options.format.bytes_per_sample();
+        let size = self.layout().bytes();
         let mut at = if self.container == Container::SigmfArchive { BLOCK } else { 0 };
-        let mut samples = vec![Sample::default(); BLOCK_SAMPLES];
+        let mut samples = vec![Sample::default(); BLOCK_SAMPLES * self.options.channels];
         let mut left = self.samples;
         while left > 0 {
             let count = left.min(BLOCK_SAMPLES as u64) as usize;
@@ -333,7 +385,8 @@ impl Writer {
             if scale != 1.0 {
                 self.options.format.decode(&self.buffer, &mut samples);
                 self.buffer.clear();
-                let _ = self.options.format.encode(&samples[..count], scale, &mut self.buffer);
+                let whole = &samples[..count * self.options.channels];
+                let _ = self.options.format.encode(whole, scale, &mut self.buffer);
                 self.file.seek(SeekFrom::Start(at))?;
                 self.file.write_all(&self.buffer)?;
             }
@@ -369,6 +422,7 @@ impl Writer {
         let global = Global {
             datatype: options.format.to_string(),
             sample_rate: Some(options.rate),
+            num_channels: (options.channels > 1).then_some(options.channels as u64),
             recorder: Some(options.recorder),
             hw: options.hw,
             author: options.author,
@@ -395,7 +449,7 @@ impl Writer {
     fn append_to_archive(&mut self, file: &mut File) -> std::io::Result<()> {
         let name =
             self.data_path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let data_length = self.samples * self.options.format.bytes_per_sample() as u64;
+        let data_length = self.samples * self.layout().bytes() as u64;
         let seconds = self.options.start.map_or(0, |start| start.0 / 1_000_000);
         let header = |suffix: &str, size: u64| -> std::io::Result<Header> {
             let mut header = Header::new_ustar();
@@ -432,34 +486,4 @@ fn open_stream(path: &Path) -> Result<File, Error> {
 /// Returns zeros up to the next multiple of a tar block.
 fn padding(length: u64) -> &'static [u8] {
     &[0; BLOCK as usize][..(length.next_multiple_of(BLOCK) - length) as usize]
-}
-
-fn check(path: &Path, container: Container, options: &WriterOptions) -> Result<(), Error> {
-    let argument = |what, problem| Err(Error::Argument { what, problem });
-    // SigMF 1.2.6: above 0, at most 10^12.
-    if !(options.rate > 0.0 && options.rate <= 1e12) {
-        return argument("rate", format!("must be above 0 and at most 1e12, and is {}", options.rate));
-    }
-    if options.frequency.is_some_and(|frequency| frequency.is_nan() || frequency.abs() > 1e12) {
-        return argument("frequency", "must be at most 1e12 hertz".to_owned());
-    }
-    if !(options.scale.is_finite() && options.scale != 0.0) {
-        return argument("scale", format!("must be a number other than 0, and is {}", options.scale));
-    }
-    if !options.format.is_writable() {
-        return argument("format", format!("{} is not written: choose cf32 or ci16", options.format));
-    }
-    let named = format_of_name(path);
-    if container == Container::Raw && named != Some(options.format) {
-        let problem =
-            format!("{} is to be written, and the name {} says otherwise", options.format, path.display());
-        return argument("format", problem);
-    }
-    if container == Container::SigmfArchive {
-        let stem = path.file_stem().map_or(0, |stem| stem.to_string_lossy().len());
-        if !(1..=80).contains(&stem) {
-            return argument("name", format!("{}: an archive's name has from 1 to 80 bytes", path.display()));
-        }
-    }
-    Ok(())
 }

@@ -1,7 +1,8 @@
 """What SigMF's own Python package thinks of our files, and files of its making for us.
 
     check_sigmf.py check FILE...    validates each recording strictly and prints one JSON object per line
-    check_sigmf.py make FOLDER      writes FOLDER/theirs (a pair) and FOLDER/theirs-archive.sigmf
+    check_sigmf.py make FOLDER      writes FOLDER/theirs (a pair), FOLDER/theirs-archive.sigmf and FOLDER/theirs-two (two
+                                    channels)
 
 Needs: pip install sigmf jsonschema packaging (written for sigmf 1.14, SigMF 1.2.6). Exit code 1 and a message on stderr
 for a recording that is not valid.
@@ -44,10 +45,11 @@ def check(path):
     recording.validate()
     if not recording.get_global_field("core:sha512"):
         raise ValueError("core:sha512 is missing")
+    # One column a channel where there are several.
     samples = recording.read_samples()
     return {
         "count": len(samples),
-        "samples": [[float(sample.real), float(sample.imag)] for sample in samples[:100]],
+        "samples": [[float(s.real), float(s.imag)] for s in samples[:100].flatten()],
         "rate": recording.get_global_field("core:sample_rate"),
         "captures": recording.get_captures(),
         "annotations": recording.get_annotations(),
@@ -66,6 +68,15 @@ def make(folder):
     recording.add_annotation(10, 20, metadata={"core:label": "a label"})
     recording.tofile(str(folder / "theirs.sigmf-meta"))
     recording.archive(str(folder / "theirs-archive.sigmf"))
+    data = folder / "theirs-two.sigmf-data"
+    numpy.stack([samples, samples + 1000]).T.tofile(data)
+    two = sigmf.SigMFFile(
+        data_file=str(data),
+        global_info={"core:datatype": "cf32_le", "core:sample_rate": 15.36e6, "core:num_channels": 2},
+    )
+    two.add_capture(0)
+    two.add_annotation(10, 20)
+    two.tofile(str(folder / "theirs-two.sigmf-meta"))
 
 
 def main():

@@ -335,6 +335,7 @@ fn unsafe_stands_in_the_kernels_at_shared_memory_and_at_c_only() {
         path.starts_with("phy/src/kernel/")
             || path.starts_with("security/src/identity/kernel/")
             || path.starts_with("security/src/discovery/kernel/")
+            || path.starts_with("security/src/cipher/kernel/")
             || path == "security/benches/identity/openssl.rs"
             || path == "radio/src/air/memory.rs"
             || path == "radio/src/soapy/library.rs"

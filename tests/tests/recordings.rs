@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sidelink_recordings::pcap::{Mib, PcapWriter, PdcpHeader};
 use sidelink_recordings::sigmf::{Annotation, CyclicPrefix, RadioConfig};
 use sidelink_recordings::{
-    Container, HashCheck, OpenOptions, Recording, Sample, SampleFormat, UtcMicros, Warning, Writer,
+    Channels, Container, HashCheck, OpenOptions, Recording, Sample, SampleFormat, UtcMicros, Warning, Writer,
     WriterOptions,
 };
 use sidelink_tests::command::Folder;
@@ -119,6 +119,39 @@ fn the_python_package_validates_and_reads_what_we_write() {
         for (theirs, ours) in theirs.iter().zip(samples()) {
             assert_eq!(*theirs, [f64::from(ours.re), f64::from(ours.im)], "{name}");
         }
+    }
+}
+
+#[test]
+fn the_python_package_and_we_agree_on_channels() {
+    let Some(python) = python() else { return };
+    let folder = Folder::new("sigmf-channels");
+    let path = folder.path("two.sigmf-meta");
+    let options = WriterOptions { channels: 2, ..WriterOptions::new(15.36e6) };
+    let mut writer = Writer::create(&path, options).unwrap();
+    let first = samples();
+    let second: Vec<Sample> = first.iter().map(|s| s * 0.5).collect();
+    writer.write_channels(&[&first, &second]).unwrap();
+    writer
+        .annotate(Annotation { sample_start: 4999, sample_count: Some(1), ..Annotation::default() })
+        .unwrap();
+    writer.finish().unwrap();
+    let answer: Value = serde_json::from_str(&run_python(&python, &[Path::new("check"), &path])).unwrap();
+    assert_eq!(answer["count"], 5000);
+    let theirs: Vec<[f32; 2]> = serde_json::from_value(answer["samples"].clone()).unwrap();
+    let ours = first.iter().zip(&second).flat_map(|(a, b)| [[a.re, a.im], [b.re, b.im]]);
+    assert_eq!(theirs, ours.take(200).collect::<Vec<_>>());
+
+    run_python(&python, &[Path::new("make"), folder.as_path()]);
+    let options = OpenOptions { channels: Channels::All, ..OpenOptions::default() };
+    let mut recording = Recording::open(&folder.path("theirs-two"), &options).unwrap();
+    assert_eq!(recording.warnings(), []);
+    assert_eq!((recording.info().channels, recording.info().length), (2, 1000));
+    let [mut first, mut second] = [[Sample::default(); 1001]; 2];
+    assert_eq!(recording.read_channels(&mut [&mut first, &mut second]).unwrap(), 1000);
+    for n in 0..1000 {
+        let sample = Sample::new(n as f32, -(n as f32));
+        assert_eq!([first[n], second[n]], [sample, sample + 1000.0]);
     }
 }
 

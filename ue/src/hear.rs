@@ -85,8 +85,8 @@ impl Ue {
     /// Receives the subframe whose first sample is `start`; `whole` is true if no sample of it was lost.
     pub(super) fn hear(&mut self, now: Moment, start: i64, whole: bool) {
         let t = now.t;
-        let Self { framer, receiver, latency_stats, listener, .. } = self;
-        let Some(samples) = framer.cut(start, self.numerology.subframe_samples()) else { return };
+        let Self { streams, receiver, latency_stats, listener, .. } = self;
+        let Some(samples) = streams.cut(start, self.numerology.subframe_samples()) else { return };
         receiver.set_time(t, Clock::dfn(t));
         receiver.set_common_cfo(self.cfo);
         let mut hearing = Hearing {
@@ -114,7 +114,8 @@ impl Ue {
             hearing.hear(&heard);
             layer2_time.set(layer2_time.get() + began.elapsed());
         };
-        receiver.process_marked(t, &[samples], &mut hear, &mut mark);
+        let samples = &samples[..streams.antennas().count()];
+        receiver.process_marked(t, samples, &mut hear, &mut mark);
         let reference = hearing.reference;
         self.planner.sensed(t, whole.then_some(receiver));
         latency_stats.within(Stage::Layer2, inside);

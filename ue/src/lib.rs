@@ -11,6 +11,7 @@
 //! bursts. `run.rs` drives it in real time.
 //!
 //! ```text
+//! antennas.rs     the samples of all antennas
 //! framer.rs       samples in arrival order -> whole subframes
 //! notch.rs        removes the line at 0 Hz of the radio, and spurs
 //! timing.rs       how a UE acquires, keeps and loses its time
@@ -46,6 +47,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod air_rng;
+mod antennas;
 mod application;
 mod carriage;
 pub mod clock;
@@ -117,7 +119,7 @@ pub use users::{
     ApplicationId, Grant, Handle, MOST_HANDLES, UserError, UserInput, UserOutput, UserRequest, Users,
 };
 
-use notch::Notch;
+use antennas::Streams;
 use silence::{Lateness, Silence};
 use timing::SEARCH_MARGIN;
 
@@ -207,8 +209,7 @@ pub type OnAir = Box<dyn FnMut(Moment, &Content) + core::marker::Send>;
 pub struct Ue {
     name: String,
     numerology: Numerology,
-    framer: Framer,
-    notch: Notch,
+    streams: Streams,
     clock: Option<Clock>,
     anchor: Anchor,
     receiver: Receiver,
@@ -252,7 +253,7 @@ impl Ue {
     /// Builds a UE from its parts.
     pub fn new(parts: Parts) -> Self {
         let numerology = parts.receiver.numerology;
-        let mode = parts.receiver.mode;
+        let (mode, antennas) = (parts.receiver.mode, parts.receiver.antennas);
         let n = numerology.subframe_samples();
         let stretch = (parts.sync.period as usize + SEARCH_MARGIN) * n;
         let UeRngs { timing: mut rng, planner: air_rng } = parts.air_rng;
@@ -267,12 +268,11 @@ impl Ue {
         Self {
             name: parts.name,
             numerology,
-            framer: Framer::new(2 * stretch),
-            notch: Notch::new(n),
+            streams: Streams::new(antennas, 2 * stretch, n),
             next: clock.as_ref().map_or(0, |clock| clock.first_whole(0)),
             clock,
             anchor: parts.anchor,
-            search: ReferenceSearch::new(numerology, mode.sidelink(), stretch, Antennas::ONE),
+            search: ReferenceSearch::new(numerology, mode.sidelink(), stretch, antennas),
             receiver: Receiver::new(parts.receiver),
             sync,
             stack: parts.stack,
@@ -416,28 +416,44 @@ impl Ue {
         newest: u64,
         radio: &mut dyn radio::Transmit,
     ) -> Result<(), RadioError> {
+        self.process_antennas(first, &[samples], newest, radio)
+    }
+
+    /// Does the same with the samples of each antenna, all equally long. An antenna without samples is silent.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    pub fn process_antennas(
+        &mut self,
+        first: u64,
+        samples: &[&[Sample]],
+        newest: u64,
+        radio: &mut dyn radio::Transmit,
+    ) -> Result<(), RadioError> {
         self.radio_events(radio);
         self.answer_jump(first);
         // Cut at fixed numbers: the plan that results from one block is complete before the next block is used.
-        let (mut first, mut rest) = (first, samples);
+        let length = samples.first().map_or(0, |samples| samples.len());
+        let mut done = 0;
         loop {
-            let (now, later) = rest.split_at(self.notch.room(first).min(rest.len()));
-            self.take(first, now);
+            let at = first + done as u64;
+            let now = done..length.min(done + self.streams.room(at));
+            done = now.end;
+            self.take(at, now, samples);
             self.work(newest, radio)?;
-            (first, rest) = (first + now.len() as u64, later);
-            if rest.is_empty() {
+            if done == length {
                 break;
             }
         }
         let keep = (self.numerology.subframe_samples()
             * (self.sync.config().period as usize + SEARCH_MARGIN + 1)) as i64;
-        self.framer.forget(self.framer.next() as i64 - keep);
+        self.streams.forget(self.streams.first().next() as i64 - keep);
         Ok(())
     }
 
-    /// Takes samples of one block of the notch.
-    fn take(&mut self, first: u64, samples: &[Sample]) {
-        match self.framer.push(first, samples) {
+    /// Takes the samples in `range` of each antenna, of one block of the notch.
+    fn take(&mut self, first: u64, range: Range<usize>, samples: &[&[Sample]]) {
+        match self.streams.push(first, range, samples) {
             Continuity::Whole => {}
             Continuity::Gap(count) => {
                 self.totals.lost_samples += count;
@@ -454,7 +470,6 @@ impl Ue {
                 }
             }
         }
-        self.notch.process(first, &mut self.framer, samples.len());
     }
 
     /// Receives the subframes that are whole, and sends the planned bursts.
@@ -466,12 +481,12 @@ impl Ue {
         loop {
             let Some(clock) = &self.clock else {
                 // Nothing will be sent before the time is known, and then not at once.
-                let promise = self.framer.next() + self.lead * n as u64 / 2;
+                let promise = self.streams.first().next() + self.lead * n as u64 / 2;
                 return radio.advance(promise);
             };
             let t = self.next;
             let start = clock.start_of(t).round() as i64;
-            if start + n as i64 > self.framer.next() as i64 {
+            if start + n as i64 > self.streams.first().next() as i64 {
                 let promise = clock.start_of(t + self.lead) as i64 - self.transmit_advance;
                 return radio.advance(promise.max(0) as u64);
             }
@@ -555,7 +570,7 @@ impl Ue {
                 radio.transmit(at as u64, &self.burst)?;
                 self.totals.bursts += 1;
                 let end = at.max(first) as u64 + self.burst.len() as u64;
-                self.notch.transmitted(at.min(first).max(0) as u64..end);
+                self.streams.transmitted(at.min(first).max(0) as u64..end);
             }
             self.sent[t as usize % self.sent.len()] = t;
         }
@@ -626,6 +641,20 @@ impl Participant for Ue {
         radio: &mut dyn radio::Transmit,
     ) -> Result<(), RadioError> {
         Self::process(self, first, samples, newest, radio)
+    }
+
+    fn antennas(&self) -> Antennas {
+        self.streams.antennas()
+    }
+
+    fn process_antennas(
+        &mut self,
+        first: u64,
+        samples: &[&[Sample]],
+        newest: u64,
+        radio: &mut dyn radio::Transmit,
+    ) -> Result<(), RadioError> {
+        Self::process_antennas(self, first, samples, newest, radio)
     }
 
     fn is_done(&self) -> bool {

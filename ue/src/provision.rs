@@ -26,7 +26,7 @@ mod lists;
 mod renew;
 
 pub use chains::{follow_chained, own_announcer};
-pub use lists::FollowedList;
+pub use lists::{FollowedList, heard};
 pub use renew::{GroupNews, IdentityNews, RenewTerms};
 
 /// Milliseconds for which a discoverer waits for a response.
@@ -84,7 +84,7 @@ where
     let engine = Engine::new(Config { source: source(wish, keys)?, ..wish.layer2 });
     let mut discovery = wish.discovery;
     discovery.monitor.rotating = rotating(wish.ue, keys)?;
-    discovery.monitor.heard = lists::heard(keys).max(discovery.monitor.heard);
+    discovery.monitor.heard = heard(keys).max(discovery.monitor.heard);
     let agent = Agent::new(discovery).map_err(|_| BuildError::Untabled(wish.ue.to_owned()))?;
     let mut all = Provisioned {
         engine,

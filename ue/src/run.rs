@@ -9,10 +9,12 @@
 //! The length of the queue limits how far a UE may be behind; when it is full the newest samples are dropped and the UE
 //! sees a gap. In lock-step there is one thread, and no sample is ever dropped.
 
+use super::antennas::Slices;
 use super::{LatencyStats, Stage};
 use crate::Sample;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use sidelink_radio::{Interrupt, RadioError, Receive, Streams, Transmit};
+use sidelink_phy::units::Antennas;
+use sidelink_radio::{Interrupt, RadioError, Receive, Streams, Transmit, slices};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -58,6 +60,25 @@ pub trait Participant: Send + 'static {
         newest: u64,
         radio: &mut dyn Transmit,
     ) -> Result<(), RadioError>;
+
+    /// Returns the number of antennas whose samples it takes.
+    fn antennas(&self) -> Antennas {
+        Antennas::ONE
+    }
+
+    /// Processes the samples of its antennas, or of the first of them if the radio has fewer.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    fn process_antennas(
+        &mut self,
+        first: u64,
+        samples: &[&[Sample]],
+        newest: u64,
+        radio: &mut dyn Transmit,
+    ) -> Result<(), RadioError> {
+        self.process(first, samples.first().copied().unwrap_or_default(), newest, radio)
+    }
 
     /// Whether its work is over.
     fn is_done(&self) -> bool;
@@ -195,18 +216,22 @@ fn in_lock_step<P: Participant>(
     observer: &mut Option<Box<dyn Observer<P>>>,
 ) -> Result<(), RadioError> {
     let Streams { mut receive, mut transmit, .. } = streams;
-    let mut buffer = vec![Sample::default(); n.div_ceil(2)];
+    let length = n.div_ceil(2);
+    let antennas = ue.antennas().count().min(receive.antennas().count());
+    let mut buffers = vec![vec![Sample::default(); length]; antennas];
     let mut taken = 0;
     transmit.advance(ue.first_promise())?;
     while !end.is_over(taken) && !ue.is_done() {
-        let received = match receive.receive(&mut buffer, PATIENCE) {
+        let into = &mut slices(&mut buffers, length)[..antennas];
+        let received = match receive.receive_antennas(into, PATIENCE) {
             Err(RadioError::Ended) => break,
             other => other?,
         };
         if received.count > 0 {
             taken += received.count as u64;
             let newest = received.first + received.count as u64;
-            ue.process(received.first, &buffer[..received.count], newest, &mut *transmit)?;
+            let samples = views(&buffers, received.count);
+            ue.process_antennas(received.first, &samples[..antennas], newest, &mut *transmit)?;
         }
         if let Some(observer) = observer {
             observer.look(ue);
@@ -219,8 +244,18 @@ fn in_lock_step<P: Participant>(
 struct Filled {
     first: u64,
     count: usize,
-    samples: Vec<Sample>,
+    samples: Buffers,
     arrived: Instant,
+}
+
+/// A buffer for each antenna.
+type Buffers = Vec<Vec<Sample>>;
+
+/// Returns the first `count` samples of each buffer, and empty slices behind them.
+fn views(buffers: &[Vec<Sample>], count: usize) -> Slices<'_> {
+    let mut views = Slices::default();
+    views.iter_mut().zip(buffers).for_each(|(view, buffer)| *view = &buffer[..count]);
+    views
 }
 
 fn in_real_time<P: Participant>(
@@ -232,9 +267,10 @@ fn in_real_time<P: Participant>(
 ) -> Result<(), RadioError> {
     let Streams { receive, mut transmit, .. } = streams;
     let (full, filled) = bounded::<Filled>(BUFFERS);
-    let (give_back, empty) = bounded::<Vec<Sample>>(BUFFERS + 2);
+    let (give_back, empty) = bounded::<Buffers>(BUFFERS + 2);
+    let antennas = ue.antennas().count().min(receive.antennas().count());
     for _ in 0..BUFFERS + 2 {
-        let _ = give_back.send(vec![Sample::default(); n.div_ceil(2)]);
+        let _ = give_back.send(vec![vec![Sample::default(); n.div_ceil(2)]; antennas]);
     }
     let newest = Arc::new(AtomicU64::new(0));
     let (told, stopped) = (Arc::clone(&newest), Arc::clone(&end.stop));
@@ -258,15 +294,16 @@ fn in_real_time<P: Participant>(
 fn fetch(
     mut receive: Box<dyn Receive>,
     full: &Sender<Filled>,
-    empty: &Receiver<Vec<Sample>>,
+    empty: &Receiver<Buffers>,
     newest: &AtomicU64,
     stop: &AtomicBool,
 ) -> Result<(), RadioError> {
-    let mut spare: Option<Vec<Sample>> = None;
+    let mut spare: Option<Buffers> = None;
     while !stop.load(Ordering::Relaxed) {
         // When the UE is too far behind, samples are fetched and dropped, so that the device does not overflow.
         let Some(mut samples) = spare.take().or_else(|| empty.recv_timeout(PATIENCE).ok()) else { continue };
-        let received = receive.receive(&mut samples, PATIENCE)?;
+        let (antennas, length) = (samples.len(), samples.first().map_or(0, Vec::len));
+        let received = receive.receive_antennas(&mut slices(&mut samples, length)[..antennas], PATIENCE)?;
         if received.count == 0 {
             spare = Some(samples);
             continue;
@@ -286,7 +323,7 @@ fn fetch(
 /// The UE thread's ends of the queue.
 struct Queue<'a> {
     filled: &'a Receiver<Filled>,
-    give_back: &'a Sender<Vec<Sample>>,
+    give_back: &'a Sender<Buffers>,
     /// The number after the newest sample that the radio delivered.
     newest: &'a AtomicU64,
 }
@@ -306,7 +343,8 @@ fn work<P: Participant>(
                     latency_stats.record(Stage::Samples, arrived.elapsed());
                 }
                 taken += count as u64;
-                ue.process(first, &samples[..count], queue.newest.load(Ordering::Relaxed), transmit)?;
+                let views = &views(&samples, count)[..samples.len()];
+                ue.process_antennas(first, views, queue.newest.load(Ordering::Relaxed), transmit)?;
                 let _ = queue.give_back.send(samples);
             }
             Err(RecvTimeoutError::Timeout) => {}

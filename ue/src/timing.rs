@@ -23,7 +23,7 @@ impl Ue {
     /// Handles a step of the radio's clock just before sample `first`: the count of subframes goes on, or is acquired
     /// again where others give it. Samples from before the step have the old count, and are not touched.
     pub(super) fn answer_jump(&mut self, first: u64) {
-        let off = (first as i64).saturating_sub(self.framer.next() as i64);
+        let off = (first as i64).saturating_sub(self.streams.first().next() as i64);
         if self.jump == 0 || off.saturating_sub(self.jump).abs() >= off.abs() {
             return;
         }
@@ -37,7 +37,7 @@ impl Ue {
         } else {
             self.clock = None;
             self.sync.restart();
-            self.framer.clear();
+            self.streams.clear();
         }
     }
 
@@ -79,7 +79,7 @@ impl Ue {
     pub(super) fn look_for_time(&mut self) {
         let n = self.numerology.subframe_samples();
         let stretch = (self.sync.config().period as usize + SEARCH_MARGIN) * n;
-        if self.framer.samples().len() < stretch {
+        if self.streams.first().samples().len() < stretch {
             return;
         }
         if let Some(candidate) = self.best_candidate(true, false) {
@@ -89,12 +89,12 @@ impl Ue {
         self.searched += (stretch / n) as u64;
         if self.searched < self.patience {
             // The next stretch overlaps this one, so that no signal is cut.
-            self.framer.keep_last(SEARCH_MARGIN * n);
+            self.streams.keep_last(SEARCH_MARGIN * n);
             return;
         }
         let draw = self.rng.next_u64();
         self.sync.begin(draw);
-        let sample = self.framer.next();
+        let sample = self.streams.first().next();
         let count = Clock::rough_count(Some(self.anchor)) + sample / n as u64;
         let clock =
             Clock::from_subframe(self.numerology.sample_rate().0, count, sample as f64, Some(self.anchor));
@@ -106,16 +106,17 @@ impl Ue {
     /// only one that agrees with it is returned: anyone can repeat an old synchronisation signal. Where the reference
     /// is `missed`, the strongest that agrees replaces it: usually the same UE, restarted some samples away.
     fn best_candidate(&mut self, may_contradict: bool, missed: bool) -> Option<reference::Candidate> {
-        let Self { search, framer, sync, .. } = self;
+        let Self { search, streams, sync, .. } = self;
+        let framer = streams.first();
         let search = search.as_mut()?;
         let n = self.numerology.subframe_samples() as f64;
         let stretch = (sync.config().period as usize + SEARCH_MARGIN) * n as usize;
-        let all = framer.samples();
-        let skipped = all.len().saturating_sub(stretch);
+        let skipped = framer.samples().len().saturating_sub(stretch);
+        let kept = streams.kept(skipped);
         let mut best = None;
         let mut strongest = Decibel(f64::NEG_INFINITY);
         let followed = sync.role();
-        search.search(&all[skipped..], &mut |candidate| {
+        search.search_antennas(&kept[..streams.antennas().count()], &mut |candidate| {
             let Some(mib) = mapping::parse_mib_sl(payload(&candidate.mib, sync.config())) else { return };
             let period = u64::from(sync.config().period);
             let offset = (u64::from(candidate.time.count()) % period) as u32;
@@ -161,7 +162,8 @@ impl Ue {
 
     fn set_clock(&mut self, clock: Clock) {
         // Two subframes later, so that no promise of the old time is broken; the count itself may go back.
-        self.next = clock.first_whole(self.framer.next() + 2 * self.numerology.subframe_samples() as u64);
+        self.next =
+            clock.first_whole(self.streams.first().next() + 2 * self.numerology.subframe_samples() as u64);
         self.searched = self.next;
         self.search_after = 1500 + self.rng.next_u64() % 1000;
         self.clock = Some(clock);

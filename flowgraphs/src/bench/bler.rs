@@ -1,10 +1,16 @@
-//! Block error rates: one channel, sent over fading, offset and noise, and received with everything estimated.
+//! Block error rates: one channel, sent over fading, offset and noise, and received with everything estimated, or with the
+//! true channel and noise in place of estimates.
 //!
 //! ```text
-//! air.rs      grid -> samples -> channel -> noise -> grid
-//! cases.rs    the channels, each with the figure that it has to reach
-//! ends.rs     sender and receiver of each channel
-//! slss.rs     synchronisation: right, missed and false identities
+//! air.rs       grid -> samples -> channel -> noise -> samples of each antenna
+//! truth.rs     the channel on every resource element
+//! cases.rs     the channels, each with the figure that it has to reach
+//! ends.rs      sender and receiver of each channel
+//! search.rs    points -> the Es/N0 at which 10 % fail
+//! interval.rs  its confidence interval
+//! plan.rs      many of these on all processors, and the time that they take
+//! page.rs      tables in Markdown; plot.rs  pictures
+//! slss.rs      synchronisation: right, missed and false identities
 //! false_sci.rs  control information detected in noise
 //! ```
 
@@ -12,19 +18,53 @@ mod air;
 mod cases;
 mod ends;
 pub mod false_sci;
+mod interval;
+pub mod page;
+pub mod plan;
+pub mod plot;
+mod search;
 pub mod slss;
+mod truth;
 
 pub use air::AirConfig;
 pub use cases::{CASES, Case};
+pub use search::{crossing, sweep};
 
-use cases::Link;
-use sidelink_phy::impair::fading::ChannelModel;
 use sidelink_phy::units::Decibel;
+
+/// What the receiver knows of the channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Knowledge {
+    /// Everything is estimated.
+    Estimated,
+    /// The true channel on every resource element, the true noise and the true carrier offset: the same equaliser and
+    /// decoder, nothing estimated.
+    Perfect,
+}
+
+impl Knowledge {
+    /// Returns its name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Estimated => "estimated",
+            Self::Perfect => "perfect",
+        }
+    }
+}
+
+/// Blocks of a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Blocks of each seed.
+    pub trials: u32,
+    /// Seeds, from the one of the air on: each has channels and blocks of its own.
+    pub seeds: u32,
+}
 
 /// Block error rate at one signal to noise ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Es/N0 of a resource element.
+    /// Es/N0 of a resource element at an antenna.
     pub es_n0: Decibel,
     /// Blocks that were sent.
     pub trials: u32,
@@ -47,83 +87,12 @@ pub const FLOOR: Decibel = Decibel(30.0);
 pub struct Crossing {
     /// Es/N0; `None` when it lies beyond the measured range, or does not exist.
     pub es_n0: Option<Decibel>,
+    /// Its 95 % confidence interval; `None` where an end lies beyond the measured range.
+    pub interval: Option<[Decibel; 2]>,
     /// Every point, the lowest first.
     pub points: Vec<Point>,
     /// The point at [`FLOOR`], in fading.
     pub floor: Option<Point>,
-}
-
-/// Finds the Es/N0 at which the block error rate of a case falls to `goal`, with at most `trials` blocks a point.
-///
-/// Steps from the case's target until the goal is enclosed, then halves: 0.5 to 0.125 dB in white noise, 2 to 0.5 dB in
-/// fading, where curves are flat and a fine step would stop at the first point that is good by chance. A straight line
-/// through the logarithms of the points near the goal gives the crossing.
-pub fn crossing(case: &Case, air: &AirConfig, goal: f64, trials: u32) -> Crossing {
-    let fades = air.channel != ChannelModel::Awgn;
-    let mut points: Vec<Point> = Vec::new();
-    let mut step = if fades { 2.0 } else { 0.5 };
-    let mut at = (case.target.0 * 8.0).round() / 8.0;
-    let measure = |at: f64, points: &mut Vec<Point>| {
-        let point = measure(case, air, Decibel(at), goal, trials);
-        points.push(point);
-        point.bler() > goal
-    };
-    let up = measure(at, &mut points);
-    for _ in 0..24 {
-        at += if up { step } else { -step };
-        if at > FLOOR.0 || measure(at, &mut points) != up {
-            break;
-        }
-    }
-    for _ in 0..2 {
-        step /= 2.0;
-        if let Some((above, below)) = enclosing(&points, goal)
-            && below - above > 1.1 * step
-        {
-            measure((above + below) / 2.0, &mut points);
-        }
-    }
-    points.sort_by(|a, b| a.es_n0.0.total_cmp(&b.es_n0.0));
-    let es_n0 = enclosing(&points, goal).map(|enclosing| Decibel(near_line(&points, goal, enclosing)));
-    let floor = fades.then(|| Link::new(case, air).run(FLOOR, trials));
-    Crossing { es_n0, points, floor }
-}
-
-/// Measures one point. Each has a link of its own: every point has the same channels and blocks, and points differ by
-/// their noise alone. A fifth of the blocks is enough for one that is far from the goal.
-fn measure(case: &Case, air: &AirConfig, es_n0: Decibel, goal: f64, trials: u32) -> Point {
-    let mut link = Link::new(case, air);
-    let first = link.run(es_n0, trials.div_ceil(5));
-    if first.bler() > 4.0 * goal || first.trials == trials {
-        return first;
-    }
-    let rest = link.run(es_n0, trials - first.trials);
-    Point { es_n0, trials, errors: first.errors + rest.errors }
-}
-
-/// Returns the highest Es/N0 in dB above the goal and the lowest below it.
-fn enclosing(points: &[Point], goal: f64) -> Option<(f64, f64)> {
-    let above = points.iter().filter(|p| p.bler() > goal).map(|p| p.es_n0.0).fold(f64::MIN, f64::max);
-    let below = points.iter().filter(|p| p.bler() <= goal).map(|p| p.es_n0.0).fold(f64::MAX, f64::min);
-    (above > f64::MIN && below < f64::MAX).then_some((above, below))
-}
-
-/// Returns the Es/N0 in dB at which the least-squares line through the logarithms of the points near the goal reaches it; the
-/// middle of the enclosing interval if there is no such line.
-fn near_line(points: &[Point], goal: f64, (above, below): (f64, f64)) -> f64 {
-    let near = points.iter().filter(|p| (goal / 4.0..=4.0 * goal).contains(&p.bler()));
-    let logs: Vec<(f64, f64)> = near.map(|p| (p.es_n0.0, p.bler().ln())).collect();
-    let n = logs.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / n;
-    let (x, y) = (mean(|l| l.0), mean(|l| l.1));
-    let spread: f64 = logs.iter().map(|l| (l.0 - x).powi(2)).sum();
-    let slope = logs.iter().map(|l| (l.0 - x) * (l.1 - y)).sum::<f64>() / spread;
-    if slope < 0.0 { x + (goal.ln() - y) / slope } else { (above + below) / 2.0 }
-}
-
-/// Measures the points of a sweep, with the same channels and blocks at each.
-pub fn sweep(case: &Case, air: &AirConfig, es_n0: &[Decibel], trials: u32) -> Vec<Point> {
-    es_n0.iter().map(|&es_n0| Link::new(case, air).run(es_n0, trials)).collect()
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! `sidelink generate`: a recording with its ground truth from a scenario.
 
 use crate::Sample;
-use crate::args::{Peak, parse_utc};
+use crate::antennas::views;
+use crate::args::{Peak, parse_antennas, parse_utc};
 use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
 use crate::outputs::{ForceArgs, Outputs, Place};
 use crate::scenario::{Channel, EXAMPLE_D2D, EXAMPLE_PROTECTED, EXAMPLE_V2X, Generator, Scenario, Secrets};
 use crate::terminal::{self, Ink, paint};
 use clap::{Args, ValueEnum};
+use sidelink_phy::impair::array::Correlation;
 use sidelink_phy::impair::measure::Levels;
-use sidelink_phy::units::CyclicPrefix;
+use sidelink_phy::units::{Antennas, CyclicPrefix};
 use sidelink_radio::number::Number;
+use sidelink_radio::slices;
 use sidelink_recordings::{
     Container, SampleFormat, Summary, UtcMicros, Writer, WriterOptions, hints_of_name,
 };
@@ -50,6 +53,13 @@ pub struct GenerateArgs {
     /// Channel of every UE: awgn, epa5, eva70, etu300; overrides the scenario.
     #[arg(long, value_name = "MODEL")]
     pub channel: Option<Channel>,
+    /// Receive antennas of the recording, 1 to 4, each a channel of it; overrides the scenario.
+    #[arg(long, value_name = "N", value_parser = parse_antennas)]
+    pub antennas: Option<Antennas>,
+    /// Correlation between the outermost antennas where the channel fades: 0 (independent) to 1 (alike); overrides the
+    /// scenario.
+    #[arg(long, value_name = "C")]
+    pub correlation: Option<Correlation>,
     /// Seed of noise, fading, payloads and random resources; overrides the scenario.
     #[arg(long)]
     pub seed: Option<u64>,
@@ -158,6 +168,8 @@ fn override_by_flags(scenario: &mut Scenario, args: &GenerateArgs) {
     scenario.cfo = args.cfo.unwrap_or(scenario.cfo);
     scenario.delay = args.delay.unwrap_or(scenario.delay);
     scenario.seed = args.seed.unwrap_or(scenario.seed);
+    scenario.antennas = args.antennas.map_or(scenario.antennas, Antennas::count);
+    scenario.correlation = args.correlation.map_or(scenario.correlation, Correlation::coefficient);
     if let Some(channel) = args.channel {
         scenario.channel = channel;
         scenario.ue.iter_mut().for_each(|ue| ue.channel = None);
@@ -181,12 +193,14 @@ fn archive_name(out: &Path) -> Result<PathBuf, ConfigError> {
 
 /// Returns the largest magnitude in the whole recording, from a first run; never 0.
 fn peak(mut generator: Generator, scenario: &Scenario) -> f32 {
-    let mut samples = vec![Sample::default(); generator.subframe_samples()];
+    let (length, antennas) = (generator.subframe_samples(), generator.antennas().count());
+    let mut samples = vec![vec![Sample::default(); length]; antennas];
     let bar = terminal::progress(scenario.duration, "measuring");
     let mut power = f32::MIN_POSITIVE;
     for _ in 0..scenario.duration {
-        generator.next_subframe(&mut samples);
-        power = power.max(Levels::of(&samples, f32::INFINITY).peak_power);
+        generator.next_subframe_of(&mut slices(&mut samples, length)[..antennas]);
+        let peak = |samples: &Vec<Sample>| Levels::of(samples, f32::INFINITY).peak_power;
+        power = samples.iter().map(peak).fold(power, f32::max);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -225,6 +239,7 @@ fn options(scenario: &Scenario, generator: &Generator, format: SampleFormat) -> 
     }
     WriterOptions {
         format,
+        channels: generator.antennas().count(),
         frequency: radio.frequency.map(|f| f.0),
         recorder: concat!("sidelink ", env!("CARGO_PKG_VERSION")).to_owned(),
         radio: to_sigmf(&radio),
@@ -278,12 +293,13 @@ fn write(mut generator: Generator, scenario: &Scenario, writer: &mut Writer) -> 
     let numerology = generator.numerology();
     let frequency = scenario.radio.frequency.map_or(0.0, |f| f.0);
     let length = scenario.duration.saturating_mul(numerology.subframe_samples() as u64);
-    let mut samples = vec![Sample::default(); generator.subframe_samples()];
+    let (subframe, antennas) = (generator.subframe_samples(), generator.antennas().count());
+    let mut samples = vec![vec![Sample::default(); subframe]; antennas];
     let mut sent = Sent::default();
     let bar = terminal::progress(scenario.duration, "generating");
     for _ in 0..scenario.duration {
-        let events = generator.next_subframe(&mut samples);
-        writer.write(&samples)?;
+        let events = generator.next_subframe_of(&mut slices(&mut samples, subframe)[..antennas]);
+        writer.write_channels(&views(&samples, subframe)[..antennas])?;
         for event in &events {
             if let Some(a) = event.annotation(numerology, length, frequency, generator.ue_name(event.ue)) {
                 sent.add(&event.transmission.content);
@@ -303,7 +319,11 @@ fn report(summary: &Summary, scenario: &Scenario, sent: &Sent, out: &Path) -> st
     let mut stdout = place.live()?;
     let files: Vec<String> = summary.files.iter().map(|f| f.display().to_string()).collect();
     writeln!(stdout, "{}", paint(colours, Ink::Bold, &files.join(", ")))?;
-    writeln!(stdout, "{} subframes, {} samples: {sent}", scenario.duration, summary.samples)?;
+    let antennas = match scenario.antennas {
+        1 => String::new(),
+        several => format!(" of {several} antennas"),
+    };
+    writeln!(stdout, "{} subframes, {} samples{antennas}: {sent}", scenario.duration, summary.samples)?;
     if summary.annotations_lost > 0 {
         let advice = "a raw file has no place for the ground truth; use a name without extension for SigMF";
         tracing::warn!("{}: {advice}", out.display());

@@ -46,12 +46,12 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
     out.flush()?;
 
     let bar = terminal::progress(input.recording.info().length, "reading");
-    let scan = inspect::scan(&mut input.recording, input.rate, bands, &mut |n| bar.set_position(n))?;
+    let scans = inspect::scan(&mut input.recording, input.rate, bands, &mut |n| bar.set_position(n))?;
     bar.finish_and_clear();
     for damage in input.recording.damage().runs() {
         tracing::warn!("{}: {damage}", args.file.display());
     }
-    inspect::show(&scan, colours, terminal::width(), &mut out)?;
+    inspect::show_all(&scans, colours, terminal::width(), &mut out)?;
     if let Some(place) = &picture {
         let name = args.file.display().to_string();
         // A recording that no receiver fits still has a spectrum.
@@ -59,15 +59,26 @@ pub fn run(args: InspectArgs) -> anyhow::Result<()> {
             tracing::warn!("{name}: nothing is drawn of what the receiver hears: {e:#}");
             Heard::default()
         });
-        plot::draw(place, &name, &panels(&scan, &heard))?;
+        for (antenna, snr) in heard.quality.snr().iter().enumerate() {
+            let snr = snr.map_or("nothing was decoded".to_owned(), |snr| format!("{:.1} dB", snr.0));
+            writeln!(out, "antenna {antenna}: mean SNR of what was decoded: {snr}")?;
+        }
+        for warning in heard.quality.warnings() {
+            tracing::warn!("{name}: {warning}");
+        }
+        plot::draw(place, &name, &panels(&scans, &heard))?;
         writeln!(out, "\n{place}")?;
     }
     Ok(out.flush()?)
 }
 
 /// Returns the panels to draw: the spectrum and the level always, constellations and others if something was received.
-fn panels<'a>(scan: &'a Scan, heard: &'a Heard) -> Vec<Panel<'a>> {
-    let mut panels = vec![Panel::Spectrogram(scan), Panel::Spectrum(scan), Panel::Power(scan)];
+fn panels<'a>(scans: &'a [Scan], heard: &'a Heard) -> Vec<Panel<'a>> {
+    let mut panels: Vec<Panel<'a>> = scans.iter().map(Panel::Spectrogram).collect();
+    match scans {
+        [one] => panels.extend([Panel::Spectrum(one), Panel::Power(one)]),
+        several => panels.extend(of_antennas(several)),
+    }
     if !heard.points.is_empty() {
         let title = "PSSCH after equalisation, the first transport blocks".to_owned();
         panels.push(Panel::Scatter { title, points: &heard.points });
@@ -78,7 +89,16 @@ fn panels<'a>(scan: &'a Scan, heard: &'a Heard) -> Vec<Panel<'a>> {
             x: "frequency in MHz".to_owned(),
             y: "dB".to_owned(),
             least_span: 1.0,
-            curves: vec![("|h|".to_owned(), heard.channel.clone())],
+            curves: heard.channel.clone(),
+        });
+    }
+    if !heard.snr.is_empty() {
+        panels.push(Panel::Curves {
+            title: "Signal to noise ratio at each antenna".to_owned(),
+            x: "time in s".to_owned(),
+            y: "dB".to_owned(),
+            least_span: 1.0,
+            curves: heard.snr.clone(),
         });
     }
     if !heard.evm.is_empty() {
@@ -91,4 +111,37 @@ fn panels<'a>(scan: &'a Scan, heard: &'a Heard) -> Vec<Panel<'a>> {
         });
     }
     panels
+}
+
+/// Returns the mean spectrum and the power over time of several antennas, for comparison.
+fn of_antennas(scans: &[Scan]) -> [Panel<'static>; 2] {
+    let db = |power: f64| 10.0 * power.max(1e-30).log10();
+    let name = |antenna: usize| format!("antenna {antenna}");
+    let spectrum = |(antenna, scan): (usize, &Scan)| {
+        let bins = scan.spectrum.len() as f64;
+        let frequency = |k: usize| (k as f64 / bins - 0.5) * scan.rate / 1e6;
+        // power in 15 kHz, for any bins
+        let curve = scan.spectrum.iter().map(|p| db(f64::from(*p) * 15e3 * bins / scan.rate));
+        (name(antenna), curve.enumerate().map(|(k, level)| (frequency(k), level)).collect())
+    };
+    let power = |(antenna, scan): (usize, &Scan)| {
+        let curve = scan.rows.iter().map(|row| (row.start as f64 / scan.rate, db(row.levels.power())));
+        (name(antenna), curve.collect())
+    };
+    let panel = |title: &str, x: &str, y: &str, curves| Panel::Curves {
+        title: title.to_owned(),
+        x: x.to_owned(),
+        y: y.to_owned(),
+        least_span: 1.0,
+        curves,
+    };
+    [
+        panel(
+            "Mean spectrum",
+            "frequency in MHz",
+            "dBFS in 15 kHz",
+            scans.iter().enumerate().map(spectrum).collect(),
+        ),
+        panel("Power over time", "time in s", "dBFS", scans.iter().enumerate().map(power).collect()),
+    ]
 }

@@ -13,7 +13,8 @@ use super::decode::{keys, open, since_first};
 use super::record::{Annotations, RecordArgs};
 use super::ue::{host_time, parse_duration, stop_on_signals};
 use crate::Sample;
-use crate::args::{Form, Output};
+use crate::antennas::views;
+use crate::args::{Form, Output, parse_antennas};
 use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig};
 use crate::config::{receiver_config, set_timing};
 use crate::open::{Opened, Opener};
@@ -27,9 +28,9 @@ use ear::{Ear, Listener};
 use network::{Answer, NetworkOf};
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
-use sidelink_phy::units::{CyclicPrefix, DfnSubframe, SidelinkMode, TransmissionMode};
+use sidelink_phy::units::{Antennas, CyclicPrefix, DfnSubframe, SidelinkMode, TransmissionMode};
 use sidelink_radio::number::Number;
-use sidelink_radio::{self as radio, Radio, RadioError, RadioSettings, Receive};
+use sidelink_radio::{self as radio, Radio, RadioError, RadioSettings, Receive, slices};
 use sidelink_recordings::UtcMicros;
 use sidelink_security::counter::UtcTime;
 use std::io::Write;
@@ -62,6 +63,10 @@ pub struct ListenArgs {
     /// Name of the antenna.
     #[arg(long, value_name = "NAME")]
     pub antenna: Option<String>,
+    /// Receive antennas, 1 to 4, as channels 0, 1, .. of the device; without it as many as the device's arguments or the
+    /// recording say.
+    #[arg(long, value_name = "N", value_parser = parse_antennas)]
+    pub antennas: Option<Antennas>,
     /// Samples per second; the default is the standard rate of the bandwidth.
     #[arg(short, long, value_name = "RATE")]
     pub rate: Option<Number>,
@@ -194,6 +199,11 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     let settings = settings(&args, &config, discovery_only, rate);
     let radio = radio::open(&device(&args), &settings.for_duration(args.duration))?;
     let name = radio.description().name.clone();
+    receiver.antennas = radio.description().antennas;
+    let antennas = match receiver.antennas {
+        Antennas::ONE => String::new(),
+        several => format!(", {several} antennas"),
+    };
     let (radio, annotations) = args.record.open(radio, &config, numerology)?;
     let (network, mut opener) = opener(&args)?;
     if let Some(discovery) = radio_config.discovery.first() {
@@ -225,7 +235,7 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         sync: SyncSeen::default(),
         sidelink: receiver.mode.sidelink(),
     };
-    eprintln!("{name}, {:.2} MS/s; Ctrl-C ends it", rate / 1e6);
+    eprintln!("{name}, {:.2} MS/s{antennas}; Ctrl-C ends it", rate / 1e6);
     if in_place {
         terminal::print("\x1b[2J")?;
     }
@@ -265,6 +275,7 @@ fn settings(args: &ListenArgs, config: &RadioConfig, discovery_only: bool, rate:
         prb: config.prb,
         rx_gain: args.gain.clone(),
         antenna: args.antenna.clone(),
+        antennas: args.antennas,
         ..RadioSettings::new(if discovery_only { "monitor" } else { "listen" }, rate)
     }
 }
@@ -302,8 +313,11 @@ fn carrier(args: &ListenArgs, discovery_only: bool) -> Result<RadioConfig, Confi
 struct Filled {
     first: u64,
     count: usize,
-    samples: Vec<Sample>,
+    samples: Buffers,
 }
+
+/// A buffer for each antenna.
+type Buffers = Vec<Vec<Sample>>;
 
 fn listen(
     radio: Box<dyn Radio>,
@@ -320,7 +334,7 @@ fn listen(
     drop(streams.transmit);
     let receive = streams.receive;
     let (full, filled) = bounded::<Filled>(BUFFERS);
-    let (give_back, empty) = bounded::<Vec<Sample>>(BUFFERS + 2);
+    let (give_back, empty) = bounded::<Buffers>(BUFFERS + 2);
     // For the fetcher only: the end of this command is no signal to others.
     let over = Arc::new(AtomicBool::new(false));
     let ended = Arc::clone(&over);
@@ -343,7 +357,8 @@ fn listen(
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        result = ear.take(first, &samples[..count], sinks).and_then(|()| sinks.answers());
+        let views = &views(&samples, count)[..samples.len()];
+        result = ear.take(first, views, sinks).and_then(|()| sinks.answers());
         let _ = give_back.try_send(samples);
         result = result.and_then(|()| sinks.look_ahead(ear.seconds()));
         sinks.show(&mut out, ear.seconds(), ear.lost())?;
@@ -368,14 +383,16 @@ fn fetch(
     mut receive: Box<dyn Receive>,
     real_time: bool,
     full: &Sender<Filled>,
-    empty: &Receiver<Vec<Sample>>,
+    empty: &Receiver<Buffers>,
     stop: &AtomicBool,
 ) -> Result<(), RadioError> {
-    let mut spare: Option<Vec<Sample>> = None;
+    let antennas = receive.antennas().count();
+    let mut spare: Option<Buffers> = None;
     while !stop.load(Ordering::Relaxed) {
-        let take = || empty.try_recv().unwrap_or_else(|_| vec![Sample::default(); BUFFER]);
+        let take = || empty.try_recv().unwrap_or_else(|_| vec![vec![Sample::default(); BUFFER]; antennas]);
         let mut samples = spare.take().unwrap_or_else(take);
-        let received = match receive.receive(&mut samples, PATIENCE) {
+        let received = match receive.receive_antennas(&mut slices(&mut samples, BUFFER)[..antennas], PATIENCE)
+        {
             Err(RadioError::Ended) => return Ok(()),
             other => other?,
         };

@@ -135,8 +135,10 @@ pub(super) fn run_config(
     let places = Places::claim(config, args)?;
     let stop = stop_on_signals()?;
     // Before the radio runs: a list of a million identities takes long to read.
-    let config = &with_code_lists(config)?;
-    let radio = radio::open(&config.device.args, &settings(config)?.for_duration(args.duration))?;
+    let mut config = with_code_lists(config)?;
+    let radio = radio::open(&config.device.args, &settings(&config)?.for_duration(args.duration))?;
+    config.device.antennas = Some(radio.description().antennas.count());
+    let config = &config;
     let place = args.config.as_ref().map_or_else(String::new, |path| path.display().to_string());
     let source = KeySource::open(config, keys, radio.description().real_time, &place)?;
     permit::check(config, UtcTime::from_millis(u64::from(keystore::utc_now()) * 1000))?;
@@ -274,6 +276,7 @@ pub(super) fn settings(config: &UeConfig) -> Result<RadioSettings, ConfigError> 
         tx_gain: device.tx_gain.clone(),
         rx_gain: device.rx_gain.clone(),
         antenna: device.antenna.clone(),
+        antennas: device.antennas()?,
         ..RadioSettings::new(&config.name, config.rate()?)
     })
 }

@@ -18,7 +18,7 @@ use crate::naf_groups::NafAccess;
 use serde::Deserialize;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::pool::V2xPool;
-use sidelink_phy::units::{CyclicPrefix, Decibel, TransmissionMode};
+use sidelink_phy::units::{Antennas, CyclicPrefix, Decibel, TransmissionMode};
 use sidelink_radio::{Anchor, Description};
 use sidelink_security::counter::reserve::CounterStore;
 use sidelink_security::direct::signed::{Credential, Trust};
@@ -129,6 +129,8 @@ pub struct DeviceConfig {
     pub rx_gain: Option<String>,
     /// Antenna of both directions, or of one, such as `tx:TX/RX`.
     pub antenna: Option<String>,
+    /// Receive antennas, 1 to 4, as channels 0, 1, .. of the device; without it as many as `args` say. The first sends.
+    pub antennas: Option<usize>,
     /// Samples by which the device sends too late; `sidelink radio-test` measures it.
     pub transmit_advance: i64,
     /// Level of transmissions in dB: 0 is a carrier of power 1 that one UE fills.
@@ -144,10 +146,22 @@ impl Default for DeviceConfig {
             tx_gain: None,
             rx_gain: None,
             antenna: None,
+            antennas: None,
             transmit_advance: 0,
             level: -6.0,
             rsrp_reference: 0.0,
         }
+    }
+}
+
+impl DeviceConfig {
+    /// Returns the number of receive antennas, if it is given.
+    ///
+    /// # Errors
+    /// It is out of range.
+    pub(crate) fn antennas(&self) -> Result<Option<Antennas>, ConfigError> {
+        let wrong = |count| ConfigError::new(format!("antennas = {count}"), "[device]", "1 to 4");
+        self.antennas.map(|count| Antennas::new(count).ok_or_else(|| wrong(count))).transpose()
     }
 }
 
@@ -463,6 +477,7 @@ impl UeConfig {
         let mode = radio.mode.unwrap_or(TransmissionMode::Tm2);
         let mut receiver = receiver_config(&radio, numerology);
         receiver.mode = mode;
+        receiver.antennas = self.device.antennas()?.unwrap_or(Antennas::ONE);
         let sc_period = match &radio.v2x {
             Some(_) => u64::from(self.communication.period),
             None => radio.communication.first().map_or(40, |c| u64::from(c.pool.period)),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! setting.rs    a configuration: how many UEs, the pool, the radio, the clocks
+//! configuration.rs  a setting with its build, as costs and comparisons name it
 //! builds.rs     the protections that are compared, by name                               builds/
 //! air.rs        samples of one subframe, place by place
 //! node.rs       a UE: discovery agent, clock, radio
@@ -30,6 +31,7 @@ mod air;
 pub(crate) mod attackers;
 pub(crate) mod builds;
 pub(crate) mod cases;
+pub(crate) mod configuration;
 pub(crate) mod costs;
 pub(crate) mod engine;
 pub(crate) mod judge;

@@ -1,11 +1,13 @@
 //! One pass over the samples: levels, spectrum, which bands are in use when. The memory does not depend on the length.
 
 use crate::Sample;
+use num_complex::Complex64;
 use sidelink_phy::impair::ceiling::Ceiling;
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::impair::spectrum::Spectrum;
 use sidelink_phy::numerology::SUBCARRIER_SPACING;
 use sidelink_phy::units::Bandwidth;
+use sidelink_radio::slices;
 use sidelink_recordings::{Error, Recording};
 
 /// Frequency bands, relative to the centre, in Hz.
@@ -82,6 +84,8 @@ pub struct Scan {
     pub rows: Vec<Row>,
     /// Which bands are in use.
     pub occupancy: Occupancy,
+    /// Magnitude of the correlation with the first channel of the recording: 0 (independent) to 1 (alike).
+    pub alike: f64,
 }
 
 /// Stretches of time that are told apart.
@@ -95,7 +99,8 @@ const BELOW_STRONGEST_DB: f32 = 22.0;
 /// Share of the quietest cells that the floor is taken at.
 const FLOOR_QUANTILE: f64 = 0.1;
 
-/// Read `recording` from its position to its end. `progress` is told the samples that were read.
+/// Read `recording` from its position to its end: a scan for each of its channels. `progress` is told the samples that were
+/// read.
 ///
 /// # Errors
 /// What the reader says.
@@ -104,22 +109,29 @@ pub fn scan(
     rate: f64,
     bands: Bands,
     progress: &mut dyn FnMut(u64),
-) -> Result<Scan, Error> {
+) -> Result<Vec<Scan>, Error> {
     // bins of a subcarrier where the rate allows it
     let bins = ((rate / SUBCARRIER_SPACING.0).round() as usize).clamp(64, 4096);
     let block = ((rate / 1000.0).round() as usize).max(2 * bins);
     let length = recording.info().length.saturating_sub(recording.position());
     let blocks_per_row = length.div_ceil(block as u64).div_ceil(MAX_ROWS as u64).max(1);
-    let mut scanner = Scanner::new(rate, bands, bins, block, blocks_per_row);
-    let mut samples = vec![Sample::default(); block];
+    let channels = recording.delivered();
+    let scanner = || Scanner::new(rate, bands.clone(), bins, block, blocks_per_row);
+    let mut scanners: Vec<Scanner> = (0..channels).map(|_| scanner()).collect();
+    let mut samples = vec![vec![Sample::default(); block]; channels];
+    let mut blocks = 0;
     loop {
-        let n = recording.read(&mut samples)?;
+        let n = recording.read_channels(&mut slices(&mut samples, block)[..channels])?;
         // a last block that is too short for a spectrum would show as silence
-        if n == 0 || (n < bins && scanner.scan.blocks > 0) {
-            return Ok(scanner.finish());
+        if n == 0 || (n < bins && blocks > 0) {
+            return Ok(scanners.into_iter().map(Scanner::finish).collect());
         }
-        scanner.add(&samples[..n]);
-        progress(scanner.scan.samples);
+        for (scanner, channel) in scanners.iter_mut().zip(&samples) {
+            scanner.compare(&samples[0][..n], &channel[..n]);
+            scanner.add(&channel[..n]);
+        }
+        blocks += 1;
+        progress(scanners[0].scan.samples);
     }
 }
 
@@ -137,6 +149,9 @@ struct Scanner {
     /// Power of each bin and of each band in the block at hand.
     power: Vec<f32>,
     in_band: Vec<f32>,
+    /// Sum of the products with the first channel, and the power of that.
+    together: Complex64,
+    first: f64,
 }
 
 impl Scanner {
@@ -150,6 +165,8 @@ impl Scanner {
             total: vec![0.0; bins],
             power: vec![0.0; bins],
             in_band: vec![0.0; count],
+            together: Complex64::default(),
+            first: 0.0,
             scan: Scan {
                 rate,
                 samples: 0,
@@ -161,9 +178,17 @@ impl Scanner {
                 spectrum: vec![0.0; bins],
                 occupancy: Occupancy { floor: 0.0, threshold: 0.0, share: vec![0.0; count] },
                 bands,
+                alike: 1.0,
                 rows: Vec::new(),
             },
         }
+    }
+
+    /// Compare a block with that of the first channel.
+    fn compare(&mut self, first: &[Sample], samples: &[Sample]) {
+        let together: Sample = first.iter().zip(samples).map(|(a, b)| a.conj() * b).sum();
+        self.together += Complex64::new(together.re.into(), together.im.into());
+        self.first += first.iter().map(|s| f64::from(s.norm_sqr())).sum::<f64>();
     }
 
     /// Take in a block.
@@ -200,7 +225,9 @@ impl Scanner {
     }
 
     fn finish(self) -> Scan {
-        let Self { mut scan, blocks_per_row, cells, total, .. } = self;
+        let Self { mut scan, blocks_per_row, cells, total, together, first, .. } = self;
+        let both = (first * scan.levels.power() * scan.samples as f64).sqrt();
+        scan.alike = if both > 0.0 { (together.norm() / both).min(1.0) } else { 0.0 };
         // the last row may have fewer blocks than the others
         let last = scan.blocks % blocks_per_row;
         if let Some(row) = scan.rows.last_mut().filter(|_| last != 0) {

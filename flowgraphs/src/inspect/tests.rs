@@ -13,7 +13,7 @@ fn scan_of(folder: &TempDir, samples: &[Sample], rate: f64, bands: Bands) -> Sca
     writer.write(samples).unwrap();
     writer.finish().unwrap();
     let mut recording = Recording::open(&path, &OpenOptions::default()).unwrap();
-    scan(&mut recording, rate, bands, &mut |_| {}).unwrap()
+    scan(&mut recording, rate, bands, &mut |_| {}).unwrap().remove(0)
 }
 
 fn generated(text: &str) -> (Vec<Sample>, f64) {

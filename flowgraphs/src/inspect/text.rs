@@ -34,11 +34,21 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
     };
     writeln!(out, "{}", paint(colours, Ink::Bold, &info.path.display().to_string()))?;
     let rate = Number(input.rate).with_unit("S/s");
+    let channels = match (info.channels, input.recording.delivered()) {
+        (1, _) => String::new(),
+        (all, 1) => format!(", one of {all} channels"),
+        (all, _) => format!(", {all} channels"),
+    };
     let mut line = match info.container {
-        Container::Stream => format!("{kind}, {}, at {rate}", info.format),
+        Container::Stream => format!("{kind}, {}{channels}, at {rate}", info.format),
         _ => {
             let seconds = info.length as f64 / input.rate;
-            format!("{kind}, {}, {} samples at {rate}: {}", info.format, info.length, duration(seconds))
+            format!(
+                "{kind}, {}{channels}, {} samples at {rate}: {}",
+                info.format,
+                info.length,
+                duration(seconds)
+            )
         }
     };
     if let Some(frequency) = input.radio.frequency.or(info.frequency) {
@@ -82,7 +92,32 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
     Ok(())
 }
 
-/// Prints the look of the samples, in `width` columns.
+/// Prints the look of the samples of every antenna, in `width` columns.
+///
+/// # Errors
+/// Errors of `out`.
+pub fn show_all(scans: &[Scan], colours: bool, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let [first, .., _] = scans else {
+        return scans.iter().try_for_each(|scan| show(scan, colours, width, out));
+    };
+    for (antenna, scan) in scans.iter().enumerate() {
+        let mut title = format!("Antenna {antenna}");
+        if antenna > 0 {
+            let apart = Decibel::of_ratio(scan.levels.power() / first.levels.power().max(1e-30));
+            let apart = match scan.levels.power() {
+                0.0 => "silent".to_owned(),
+                _ => format!("{:+.1} dB against antenna 0, correlation {:.2}", apart.0, scan.alike),
+            };
+            let _ = write!(title, ": {apart}");
+        }
+        let gap = if antenna == 0 { "" } else { "\n" };
+        writeln!(out, "{gap}{}", paint(colours, Ink::Bold, &title))?;
+        show(scan, colours, width, out)?;
+    }
+    Ok(())
+}
+
+/// Prints the look of the samples of one antenna, in `width` columns.
 ///
 /// # Errors
 /// Errors of `out`.

@@ -17,7 +17,7 @@ use sidelink_security::discovery::signature::Hint;
 use sidelink_security::discovery::{Announcement, Freshness, Message, Mic, Profile, Refusal};
 use sidelink_security::outcome::Outcome;
 use sidelink_store::{Discovery, Followed, Keys, MOST_FILTERED};
-use sidelink_ue::provision::FollowedList;
+use sidelink_ue::provision::{self, FollowedList};
 use sidelink_ue::{Cores, TableThread, build_table};
 use sidelink_wire::pc5_discovery::MessageType;
 use std::collections::{HashMap, VecDeque};
@@ -51,9 +51,6 @@ enum Tables {
     Ahead(TableThread),
 }
 
-/// Listed identities that are remembered against replays, at most.
-const MOST_HEARD: usize = 1 << 16;
-
 struct PreShared {
     entry: usize,
     session: Session,
@@ -79,7 +76,7 @@ impl Followers {
             }
         }
         let entries = all.iter().map(|(_, _, followed)| followed);
-        let config = monitor_config(keys, entries, all.len() + exact.len());
+        let config = monitor_config(keys, entries);
         let monitor = Monitor::new(config);
         let mut followers = Self {
             monitor: monitor
@@ -368,22 +365,16 @@ fn reported(key: &OpenKey, policy: &TimePolicy, now: &AirTime, announcement: &An
     }
 }
 
-/// Returns the sizes of a monitor of so many entries, and the configuration of changing identifiers that it tables: that of
+/// Returns the sizes of a monitor of these keys, and the configuration of changing identifiers that it tables: that of
 /// the lists, or the most frequent one. The identities of any other cost every frame a computation each.
-fn monitor_config<'a>(
-    keys: &Keys,
-    followed: impl Iterator<Item = &'a Followed>,
-    entries: usize,
-) -> MonitorConfig {
+fn monitor_config<'a>(keys: &Keys, followed: impl Iterator<Item = &'a Followed>) -> MonitorConfig {
     let tabled = followed.filter_map(|followed| match followed {
         Followed::Rotating(config, ..) if config.nonce_bits() == 0 => Some(*config),
         _ => None,
     });
     let rotating = keys.codes.first().map(|list| list.config()).or_else(|| most_frequent(tabled));
-    let listed: usize = keys.codes.iter().map(|list| list.len()).sum();
     let default = MonitorConfig::default();
-    let heard = default.heard.max(2 * entries + (2 * listed).min(MOST_HEARD));
-    MonitorConfig { rotating, heard, ..default }
+    MonitorConfig { rotating, heard: default.heard.max(provision::heard(keys)), ..default }
 }
 
 fn most_frequent(configs: impl Iterator<Item = OtaConfig>) -> Option<OtaConfig> {

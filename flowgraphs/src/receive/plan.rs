@@ -2,12 +2,14 @@
 
 use super::findings::Findings;
 use crate::Sample;
+use crate::antennas::views;
 use crate::config::{ConfigError, receiver_config};
 use crate::input::Input;
 use sidelink_phy::numerology::{Numerology, SUBCARRIER_SPACING};
 use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{Bandwidth, Hertz, TransmissionMode};
+use sidelink_radio::slices;
 
 /// Seconds at the start of a recording on which a mode is chosen if none is given.
 const PROBE_SECONDS: f64 = 0.4;
@@ -56,6 +58,7 @@ pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
         }
     };
     let mut config = receiver_config(&input.radio, numerology);
+    config.antennas = input.antennas();
     let others =
         if told.is_none() && config.is_blind() { others_at(numerology, input.rate) } else { Vec::new() };
     let modes = match input.radio.mode {
@@ -125,7 +128,7 @@ fn probe(
 }
 
 /// Scores the receptions of `samples`: blocks count most, and the MIBs that state this bandwidth.
-fn worth(samples: &[Sample], config: Config) -> u64 {
+fn worth(samples: &[Vec<Sample>], config: Config) -> u64 {
     let prbs = config.numerology.bandwidth().prbs();
     let mut receiver = StreamReceiver::new(config);
     let mut findings = Findings::default();
@@ -139,29 +142,27 @@ fn worth(samples: &[Sample], config: Config) -> u64 {
             _ => 1,
         };
     };
-    receiver.push(samples, &mut note);
+    let length = samples.first().map_or(0, Vec::len);
+    receiver.push_antennas(&views(samples, length)[..samples.len()], &mut note);
     receiver.finish(&mut note);
     worth
 }
 
-/// Reads the first samples of a recording, at `rate`; the recording goes back to its beginning.
-fn start_of(input: &mut Input, rate: f64, resample: bool) -> anyhow::Result<Vec<Sample>> {
-    let mut samples = vec![Sample::default(); (PROBE_SECONDS * input.rate) as usize];
-    let mut filled = 0;
-    while filled < samples.len() {
-        match input.recording.read(&mut samples[filled..])? {
-            0 => break,
-            n => filled += n,
-        }
-    }
+/// Reads the first samples of each antenna of a recording, at `rate`; the recording goes back to its beginning.
+fn start_of(input: &mut Input, rate: f64, resample: bool) -> anyhow::Result<Vec<Vec<Sample>>> {
+    let (count, antennas) = ((PROBE_SECONDS * input.rate) as usize, input.antennas().count());
+    let mut samples = vec![vec![Sample::default(); count]; antennas];
+    let filled = input.recording.read_channels(&mut slices(&mut samples, count)[..antennas])?;
     input.recording.seek(0)?;
-    samples.truncate(filled);
-    if resample {
-        let mut resampler = super::resampler(rate / input.rate)?;
-        let mut out = vec![Sample::default(); resampler.output_len(samples.len())];
-        let written = resampler.process(&samples, &mut out);
-        out.truncate(written);
-        samples = out;
+    for samples in &mut samples {
+        samples.truncate(filled);
+        if resample {
+            let mut resampler = super::resampler(rate / input.rate)?;
+            let mut out = vec![Sample::default(); resampler.output_len(samples.len())];
+            let written = resampler.process(samples, &mut out);
+            out.truncate(written);
+            *samples = out;
+        }
     }
     Ok(samples)
 }

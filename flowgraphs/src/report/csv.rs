@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use std::io;
 
 /// The columns, documented in the README: changing one changes the product. `file` is the recording.
-pub(super) const COLUMNS: [&str; 60] = [
+pub(super) const COLUMNS: [&str; 61] = [
     "file",
     "type",
     "subframe",
@@ -65,6 +65,7 @@ pub(super) const COLUMNS: [&str; 60] = [
     "period",
     "since_sample",
     "shift",
+    "antenna_snr_db",
 ];
 
 /// Returns the row with the names of the columns.

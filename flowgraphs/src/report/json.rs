@@ -129,7 +129,13 @@ pub(super) fn summary(file: &str, counts: &Counts, outcome: &Outcome, assumed: &
         "ratio": if work > 0.0 { outcome.air / work } else { 0.0 },
         "assumed": assumed,
     });
+    let antennas = outcome.quality.snr();
     match value {
+        Value::Object(mut o) if !antennas.is_empty() => {
+            let each = antennas.iter().map(|snr| snr.map(|snr| number(snr.to_f32(), 1)).into());
+            o.insert("antenna_snr_db".to_owned(), Value::Array(each.collect()));
+            o
+        }
         Value::Object(o) => o,
         _ => Object::new(),
     }
@@ -167,6 +173,12 @@ fn quality(put: &mut dyn FnMut(&str, Value), measurement: &Measurement, evm_perc
     put("snr_db", number(measurement.snr().to_f32(), 1));
     put("cfo_hz", number(measurement.cfo.to_f32(), 1));
     put("delay_us", number(1e6 * measurement.delay, 2));
+    let antennas = &measurement.antennas;
+    if antennas.count() > 1 {
+        let snr = |ratio: f32| (ratio > 0.0).then(|| number(10.0 * ratio.log10(), 1));
+        let each = (0..antennas.count()).map(|antenna| snr(antennas.ratio(antenna)).into());
+        put("antenna_snr_db", Value::Array(each.collect()));
+    }
 }
 
 /// Rounds a number, to keep the line short; null for NaN and infinity.

@@ -63,7 +63,20 @@ pub(super) fn event(out: &mut dyn Write, event: &Event<'_>, colours: bool) -> io
     let evm = evm.map_or(String::new(), |e| format!("{e:.1}"));
     let channel = paint(colours, ink, &format!("{channel:<7}"));
     let (snr, cfo) = (snr.0, cfo.0);
-    writeln!(out, "{:>8}  {channel} {snr:>7.1} {evm:>6} {cfo:>8.0}  {what}", event.subframe())
+    let each = antennas(event);
+    writeln!(out, "{:>8}  {channel} {snr:>7.1} {evm:>6} {cfo:>8.0}  {what}{each}", event.subframe())
+}
+
+/// Formats the signal to noise ratio at each antenna, if there are several.
+fn antennas(event: &Event<'_>) -> String {
+    let Some(measured) = event.measurement().map(|m| m.antennas).filter(|m| m.count() > 1) else {
+        return String::new();
+    };
+    let each = (0..measured.count()).map(|antenna| match measured.ratio(antenna) {
+        ratio if ratio > 0.0 => format!("{:.1}", 10.0 * ratio.log10()),
+        _ => "-".to_owned(),
+    });
+    format!("; antennas {} dB", each.collect::<Vec<_>>().join(", "))
 }
 
 pub(super) fn summary(
@@ -85,6 +98,13 @@ pub(super) fn summary(
         _ => "no timing found: subframes taken to begin with the first sample".to_owned(),
     };
     writeln!(out, "{timing}; subframe 0 at sample {}", outcome.first_sample)?;
+    let antennas = outcome.quality.snr();
+    if !antennas.is_empty() {
+        let each =
+            antennas.iter().map(|snr| snr.map_or("nothing".to_owned(), |snr| format!("{:.1} dB", snr.0)));
+        let each = each.collect::<Vec<_>>().join(", ");
+        writeln!(out, "{} antennas, mean SNR of what was decoded: {each}", antennas.len())?;
+    }
     if outcome.damaged > 0 {
         let text = format!("{} damaged samples were replaced by 0", outcome.damaged);
         writeln!(out, "{}", paint(colours, Ink::Red, &text))?;

@@ -1,18 +1,20 @@
-//! All UEs through their paths, added up, with noise.
+//! All UEs through their paths to each antenna, added up, with noise.
 
 use super::protected::{ProtectedTraffic, Secrets};
 use super::sources::{Air, Instant, Source, sources};
 use super::{Event, Scenario, Ue};
 use crate::Sample;
 use crate::config::{ConfigError, Radio};
+use sidelink_phy::impair::array::{ArrayWeights, Correlation};
 use sidelink_phy::impair::awgn::{Awgn, noise_power_per_sample};
-use sidelink_phy::impair::path::{PathConfig, RadioPath, add};
+use sidelink_phy::impair::fading::ChannelModel;
+use sidelink_phy::impair::path::{PathConfig, RadioPath};
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::transmit::Modulator;
 use sidelink_phy::transmit::{Content, Transmission};
 use sidelink_phy::units::{
-    CyclicPrefix, Decibel, DfnSubframe, Hertz, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode,
+    Antennas, CyclicPrefix, Decibel, DfnSubframe, Hertz, SUBFRAMES_PER_DFN_PERIOD, TransmissionMode,
 };
 use std::collections::VecDeque;
 
@@ -28,7 +30,9 @@ pub struct Generator {
     subframe: u64,
     ues: Vec<UeState>,
     modulator: Modulator,
-    noise: Option<Awgn>,
+    antennas: Antennas,
+    /// Of each antenna; none if the scenario is free of noise.
+    noise: Vec<Awgn>,
 }
 
 /// One transmitter on its way to the receiver.
@@ -36,14 +40,16 @@ struct UeState {
     name: String,
     index: usize,
     sources: Vec<Box<dyn Source>>,
-    path: RadioPath,
+    /// Independent channels, and what each antenna receives of them.
+    paths: Vec<RadioPath>,
+    weights: ArrayWeights,
     /// Samples of a subframe as received, per sample sent; and when the first arrives.
     stretch: f64,
     delay: f64,
     /// The next subframe that it sends.
     next: u64,
-    /// What has arrived and was not yet handed out.
-    arrived: Vec<Sample>,
+    /// What has arrived through each channel and was not yet handed out.
+    arrived: Vec<Vec<Sample>>,
     /// What was sent in subframes that are not yet handed out.
     events: VecDeque<Event>,
     sent: Vec<Sample>,
@@ -80,7 +86,8 @@ impl Generator {
         let ues = ues.map(|(i, ue)| UeState::new(ue, i, scenario, &air, &rng));
         let ues = ues.collect::<Result<Vec<_>, ConfigError>>()?;
         let prefixes: Vec<_> = ues.iter().flat_map(|ue| &ue.sources).flat_map(|s| s.prefixes()).collect();
-        let noise = noise(scenario, numerology, &rng)?;
+        let antennas = antennas(scenario)?;
+        let noise = noise(scenario, antennas, numerology, &rng)?;
         Ok(Self {
             numerology,
             mode,
@@ -89,6 +96,7 @@ impl Generator {
             subframe: 0,
             ues,
             modulator: Modulator::new(numerology, mode, &prefixes),
+            antennas,
             noise,
         })
     }
@@ -113,25 +121,41 @@ impl Generator {
         self.ues.get(ue).map_or("?", |u| &u.name)
     }
 
-    /// Fill `out` ([`Self::subframe_samples`]) with the next subframe of the recording, and return what was sent in the
+    /// Number of antennas.
+    pub fn antennas(&self) -> Antennas {
+        self.antennas
+    }
+
+    /// Fill `out` ([`Self::subframe_samples`]) with the next subframe of the first antenna, and return what was sent in the
     /// subframe of that number, UE by UE.
     ///
     /// # Panics
     /// If `out` has another length.
     pub fn next_subframe(&mut self, out: &mut [Sample]) -> Vec<Event> {
-        assert_eq!(out.len(), self.numerology.subframe_samples());
-        out.fill(Sample::default());
+        self.next_subframe_of(&mut [out])
+    }
+
+    /// Do the same for the first antennas, as many as `out` has slices.
+    ///
+    /// # Panics
+    /// If a slice has another length.
+    pub fn next_subframe_of(&mut self, out: &mut [&mut [Sample]]) -> Vec<Event> {
+        let length = self.numerology.subframe_samples();
+        assert!(out.iter().all(|out| out.len() == length));
+        out.iter_mut().for_each(|out| out.fill(Sample::default()));
         let mut events = Vec::new();
         for ue in &mut self.ues {
-            while ue.arrived.len() < out.len() || ue.next <= self.subframe {
+            while ue.arrived[0].len() < length || ue.next <= self.subframe {
                 ue.send(self.first, &self.radio, self.numerology, &mut self.modulator);
             }
-            add(out, &ue.arrived);
-            ue.arrived.drain(..out.len());
+            for (channel, arrived) in ue.arrived.iter_mut().enumerate() {
+                ue.weights.spread(channel, &arrived[..length], out);
+                arrived.drain(..length);
+            }
             let due = ue.events.iter().take_while(|e| e.subframe <= self.subframe).count();
             events.extend(ue.events.drain(..due));
         }
-        if let Some(noise) = &mut self.noise {
+        for (out, noise) in out.iter_mut().zip(&mut self.noise) {
             noise.process(out);
         }
         self.subframe += 1;
@@ -145,22 +169,48 @@ fn mode(scenario: &Scenario, radio: &Radio) -> TransmissionMode {
     radio.mode.unwrap_or(if v2x { TransmissionMode::Tm4 } else { TransmissionMode::Tm2 })
 }
 
-/// The noise of the receiver, if there is any.
-fn noise(scenario: &Scenario, numerology: Numerology, rng: &Rng) -> Result<Option<Awgn>, ConfigError> {
-    let Some(snr) = scenario.snr else { return Ok(None) };
+/// The number of antennas of the receiver.
+fn antennas(scenario: &Scenario) -> Result<Antennas, ConfigError> {
+    let what = format!("antennas {}", scenario.antennas);
+    Antennas::new(scenario.antennas).ok_or_else(|| ConfigError::new(what, "", "1 to 4"))
+}
+
+/// The noise of each antenna of the receiver, if there is any.
+fn noise(
+    scenario: &Scenario,
+    antennas: Antennas,
+    numerology: Numerology,
+    rng: &Rng,
+) -> Result<Vec<Awgn>, ConfigError> {
+    let Some(snr) = scenario.snr else { return Ok(Vec::new()) };
     if !(-200.0..=200.0).contains(&snr) {
         let remedy = "Es/N0 in dB, -200 to 200; leave it out for no noise";
         return Err(ConfigError::new(format!("snr {snr}"), "", remedy));
     }
     let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
     let power = noise_power_per_sample(Decibel(snr), amplitude, numerology.fft());
-    Ok(Some(Awgn::new(power, rng.fork(u64::MAX).next_u64())))
+    let seed = |antenna| rng.fork(u64::MAX - antenna).next_u64();
+    Ok((0..antennas.count() as u64).map(|antenna| Awgn::new(power, seed(antenna))).collect())
+}
+
+/// What each antenna receives of the channels of a UE.
+fn weights(scenario: &Scenario, channel: ChannelModel, seed: u64) -> Result<ArrayWeights, ConfigError> {
+    let antennas = antennas(scenario)?;
+    let correlation = Correlation::new(scenario.correlation).ok_or_else(|| {
+        let remedy = "0 (antennas that fade independently) to 1 (alike)";
+        ConfigError::new(format!("correlation {}", scenario.correlation), "", remedy)
+    })?;
+    Ok(match channel {
+        ChannelModel::Awgn => ArrayWeights::phases(antennas, seed),
+        ChannelModel::Fading { .. } => ArrayWeights::correlated(antennas, correlation),
+    })
 }
 
 impl UeState {
     /// UE number `i` of the scenario, before its first subframe.
     fn new(ue: &Ue, i: usize, scenario: &Scenario, air: &Air<'_>, rng: &Rng) -> Result<Self, ConfigError> {
         let place = format!("ue[{i}]");
+        let seed = rng.fork(i as u64).next_u64();
         let path = PathConfig {
             gain: Decibel(ue.gain),
             phase_radians: ue.phase.to_radians(),
@@ -168,21 +218,29 @@ impl UeState {
             delay_samples: ue.delay.0 + scenario.delay.0,
             drift_ppm: ue.drift,
             channel: ue.channel.unwrap_or(scenario.channel).0,
-            seed: rng.fork(i as u64).next_u64(),
+            seed,
         };
+        let weights = weights(scenario, path.channel, seed)?;
+        let path_of = |channel: usize| {
+            // The first antenna hears the same whatever their number.
+            let seed = if channel == 0 { seed } else { Rng::new(seed).fork(channel as u64).next_u64() };
+            RadioPath::new(&PathConfig { seed, ..path }, air.numerology.sample_rate())
+        };
+        let paths = (0..weights.channels()).map(path_of).collect::<Result<Vec<_>, _>>();
         let sender = rng.fork(1_000_000 + i as u64);
         let name = ue.name.clone().unwrap_or_else(|| format!("UE {i}"));
         Ok(Self {
             sources: sources(ue, (i, &name), air, &sender, &place)?,
             name,
             index: i,
-            path: RadioPath::new(&path, air.numerology.sample_rate()).map_err(|e| {
+            arrived: vec![Vec::new(); weights.channels()],
+            weights,
+            paths: paths.map_err(|e| {
                 ConfigError::new(e.to_string(), &place, "mend gain, phase, cfo, delay, drift or channel")
             })?,
             stretch: 1.0 / (1.0 + ue.drift * 1e-6),
             delay: path.delay_samples,
             next: 0,
-            arrived: Vec::new(),
             events: VecDeque::new(),
             sent: vec![Sample::default(); air.numerology.subframe_samples()],
             received: Vec::new(),
@@ -210,10 +268,12 @@ impl UeState {
             ue: self.index,
             transmission,
         }));
-        let room = self.path.room(self.sent.len());
-        self.received.resize(room.max(self.received.len()), Sample::default());
-        let n = self.path.process(&self.sent, &mut self.received);
-        self.arrived.extend_from_slice(&self.received[..n]);
+        for (path, arrived) in self.paths.iter_mut().zip(&mut self.arrived) {
+            let room = path.room(self.sent.len());
+            self.received.resize(room.max(self.received.len()), Sample::default());
+            let n = path.process(&self.sent, &mut self.received);
+            arrived.extend_from_slice(&self.received[..n]);
+        }
         self.next += 1;
     }
 

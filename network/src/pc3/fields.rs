@@ -43,6 +43,16 @@ pub(crate) struct Fields<'a> {
     asked: Vec<&'static str>,
 }
 
+/// Returns the one message in a document, whose root has this name and nothing else.
+///
+/// # Errors
+/// The document is none of this namespace, or its root is another.
+pub(crate) fn only_message(document: &[u8], namespace: &str, root: &str) -> Result<Element, Error> {
+    let mut found = Element::parse(document, namespace)?;
+    let is_root = found.name == root && found.children.len() == 1 && Fields::of(&found).is_ok();
+    found.children.pop().filter(|_| is_root).ok_or(Error::Root)
+}
+
 impl<'a> Fields<'a> {
     pub(crate) fn of(element: &'a Element) -> Result<Self, Error> {
         if !element.text.trim().is_empty() {

@@ -23,7 +23,7 @@ use super::possession::Nonce;
 use crate::pc3::Error;
 use crate::pc3::Rpauid;
 use crate::pc3::element::Element;
-use crate::pc3::fields::{Fields, Lexical, Value, records};
+use crate::pc3::fields::{Fields, Lexical, Value, only_message, records};
 use crate::pc3::values::{choices, integer};
 
 /// Namespace of these messages: ours.
@@ -233,11 +233,7 @@ impl KeyMessage {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn from_xml(document: &[u8]) -> Result<Self, Error> {
-        let root = Element::parse(document, NAMESPACE)?;
-        let [message] = &root.children[..] else { return Err(Error::Root) };
-        if root.name != ROOT || Fields::of(&root).is_err() {
-            return Err(Error::Root);
-        }
+        let message = &only_message(document, NAMESPACE, ROOT)?;
         let name = message.name.as_str();
         let read = match name {
             "NONCE_REQUEST" => NonceRequest::read(message).map(Self::NonceRequest),

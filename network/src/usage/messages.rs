@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::record::{Content, Flow, Head, KeyName, Layer2Id, Line, Party, Record};
 use super::{LogConfig, RadioCoverage};
 use crate::pc3::element::Element;
-use crate::pc3::fields::{Fields, Lexical, Value, records};
+use crate::pc3::fields::{Lexical, Value, only_message, records};
 use crate::pc3::values::{choices, integer};
 use crate::pc3::{Error, Imsi, TransactionId};
 
@@ -250,11 +250,7 @@ impl Message {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn from_xml(document: &[u8]) -> Result<Self, Error> {
-        let root = Element::parse(document, NAMESPACE)?;
-        let [message] = &root.children[..] else { return Err(Error::Root) };
-        if root.name != ROOT || Fields::of(&root).is_err() {
-            return Err(Error::Root);
-        }
+        let message = &only_message(document, NAMESPACE, ROOT)?;
         let name = message.name.as_str();
         let read = match name {
             "USAGE_INFORMATION_REPORT_LIST" => ReportList::read(message).map(Self::ReportList),

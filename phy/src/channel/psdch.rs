@@ -12,10 +12,10 @@ use crate::coding::transport::{
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::receive::equalise::Equaliser;
-use crate::receive::estimate::{Estimator, Measurement};
+use crate::receive::estimate::{Estimator, Hypothesis, Measurement, Replica};
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::sequence::gold_sequence;
-use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, SidelinkMode};
+use crate::sequence::{gold_sequence, gold_words};
+use crate::units::{Antennas, CyclicPrefix, Decibel, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// Bits of a discovery message (TS 36.213 §14.3.1).
@@ -82,6 +82,30 @@ impl Encoder {
         interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
             .map_err(|_| Error::Coding)?;
         scramble::scramble_bits(&mut self.bits, &self.scrambling);
+        self.map(prb, amplitude, grid)
+    }
+
+    /// Writes the transmission that a decoder has received last, each symbol turned by `turn` radians and then decided: the
+    /// nearest of the constellation.
+    pub(crate) fn repeat(
+        &mut self,
+        received: &Decoder,
+        turn: f32,
+        prb: usize,
+        grid: &mut Grid,
+    ) -> Result<(), Error> {
+        let (sin, cos) = turn.sin_cos();
+        let pairs = self.bits.chunks_exact_mut(2).zip(received.soft.chunks_exact(2));
+        for ((bits, soft), mask) in pairs.zip(self.scrambling.chunks_exact(2)) {
+            let value = |i: usize| f32::from(soft[i]) * (1.0 - 2.0 * f32::from(mask[i]));
+            let (re, im) = (value(0), value(1));
+            bits[0] = u8::from(re * cos - im * sin < 0.0);
+            bits[1] = u8::from(re * sin + im * cos < 0.0);
+        }
+        self.map(prb, 1.0, grid)
+    }
+
+    fn map(&mut self, prb: usize, amplitude: f32, grid: &mut Grid) -> Result<(), Error> {
         let dmrs = Dmrs::pscch_or_psdch();
         // TS 36.211 §9.5.2
         let place = Place { first: 12 * prb, prbs: PRBS, layout: self.layout, modulation: Modulation::Qpsk };
@@ -131,13 +155,16 @@ pub struct Received {
     pub evm_percent: f32,
 }
 
+/// Signal to noise ratio from which a wide and fast channel is supposed beside the most likely one.
+const SECOND_TRY: Decibel = Decibel(-8.0);
+
 /// Decodes resource elements to discovery messages.
 pub struct Decoder {
     layout: Layout,
     coder: TransportDecoder,
     estimator: Estimator,
     equaliser: Equaliser,
-    scrambling: Vec<u8>,
+    scrambling: Vec<u32>,
     soft: Vec<Llr>,
     coded: Vec<Llr>,
 }
@@ -151,10 +178,15 @@ impl Decoder {
             coder: TransportDecoder::new(MESSAGE_BITS, DecoderConfig::default()),
             estimator: Estimator::new(numerology, references, antennas),
             equaliser: Equaliser::new(PRBS, antennas),
-            scrambling: gold_sequence(SCRAMBLING, e),
+            scrambling: gold_words(SCRAMBLING, e),
             soft: vec![0; e],
             coded: vec![0; e],
         }
+    }
+
+    /// Gives the true channel in place of estimates: as [`Estimator::know`].
+    pub fn know(&mut self, channels: &[Grid], noise: f32) {
+        self.estimator.know(channels, noise);
     }
 
     /// Estimates and demaps the transmission at `prb` of `grids`, one an antenna; [`Self::combine`] adds it to a process. `None` off the carrier.
@@ -167,10 +199,21 @@ impl Decoder {
         }
         let dmrs = Dmrs::pscch_or_psdch();
         let measurement = self.estimator.estimate(grids, 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
-        let vector =
-            self.equaliser.soft_bits(&self.estimator, grids, self.layout, Modulation::Qpsk, &mut self.soft);
-        scramble::descramble_llrs(&mut self.soft, &self.scrambling);
-        interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
+        self.demap(grids, measurement)
+    }
+
+    /// Demaps the transmission once more with a channel that its data gave.
+    pub(crate) fn receive_known(&mut self, grids: &[Grid], replica: &Replica) -> Option<Received> {
+        let measurement = self.estimator.adopt(replica);
+        self.demap(grids, measurement)
+    }
+
+    /// Demaps the allocation that was estimated last.
+    fn demap(&mut self, grids: &[Grid], measurement: Measurement) -> Option<Received> {
+        let Self { estimator, equaliser, layout, soft, .. } = self;
+        let vector = equaliser.soft_bits(estimator, grids, *layout, Modulation::Qpsk, soft);
+        scramble::descramble_llrs(soft, &self.scrambling);
+        interleave::deinterleave_llrs(2, layout.data.len(), soft, &mut self.coded).ok()?;
         Some(Received { measurement, evm_percent: vector.percent() })
     }
 
@@ -181,9 +224,11 @@ impl Decoder {
         }
     }
 
-    /// Receives one transmission into two processes, the first for a carrier offset of 0 or above, the second for one
-    /// below. If the reference signals allow only one offset within `max_cfo`, both get the same: the caller need
-    /// not decide between aliases before one of the processes decodes.
+    /// Receives one transmission into two processes: the caller need not decide between them before one decodes.
+    ///
+    /// If the reference signals allow two offsets within `max_cfo`, the first process is for a carrier offset of 0 or
+    /// above, the second for one below. If they allow only one, the first is for the most likely channel, the second for a
+    /// wide and fast one.
     pub fn receive_both_sides(
         &mut self,
         grids: &[Grid],
@@ -195,12 +240,19 @@ impl Decoder {
         let received = self.receive(grids, prb, Hertz(0.0))?;
         let cfo = received.measurement.cfo.to_f32();
         let other = cfo - received.measurement.cfo_ambiguity.to_f32().copysign(cfo);
-        let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
-        self.combine(&mut sides[own], rv);
         if other.abs() <= max_cfo.to_f32() {
+            let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
+            self.combine(&mut sides[own], rv);
             self.receive(grids, prb, Hertz::from(other))?;
+            self.combine(&mut sides[far], rv);
+        } else {
+            self.combine(&mut sides[0], rv);
+            if received.measurement.snr() > SECOND_TRY {
+                let measurement = self.estimator.suppose(Hypothesis::WideAndFast);
+                self.demap(grids, measurement)?;
+            }
+            self.combine(&mut sides[1], rv);
         }
-        self.combine(&mut sides[far], rv);
         Some(received)
     }
 

@@ -171,6 +171,11 @@ impl Process {
         self.bits
     }
 
+    /// Counts the next transmission in the place of the last, which it repeats.
+    pub(crate) fn replace_last(&mut self) {
+        self.transmissions = self.transmissions.saturating_sub(1);
+    }
+
     /// Returns the number of transmissions combined since the start.
     pub fn transmissions(&self) -> u32 {
         self.transmissions
@@ -207,7 +212,7 @@ pub struct Demapper {
     numerology: Numerology,
     estimator: Estimator,
     equaliser: Equaliser,
-    scrambling: Vec<u8>,
+    scrambling: Vec<u32>,
     soft: Vec<Llr>,
 }
 
@@ -225,7 +230,7 @@ impl Demapper {
             numerology,
             estimator: Estimator::new(numerology, references, antennas),
             equaliser: Equaliser::new(numerology.bandwidth().prbs(), antennas),
-            scrambling: vec![0; e],
+            scrambling: vec![0; e.div_ceil(32)],
             soft: vec![0; e],
         }
     }
@@ -257,8 +262,9 @@ impl Demapper {
         let measurement = self.estimator.estimate(grids, first, m_sc, layout, &dmrs, cfo_near);
         let soft = &mut self.soft[..g];
         let vector = self.equaliser.soft_bits(&self.estimator, grids, layout, modulation, soft);
-        Gold::new(grant.scrambling()).fill(&mut self.scrambling[..g]);
-        scramble::descramble_llrs(soft, &self.scrambling[..g]);
+        let scrambling = &mut self.scrambling[..g.div_ceil(32)];
+        Gold::new(grant.scrambling()).fill_words(scrambling);
+        scramble::descramble_llrs(soft, scrambling);
         interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut out.coded[..g])
             .map_err(|_| Error::Coding)?;
         out.form = (g, q_m, grant.rv);
@@ -326,6 +332,11 @@ impl Decoder {
     /// if it is unrelated to them, 1 without noise.
     pub fn agreement(&mut self, process: &Process) -> f32 {
         self.coder.correlation(&process.soft).unwrap_or(0.0)
+    }
+
+    /// Gives the true channel in place of estimates: as [`Estimator::know`].
+    pub fn know(&mut self, channels: &[Grid], noise: f32) {
+        self.demapper.estimator.know(channels, noise);
     }
 
     /// Returns estimator and equaliser after [`Self::receive`], for display.

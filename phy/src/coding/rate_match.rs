@@ -113,7 +113,7 @@ impl CircularBuffer {
 /// Undoes the sub-block interleavers of the turbo code on soft values.
 pub(crate) struct Deinterleaver {
     transpose: Transpose,
-    loops: Loops,
+    loops: &'static Loops,
     /// The columns of the streams 1 and 2, `stride` elements each, in the order of the rows that they are read into.
     columns: [Vec<Llr>; 2],
     stride: usize,
@@ -198,7 +198,7 @@ pub(crate) fn select(circular: &[u8], start: usize, mut output: &mut [u8]) {
 }
 
 /// Adds received soft values to a circular buffer, from element `start` on, saturating.
-pub(crate) fn combine(loops: Loops, circular: &mut [Llr], mut start: usize, mut llrs: &[Llr]) {
+pub(crate) fn combine(loops: &'static Loops, circular: &mut [Llr], mut start: usize, mut llrs: &[Llr]) {
     while !llrs.is_empty() && !circular.is_empty() {
         let target = &mut circular[start..];
         let (now, later) = llrs.split_at(target.len().min(llrs.len()));

@@ -1,6 +1,7 @@
 //! Scrambling, TS 36.211 §5.3.1, by a sequence that the caller generated.
 
 use crate::Llr;
+use crate::kernel::reduce::best;
 
 /// Adds `sequence` to `bits`, modulo 2. Stops at the shorter of the two.
 pub fn scramble_bits(bits: &mut [u8], sequence: &[u8]) {
@@ -9,13 +10,10 @@ pub fn scramble_bits(bits: &mut [u8], sequence: &[u8]) {
     }
 }
 
-/// Inverts the sign of every soft value where `sequence` is 1. Stops at the shorter of the two; `Llr::MIN`, which has
-/// no opposite, becomes `Llr::MAX`.
-pub fn descramble_llrs(llrs: &mut [Llr], sequence: &[u8]) {
-    for (llr, chip) in llrs.iter_mut().zip(sequence) {
-        let flip = -Llr::from(chip & 1);
-        *llr = (*llr ^ flip).saturating_sub(flip);
-    }
+/// Inverts the sign of every soft value where `sequence` is 1: 32 bits a word, the first one lowest. Stops at the shorter
+/// of the two; `Llr::MIN`, which has no opposite, becomes `Llr::MAX`.
+pub fn descramble_llrs(llrs: &mut [Llr], sequence: &[u32]) {
+    (best().flip)(llrs, sequence);
 }
 
 #[cfg(test)]
@@ -28,7 +26,7 @@ mod tests {
         scramble_bits(&mut bits, &[1, 1, 0, 0]);
         assert_eq!(bits, [1, 0, 0, 1]);
         let mut llrs = [5, -5, Llr::MIN, Llr::MAX, Llr::MIN, 0, 3];
-        descramble_llrs(&mut llrs, &[1, 1, 1, 1, 0, 1]);
+        descramble_llrs(&mut llrs, &[0b10_1111]);
         assert_eq!(llrs, [-5, 5, Llr::MAX, -Llr::MAX, Llr::MIN, 0, 3]);
     }
 }

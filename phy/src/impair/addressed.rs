@@ -16,29 +16,43 @@ use crate::Sample;
 use crate::kernel::Backend;
 use crate::kernel::channel::{Loops, loops};
 use crate::kernel::elementary::cos_sin;
+use crate::kernel::noise::{self, Generators};
 use crate::units::{Decibel, Hertz};
 use core::ops::Range;
 
 /// White Gaussian noise, a function of the sample number.
 #[derive(Clone, Debug)]
 pub struct AddressedNoise {
-    loops: Loops,
+    add: noise::Add,
     rng: Rng,
     scale: f32,
-    /// The block that was generated last, and its noise.
-    block: Option<u64>,
-    noise: Vec<Sample>,
+    generators: Generators,
+    /// Chunk that `generators` make next.
+    next: Option<u64>,
+    /// The chunk of which a part was read last, and its noise.
+    chunk: Option<u64>,
+    noise: [Sample; noise::CHUNK],
 }
 
 impl AddressedNoise {
-    /// Samples that are generated at a time: reading whole blocks in order generates each once.
+    /// Samples between two seeds: reading on from a sample costs least, reading from any other at most this much more.
     pub const BLOCK: usize = 1024;
+
+    const CHUNKS: u64 = (Self::BLOCK / noise::CHUNK) as u64;
 
     /// Makes noise of `power` = E|w|² per sample. A power that is not above 0 adds nothing.
     pub fn new(power: f64, seed: u64) -> Self {
         let scale = if power.is_finite() && power > 0.0 { power.sqrt() as f32 } else { 0.0 };
-        let noise = vec![Sample::default(); Self::BLOCK];
-        Self { loops: loops(Backend::detect()), rng: Rng::new(seed), scale, block: None, noise }
+        let rng = Rng::new(seed);
+        Self {
+            add: noise::add(Backend::detect()),
+            scale,
+            generators: rng.fork_lanes(0),
+            rng,
+            next: None,
+            chunk: None,
+            noise: [Sample::default(); noise::CHUNK],
+        }
     }
 
     /// Adds noise samples `first` and after to `output`.
@@ -46,17 +60,42 @@ impl AddressedNoise {
         if self.scale == 0.0 {
             return;
         }
+        const CHUNK: usize = noise::CHUNK;
         let (mut at, mut rest) = (first, output);
         while !rest.is_empty() {
-            let (block, offset) = (at / Self::BLOCK as u64, (at % Self::BLOCK as u64) as usize);
-            if self.block != Some(block) {
-                self.rng.fork(block).fill_gaussian(self.loops, self.scale, &mut self.noise);
-                self.block = Some(block);
-            }
-            let length = rest.len().min(Self::BLOCK - offset);
+            let (chunk, offset) = (at / CHUNK as u64, (at % CHUNK as u64) as usize);
+            let whole = if offset == 0 { (rest.len() / CHUNK) as u64 } else { 0 };
+            let whole = whole.min(Self::CHUNKS - chunk % Self::CHUNKS);
+            let length = if whole > 0 { whole as usize * CHUNK } else { rest.len().min(CHUNK - offset) };
             let (part, after) = rest.split_at_mut(length);
-            super::path::add(part, &self.noise[offset..]);
+            if whole > 0 {
+                self.seek(chunk);
+                (self.add)(&mut self.generators, self.scale, part);
+                self.next = Some(chunk + whole);
+            } else {
+                self.hold(chunk);
+                super::path::add(part, &self.noise[offset..]);
+            }
             (at, rest) = (at.wrapping_add(length as u64), after);
+        }
+    }
+
+    /// Makes the noise of one chunk.
+    fn hold(&mut self, chunk: u64) {
+        if self.chunk != Some(chunk) {
+            self.seek(chunk);
+            self.noise.fill(Sample::default());
+            (self.add)(&mut self.generators, self.scale, &mut self.noise);
+            (self.next, self.chunk) = (Some(chunk + 1), Some(chunk));
+        }
+    }
+
+    /// Sets the generators to the draws of a chunk.
+    fn seek(&mut self, chunk: u64) {
+        let (block, within) = (chunk / Self::CHUNKS, chunk % Self::CHUNKS);
+        if self.next != Some(chunk) || within == 0 {
+            self.generators = self.rng.fork_lanes(block);
+            self.generators.skip(within as usize);
         }
     }
 }

@@ -295,6 +295,25 @@ impl Fading {
         })
     }
 
+    /// Returns the mean gain of each path of the profile over output samples `from..from + len`, counted from the
+    /// next frame: those of a channel that has processed nothing.
+    pub fn mean_gains(&self, from: usize, len: usize) -> impl Iterator<Item = Sample> {
+        /// Points of the mean; over a symbol the gains are nearly straight lines.
+        const POINTS: usize = 8;
+        let steps = move |i: usize| {
+            (from as f64 + len as f64 * (i as f64 + 0.5) / POINTS as f64) / self.interval as f64
+        };
+        self.taps.iter().map(move |tap| {
+            let gains = (0..POINTS).map(|i| {
+                // straight between the points at which the process is evaluated, as in the samples
+                let (whole, part) = (steps(i).floor(), steps(i).fract() as f32);
+                let gain = |step: f64| tap.process.gain_at(step as u64);
+                gain(whole) * (1.0 - part) + gain(whole + 1.0) * part
+            });
+            gains.sum::<Sample>() / POINTS as f32
+        })
+    }
+
     /// Fades in place.
     pub fn process(&mut self, samples: &mut [Sample]) {
         let mut rest = samples;

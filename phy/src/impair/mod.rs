@@ -18,11 +18,13 @@
 //! | [`ceiling`] | none: detects whether it was limited |
 //! | [`path`] | all of the above in order: the path of one transmitter to a receiver |
 //! | [`addressed`] | the same for any range of samples by itself: for an air that many share |
+//! | [`array`] | gives it to several receive antennas, whose fading may be correlated |
 //! | [`spectrum`] | none: measures its power over frequency |
 //! | [`resample`] | changes the sample rate; fast decimation for the search of synchronisation signals |
 //! | [`rng`] | the seeded generator behind the random models |
 
 pub mod addressed;
+pub mod array;
 pub mod awgn;
 pub mod ceiling;
 pub mod fading;

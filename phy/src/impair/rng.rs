@@ -5,7 +5,8 @@
 //! number generators", OOPSLA 2014) as its authors advise. Not for secrets.
 
 use crate::Sample;
-use crate::kernel::channel::{DRAWS, Loops, box_muller};
+use crate::kernel::channel::box_muller;
+use crate::kernel::noise::Generators;
 
 /// Deterministic generator: one seed, one sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,19 +93,10 @@ impl Rng {
 }
 
 impl Rng {
-    /// Fills `out` with draws of [`Rng::complex_gaussian`] times `scale`.
-    pub(super) fn fill_gaussian(&mut self, loops: Loops, scale: f32, out: &mut [Sample]) {
-        let mut made = [[0.0; 2]; DRAWS];
-        let mut bits = [0; DRAWS];
-        for part in out.chunks_mut(DRAWS) {
-            for b in &mut bits[..part.len()] {
-                *b = self.next_u64();
-            }
-            (loops.gaussian)(&bits, scale, &mut made);
-            for (s, z) in part.iter_mut().zip(made) {
-                *s = Sample::new(z[0], z[1]);
-            }
-        }
+    /// Makes generators of noise in lanes that depend on this one's seed and on `stream`, as [`Rng::fork`] does.
+    pub(super) fn fork_lanes(&self, stream: u64) -> Generators {
+        let mut mixer = self.fork(stream).state[0];
+        Generators::new(&core::array::from_fn(|_| splitmix64(&mut mixer)))
     }
 }
 
@@ -160,11 +152,6 @@ mod tests {
                 assert_eq!(one.complex_gaussian(), Sample::new(re, im))
             });
         }
-        assert_eq!(one, many);
-        let loops = crate::kernel::channel::loops(crate::kernel::Backend::detect());
-        let mut filled = [Sample::default(); 150];
-        many.fill_gaussian(loops, 1.0, &mut filled);
-        assert_eq!(filled, core::array::from_fn(|_| one.complex_gaussian()));
         assert_eq!(one, many);
     }
 

@@ -1,10 +1,7 @@
-//! Loops of the channel models over samples: filters and noise.
+//! Loops of the channel models over samples.
 
 use super::Backend;
 use super::elementary::{cos_sin, minus_ln_unit};
-
-/// Draws that are converted to noise at a time.
-pub(crate) const DRAWS: usize = 64;
 
 /// Real and imaginary part.
 type Pair = [f32; 2];
@@ -22,8 +19,6 @@ pub(crate) fn box_muller(bits: u64) -> (f32, f32) {
 pub(crate) struct Loops {
     /// `y[n] += sum_k weights[k] x[n + k]`, in that order of `k` for every `n`.
     pub(crate) accumulate_fir: fn(&[f32], &[Pair], &mut [Pair]),
-    /// Uniform bits to Gaussian samples, times a scale.
-    pub(crate) gaussian: fn(&[u64; DRAWS], f32, &mut [Pair; DRAWS]),
 }
 
 /// Returns the loops of a backend.
@@ -33,7 +28,7 @@ pub(crate) fn loops(backend: Backend) -> Loops {
         Backend::Avx512 => avx512::LOOPS,
         #[cfg(target_arch = "x86_64")]
         Backend::Avx2 => avx2::LOOPS,
-        _ => Loops { accumulate_fir, gaussian },
+        _ => Loops { accumulate_fir },
     }
 }
 
@@ -72,39 +67,19 @@ fn accumulate_lanes<const LANES: usize>(weights: &[f32], x: &[f32], y: &mut [f32
     }
 }
 
-#[inline(always)]
-fn gaussian(bits: &[u64; DRAWS], scale: f32, out: &mut [[f32; 2]; DRAWS]) {
-    let (mut re, mut im) = ([0.0_f32; DRAWS], [0.0_f32; DRAWS]);
-    for i in 0..DRAWS {
-        (re[i], im[i]) = box_muller(bits[i]);
-    }
-    for i in 0..DRAWS {
-        out[i] = [scale * re[i], scale * im[i]];
-    }
-}
-
 #[cfg(target_arch = "x86_64")]
 macro_rules! backend {
     ($name:ident, $features:literal) => {
         mod $name {
-            use super::DRAWS;
-
             /// Only [`super::loops`] returns these, after a check of the instruction set.
             pub(super) const LOOPS: super::Loops = super::Loops {
                 // SAFETY: the machine has the instruction set, see above.
                 accumulate_fir: |weights, x, y| unsafe { accumulate_fir(weights, x, y) },
-                // SAFETY: the machine has the instruction set, see above.
-                gaussian: |bits, scale, out| unsafe { gaussian(bits, scale, out) },
             };
 
             #[target_feature(enable = $features)]
             fn accumulate_fir(weights: &[f32], x: &[[f32; 2]], y: &mut [[f32; 2]]) {
                 super::accumulate_fir(weights, x, y);
-            }
-
-            #[target_feature(enable = $features)]
-            fn gaussian(bits: &[u64; DRAWS], scale: f32, out: &mut [[f32; 2]; DRAWS]) {
-                super::gaussian(bits, scale, out);
             }
         }
     };
@@ -139,13 +114,6 @@ mod tests {
                         assert_eq!(y[n][c].to_bits(), (before[n][c] + sum).to_bits(), "{backend:?}");
                     }
                 }
-            }
-            let bits: [u64; DRAWS] = core::array::from_fn(|_| rng.next_u64());
-            let mut out = [[0.0; 2]; DRAWS];
-            (loops.gaussian)(&bits, 0.3, &mut out);
-            for (bits, out) in bits.into_iter().zip(out) {
-                let (re, im) = box_muller(bits);
-                assert_eq!(out.map(f32::to_bits), [0.3 * re, 0.3 * im].map(f32::to_bits), "{backend:?}");
             }
         }
     }

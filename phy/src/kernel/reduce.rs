@@ -1,29 +1,17 @@
 //! Plain loops over soft values, compiled for every instruction set to let the compiler use its vectors.
 
-use super::Backend;
-
-/// The loops of one backend.
-#[derive(Clone, Copy)]
-pub(crate) struct Loops {
+super::compile_loops! {
     /// Sum of the magnitudes of a slice, and the number of elements other than 0.
-    pub(crate) magnitude: fn(&[i16]) -> (u64, u64),
+    fn magnitude(elements: &[i16]) -> (u64, u64);
     /// Sum of the elements, each with the sign of its bit: negative for 1. Up to the end of the shorter slice.
-    pub(crate) agreement: fn(&[i16], &[u8]) -> i64,
+    fn agreement(elements: &[i16], bits: &[u8]) -> i64;
     /// Adds the second slice to the first, saturating, up to the end of the shorter one.
-    pub(crate) accumulate: fn(&mut [i16], &[i16]),
+    fn accumulate(sums: &mut [i16], terms: &[i16]);
     /// Splits pairs into their first and their second elements, up to the end of the shortest.
-    pub(crate) split: fn(&[[i16; 2]], &mut [i16], &mut [i16]),
-}
-
-/// Returns the loops of a backend.
-pub(crate) fn loops(backend: Backend) -> Loops {
-    match backend.or_scalar() {
-        #[cfg(target_arch = "x86_64")]
-        Backend::Avx512 => avx512::LOOPS,
-        #[cfg(target_arch = "x86_64")]
-        Backend::Avx2 => avx2::LOOPS,
-        _ => Loops { magnitude, agreement, accumulate, split },
-    }
+    fn split(pairs: &[[i16; 2]], first: &mut [i16], second: &mut [i16]);
+    /// Inverts the sign of every element whose bit is 1, up to the end of the shorter slice: 32 bits a word, the first
+    /// one lowest. `i16::MIN` becomes `i16::MAX`.
+    fn flip(elements: &mut [i16], words: &[u32]);
 }
 
 #[inline(always)]
@@ -71,53 +59,37 @@ fn split(pairs: &[[i16; 2]], first: &mut [i16], second: &mut [i16]) {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-macro_rules! backend {
-    ($name:ident, $features:literal) => {
-        mod $name {
-            /// Only [`super::loops`] returns these, after a check of the instruction set.
-            pub(super) const LOOPS: super::Loops = super::Loops {
-                // SAFETY: the machine has the instruction set, see above.
-                magnitude: |elements| unsafe { magnitude(elements) },
-                // SAFETY: the machine has the instruction set, see above.
-                agreement: |elements, bits| unsafe { agreement(elements, bits) },
-                // SAFETY: the machine has the instruction set, see above.
-                accumulate: |sums, terms| unsafe { accumulate(sums, terms) },
-                // SAFETY: the machine has the instruction set, see above.
-                split: |pairs, first, second| unsafe { split(pairs, first, second) },
-            };
-
-            #[target_feature(enable = $features)]
-            fn magnitude(elements: &[i16]) -> (u64, u64) {
-                super::magnitude(elements)
-            }
-
-            #[target_feature(enable = $features)]
-            fn agreement(elements: &[i16], bits: &[u8]) -> i64 {
-                super::agreement(elements, bits)
-            }
-
-            #[target_feature(enable = $features)]
-            fn accumulate(sums: &mut [i16], terms: &[i16]) {
-                super::accumulate(sums, terms);
-            }
-
-            #[target_feature(enable = $features)]
-            fn split(pairs: &[[i16; 2]], first: &mut [i16], second: &mut [i16]) {
-                super::split(pairs, first, second);
-            }
+#[inline(always)]
+fn flip(elements: &mut [i16], words: &[u32]) {
+    const BITS: [u16; 16] = {
+        let mut bits = [0; 16];
+        let mut i = 0;
+        while i < 16 {
+            bits[i] = 1 << i;
+            i += 1;
         }
+        bits
     };
+    let flipped = |x: i16, flip: i16| (x ^ flip).saturating_sub(flip);
+    let (whole, rest) = elements.as_chunks_mut::<32>();
+    for (elements, &word) in whole.iter_mut().zip(words) {
+        let halves = [word as u16, (word >> 16) as u16];
+        for i in 0..32 {
+            let flip = if halves[i / 16] & BITS[i % 16] != 0 { -1 } else { 0 };
+            elements[i] = flipped(elements[i], flip);
+        }
+    }
+    if let Some(word) = words.get(whole.len()) {
+        for (i, x) in rest.iter_mut().enumerate() {
+            *x = flipped(*x, -((word >> i & 1) as i16));
+        }
+    }
 }
-
-#[cfg(target_arch = "x86_64")]
-backend!(avx2, "avx2");
-#[cfg(target_arch = "x86_64")]
-backend!(avx512, "avx2,avx512f,avx512bw,avx512vl");
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Backend;
     use proptest::prelude::*;
 
     proptest! {
@@ -137,6 +109,13 @@ mod tests {
                 for (i, &sum) in sums.iter().enumerate() {
                     let exact = i32::from(a[i]) + b.get(i).map_or(0, |&x| i32::from(x));
                     prop_assert_eq!(i32::from(sum), exact.clamp(-32768, 32767));
+                }
+                let words: Vec<u32> = a.iter().map(|&x| x as u32).collect();
+                let mut flipped = a.clone();
+                (loops.flip)(&mut flipped, &words[..words.len().min(cut)]);
+                for (i, &x) in a.iter().enumerate() {
+                    let one = words[..words.len().min(cut)].get(i / 32).is_some_and(|word| word >> (i % 32) & 1 == 1);
+                    prop_assert_eq!(flipped[i], if one { x.saturating_neg() } else { x });
                 }
                 let pairs = a.as_chunks::<2>().0;
                 let (mut first, mut second) = (vec![0; pairs.len()], vec![0; pairs.len()]);

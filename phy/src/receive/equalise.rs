@@ -6,6 +6,7 @@ mod combine;
 use super::estimate::{Branch, Estimator, phasor};
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
+use crate::kernel::samples::{Loops, best};
 use crate::modulation;
 use crate::sc_fdma::Precoding;
 use crate::units::{Antennas, Modulation};
@@ -13,6 +14,7 @@ use crate::{Llr, Sample};
 
 /// Equalises the allocation that an [`Estimator`] holds.
 pub struct Equaliser {
+    loops: &'static Loops,
     precoding: Precoding,
     symbol: Vec<Sample>,
     /// Weight of each subcarrier, one row an antenna.
@@ -43,6 +45,7 @@ impl Equaliser {
         let m_max = 12 * carrier_prbs.max(6);
         let zero = || vec![Sample::default(); m_max];
         Self {
+            loops: best(),
             precoding: Precoding::new(carrier_prbs.max(6)),
             symbol: zero(),
             weights: vec![zero(); antennas.count()],
@@ -110,26 +113,18 @@ impl Equaliser {
             let symbol = &mut self.symbol[..m_sc];
             for (a, (grid, weights)) in grids.iter().zip(&self.weights).enumerate() {
                 let received = &grid.symbol(l)[first..first + m_sc];
-                let products = symbol.iter_mut().zip(received).zip(weights);
-                if a == 0 {
-                    products.for_each(|((y, &x), &w)| *y = x * w);
-                } else {
-                    products.for_each(|((y, &x), &w)| *y += x * w);
-                }
+                let combine = if a == 0 { self.loops.product } else { self.loops.add_product };
+                combine(received, weights, symbol);
             }
-            self.precoding.despread(symbol);
+            self.precoding.despread_unscaled(symbol);
             // the equaliser shrinks the symbols by its mean gain: undo it; the rest is noise
             let scale = 1.0 / gain.max(1e-6);
-            let turn = turns[l] * scale;
-            for y in symbol.iter_mut() {
-                *y *= turn;
-            }
+            (self.loops.scale)(symbol, turns[l] * (scale / (m_sc as f32).sqrt()));
             modulation::demap(modulation, symbol, (1.0 - gain).max(1e-4) * scale, llrs);
             // a sample of the symbols is enough for the error vector
-            for &y in symbol.iter().step_by(3) {
-                vector.error += (y - modulation::nearest(modulation, y)).norm_sqr();
-                vector.count += 1;
-            }
+            let (error, count) = modulation::error(modulation, symbol);
+            vector.error += error;
+            vector.count += count;
             if let Some(points) = points.as_deref_mut() {
                 points.extend_from_slice(symbol);
             }
@@ -145,15 +140,11 @@ impl Equaliser {
         let channel = &mut self.weights[0][..m_sc];
         // the unknown part of the channel is noise as well
         let noise = branch.noise + branch.weights.error(i) * branch.signal;
-        channel_at(branch, state.dmrs_symbols, i, channel);
-        let mut gain = 0.0;
-        for (h, r) in channel.iter_mut().zip(&estimator.ramp) {
-            let power = h.norm_sqr();
-            let inverse = 1.0 / (power + noise);
-            gain += power * inverse;
-            *h = (*h * r).conj() * inverse;
+        match estimator.known_channel(0, i) {
+            Some(known) => channel.copy_from_slice(known),
+            None => channel_at(branch, state.dmrs_symbols, i, channel),
         }
-        gain / m_sc as f32
+        (self.loops.equalise)(channel, &estimator.ramp, noise) / m_sc as f32
     }
 }
 
@@ -163,13 +154,9 @@ fn channel_at(branch: &Branch, dmrs_symbols: usize, i: usize, channel: &mut [Sam
     let weights = branch.weights.row(i);
     channel.copy_from_slice(&branch.smooth[0][..m_sc]);
     if !branch.weights.is_static() {
-        for h in channel.iter_mut() {
-            *h *= weights[0];
-        }
+        (best().scale)(channel, Sample::new(weights[0], 0.0));
         for m in 1..dmrs_symbols {
-            for (h, &s) in channel.iter_mut().zip(&branch.smooth[m][..m_sc]) {
-                *h += s * weights[m];
-            }
+            (best().add_weighted)(channel, &branch.smooth[m][..m_sc], weights[m]);
         }
     }
 }

@@ -5,6 +5,7 @@ use super::diversity::{PerAntenna, Shares};
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
+use crate::kernel::samples::best as best_loops;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::units::Antennas;
 use std::sync::Arc;
@@ -76,11 +77,9 @@ impl Presence {
             let received = &grid.symbol(l as usize)[first..first + m_sc];
             let stripped = &mut self.stripped[..m_sc];
             self.references.strip(dmrs, m, received, stripped);
-            seen.energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
+            seen.energy += (best_loops().power)(received);
             let mut sums = [Sample::default(); 4];
-            for (s, x) in sums.iter_mut().zip(stripped.chunks_exact(BLOCK)) {
-                *s = x.iter().sum();
-            }
+            (best_loops().sixes)(stripped, &mut sums);
             for (p, turns) in seen.power[0].iter_mut().zip(&self.turns) {
                 let total: Sample = sums[..blocks].iter().zip(turns).map(|(s, t)| s * t).sum();
                 *p += total.norm_sqr();
@@ -107,7 +106,7 @@ impl Presence {
             let received = &grid.symbol(l as usize)[first..first + CONTROL_V2X];
             let stripped = &mut self.stripped[..CONTROL_V2X];
             self.references.strip(&dmrs, m, received, stripped);
-            seen.energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
+            seen.energy += (best_loops().power)(received);
             let mut spans = [[Sample::default(); 4]; CONTROL_V2X / SPAN];
             for (span, x) in spans.iter_mut().zip(stripped.chunks_exact(SPAN)) {
                 let mut residue = [Sample::default(); 4];
@@ -148,7 +147,7 @@ impl Presence {
                 let received = &grid.symbol(l as usize)[first..first + m_sc];
                 let stripped = &mut self.stripped[..m_sc];
                 self.references.strip(dmrs, m, received, stripped);
-                energy += received.iter().map(|x| x.norm_sqr()).sum::<f32>();
+                energy += (best_loops().power)(received);
                 power += stripped.chunks_exact(12).map(|x| x.iter().sum::<Sample>().norm_sqr()).sum::<f32>();
             }
             power /= 12.0;

@@ -18,6 +18,8 @@ mod front;
 mod v2x;
 
 #[cfg(test)]
+mod antennas;
+#[cfg(test)]
 mod foreign;
 
 pub use super::tuning::Tuning;
@@ -56,8 +58,21 @@ pub struct Config {
     pub v2x_also: Vec<V2xPool>,
     /// Tunable thresholds.
     pub tuning: Tuning,
+    /// Threads that work on a subframe.
+    pub threads: Threads,
     /// Number of receive antennas.
     pub antennas: Antennas,
+}
+
+/// Threads that work on a subframe. Events are the same with one and with two, bit for bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// The caller's alone.
+    #[default]
+    One,
+    /// The caller's, and one of the receiver that makes soft bits of PSSCH in modes 3 and 4. It is awake for most of the time:
+    /// for recordings, not for a radio beside other work.
+    Two,
 }
 
 impl Config {
@@ -73,6 +88,7 @@ impl Config {
             v2x: None,
             v2x_also: Vec::new(),
             tuning: Tuning::default(),
+            threads: Threads::One,
             antennas: Antennas::ONE,
         }
     }

@@ -5,6 +5,8 @@ use super::diversity::Shares;
 use crate::Sample;
 use crate::channel::layout::SlssLayout;
 use crate::grid::Grid;
+use crate::kernel::Backend;
+use crate::kernel::sync::{GROUP, Loops, loops};
 use crate::sequence::{SSSS_LEN, SsssForm, psss, ssss};
 use crate::units::{Antennas, CyclicPrefix, Decibel, Hertz, SlssId};
 
@@ -204,37 +206,40 @@ struct Equalised {
 
 /// SSSS of every identity, to correlate received ones with.
 pub(super) struct Secondary {
-    /// 168 rows for each root, ±1.
-    rows: [Vec<[f32; SSSS_LEN]>; 2],
+    loops: Loops,
+    /// ±1 of 168 identities of each root, in groups, subcarrier by subcarrier; 0 beyond the last identity.
+    rows: [Vec<[[f32; GROUP]; SSSS_LEN]>; 2],
 }
+
+/// Identities of a root.
+const IDENTITIES: usize = 168;
 
 impl Secondary {
     pub(super) fn new(form: SsssForm) -> Self {
-        let rows = [0u16, 168].map(|base| {
-            let ids = (base..base + 168).filter_map(SlssId::new);
-            ids.map(|id| ssss(id, form).map(|d| d as f32)).collect()
+        let rows = [0, IDENTITIES].map(|base| {
+            let mut rows = vec![[[0.0; GROUP]; SSSS_LEN]; IDENTITIES.div_ceil(GROUP)];
+            for (i, id) in (base..base + IDENTITIES).filter_map(|id| SlssId::new(id as u16)).enumerate() {
+                for (row, d) in rows[i / GROUP].iter_mut().zip(ssss(id, form)) {
+                    row[i % GROUP] = d as f32;
+                }
+            }
+            rows
         });
-        Self { rows }
+        Self { loops: loops(Backend::detect()), rows }
     }
 
     /// Returns the identity of `root` (0: id_net, 1: id_oon) whose SSSS fits best, and the power of its correlation.
     pub(super) fn best(&self, root: usize, equalised: &[Sample; SSSS_LEN]) -> (SlssId, f32) {
-        let mut best = (0, -1.0);
-        for (i, row) in self.rows[root].iter().enumerate() {
-            let (mut re, mut im) = ([0.0f32; 2], [0.0f32; 2]);
-            for (y, d) in equalised.chunks_exact(2).zip(row.chunks_exact(2)) {
-                for i in 0..2 {
-                    re[i] += y[i].re * d[i];
-                    im[i] += y[i].im * d[i];
-                }
-            }
-            let power = (re[0] + re[1]).powi(2) + (im[0] + im[1]).powi(2);
-            if power > best.1 {
-                best = (i as u16, power);
-            }
+        let mut scores = [[0.0; GROUP]; IDENTITIES.div_ceil(GROUP)];
+        for (scores, rows) in scores.iter_mut().zip(&self.rows[root]) {
+            (self.loops.scores)(equalised, rows, scores);
         }
+        let scores = &scores.as_flattened()[..IDENTITIES];
+        let most = (self.loops.maximum)(scores);
+        let best = (self.loops.find)(scores, most).unwrap_or(0);
         // both factors are in range by construction
-        let id = SlssId::new(best.0 + 168 * root as u16).unwrap_or_else(|| unreachable!("168 rows a root"));
-        (id, best.1)
+        let id = SlssId::new((best + IDENTITIES * root) as u16)
+            .unwrap_or_else(|| unreachable!("168 identities a root"));
+        (id, most)
     }
 }

@@ -154,7 +154,14 @@ impl Search {
     /// Does the same as [`Self::search`] with the samples of each antenna, all equally long. An antenna without samples
     /// is silent.
     pub fn search_antennas(&mut self, input: &[&[Sample]], found: &mut Vec<Detection>) {
-        self.prepare(Hertz(0.0), input);
+        let input = Views::new(input.iter().copied().take(self.samples.len()));
+        let count = input.first().map_or(0, |first| first.len());
+        let whole = input.len() == self.samples.len() && input.iter().all(|samples| samples.len() == count);
+        if self.factor == 1 && whole && count <= self.samples[0].len() {
+            // nothing to decimate
+            return self.find(&input, Hertz(0.0), found);
+        }
+        self.prepare(Hertz(0.0), &input);
         self.search_near(Hertz(0.0), found);
     }
 
@@ -189,25 +196,29 @@ impl Search {
             }
             std::mem::swap(&mut samples, &mut self.turned);
         }
-        let usable = Views::new(samples.iter().map(|s| &s[from..to]));
-        self.correlator.run(&usable);
+        self.find(&Views::new(samples.iter().map(|s| &s[from..to])), self.coarse + near, found);
+        if near != Hertz(0.0) {
+            std::mem::swap(&mut samples, &mut self.turned);
+        }
+        self.samples = samples;
+    }
+
+    /// Finds signals in samples at 1.92 MS/s, one slice an antenna, from which the offset `removed` was taken.
+    fn find(&mut self, samples: &[&[Sample]], removed: Hertz, found: &mut Vec<Detection>) {
+        self.correlator.run(samples);
         let first = found.len();
         for _ in 0..self.config.candidates {
             let Some(candidate) = self.correlator.take_best(self.config.candidate) else { break };
             if found.len() == found.capacity() {
                 break;
             }
-            if let Some(mut detection) = self.examine(&usable, candidate.root, candidate.at)
+            if let Some(mut detection) = self.examine(samples, candidate.root, candidate.at)
                 && !found[first..].iter().any(|d| self.is_shadow(&detection, d))
             {
-                detection.cfo = Hertz::from(detection.cfo.to_f32() + (self.coarse + near).to_f32());
+                detection.cfo = Hertz::from(detection.cfo.to_f32() + removed.to_f32());
                 found.push(detection);
             }
         }
-        if near != Hertz(0.0) {
-            std::mem::swap(&mut samples, &mut self.turned);
-        }
-        self.samples = samples;
         found[first..].sort_by(|a, b| b.score.total_cmp(&a.score));
     }
 
@@ -275,14 +286,16 @@ impl Search {
     fn peak(&self, samples: &[&[Sample]], root: usize, about: usize) -> Option<(usize, f32)> {
         let spacing = pair_spacing(self.narrow.cp());
         let weights = self.correlator.weights();
-        let power = |at: usize| -> f32 {
+        let first = about.saturating_sub(3);
+        let powers: [f32; 7] = std::array::from_fn(|i| {
             let of = |samples: &[Sample]| {
-                let c = [at, at + spacing]
+                let c = [first + i, first + i + spacing]
                     .map(|t| self.correlation(samples, root, t).map_or(0.0, |c| c.norm_sqr()));
                 c[0] + c[1]
             };
             samples.iter().zip(weights).map(|(samples, weight)| of(samples) * weight).sum()
-        };
+        });
+        let power = |at: usize| powers[at - first];
         let near = about.saturating_sub(2)..=about + 2;
         let at = near.max_by(|&a, &b| power(a).total_cmp(&power(b)))?;
         let fine = if at > 0 { parabola(power(at - 1), power(at), power(at + 1)) } else { 0.0 };
@@ -322,7 +335,7 @@ impl Search {
 
     fn correlation(&self, samples: &[Sample], root: usize, at: usize) -> Option<Sample> {
         let window = samples.get(at..at + FFT)?;
-        Some(window.iter().zip(&self.templates[root]).map(|(x, t)| x * t.conj()).sum())
+        Some((self.correlator.loops().correlation)(window, &self.templates[root]))
     }
 
     /// Returns the 62 central subcarriers of the symbol whose useful part begins at `at`.
@@ -415,8 +428,12 @@ fn in_time(d: &[Sample; SSSS_LEN]) -> [Sample; FFT] {
 /// them.
 fn smoothed(x: &[Sample; SSSS_LEN]) -> [Sample; SSSS_LEN] {
     const HALF: usize = 7;
+    let mut sums = [Sample::default(); SSSS_LEN + 1];
+    for (k, x) in x.iter().enumerate() {
+        sums[k + 1] = sums[k] + x;
+    }
     std::array::from_fn(|k| {
         let (from, to) = (k.saturating_sub(HALF), (k + HALF + 1).min(SSSS_LEN));
-        x[from..to].iter().sum::<Sample>() * (1.0 / (to - from) as f32)
+        (sums[to] - sums[from]) * (1.0 / (to - from) as f32)
     })
 }

@@ -5,6 +5,7 @@ use super::base::base_sequence;
 use super::base::group_hopping;
 use super::gold::Gold;
 use crate::Sample;
+use crate::kernel::samples::best;
 use crate::tables::is_precoding_size;
 use crate::units::{SidelinkMode, SlssId};
 
@@ -127,11 +128,11 @@ struct GroupHopping {
 impl GroupHopping {
     // TS 36.211 §9.8 with §5.5.1.3
     fn new(n_id_rs: u32) -> Self {
-        let mut bits = [0u8; 320];
-        Gold::new(n_id_rs / 30).fill(&mut bits);
+        let mut words = [0u32; 10];
+        Gold::new(n_id_rs / 30).fill_words(&mut words);
         let mut f_gh = [0u8; 40];
-        for (f, byte) in f_gh.iter_mut().zip(bits.chunks(8)) {
-            *f = (byte.iter().enumerate().map(|(i, &b)| (b as usize) << i).sum::<usize>() % 30) as u8;
+        for (f, byte) in f_gh.iter_mut().zip(words.into_iter().flat_map(u32::to_le_bytes)) {
+            *f = byte % 30;
         }
         Self { f_gh }
     }
@@ -186,18 +187,10 @@ impl References {
     /// Divides received subcarriers by the reference values of DMRS symbol `m` (they have amplitude 1).
     pub fn strip(&self, dmrs: &Dmrs, m: usize, received: &[Sample], out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
-        let turns = dmrs.turns(m);
-        let prbs = out.chunks_exact_mut(12).zip(received.chunks_exact(12)).zip(base.chunks_exact(12));
-        for ((out, received), base) in prbs {
-            // arrays: the compiler knows their lengths, and vectorises the loop
-            let (Some(out), Some(received), Some(base)) =
-                (out.first_chunk_mut::<12>(), received.first_chunk::<12>(), base.first_chunk::<12>())
-            else {
-                continue;
-            };
-            for n in 0..12 {
-                out[n] = received[n] * (base[n] * turns[n]).conj();
-            }
+        let loops = best();
+        (loops.quotient)(received, base, out);
+        if dmrs.n_cs != 0 || dmrs.w[m] != 1 {
+            (loops.turn_prbs)(out, &dmrs.turns(m));
         }
     }
 }

@@ -7,5 +7,5 @@ mod gold;
 mod slss;
 
 pub use base::{base_sequence, group_hopping};
-pub use gold::{Gold, gold_sequence};
+pub use gold::{Gold, gold_sequence, gold_words};
 pub use slss::{SSSS_LEN, SsssForm, psss, ssss};

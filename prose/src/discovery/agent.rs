@@ -41,7 +41,8 @@ use sidelink_security::outcome::{Counters, Outcome};
 
 use super::signed::{Fragmented, SetTiming};
 use super::{
-    AirTime, Announcer, Announcing, Discoveree, Discoverer, Dropped, Monitor, Sighted, checked, more_telling,
+    AirTime, Announcer, Announcing, Discovered, Discoveree, Discoverer, Dropped, Monitor, Sighted, checked,
+    more_telling,
 };
 use sidelink_wire::pc5_discovery::MessageType;
 
@@ -256,10 +257,7 @@ impl Agent {
             }
         }
         match self.monitor.receive(policy, now, block) {
-            Ok(discovered) => {
-                self.outbox.counters.count(discovered.finding.outcome());
-                self.outbox.event(Event::Discovered(discovered));
-            }
+            Ok(discovered) => self.outbox.discovered(discovered),
             Err(Dropped::Refused(other)) => {
                 self.outbox.drop(Dropped::Refused(more_telling(refusal, other)));
             }
@@ -274,10 +272,7 @@ impl Agent {
                 self.outbox.counters.count(Outcome::Incomplete);
                 self.outbox.event(Event::Fragment(partial));
             }
-            Ok(Fragmented::Proven(discovered)) => {
-                self.outbox.counters.count(discovered.finding.outcome());
-                self.outbox.event(Event::Discovered(discovered));
-            }
+            Ok(Fragmented::Proven(discovered)) => self.outbox.discovered(discovered),
             Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
         }
         if let Some(hint) = self.monitor.signed().take_wanted() {
@@ -290,10 +285,7 @@ impl Agent {
     fn verify_signed(&mut self, now: &AirTime) {
         while let Some(result) = self.monitor.verified(&self.config.time, now) {
             match result {
-                Ok(discovered) => {
-                    self.outbox.counters.count(discovered.finding.outcome());
-                    self.outbox.event(Event::Discovered(discovered));
-                }
+                Ok(discovered) => self.outbox.discovered(discovered),
                 Err(refusal) => self.outbox.drop(Dropped::Refused(refusal)),
             }
         }
@@ -317,10 +309,7 @@ impl Agent {
                     self.outbox.counters.count(Outcome::Incomplete);
                     self.outbox.event(Event::Matched(who));
                 }
-                Ok(Sighted::Discovered(discovered)) => {
-                    self.outbox.counters.count(discovered.finding.outcome());
-                    self.outbox.event(Event::Discovered(discovered));
-                }
+                Ok(Sighted::Discovered(discovered)) => self.outbox.discovered(discovered),
                 Err(dropped) => self.outbox.drop(dropped),
             }
         }
@@ -403,6 +392,11 @@ impl Outbox {
             }
             Err(refusal) => self.event(Event::Silent { origin, refusal }),
         }
+    }
+
+    fn discovered(&mut self, discovered: Discovered) {
+        self.counters.count(discovered.finding.outcome());
+        self.event(Event::Discovered(discovered));
     }
 
     fn drop(&mut self, dropped: Dropped) {

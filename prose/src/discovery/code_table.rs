@@ -1,12 +1,13 @@
 //! Followed identities whose messages are computed ahead into tables, and the jobs that build the tables.
 
+use core::mem::take;
 use core::ops::RangeInclusive;
 use std::sync::Arc;
 
 use sidelink_security::counter::UtcTime;
 use sidelink_security::discovery::book::{CodeBook, Entry, RestrictedBook, RotatingBook};
 use sidelink_security::discovery::matching::{
-    Match, Matcher, PeriodTable, TableBuilder, TableError, Workers,
+    Match, Matcher, PeriodTable, Scratch, TableBuilder, TableError, Workers,
 };
 use sidelink_security::discovery::rotation::{PeriodIndex, Window};
 use sidelink_security::discovery::{Message, Refusal, Verified};
@@ -59,7 +60,8 @@ impl Job {
 /// A book, its tables, and the state of the book that each table represents.
 pub(super) struct CodeTable<B: CodeBook + Clone> {
     pub(super) book: B,
-    shared: Arc<B>,
+    /// The book as it is now, for jobs: copied when the first of them needs it.
+    shared: Option<Arc<B>>,
     /// Number of changes of the book.
     pub(super) generation: u32,
     matcher: Matcher<B>,
@@ -71,19 +73,20 @@ pub(super) struct CodeTable<B: CodeBook + Clone> {
     /// The window of the last slot, kept because a subframe brings many messages.
     window: ((UtcTime, u64), Window),
     spare: Option<PeriodTable<B>>,
+    /// The memory of the last builder.
+    scratch: Scratch,
     /// Vacated places, with the generation in which they were vacated: older tables still contain their former owners.
     retired: Vec<(Entry, u32)>,
 }
 
 impl<B: CodeBook + Clone> CodeTable<B> {
     pub(super) fn new(book: B) -> Self {
-        let shared = Arc::new(book.clone());
         let (built, retired) = (Vec::with_capacity(4), Vec::new());
         let epoch = UtcTime::from_millis(0);
         let window = ((epoch, 0), book.period().window(epoch, 0));
         Self {
             book,
-            shared,
+            shared: None,
             generation: 0,
             matcher: Matcher::new(),
             built,
@@ -91,19 +94,20 @@ impl<B: CodeBook + Clone> CodeTable<B> {
             wanted: 0..=0,
             window,
             spare: None,
+            scratch: Scratch::default(),
             retired,
         }
     }
 
-    /// Returns the octets of the book and of its tables.
+    /// Returns the octets of the book, of its tables, and of what builds them.
     pub(super) fn octets(&self) -> usize {
         let spare = self.spare.as_ref().map_or(0, PeriodTable::octets);
-        self.book.octets() + self.matcher.octets() + spare
+        self.book.octets() + self.matcher.octets() + spare + self.scratch.octets()
     }
 
     pub(super) fn changed(&mut self) {
         self.generation += 1;
-        self.shared = Arc::new(self.book.clone());
+        self.shared = None;
     }
 
     pub(super) fn retire(&mut self, slot: Entry) {
@@ -131,14 +135,17 @@ impl<B: CodeBook + Clone> CodeTable<B> {
             .map(PeriodIndex)
             .find(|&period| !self.built.contains(&(period, self.generation)));
         let Some(period) = wanted else { return Ok(None) };
-        let builder = TableBuilder::new(Arc::clone(&self.shared), period, self.spare.take())?;
+        let shared = self.shared.get_or_insert_with(|| Arc::new(self.book.clone()));
+        let builder =
+            TableBuilder::new(Arc::clone(shared), period, self.spare.take())?.with(take(&mut self.scratch));
         self.building = true;
         Ok(Some(builder))
     }
 
     pub(super) fn install(&mut self, builder: TableBuilder<B>, generation: u32) {
         self.building = false;
-        let Ok(table) = builder.finish() else { return };
+        let Ok((table, scratch)) = builder.finish_with_scratch() else { return };
+        self.scratch = scratch;
         let period = table.period();
         self.built.retain(|&(built, _)| built != period);
         self.built.push((period, generation));

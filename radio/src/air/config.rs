@@ -4,10 +4,11 @@ use super::channel::Channel;
 use crate::number::Number;
 use crate::text::{self, TextError, parse_toml};
 use serde::{Deserialize, Serialize};
+use sidelink_phy::impair::array::Correlation;
 use sidelink_phy::impair::awgn::noise_power_per_sample;
 use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, Decibel, Hertz};
+use sidelink_phy::units::{Antennas, Bandwidth, CyclicPrefix, Decibel, Hertz};
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -31,6 +32,9 @@ pub struct AirConfig {
     pub snr: Option<f64>,
     /// Channel between any two ports: `awgn`, `epa5`, `eva70`, `etu300`, ..
     pub channel: Channel,
+    /// Correlation between the outermost antennas of a port that has several: 0 for independent fading, to 1; 0.9 is that
+    /// of a receiver in the medium and high correlation of TS 36.101 §B.2.3.
+    pub correlation: f64,
     /// Path loss over distance; without it the gain does not depend on the distance.
     pub path_loss: Option<PathLoss>,
     /// Whether signals are delayed by the distance at the speed of light.
@@ -62,6 +66,7 @@ impl Default for AirConfig {
             seed: 1,
             snr: None,
             channel: Channel::default(),
+            correlation: 0.0,
             path_loss: None,
             flight: false,
             utc: None,
@@ -154,6 +159,8 @@ pub struct PortConfig {
     pub position: [f64; 2],
     /// Power in dB, relative to a transmitter of gain 0.
     pub gain: f64,
+    /// Receive antennas, 1 to 4; it sends with the first.
+    pub antennas: usize,
     /// Offset of its carrier in Hz, positive if it is too high.
     pub cfo: Number,
     /// Error of its sample clock in parts per million, positive if it runs too fast.
@@ -184,6 +191,7 @@ impl Default for PortConfig {
             name: String::new(),
             position: [0.0; 2],
             gain: 0.0,
+            antennas: 1,
             cfo: Number(0.0),
             drift: 0.0,
             start: None,
@@ -203,6 +211,11 @@ impl PortConfig {
     /// Returns a port at the origin with default settings.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
+    }
+
+    /// Returns the number of its antennas.
+    pub(super) fn count(&self) -> Antennas {
+        Antennas::new(self.antennas).unwrap_or(Antennas::ONE)
     }
 }
 
@@ -257,6 +270,12 @@ impl AirConfig {
         if self.snr.is_some() && self.bandwidth().is_none() {
             return wrong("snr refers to no bandwidth".into(), "write prb = 6, 15, 25, 50, 75 or 100");
         }
+        if Correlation::new(self.correlation).is_none() {
+            return wrong(
+                format!("correlation {}", self.correlation),
+                "0 (antennas that fade independently) to 1 (alike)",
+            );
+        }
         if let Some(loss) = self.path_loss
             && !((0.0..=10.0).contains(&loss.exponent) && (1e-3..=1e9).contains(&loss.reference))
         {
@@ -290,6 +309,11 @@ impl AirConfig {
             }
         }
         Ok(())
+    }
+
+    /// Returns the correlation of the antennas of a port.
+    pub(super) fn correlation(&self) -> Correlation {
+        Correlation::new(self.correlation).unwrap_or(Correlation::NONE)
     }
 
     /// Returns the configured port of a name, or one with default settings.
@@ -337,9 +361,26 @@ impl AirConfig {
         Rng::new(self.seed).fork(key(a)).fork(key(b)).next_u64()
     }
 
+    /// Returns the seed of channel `channel` from a pair of ports to the antennas of one of them. The first is that of the
+    /// pair: both directions fade alike between first antennas.
+    pub(super) fn channel_seed(&self, pair: u64, receiver: &str, channel: usize) -> u64 {
+        match channel {
+            0 => pair,
+            more => Rng::new(pair).fork(key(receiver)).fork(more as u64).next_u64(),
+        }
+    }
+
     /// Returns the seed of one port.
     pub(super) fn port_seed(&self, name: &str) -> u64 {
         Rng::new(self.seed).fork(key(name)).next_u64()
+    }
+
+    /// Returns the seed of the noise of an antenna of a port.
+    pub(super) fn noise_seed(&self, name: &str, antenna: usize) -> u64 {
+        match antenna {
+            0 => self.port_seed(name),
+            more => Rng::new(self.port_seed(name)).fork(more as u64).next_u64(),
+        }
     }
 }
 
@@ -359,6 +400,9 @@ impl PortConfig {
         }
         if self.gain.is_nan() || self.gain.abs() > 200.0 {
             return wrong(format!("gain {}", self.gain), "-200 to 200 dB");
+        }
+        if Antennas::new(self.antennas).is_none() {
+            return wrong(format!("antennas {}", self.antennas), "1 to 4");
         }
         if self.drift.is_nan() || self.drift.abs() > 500.0 {
             return wrong(format!("drift {}", self.drift), "-500 to 500 parts per million");

@@ -1,5 +1,5 @@
 //! The samples that a port receives: all other ports through the path of the pair, and noise. Each receiver mixes for
-//! itself.
+//! itself, each of its antennas with noise of its own.
 //!
 //! The value of a sample depends on the configuration and on the bursts of the others alone: not on the order of
 //! arrival, on the size of reads, or on speed.
@@ -9,7 +9,9 @@ use super::medium::{Cell, Medium, State};
 use crate::RadioError;
 use crate::Sample;
 use sidelink_phy::impair::addressed::{AddressedConfig, AddressedNoise, AddressedPath, SampleClock};
-use sidelink_phy::units::{Decibel, Hertz};
+use sidelink_phy::impair::array::ArrayWeights;
+use sidelink_phy::impair::fading::ChannelModel;
+use sidelink_phy::units::{Antennas, Decibel, Hertz};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Acquire;
@@ -22,13 +24,16 @@ pub(super) struct Mixer {
     medium: Arc<Medium>,
     slot: usize,
     port: PortConfig,
-    noise: AddressedNoise,
+    /// Of each antenna.
+    noise: Vec<AddressedNoise>,
     silences: Silences,
     interference: Vec<Interferer>,
     links: Vec<Link>,
     /// The arrivals for which `links` is valid.
     arrivals: Option<u64>,
     input: Vec<Sample>,
+    /// A chunk of one signal before the antennas receive it.
+    through: Vec<Sample>,
 }
 
 /// Another port and the path from it.
@@ -36,9 +41,37 @@ struct Link {
     slot: usize,
     generation: u64,
     name: String,
-    path: AddressedPath,
+    /// Independent channels of equal geometry, and what each antenna receives of them.
+    paths: Vec<AddressedPath>,
+    weights: ArrayWeights,
     clock: SampleClock,
     silences: Silences,
+}
+
+impl Link {
+    /// Returns a path; all have the same times.
+    fn path(&self) -> &AddressedPath {
+        &self.paths[0]
+    }
+
+    /// Adds samples `at` and after to what the antennas receive, `parts`. `through` has room for as many.
+    fn add(
+        &mut self,
+        at: u64,
+        input_first: i64,
+        input: &[Sample],
+        through: &mut [Sample],
+        parts: &mut [&mut [Sample]],
+    ) {
+        if let ([path], [one]) = (&mut self.paths[..], &mut *parts) {
+            return path.add(at, input_first, input, one);
+        }
+        for (channel, path) in self.paths.iter_mut().enumerate() {
+            through.fill(Sample::default());
+            path.add(at, input_first, input, through);
+            self.weights.spread(channel, through, parts);
+        }
+    }
 }
 
 /// Intervals in which a port neither receives nor is received.
@@ -83,6 +116,7 @@ struct Interferer {
     seed: u64,
     rate: f64,
     noise: AddressedNoise,
+    weights: ArrayWeights,
 }
 
 impl Interferer {
@@ -90,10 +124,21 @@ impl Interferer {
         let gain = source.gain + config.between(source.position, port.position).0;
         let seed = config.port_seed("interference").wrapping_add(index);
         let noise = AddressedNoise::new(10_f64.powf((gain * 1e6).round() * 1e-7), seed);
-        Self { every: source.every, seed, rate: config.rate.0, noise }
+        let weights = ArrayWeights::phases(port.count(), seed ^ config.port_seed(&port.name));
+        Self { every: source.every, seed, rate: config.rate.0, noise, weights }
     }
 
-    fn add(&mut self, clock: SampleClock, first: u64, samples: &mut [Sample]) {
+    /// Adds samples `first` and after to what the antennas receive, `parts`. `through` has room for as many.
+    fn add(&mut self, clock: SampleClock, first: u64, through: &mut [Sample], parts: &mut [&mut [Sample]]) {
+        if let [one] = parts {
+            return self.add_one(clock, first, one);
+        }
+        through.fill(Sample::default());
+        self.add_one(clock, first, through);
+        self.weights.spread(0, through, parts);
+    }
+
+    fn add_one(&mut self, clock: SampleClock, first: u64, samples: &mut [Sample]) {
         // Rounded to the nearest sample.
         let ahead = clock.start.round() as u64;
         let noise = &mut self.noise;
@@ -129,10 +174,11 @@ pub(super) struct Bound {
 impl Mixer {
     pub(super) fn new(medium: Arc<Medium>, slot: usize, port: PortConfig) -> Self {
         let config = medium.config();
-        let noise = AddressedNoise::new(config.noise_power(), config.port_seed(&port.name));
+        let noise =
+            |antenna| AddressedNoise::new(config.noise_power(), config.noise_seed(&port.name, antenna));
         let sources = config.interference.iter().zip(0..);
         Self {
-            noise,
+            noise: (0..port.count().count()).map(noise).collect(),
             silences: Silences::new(config, &port),
             interference: sources.map(|(source, i)| Interferer::new(config, source, i, &port)).collect(),
             slot,
@@ -141,8 +187,13 @@ impl Mixer {
             arrivals: None,
             // Clocks differ by at most a thousandth; the filters look back and ahead.
             input: vec![Sample::default(); 2 * CHUNK + 64 + (config.rate.0 * 10e-6) as usize],
+            through: vec![Sample::default(); CHUNK],
             medium,
         }
+    }
+
+    pub(super) fn antennas(&self) -> Antennas {
+        self.port.count()
     }
 
     pub(super) fn clock(&self) -> SampleClock {
@@ -167,11 +218,12 @@ impl Mixer {
             if other.listen_only {
                 continue;
             }
-            let path = self.path_from(slot, &other)?;
+            let (weights, paths) = self.paths_from(slot, &other)?;
             self.links.push(Link {
                 slot,
                 generation: generation(slot),
-                path,
+                paths,
+                weights,
                 clock: medium.clock(slot),
                 silences: Silences::new(medium.config(), &other),
                 name: other.name,
@@ -183,22 +235,37 @@ impl Mixer {
         Ok(())
     }
 
-    fn path_from(&self, slot: usize, other: &PortConfig) -> Result<AddressedPath, RadioError> {
+    /// Returns the channels from another port, and their weights at the antennas.
+    fn paths_from(
+        &self,
+        slot: usize,
+        other: &PortConfig,
+    ) -> Result<(ArrayWeights, Vec<AddressedPath>), RadioError> {
         let config = self.medium.config();
         let (gain, flight) = config.between(self.port.position, other.position);
-        let path = AddressedConfig {
+        let pair = config.pair_seed(&self.port.name, &other.name);
+        let weights = match config.channel.0 {
+            ChannelModel::Awgn => {
+                ArrayWeights::phases(self.port.count(), config.channel_seed(pair, &self.port.name, 1))
+            }
+            ChannelModel::Fading { .. } => ArrayWeights::correlated(self.port.count(), config.correlation()),
+        };
+        let path = |channel| AddressedConfig {
             gain: Decibel(other.gain + gain),
             frequency: Hertz(other.cfo.0 - self.port.cfo.0),
             delay_samples: other.delay + flight,
             transmitter: self.medium.clock(slot),
             receiver: self.clock(),
             channel: config.channel.0,
-            seed: config.pair_seed(&self.port.name, &other.name),
+            seed: config.channel_seed(pair, &self.port.name, channel),
         };
-        AddressedPath::new(&path, Hertz(config.rate.0)).map_err(|e| {
+        let paths =
+            (0..weights.channels()).map(|channel| AddressedPath::new(&path(channel), Hertz(config.rate.0)));
+        let paths = paths.collect::<Result<_, _>>().map_err(|e| {
             let what = format!("the path from {:?} to {:?}: {e}", other.name, self.port.name);
             RadioError::unusable(what, "mend gain, cfo, drift, delay, position or channel")
-        })
+        })?;
+        Ok((weights, paths))
     }
 
     /// Returns the bound up to which samples are known in lock-step.
@@ -214,7 +281,7 @@ impl Mixer {
                 _ => u64::MAX,
             };
             if horizon != u64::MAX {
-                let known = link.path.known_before(horizon as i64);
+                let known = link.path().known_before(horizon as i64);
                 if known < bound.known {
                     bound = Bound { known, by: Some(link.slot) };
                 }
@@ -227,7 +294,7 @@ impl Mixer {
     pub(super) fn is_company(&self, first: u64) -> bool {
         self.links.iter().any(|l| {
             let tail = self.medium.word(l.slot, Cell::Tail).load(Acquire);
-            self.medium.state(l.slot) == State::Running || l.path.reach(first, 1).start < tail as i64
+            self.medium.state(l.slot) == State::Running || l.path().reach(first, 1).start < tail as i64
         })
     }
 
@@ -243,7 +310,7 @@ impl Mixer {
         let mut lost = None;
         for link in &self.links {
             let tail = self.medium.word(link.slot, Cell::Tail).load(Acquire) as i64;
-            let oldest = link.path.reach(first, 1).start;
+            let oldest = link.path().reach(first, 1).start;
             let missing = tail - ring - oldest;
             if oldest >= 0 && missing > 0 {
                 lost = lost.max(Some(first + missing as u64 + (ring / 8) as u64));
@@ -252,28 +319,37 @@ impl Mixer {
         lost
     }
 
-    /// Fills `out` with the samples from `first` on.
-    pub(super) fn mix(&mut self, first: u64, out: &mut [Sample]) {
+    /// Fills `out` with the samples from `first` on of the first antennas, as many as it has slices of one length.
+    pub(super) fn mix(&mut self, first: u64, out: &mut [&mut [Sample]]) {
         let clock = self.clock();
-        out.fill(Sample::default());
-        for (i, part) in out.chunks_mut(CHUNK).enumerate() {
-            let at = first + (i * CHUNK) as u64;
+        let (count, antennas) = (out.first().map_or(0, |out| out.len()), out.len());
+        out.iter_mut().for_each(|out| out.fill(Sample::default()));
+        for start in (0..count).step_by(CHUNK) {
+            let at = first + start as u64;
+            let mut parts: [&mut [Sample]; Antennas::MAX] = Default::default();
+            for (part, out) in parts.iter_mut().zip(out.iter_mut()) {
+                *part = &mut out[start..count.min(start + CHUNK)];
+            }
+            let parts = &mut parts[..antennas];
+            let length = parts.first().map_or(0, |part| part.len());
             for link in &mut self.links {
-                let reach = link.path.reach(at, part.len());
+                let reach = link.path().reach(at, length);
                 let input = &mut self.input[..(reach.end - reach.start) as usize];
                 if self.medium.read(link.slot, reach.clone(), input) {
                     link.silences.apply(link.clock, reach.start, input);
-                    link.path.add(at, reach.start, input, part);
+                    link.add(at, reach.start, input, &mut self.through[..length], parts);
                 }
             }
             for source in &mut self.interference {
-                source.add(clock, at, part);
+                source.add(clock, at, &mut self.through[..length], parts);
             }
-            if self.port.half_duplex {
-                self.medium.silence(self.slot, at, part);
+            for (part, noise) in parts.iter_mut().zip(&mut self.noise) {
+                if self.port.half_duplex {
+                    self.medium.silence(self.slot, at, part);
+                }
+                self.silences.apply(clock, at as i64, part);
+                noise.add(at, part);
             }
-            self.silences.apply(clock, at as i64, part);
-            self.noise.add(at, part);
         }
     }
 }

@@ -5,9 +5,10 @@ use super::medium::{Cell, Medium, State};
 use super::mix::Mixer;
 use super::pace::left;
 use crate::Sample;
-use crate::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit};
+use crate::{Anchor, Description, Event, Radio, RadioError, Receive, Received, Streams, Transmit, too_few};
 use crossbeam::queue::ArrayQueue;
 use sidelink_phy::impair::addressed::SampleClock;
+use sidelink_phy::units::Antennas;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -90,6 +91,7 @@ impl Port {
             rate: config.rate.0,
             frequency: config.frequency.0,
             full_duplex: !port.half_duplex,
+            antennas: port.count(),
             real_time: config.pace == Pace::Realtime,
         };
         let generation = medium.word(slot, Cell::Generation).load(Acquire);
@@ -185,17 +187,37 @@ struct ReceiveEnd {
 
 impl Receive for ReceiveEnd {
     fn receive(&mut self, into: &mut [Sample], patience: Duration) -> Result<Received, RadioError> {
+        self.receive_antennas(&mut [into], patience)
+    }
+
+    fn antennas(&self) -> Antennas {
+        self.mixer.antennas()
+    }
+
+    fn receive_antennas(
+        &mut self,
+        into: &mut [&mut [Sample]],
+        patience: Duration,
+    ) -> Result<Received, RadioError> {
+        let (length, antennas) = (into.first().map_or(0, |first| first.len()), into.len());
+        if antennas > self.antennas().count() {
+            return Err(too_few(antennas, self.antennas()));
+        }
         let deadline = Instant::now() + patience;
         self.shared.check()?;
         self.answer_faults();
         self.shared.word(Cell::Reading).store(self.next, Release);
         // Limit of one read: a quarter of the memory.
-        let count = into.len().min(self.shared.medium.ring() / 4);
+        let count = length.min(self.shared.medium.ring() / 4);
         let count = match self.shared.pace() {
             Pace::Free => self.wait_for_others(count, deadline)?,
             Pace::Realtime => self.wait_for_the_clock(count, deadline)?,
         };
-        self.mixer.mix(self.next, &mut into[..count]);
+        let mut parts: [&mut [Sample]; Antennas::MAX] = Default::default();
+        for (part, into) in parts.iter_mut().zip(into) {
+            *part = &mut into[..count];
+        }
+        self.mixer.mix(self.next, &mut parts[..antennas]);
         let first = self.next.saturating_add_signed(self.shared.jumped.load(Relaxed));
         self.next += count as u64;
         self.shared.word(Cell::Reading).store(self.next, Release);

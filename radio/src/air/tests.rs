@@ -346,4 +346,5 @@ fn configurations_are_checked() {
     assert!(air.attach(PortConfig::named("a")).is_err_and(|e| e.to_string().contains("another name")));
 }
 
+mod antennas;
 mod shared;

@@ -41,6 +41,40 @@ fn a_replay_delivers_every_sample_and_keeps_what_is_sent() {
 }
 
 #[test]
+fn a_replay_gives_as_many_antennas_as_the_recording_has_channels() {
+    let (path, _) = recording("antennas", 10);
+    let mut options = WriterOptions::new(1.92e6);
+    options.channels = 3;
+    let mut writer = Writer::create(&path, options).unwrap();
+    let samples: Vec<Vec<Sample>> =
+        (0..3).map(|c| (0..4000).map(|n| Sample::new(n as f32, c as f32)).collect()).collect();
+    writer.write_channels(&samples.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+    writer.finish().unwrap();
+    let open = |options| FileRadio::open(&path, options);
+    let radio = Box::new(open(FileRadioOptions::default()).unwrap());
+    assert_eq!(radio.description().antennas.count(), 3);
+    let mut receive = radio.start().unwrap().receive;
+    let mut buffers = vec![vec![Sample::default(); 1000]; 3];
+    for (turn, taken) in [3, 1, 2].into_iter().enumerate() {
+        let got =
+            receive.receive_antennas(&mut crate::slices(&mut buffers, 1000)[..taken], PATIENCE).unwrap();
+        assert_eq!((got.first, got.count), (1000 * turn as u64, 1000));
+        let expected = |n| Sample::new((1000 * turn + n) as f32, taken as f32 - 1.0);
+        assert_eq!(buffers[taken - 1][999], expected(999), "{taken}");
+    }
+    let two = Antennas::new(2);
+    let radio = open(FileRadioOptions { antennas: two, ..FileRadioOptions::default() }).unwrap();
+    assert_eq!(Some(radio.description().antennas), two);
+    let radio = Box::new(open(FileRadioOptions { channel: Some(2), ..FileRadioOptions::default() }).unwrap());
+    assert_eq!(radio.description().antennas, Antennas::ONE);
+    radio.start().unwrap().receive.receive(&mut buffers[0], PATIENCE).unwrap();
+    assert_eq!(buffers[0][7], Sample::new(7.0, 2.0));
+    let four = FileRadioOptions { antennas: Antennas::new(4), ..FileRadioOptions::default() };
+    let error = open(four).err().unwrap().to_string();
+    assert!(error.contains("has 3 channels, and 4 antennas are asked for"), "{error}");
+}
+
+#[test]
 fn a_replay_in_real_time_takes_its_time() {
     let (path, _) = recording("real", 1_920_000 / 10);
     let options = FileRadioOptions { real_time: true, ..FileRadioOptions::default() };

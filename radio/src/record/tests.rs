@@ -48,6 +48,47 @@ fn what_is_received_is_in_the_file_with_its_gaps() {
 }
 
 #[test]
+fn all_antennas_are_in_the_file_whichever_are_taken() {
+    let config = AirConfig { rate: Number(1.92e6), snr: Some(10.0), ..AirConfig::default() };
+    let air = Air::new(config).unwrap();
+    let path = folder().join("antennas.sigmf-meta");
+    let port = PortConfig { antennas: 3, ..PortConfig::named("a") };
+    let radio = Recorded::new(air.attach(port).unwrap(), &path, WriterOptions::new(1.0)).unwrap();
+    let mut streams = Box::new(radio).start().unwrap();
+    assert_eq!(streams.receive.antennas().count(), 3);
+    let mut buffers = vec![vec![Sample::default(); 7777]; 3];
+    let mut all = vec![Vec::new(); 3];
+    for turn in 0..9 {
+        let taken = [3, 1, 2][turn % 3];
+        let got = streams
+            .receive
+            .receive_antennas(&mut crate::slices(&mut buffers, 7777)[..taken], PATIENCE)
+            .unwrap();
+        for (antenna, all) in all.iter_mut().enumerate() {
+            all.resize(got.first as usize, Sample::default());
+            let heard = if antenna < taken { &buffers[antenna][..] } else { &[Sample::default(); 7777] };
+            all.extend_from_slice(heard);
+        }
+        if turn == 4 {
+            assert!(air.inject("a", Fault::Overflow { samples: 5000 }));
+        }
+    }
+    drop(streams);
+    let options = OpenOptions { channels: sidelink_recordings::Channels::All, ..OpenOptions::default() };
+    let mut recording = Recording::open(&path, &options).unwrap();
+    let length = 9 * 7777 + 5000;
+    assert_eq!((recording.info().channels, recording.info().length), (3, length as u64));
+    let mut read = vec![vec![Sample::default(); length]; 3];
+    assert_eq!(recording.read_channels(&mut crate::slices(&mut read, length)[..3]).unwrap(), length);
+    for (antenna, (read, all)) in read.iter().zip(&all).enumerate() {
+        let taken = |n: usize| all[n] != Sample::default();
+        assert!((0..length).all(|n| !taken(n) || read[n] == all[n]), "{antenna}");
+        // What nobody took was received and kept; only the lost samples are zero.
+        assert_eq!(read.iter().filter(|s| **s == Sample::default()).count(), 5000, "{antenna}");
+    }
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_ends_the_recording_and_not_the_radio() {
     let air = Air::new(AirConfig { rate: Number(1.92e6), ..AirConfig::default() }).unwrap();

@@ -5,6 +5,7 @@
 //! freed here. The library catches the exceptions of drivers; their text is in [`Fault`].
 
 use crate::Sample;
+use sidelink_phy::units::Antennas;
 use soapysdr_sys::*;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::{Arc, Once};
@@ -202,11 +203,11 @@ impl Device {
         })
     }
 
-    pub(super) fn set_antenna(&self, direction: Direction, name: &str) -> Result<(), Fault> {
+    pub(super) fn set_antenna(&self, direction: Direction, channel: usize, name: &str) -> Result<(), Fault> {
         let name = text(name)?;
         // SAFETY: the device is open, `name` is a C string that outlives the call.
         #[allow(unsafe_code)]
-        check(unsafe { SoapySDRDevice_setAntenna(self.raw(), direction.raw(), 0, name.as_ptr()) })
+        check(unsafe { SoapySDRDevice_setAntenna(self.raw(), direction.raw(), channel, name.as_ptr()) })
     }
 
     pub(super) fn gains(&self, direction: Direction) -> Vec<String> {
@@ -239,6 +240,7 @@ impl Device {
     pub(super) fn set_gain(
         &self,
         direction: Direction,
+        channel: usize,
         element: Option<&str>,
         gain: f64,
     ) -> Result<(), Fault> {
@@ -248,9 +250,9 @@ impl Device {
         check(unsafe {
             match &name {
                 Some(name) => {
-                    SoapySDRDevice_setGainElement(self.raw(), direction.raw(), 0, name.as_ptr(), gain)
+                    SoapySDRDevice_setGainElement(self.raw(), direction.raw(), channel, name.as_ptr(), gain)
                 }
-                None => SoapySDRDevice_setGain(self.raw(), direction.raw(), 0, gain),
+                None => SoapySDRDevice_setGain(self.raw(), direction.raw(), channel, gain),
             }
         })
     }
@@ -263,10 +265,15 @@ impl Device {
         }
     }
 
-    pub(super) fn set_automatic_gain(&self, direction: Direction, automatic: bool) -> Result<(), Fault> {
+    pub(super) fn set_automatic_gain(
+        &self,
+        direction: Direction,
+        channel: usize,
+        automatic: bool,
+    ) -> Result<(), Fault> {
         // SAFETY: the device is open.
         #[allow(unsafe_code)]
-        check(unsafe { SoapySDRDevice_setGainMode(self.raw(), direction.raw(), 0, automatic) })
+        check(unsafe { SoapySDRDevice_setGainMode(self.raw(), direction.raw(), channel, automatic) })
     }
 
     pub(super) fn frequencies(&self, direction: Direction) -> Vec<Span> {
@@ -279,20 +286,25 @@ impl Device {
         })
     }
 
-    pub(super) fn frequency(&self, direction: Direction) -> f64 {
+    pub(super) fn frequency(&self, direction: Direction, channel: usize) -> f64 {
         // SAFETY: the device is open.
         #[allow(unsafe_code)]
         unsafe {
-            SoapySDRDevice_getFrequency(self.raw(), direction.raw(), 0)
+            SoapySDRDevice_getFrequency(self.raw(), direction.raw(), channel)
         }
     }
 
-    pub(super) fn set_frequency(&self, direction: Direction, frequency: f64) -> Result<(), Fault> {
+    pub(super) fn set_frequency(
+        &self,
+        direction: Direction,
+        channel: usize,
+        frequency: f64,
+    ) -> Result<(), Fault> {
         // SAFETY: the device is open; no words (null) are what the library takes for none.
         #[allow(unsafe_code)]
         check(unsafe {
             let none = SoapySDRKwargs { size: 0, keys: std::ptr::null_mut(), vals: std::ptr::null_mut() };
-            SoapySDRDevice_setFrequency(self.raw(), direction.raw(), 0, frequency, &none)
+            SoapySDRDevice_setFrequency(self.raw(), direction.raw(), channel, frequency, &none)
         })
     }
 
@@ -306,18 +318,18 @@ impl Device {
         })
     }
 
-    pub(super) fn rate(&self, direction: Direction) -> f64 {
+    pub(super) fn rate(&self, direction: Direction, channel: usize) -> f64 {
         // SAFETY: the device is open.
         #[allow(unsafe_code)]
         unsafe {
-            SoapySDRDevice_getSampleRate(self.raw(), direction.raw(), 0)
+            SoapySDRDevice_getSampleRate(self.raw(), direction.raw(), channel)
         }
     }
 
-    pub(super) fn set_rate(&self, direction: Direction, rate: f64) -> Result<(), Fault> {
+    pub(super) fn set_rate(&self, direction: Direction, channel: usize, rate: f64) -> Result<(), Fault> {
         // SAFETY: the device is open.
         #[allow(unsafe_code)]
-        check(unsafe { SoapySDRDevice_setSampleRate(self.raw(), direction.raw(), 0, rate) })
+        check(unsafe { SoapySDRDevice_setSampleRate(self.raw(), direction.raw(), channel, rate) })
     }
 
     pub(super) fn clock_sources(&self) -> Vec<String> {
@@ -399,23 +411,28 @@ impl Device {
         }
     }
 
-    /// Opens a stream of channel 0 in complex floats, with stream arguments.
-    pub(super) fn stream(&self, direction: Direction, words: &str) -> Result<Stream, Fault> {
-        let channel = 0usize;
+    /// Opens one stream of these channels in complex floats, with stream arguments.
+    pub(super) fn stream(
+        &self,
+        direction: Direction,
+        channels: &[usize],
+        words: &str,
+    ) -> Result<Stream, Fault> {
         let words = text(words)?;
-        // SAFETY: the device is open; format, channel and words outlive the call; the words are ours and are freed.
+        // SAFETY: the device is open; format, channels and words outlive the call; the words are ours and are freed.
         #[allow(unsafe_code)]
         let raw = unsafe {
             let format = SOAPY_SDR_CF32.as_ptr().cast::<c_char>();
             let mut words = SoapySDRKwargs_fromString(words.as_ptr());
-            let raw = SoapySDRDevice_setupStream(self.raw(), direction.raw(), format, &channel, 1, &words);
+            let (list, count) = (channels.as_ptr(), channels.len());
+            let raw = SoapySDRDevice_setupStream(self.raw(), direction.raw(), format, list, count, &words);
             SoapySDRKwargs_clear(&mut words);
             raw
         };
         if raw.is_null() {
             return Err(last_fault().unwrap_or_else(|| fault(-1, "the device gives no stream of CF32")));
         }
-        Ok(Stream { device: self.clone(), raw, active: false })
+        Ok(Stream { device: self.clone(), raw, channels: channels.len(), active: false })
     }
 
     fn list(&self, call: impl Fn(*const SoapySDRDevice, *mut usize) -> *mut *mut c_char) -> Vec<String> {
@@ -448,6 +465,7 @@ impl Device {
 pub(super) struct Stream {
     device: Device,
     raw: *mut SoapySDRStream,
+    channels: usize,
     active: bool,
 }
 
@@ -497,25 +515,32 @@ impl Stream {
         }
     }
 
-    /// Reads samples to the start of `into`.
-    pub(super) fn read(&mut self, into: &mut [Sample], patience: Duration) -> Result<Read, Fault> {
-        let buffers = [into.as_mut_ptr().cast::<c_void>()];
+    /// Reads samples to the start of each buffer: one a channel, as many samples as the shortest has room for.
+    pub(super) fn read(&mut self, into: &mut [&mut [Sample]], patience: Duration) -> Result<Read, Fault> {
+        let length = into.iter().map(|into| into.len()).min().unwrap_or(0);
+        if into.len() != self.channels || into.len() > Antennas::MAX {
+            return Err(fault(-1, "a buffer is needed for each channel of the stream"));
+        }
+        let mut buffers = [std::ptr::null_mut(); Antennas::MAX];
+        for (buffer, into) in buffers.iter_mut().zip(into) {
+            *buffer = into.as_mut_ptr().cast::<c_void>();
+        }
         let (mut flags, mut time_ns) = (0, 0);
-        // SAFETY: one channel: one buffer of `into.len()` complex floats (CF32 is Sample's layout), which the library
-        // writes before it returns.
+        // SAFETY: as many buffers as the stream has channels, each with room for `length` complex floats (CF32 is Sample's
+        // layout), which the library writes before it returns.
         #[allow(unsafe_code)]
         let count = unsafe {
             SoapySDRDevice_readStream(
                 self.device.raw(),
                 self.raw,
                 buffers.as_ptr(),
-                into.len(),
+                length,
                 &mut flags,
                 &mut time_ns,
                 microseconds(patience),
             )
         };
-        let count = check_count(count)?.min(into.len());
+        let count = check_count(count)?.min(length);
         Ok(Read { count, time_ns: (flags & SOAPY_SDR_HAS_TIME as c_int != 0).then_some(time_ns) })
     }
 

@@ -3,6 +3,7 @@
 use super::library::{Device, Direction, Fault, Span};
 use crate::number::Number;
 use crate::{RadioError, RadioSettings};
+use sidelink_phy::units::Antennas;
 use std::fmt;
 
 /// Relative tolerance of the rate.
@@ -12,6 +13,7 @@ const RATE_TOLERANCE: f64 = 1e-6;
 pub(super) fn apply(
     device: &Device,
     settings: &RadioSettings,
+    ports: &Ports,
     clock_source: Option<&str>,
     time_source: Option<&str>,
 ) -> Result<(), RadioError> {
@@ -30,38 +32,92 @@ pub(super) fn apply(
         device.set_time_source(source).map_err(|e| refused("time_source", source, &e))?;
     }
     if let Some(antenna) = &settings.antenna {
-        set_antennas(device, antenna)?;
+        set_antennas(device, ports, antenna)?;
     }
-    for direction in directions(device) {
-        set_rate(device, direction, settings.rate)?;
+    for (direction, channel) in ports.all() {
+        set_rate(device, direction, channel, settings.rate)?;
         if let Some(frequency) = settings.frequency {
             let offered = device.frequencies(direction);
             within("frequency", frequency, direction, &offered, 0.0)?;
             let told = |e| refused("frequency", &Number(frequency).to_string(), &e);
-            device.set_frequency(direction, frequency).map_err(told)?;
+            device.set_frequency(direction, channel, frequency).map_err(told)?;
         }
         let gain = match direction {
             Direction::Transmit => &settings.tx_gain,
             Direction::Receive => &settings.rx_gain,
         };
         if let Some(gain) = gain {
-            set_gain(device, direction, gain)?;
+            set_gain(device, direction, channel, gain)?;
         }
     }
     Ok(())
 }
 
-/// Returns the directions that a device has.
-fn directions(device: &Device) -> impl Iterator<Item = Direction> {
-    Direction::BOTH.into_iter().filter(|&d| device.channels(d) > 0)
+/// The channels of a device that are used.
+pub(super) struct Ports {
+    /// One a receive antenna.
+    pub(super) receive: Vec<usize>,
+    /// The channel that sends, if the device sends.
+    pub(super) transmit: Option<usize>,
 }
 
-fn set_rate(device: &Device, direction: Direction, rate: f64) -> Result<(), RadioError> {
+impl Ports {
+    /// Chooses channels: those of `channels=0+1`, or the first `antennas`.
+    pub(super) fn choose(
+        device: &Device,
+        channels: Option<&str>,
+        antennas: Option<Antennas>,
+    ) -> Result<Self, RadioError> {
+        let has = device.channels(Direction::Receive);
+        let receive = match channels {
+            Some(text) => parse_channels(text).ok_or_else(|| {
+                RadioError::unusable(
+                    format!("channels={text}"),
+                    "up to 4 different numbers from 0 on, such as channels=0+1",
+                )
+            })?,
+            None => (0..antennas.map_or(1, Antennas::count)).collect(),
+        };
+        if antennas.is_some_and(|antennas| antennas.count() != receive.len()) {
+            let what = format!("channels={} and another number of antennas", channels.unwrap_or_default());
+            return Err(RadioError::unusable(
+                what,
+                "name a channel for each antenna, or leave one of the two out",
+            ));
+        }
+        if let Some(missing) = receive.iter().find(|&&channel| channel >= has) {
+            return Err(RadioError::unusable(
+                format!("the device has no receive channel {missing}"),
+                format!("it has {has}, numbered from 0"),
+            ));
+        }
+        // The antenna that is named first sends.
+        let sends = device.channels(Direction::Transmit);
+        let first = receive.first().copied().unwrap_or(0);
+        let transmit = (sends > 0).then_some(if first < sends { first } else { 0 });
+        Ok(Self { receive, transmit })
+    }
+
+    /// Returns direction and channel of each.
+    fn all(&self) -> impl Iterator<Item = (Direction, usize)> {
+        let receive = self.receive.iter().map(|&channel| (Direction::Receive, channel));
+        receive.chain(self.transmit.map(|channel| (Direction::Transmit, channel)))
+    }
+}
+
+/// Parses different numbers, joined by `+`.
+fn parse_channels(text: &str) -> Option<Vec<usize>> {
+    let channels: Vec<usize> = text.split('+').map(|word| word.trim().parse().ok()).collect::<Option<_>>()?;
+    let differ = channels.iter().enumerate().all(|(i, channel)| !channels[..i].contains(channel));
+    (differ && channels.len() <= Antennas::MAX).then_some(channels)
+}
+
+fn set_rate(device: &Device, direction: Direction, channel: usize, rate: f64) -> Result<(), RadioError> {
     let offered = device.rates(direction);
     within("rate", rate, direction, &offered, RATE_TOLERANCE)?;
-    let set = device.set_rate(direction, rate).map_err(|e| refused("rate", &Number(rate).to_string(), &e));
-    set?;
-    let got = device.rate(direction);
+    let told = |e| refused("rate", &Number(rate).to_string(), &e);
+    device.set_rate(direction, channel, rate).map_err(told)?;
+    let got = device.rate(direction, channel);
     if (got - rate).abs() > rate * RATE_TOLERANCE {
         return Err(RadioError::unusable(
             format!(
@@ -78,7 +134,7 @@ fn set_rate(device: &Device, direction: Direction, rate: f64) -> Result<(), Radi
 }
 
 /// Sets the gain by `40`, `PAD=40,IAMP=3` or `auto`.
-fn set_gain(device: &Device, direction: Direction, text: &str) -> Result<(), RadioError> {
+fn set_gain(device: &Device, direction: Direction, channel: usize, text: &str) -> Result<(), RadioError> {
     let name = match direction {
         Direction::Transmit => "tx-gain",
         Direction::Receive => "rx-gain",
@@ -90,10 +146,10 @@ fn set_gain(device: &Device, direction: Direction, text: &str) -> Result<(), Rad
                 "write a number of dB",
             ));
         }
-        return device.set_automatic_gain(direction, true).map_err(|e| refused(name, text, &e));
+        return device.set_automatic_gain(direction, channel, true).map_err(|e| refused(name, text, &e));
     }
     if device.has_automatic_gain(direction) {
-        device.set_automatic_gain(direction, false).map_err(|e| refused(name, text, &e))?;
+        device.set_automatic_gain(direction, channel, false).map_err(|e| refused(name, text, &e))?;
     }
     for (element, gain) in parse_gain(text).map_err(|e| {
         RadioError::unusable(format!("{name}={text}: {e}"), "write 40, or elements as PAD=40,IAMP=3, or auto")
@@ -106,7 +162,7 @@ fn set_gain(device: &Device, direction: Direction, text: &str) -> Result<(), Rad
             device.gain_range(direction, element.as_deref()).map_err(|e| refused(name, text, &e))?;
         let what = element.as_ref().map_or_else(|| name.to_owned(), |e| format!("{name} {e}"));
         within(&what, gain, direction, &[offered], 0.0)?;
-        device.set_gain(direction, element.as_deref(), gain).map_err(|e| refused(name, text, &e))?;
+        device.set_gain(direction, channel, element.as_deref(), gain).map_err(|e| refused(name, text, &e))?;
     }
     Ok(())
 }
@@ -146,7 +202,7 @@ fn parse_gain(text: &str) -> Result<Vec<(Option<String>, f64)>, GainError> {
 }
 
 /// Sets antennas by `RX2`, `tx:TX/RX`, `tx:TX/RX,rx:RX2`.
-fn set_antennas(device: &Device, text: &str) -> Result<(), RadioError> {
+fn set_antennas(device: &Device, ports: &Ports, text: &str) -> Result<(), RadioError> {
     for word in text.split(',').map(str::trim) {
         let (only, name) = match word.split_once(':') {
             Some(("tx", name)) => (Some(Direction::Transmit), name),
@@ -155,13 +211,16 @@ fn set_antennas(device: &Device, text: &str) -> Result<(), RadioError> {
         };
         let mut offered = Vec::new();
         let mut set = false;
-        for direction in directions(device).filter(|&d| only.is_none_or(|o| o == d)) {
+        for (direction, channel) in ports.all().filter(|&(d, _)| only.is_none_or(|o| o == d)) {
             let antennas = device.antennas(direction);
             if antennas.iter().any(|a| a == name) {
-                device.set_antenna(direction, name).map_err(|e| refused("antenna", word, &e))?;
+                device.set_antenna(direction, channel, name).map_err(|e| refused("antenna", word, &e))?;
                 set = true;
             }
-            offered.push(format!("{} has {}", direction.as_str(), antennas.join(", ")));
+            let has = format!("{} has {}", direction.as_str(), antennas.join(", "));
+            if !offered.contains(&has) {
+                offered.push(has);
+            }
         }
         if !set {
             return Err(RadioError::unusable(format!("antenna {word}: there is none"), offered.join("; ")));
@@ -227,6 +286,15 @@ mod tests {
         assert_eq!(parse_gain("PAD=40, IAMP=3").unwrap(), both);
         for wrong in ["", "much", "PAD=40,3", "PAD=x", "nan"] {
             assert!(parse_gain(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn channels_as_people_write_them() {
+        assert_eq!(parse_channels("0"), Some(vec![0]));
+        assert_eq!(parse_channels("1+0"), Some(vec![1, 0]));
+        for wrong in ["", "0+", "0+0", "a", "-1", "0+1+2+3+4"] {
+            assert_eq!(parse_channels(wrong), None, "{wrong}");
         }
     }
 

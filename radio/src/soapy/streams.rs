@@ -1,10 +1,11 @@
 //! The two ends of a running device.
 
-use super::library::{Device, Fault, Stream, code};
+use super::library::{Device, Fault, Read, Stream, code};
 use super::time::Ticks;
 use crate::Sample;
-use crate::{Event, RadioError, Receive, Received, Transmit};
+use crate::{Event, RadioError, Receive, Received, Transmit, too_few};
 use crossbeam::queue::ArrayQueue;
+use sidelink_phy::units::Antennas;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -68,6 +69,9 @@ impl Shared {
 pub(super) struct ReceiveEnd {
     shared: Arc<Shared>,
     stream: Stream,
+    antennas: Antennas,
+    /// Samples of antennas that nobody takes.
+    unused: Vec<Vec<Sample>>,
     order: Order,
     /// Time of the last samples.
     alive: Instant,
@@ -76,9 +80,24 @@ pub(super) struct ReceiveEnd {
 }
 
 impl ReceiveEnd {
-    pub(super) fn new(shared: Arc<Shared>, stream: Stream) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, stream: Stream, antennas: Antennas) -> Self {
         let now = Instant::now();
-        Self { shared, stream, order: Order::new(now), alive: now, fault: None }
+        let unused = vec![Vec::new(); antennas.count()];
+        Self { shared, stream, antennas, unused, order: Order::new(now), alive: now, fault: None }
+    }
+
+    /// Reads all channels of the stream: the first to `into`.
+    fn read(&mut self, into: &mut [&mut [Sample]], patience: Duration) -> Result<Read, Fault> {
+        let length = into.first().map_or(0, |first| first.len());
+        let mut slices: [&mut [Sample]; Antennas::MAX] = Default::default();
+        for (slice, unused) in slices.iter_mut().zip(&mut self.unused).skip(into.len()) {
+            unused.resize(length.max(unused.len()), Sample::default());
+            *slice = &mut unused[..length];
+        }
+        for (slice, into) in slices.iter_mut().zip(into) {
+            *slice = &mut **into;
+        }
+        self.stream.read(&mut slices[..self.antennas.count()], patience)
     }
 
     /// Handles a failure of the device: restarts it while it may recover.
@@ -113,10 +132,25 @@ impl ReceiveEnd {
 
 impl Receive for ReceiveEnd {
     fn receive(&mut self, into: &mut [Sample], patience: Duration) -> Result<Received, RadioError> {
+        self.receive_antennas(&mut [into], patience)
+    }
+
+    fn antennas(&self) -> Antennas {
+        self.antennas
+    }
+
+    fn receive_antennas(
+        &mut self,
+        into: &mut [&mut [Sample]],
+        patience: Duration,
+    ) -> Result<Received, RadioError> {
+        if into.len() > self.antennas.count() {
+            return Err(too_few(into.len(), self.antennas));
+        }
         let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.stream.read(into, left) {
+            match self.read(into, left) {
                 Ok(read) if read.count > 0 => {
                     let now = Instant::now();
                     (self.alive, self.fault) = (now, None);

@@ -1,4 +1,4 @@
-//! Hints of a file's name: our own form (`drive_5.92e9Hz_15.36e6sps.cf32`), and those of other programs.
+//! Hints of a file's name: our own form (`drive_5.92e9Hz_15.36e6sps.cf32`, `drive_2ch_..` for two channels), and those of other programs.
 //!
 //! | program | name |
 //! |---|---|
@@ -22,6 +22,8 @@ pub struct NameHints {
     pub rate: Option<f64>,
     /// The centre frequency in hertz, from a part such as `5.92e9Hz` or `5920MHz`.
     pub frequency: Option<f64>,
+    /// The number of channels that take turns, from a part such as `2ch`.
+    pub channels: Option<usize>,
     /// Start of the recording, from parts such as `20260102_030405Z`.
     pub start: Option<UtcMicros>,
 }
@@ -39,6 +41,7 @@ pub fn hints_of_name(path: &Path) -> NameHints {
     for part in &parts {
         hints.rate = hints.rate.or_else(|| quantity(part, &["sps", "Sps", "SPS"]));
         hints.frequency = hints.frequency.or_else(|| quantity(part, &["Hz", "hz", "HZ"]));
+        hints.channels = hints.channels.or_else(|| channels(part));
     }
     hints.format = hints.format.or_else(|| parts.iter().skip(1).rev().find_map(|part| part.parse().ok()));
     match parts[..] {
@@ -91,6 +94,12 @@ fn quantity(part: &str, units: &[&str]) -> Option<f64> {
         _ => (number, 1.0),
     };
     positive(number).map(|value| value * factor)
+}
+
+/// Parses the number of channels, such as `2ch`.
+fn channels(part: &str) -> Option<usize> {
+    let number = part.strip_suffix("ch").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    number.parse().ok().filter(|channels| *channels > 0)
 }
 
 fn positive(number: &str) -> Option<f64> {

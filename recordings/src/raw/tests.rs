@@ -101,7 +101,7 @@ fn names_of_other_programs_speak() {
         ("x_20261302_030405Z.cf32", cf32, None, None, None),
     ] {
         let found = hints_of(name);
-        let expected = name::NameHints { format, rate, frequency, start };
+        let expected = name::NameHints { format, rate, frequency, start, ..name::NameHints::default() };
         assert_eq!(found, expected, "{name}");
     }
     use std::os::unix::ffi::OsStrExt;
@@ -132,6 +132,12 @@ fn file_names_speak() {
         };
         assert!(close(found.rate, rate), "{name}: {found:?}");
         assert!(close(found.frequency, frequency), "{name}: {found:?}");
+        assert_eq!(found.channels, None, "{name}");
+    }
+    for (name, channels) in
+        [("a_2ch.cf32", Some(2)), ("a_4ch_5.92e9Hz.ci16", Some(4)), ("a_ch_-2ch_0ch_+2ch.cf32", None)]
+    {
+        assert_eq!(hints(name).channels, channels, "{name}");
     }
 }
 

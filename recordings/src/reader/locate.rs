@@ -304,21 +304,11 @@ fn archive(path: &Path) -> Result<Located, Error> {
 fn read_metadata(path: &Path, file: &mut File, range: DataRange) -> Result<(Metadata, Annotated), Error> {
     let mut annotated = Annotated::default();
     let metadata = stream_metadata(path, file, range, &mut |annotation| annotated.note(annotation))?;
-    let unsupported = |what: String| Error::Unsupported { path: path.to_owned(), what };
     if metadata.global.metadata_only {
-        return Err(unsupported("is metadata only (core:metadata_only): it has no samples".to_owned()));
+        let what = "is metadata only (core:metadata_only): it has no samples".to_owned();
+        return Err(Error::Unsupported { path: path.to_owned(), what });
     }
-    match metadata.global.num_channels {
-        None | Some(1) => Ok((metadata, annotated)),
-        Some(0) => Err(Error::Metadata {
-            path: path.to_owned(),
-            place: "global.core:num_channels".to_owned(),
-            problem: "must be 1 or more, and is 0".to_owned(),
-        }),
-        Some(more) => Err(unsupported(format!(
-            "has {more} channels interleaved (core:num_channels): split it into one file each"
-        ))),
-    }
+    Ok((metadata, annotated))
 }
 
 /// Reads the metadata once, passing each annotation to `visit`.

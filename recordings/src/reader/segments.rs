@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use crate::raw::Layout;
 use crate::sigmf::{FieldError, Metadata};
-use crate::{Error, SampleFormat, Warning};
+use crate::{Error, Warning};
 
 use super::locate::{Annotated, DataRange};
+use super::source::ENDLESS;
 
 /// Contiguous samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,22 +20,29 @@ pub(super) struct Segment {
     pub(super) offset: u64,
 }
 
-/// A raw file is one segment. If it ends within a sample, that is an error, or a warning when the operator `vouched`
+/// A raw file is one segment. If it ends within a sample (of all channels), that is an error, or a warning when the operator `vouched`
 /// for the format.
 pub(super) fn of_raw(
     path: &Path,
     range: DataRange,
-    format: SampleFormat,
+    layout: Layout,
     vouched: bool,
     warnings: &mut Vec<Warning>,
 ) -> Result<(Vec<Segment>, u64), Error> {
-    let size = format.bytes_per_sample() as u64;
+    let size = layout.bytes() as u64;
     let (count, left_over) = (range.length / size, range.length % size);
-    if left_over != 0 {
+    // Of a stream the end is not known yet.
+    if left_over != 0 && range.offset + range.length != ENDLESS {
         if !vouched {
-            return Err(Error::PartialSample { path: path.to_owned(), bytes: range.length, format });
+            let Layout { format, channels } = layout;
+            return Err(Error::PartialSample {
+                path: path.to_owned(),
+                bytes: range.length,
+                format,
+                channels,
+            });
         }
-        warnings.push(Warning::PartialSample { bytes: left_over });
+        warnings.push(Warning::PartialSample { bytes: left_over, channels: layout.channels });
     }
     Ok((vec![Segment { first: 0, count, offset: range.offset }], count))
 }
@@ -45,10 +54,10 @@ pub(super) fn of_metadata(
     metadata: &Metadata,
     annotated: &Annotated,
     range: DataRange,
-    format: SampleFormat,
+    layout: Layout,
     warnings: &mut Vec<Warning>,
 ) -> Result<(Vec<Segment>, u64), FieldError> {
-    let size = format.bytes_per_sample() as u64;
+    let size = layout.bytes() as u64;
     let origin = metadata.global.offset.unwrap_or(0);
     let end = (range.offset + range.length).saturating_sub(metadata.global.trailing_bytes.unwrap_or(0));
     // Samples before `next` lie before `at`.
@@ -83,7 +92,7 @@ pub(super) fn of_metadata(
     let length = next + (end - at) / size;
     let left_over = (end - at) % size;
     if left_over != 0 {
-        warnings.push(Warning::PartialSample { bytes: left_over });
+        warnings.push(Warning::PartialSample { bytes: left_over, channels: layout.channels });
     }
     warn(metadata, annotated, length, warnings);
     Ok((segments, length))

@@ -53,7 +53,12 @@ fn raw_with_everything_in_its_name() {
 fn the_options_go_before_the_name() {
     let folder = Folder::new();
     let path = folder.put("x_5.92e9Hz_15.36e6sps.cf32", ramp(100));
-    let options = OpenOptions { format: Some(SampleFormat::CI16_LE), rate: Some(1e6), frequency: Some(1e9) };
+    let options = OpenOptions {
+        format: Some(SampleFormat::CI16_LE),
+        rate: Some(1e6),
+        frequency: Some(1e9),
+        ..OpenOptions::default()
+    };
     let recording = Recording::open(&path, &options).unwrap();
     let info = recording.info();
     assert_eq!((info.rate, info.frequency, info.length), (Some(1e6), Some(1e9), 200));
@@ -120,7 +125,7 @@ fn half_a_sample_is_an_error_until_the_operator_vouches() {
          if it was cut short, --format cf32 reads all but its last 4 bytes"
     ));
     let mut recording = open_as(&path, SampleFormat::CF32_LE).unwrap();
-    assert_eq!(recording.warnings(), [Warning::PartialSample { bytes: 4 }]);
+    assert_eq!(recording.warnings(), [Warning::PartialSample { bytes: 4, channels: 1 }]);
     assert_eq!(all(&mut recording), ramp_from(0, 3));
 
     bytes.push(0);
@@ -242,7 +247,7 @@ fn data_shorter_than_the_metadata() {
     folder.put("x.sigmf-data", &bytes);
     let recording = open(&path).unwrap();
     let short = Warning::ShorterThanMetadata { place: "annotations[1]".to_owned(), needs: 25, has: 20 };
-    assert_eq!(recording.warnings(), [Warning::PartialSample { bytes: 1 }, short]);
+    assert_eq!(recording.warnings(), [Warning::PartialSample { bytes: 1, channels: 1 }, short]);
 }
 
 #[test]
@@ -267,7 +272,12 @@ fn metadata_that_lie() {
     let folder = Folder::new();
     folder.put("x.sigmf-data", ramp(20));
     for (global, captures, annotations, expected) in [
-        (r#", "core:num_channels": 2"#, "", "", "has 2 channels interleaved"),
+        (
+            r#", "core:num_channels": 2"#,
+            "",
+            "",
+            "x.sigmf-data: has 2 channels, and one is needed here: choose it with --channel 0 to 1",
+        ),
         (r#", "core:num_channels": 0"#, "", "", "global.core:num_channels: must be 1 or more"),
         (r#", "core:metadata_only": true"#, "", "", "has no samples"),
         (

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::Folder;
-use crate::{Container, Error, OpenOptions, Recording, Sample, Warning};
+use crate::{Channels, Container, Error, OpenOptions, Recording, Sample, Warning};
 
 /// Builds a WAV file of chunks; `data` comes last, with the given length in its head.
 fn wav(outer: &[u8; 4], chunks: &[(&[u8; 4], Vec<u8>)], data: &[u8], length: u32) -> Vec<u8> {
@@ -118,13 +118,32 @@ fn a_header_is_never_taken_for_samples() {
 }
 
 #[test]
+fn each_further_antenna_has_two_channels_more() {
+    let folder = Folder::new();
+    // Two antennas: the second has the same numbers above 1000.
+    let samples = (0..50).flat_map(|n| [n as f32, -(n as f32), 1000.0 + n as f32, 0.0]);
+    let data: Vec<u8> = samples.flat_map(f32::to_le_bytes).collect();
+    let bytes = wav(b"RIFF", &[(b"fmt ", fmt(3, 4, 32)), (b"auxi", auxi())], &data, data.len() as u32);
+    let path = folder.put("x.wav", bytes);
+    let options = OpenOptions { channels: Channels::All, ..OpenOptions::default() };
+    let mut recording = Recording::open(&path, &options).unwrap();
+    let info = recording.info();
+    assert_eq!((info.container, info.channels, info.length), (Container::Wav, 2, 50));
+    assert_eq!(recording.warnings(), []);
+    let [mut first, mut second] = [[Sample::default(); 51]; 2];
+    assert_eq!(recording.read_channels(&mut [&mut first, &mut second]).unwrap(), 50);
+    assert_eq!((first[49], second[49]), (Sample::new(49.0, -49.0), Sample::new(1049.0, 0.0)));
+}
+
+#[test]
 fn what_is_not_read_says_what_to_do() {
     let folder = Folder::new();
     let message = |bytes: Vec<u8>| open(&folder.put("x.wav", bytes)).unwrap_err().to_string();
     let file = |fmt: Vec<u8>| wav(b"RIFF", &[(b"fmt ", fmt)], &[0; 64], 64);
     for (fmt, words) in [
         (fmt(1, 1, 16), "one channel: real samples"),
-        (fmt(1, 4, 16), "4 channels"),
+        (fmt(1, 3, 16), "3 channels: I and Q of each antenna are two"),
+        (fmt(1, 4, 16), "has 2 channels, and one is needed here: choose it with --channel 0 to 1"),
         (fmt(1, 2, 24), "kind 1 with 24 bits, which is not read: convert it"),
     ] {
         assert!(message(file(fmt.clone())).contains(words), "{}", message(file(fmt)));

@@ -13,6 +13,7 @@ mod eea3;
 mod eia1;
 mod eia2;
 mod eia3;
+mod kernel;
 pub mod milenage;
 mod snow3g;
 
@@ -20,6 +21,7 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
+use self::kernel::Backend;
 use crate::counter::Count;
 use crate::keys::{Pek, Pik};
 
@@ -163,10 +165,14 @@ enum EeaKind {
 impl Eea {
     /// Sets up `algorithm` with `key`.
     pub fn new(algorithm: Algorithm, key: &Pek) -> Self {
+        Self::with_backend(algorithm, key, Backend::detect())
+    }
+
+    fn with_backend(algorithm: Algorithm, key: &Pek, backend: Backend) -> Self {
         Self(match algorithm {
             Algorithm::Null => EeaKind::Null,
             Algorithm::Snow3g => EeaKind::Snow3g(eea1::Eea1::new(key)),
-            Algorithm::Aes => EeaKind::Aes(eea2::Eea2::new(key)),
+            Algorithm::Aes => EeaKind::Aes(eea2::Eea2::new(key, backend)),
             Algorithm::Zuc => EeaKind::Zuc(eea3::Eea3::new(key)),
         })
     }
@@ -263,12 +269,16 @@ enum EiaKind {
 impl Eia {
     /// Sets up `algorithm` with `key`.
     pub fn new(algorithm: Algorithm, key: &Pik) -> Self {
+        // TS 33.303 §6.5.6.2 (1)
+        Self::with_backend(algorithm, key, Backend::detect())
+    }
+
+    fn with_backend(algorithm: Algorithm, key: &Pik, backend: Backend) -> Self {
         Self(match algorithm {
             Algorithm::Null => EiaKind::Null,
-            // TS 33.303 §6.5.6.2 (1)
-            Algorithm::Snow3g => EiaKind::Snow3g(eia1::Eia1::new(key)),
+            Algorithm::Snow3g => EiaKind::Snow3g(eia1::Eia1::new(key, backend)),
             Algorithm::Aes => EiaKind::Aes(eia2::Eia2::new(key)),
-            Algorithm::Zuc => EiaKind::Zuc(eia3::Eia3::new(key)),
+            Algorithm::Zuc => EiaKind::Zuc(eia3::Eia3::new(key, backend)),
         })
     }
 

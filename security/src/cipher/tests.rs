@@ -38,21 +38,25 @@ fn direction(vector: &Value) -> Direction {
 }
 
 fn check_eea(algorithm: Algorithm, vector: &Value) {
-    let eea = Eea::new(algorithm, &Pek::from(array(vector, "key")));
     let length = vector["length_bits"].as_u64().unwrap() as usize;
-    let mut data = octets(vector, "data");
-    eea.apply_bits(inputs(vector), &mut data, length).unwrap();
-    let mut expected = octets(vector, "out");
-    // The files end at the last octet of LENGTH.
-    expected.resize(data.len(), 0);
-    assert_eq!(data, expected, "{}", vector["test"]);
+    for backend in Backend::available() {
+        let eea = Eea::with_backend(algorithm, &Pek::from(array(vector, "key")), backend);
+        let mut data = octets(vector, "data");
+        eea.apply_bits(inputs(vector), &mut data, length).unwrap();
+        let mut expected = octets(vector, "out");
+        // The files end at the last octet of LENGTH.
+        expected.resize(data.len(), 0);
+        assert_eq!(data, expected, "{} {backend:?}", vector["test"]);
+    }
 }
 
 fn check_eia(algorithm: Algorithm, vector: &Value, field: &str) {
-    let eia = Eia::new(algorithm, &Pik::from(array(vector, "key")));
     let length = vector["length_bits"].as_u64().unwrap() as usize;
-    let tag = eia.protect_bits(inputs(vector), &octets(vector, "data"), length).unwrap();
-    assert_eq!(tag.0.to_vec(), octets(vector, field), "{}", vector["test"]);
+    for backend in Backend::available() {
+        let eia = Eia::with_backend(algorithm, &Pik::from(array(vector, "key")), backend);
+        let tag = eia.protect_bits(inputs(vector), &octets(vector, "data"), length).unwrap();
+        assert_eq!(tag.0.to_vec(), octets(vector, field), "{} {backend:?}", vector["test"]);
+    }
 }
 
 #[test]
@@ -81,14 +85,16 @@ fn snow3g_vectors() {
             "128-EIA1" => check_eia(Algorithm::Snow3g, v, "out"),
             "UIA2" => {
                 let key = Pik::from(array(v, "key"));
-                let tag = eia1::Eia1::new(&key).uia2(
-                    u32::from_be_bytes(array(v, "count")),
-                    u32::from_be_bytes(array(v, "fresh")),
-                    direction(v).bit(),
-                    &octets(v, "data"),
-                    v["length_bits"].as_u64().unwrap() as usize,
-                );
-                assert_eq!(tag.to_be_bytes().to_vec(), octets(v, "out"), "{}", v["test"]);
+                for backend in Backend::available() {
+                    let tag = eia1::Eia1::new(&key, backend).uia2(
+                        u32::from_be_bytes(array(v, "count")),
+                        u32::from_be_bytes(array(v, "fresh")),
+                        direction(v).bit(),
+                        &octets(v, "data"),
+                        v["length_bits"].as_u64().unwrap() as usize,
+                    );
+                    assert_eq!(tag.to_be_bytes().to_vec(), octets(v, "out"), "{} {backend:?}", v["test"]);
+                }
             }
             other => panic!("{other}"),
         }
@@ -253,6 +259,54 @@ fn unused_bits_of_the_last_octet_do_not_matter() {
                 other[bit / 8] = other[bit / 8] & !(0x80 >> (bit % 8)) | 0xa5 & (0x80 >> (bit % 8));
             }
             assert_eq!(eia.protect_bits(inputs, &other, bits).unwrap(), zeros, "{algorithm:?} {bits}");
+        }
+    }
+}
+
+/// Every length up to 300 bits, then lengths that leave every remainder of the groups of 16 blocks and of words.
+#[test]
+// TS 33.401 §B.2.4
+fn eia3_at_any_length_is_that_of_the_zuc_crate() {
+    let key = [0x3b; 16];
+    let message: Vec<u8> = (0..9000_usize).map(|i| (i * i % 251) as u8).collect();
+    for (i, bits) in (0..300).chain((300..8 * message.len()).step_by(1021)).enumerate() {
+        let inputs = Inputs {
+            count: Count::new(0x9e37_79b9_u32.wrapping_mul(i as u32)),
+            bearer: Bearer::from_lcid(i as u8),
+            direction: if i % 3 == 0 { Direction::One } else { Direction::Zero },
+        };
+        let expected = zuc::eia3::Eia3Mac::compute(
+            inputs.count.value(),
+            inputs.bearer.value(),
+            inputs.direction.bit() as u8,
+            &key,
+            &message,
+            bits,
+        );
+        for backend in Backend::available() {
+            let eia = Eia::with_backend(Algorithm::Zuc, &Pik::from(key), backend);
+            let tag = eia.protect_bits(inputs, &message, bits).unwrap();
+            assert_eq!(tag.0, expected.to_be_bytes(), "{bits} bits, {backend:?}");
+        }
+    }
+}
+
+#[test]
+// TS 33.401 §B.1.1, §B.2.1
+fn every_backend_gives_the_same_mac_at_any_length_in_bits() {
+    let message: Vec<u8> = (0..9010_usize).map(|i| (i * i % 251) as u8).collect();
+    let inputs = Inputs { count: Count::new(7), bearer: Bearer::from_lcid(3), direction: Direction::One };
+    for algorithm in [Algorithm::Snow3g, Algorithm::Aes] {
+        let key = Pik::from([9; 16]);
+        let portable = Eia::with_backend(algorithm, &key, Backend::Portable);
+        for (i, bits) in (0..2200).step_by(7).chain((2200..72_000).step_by(1021)).enumerate() {
+            let message = &message[i % 10..];
+            let expected = portable.protect_bits(inputs, message, bits).unwrap();
+            for backend in Backend::available() {
+                let eia = Eia::with_backend(algorithm, &key, backend);
+                let tag = eia.protect_bits(inputs, message, bits).unwrap();
+                assert_eq!(tag, expected, "{algorithm:?}, {bits} bits, {backend:?}");
+            }
         }
     }
 }

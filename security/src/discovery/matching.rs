@@ -30,7 +30,7 @@ mod storage;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-pub use builder::{Alone, TableBuilder, TableError, Task, Workers};
+pub use builder::{Alone, Scratch, TableBuilder, TableError, Task, Workers};
 use storage::{Storage, digest_of};
 
 use super::book::{CodeBook, Entry, Words};

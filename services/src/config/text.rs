@@ -322,7 +322,7 @@ pub(super) fn octets<const N: usize>(digits: &str, place: &str) -> Result<[u8; N
 }
 
 impl PublicKeysText {
-    /// Who may have the keys of whom is who may discover whom.
+    /// The permission to have a key is that to discover its owner.
     fn resolve(&self, of: &prose_function::Config) -> Result<public_keys::Config, ConfigError> {
         let mut config = public_keys::Config::new(of.plmn, of.permissions.clone());
         if let Some(minutes) = self.validity_min {

@@ -2,7 +2,7 @@
 
 use super::{Bytes, Target};
 use sidelink_recordings::sigmf::Metadata;
-use sidelink_recordings::{OpenOptions, Recording, Sample, SampleFormat, Writer, WriterOptions};
+use sidelink_recordings::{Channels, OpenOptions, Recording, Sample, SampleFormat, Writer, WriterOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +13,7 @@ pub const SIGMF_PAIR: Target = Target { name: "sigmf_pair", run: sigmf_pair, see
 /// A `.sigmf` archive.
 pub const SIGMF_ARCHIVE: Target =
     Target { name: "sigmf_archive", run: sigmf_archive, seeds: sigmf_archive_seeds };
-/// Raw samples: a byte that chooses the format, the file.
+/// Raw samples: a byte that chooses the format, one that chooses the channels, the file.
 pub const RAW: Target = Target { name: "raw_samples", run: raw, seeds: raw_seeds };
 
 /// Samples that are read of one recording at most.
@@ -58,13 +58,15 @@ fn read(path: &Path, options: &OpenOptions) -> bool {
         }
     };
     let length = recording.info().length;
-    let mut block = vec![Sample::default(); 1000];
+    let mut blocks = vec![vec![Sample::default(); 1000]; recording.delivered()];
+    let mut slices: Vec<&mut [Sample]> = blocks.iter_mut().map(Vec::as_mut_slice).collect();
     let mut total = 0;
     while total < MOST {
-        match recording.read(&mut block) {
+        match recording.read_channels(&mut slices) {
             Ok(0) => break,
             Ok(n) => {
-                assert!(block[..n].iter().all(|x| x.is_finite()), "a sample that is not finite came through");
+                let finite = slices.iter().all(|block| block[..n].iter().all(|x| x.is_finite()));
+                assert!(finite, "a sample that is not finite came through");
                 total += n as u64;
             }
             Err(e) => {
@@ -77,7 +79,7 @@ fn read(path: &Path, options: &OpenOptions) -> bool {
     let _ = recording.verify_hash();
     for at in [0, length / 2, length, length.saturating_add(1), u64::MAX] {
         if recording.seek(at).is_ok() {
-            let _ = recording.read(&mut block[..3]);
+            let _ = recording.read_channels(&mut slices);
         }
     }
     true
@@ -124,13 +126,18 @@ fn sigmf_pair(data: &[u8]) -> bool {
     let (metadata, samples) = rest.split_at(len.min(rest.len()));
     let folder = Folder::new();
     folder.write("x.sigmf-data", samples);
-    read(&folder.write("x.sigmf-meta", metadata), &OpenOptions::default())
+    let options = OpenOptions { channels: Channels::All, ..OpenOptions::default() };
+    read(&folder.write("x.sigmf-meta", metadata), &options)
 }
 
 fn sigmf_pair_seeds() -> Vec<Vec<u8>> {
-    let metadata = example_metadata();
-    let len = (metadata.len() as u16).to_le_bytes();
-    vec![[&len[..], metadata.as_bytes(), &[0x12; 256]].concat()]
+    let one = example_metadata();
+    let two = one.replace("num_channels\":1", "num_channels\":2");
+    let pair = |metadata: &str| {
+        let len = (metadata.len() as u16).to_le_bytes();
+        [&len[..], metadata.as_bytes(), &[0x12; 256]].concat()
+    };
+    vec![pair(&one), pair(&two)]
 }
 
 fn sigmf_archive(data: &[u8]) -> bool {
@@ -168,7 +175,17 @@ fn raw(data: &[u8]) -> bool {
     let mut bytes = Bytes::new(data);
     let choice = bytes.byte();
     let format = ["cf32", "ci16", "cf32_be", "cu16"][choice as usize / 64].parse().ok();
-    let options = OpenOptions { format: format.filter(|_| choice & 8 != 0), ..OpenOptions::default() };
+    let channels = bytes.byte();
+    let options = OpenOptions {
+        format: format.filter(|_| choice & 8 != 0),
+        interleaved: Some(usize::from(channels & 7)).filter(|_| channels & 0x80 != 0),
+        channels: match channels >> 3 & 7 {
+            0 => Channels::Single,
+            1 | 2 => Channels::All,
+            more => Channels::One(usize::from(more) - 3),
+        },
+        ..OpenOptions::default()
+    };
     let folder = Folder::new();
     read(&folder.write(RAW_NAMES[choice as usize % 8], bytes.rest()), &options)
 }
@@ -177,7 +194,7 @@ fn raw_seeds() -> Vec<Vec<u8>> {
     // 64 samples as each of the formats
     let floats: Vec<u8> = (0..128).flat_map(|i| (i as f32 / 128.0).to_le_bytes()).collect();
     let doubles: Vec<u8> = (0..128).flat_map(|i| (f64::from(i) / 128.0).to_le_bytes()).collect();
-    let seed = |choice: u8, samples: &[u8]| [&[choice], samples].concat();
+    let seed = |choice: u8, samples: &[u8]| [&[choice, 0], samples].concat();
     vec![
         seed(0, &floats),
         seed(1, &[7; 256]),
@@ -187,5 +204,7 @@ fn raw_seeds() -> Vec<Vec<u8>> {
         seed(5, &floats),
         seed(8 + 7, &floats),
         seed(64 + 8 + 7, &[7; 256]),
+        [&[0, 0x80 + 8 + 2], &floats[..]].concat(),
+        [&[1, 0x80 + (4 << 3) + 3], &[7; 240][..]].concat(),
     ]
 }

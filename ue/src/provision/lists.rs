@@ -36,8 +36,8 @@ impl FollowedList {
     }
 }
 
-/// Returns the number of identities that are remembered against replays.
-pub(super) fn heard(keys: &Keys) -> usize {
+/// Returns the number of identities of these keys that a monitor remembers against replays.
+pub fn heard(keys: &Keys) -> usize {
     let listed: usize = keys.codes.iter().map(|list| list.len()).sum();
     2 * keys.discovery.len() + (2 * listed).min(MOST_HEARD)
 }

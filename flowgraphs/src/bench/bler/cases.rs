@@ -1,6 +1,6 @@
 //! The channels whose block error rate is measured, and the Es/N0 that each has to reach at 10 %.
 
-use super::Point;
+use super::Knowledge;
 use super::air::{Air, AirConfig};
 use super::ends::{Ends, Path, PsbchEnds, PscchEnds, PsdchEnds, PsschEnds};
 use sidelink_phy::channel::{psbch, pscch, psdch, pssch};
@@ -8,7 +8,7 @@ use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::presence::Presence;
 use sidelink_phy::receive::receiver::Tuning;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Antennas, Bandwidth, CyclicPrefix, Decibel, SidelinkMode, TransmissionMode};
+use sidelink_phy::units::{Bandwidth, CyclicPrefix, Decibel, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// A channel to measure.
@@ -57,7 +57,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(case: &Case, air: &AirConfig) -> Self {
+    pub(super) fn new(case: &Case, air: &AirConfig, knowledge: Knowledge) -> Self {
         let bandwidth = match case.what {
             What::Pssch { prbs, .. } if prbs > 25 => Bandwidth::Prb50,
             What::Pssch { sidelink: SidelinkMode::V2x, .. } | What::Pscch { sidelink: SidelinkMode::V2x } => {
@@ -76,12 +76,12 @@ impl Link {
             What::Psbch { sidelink } => Box::new(PsbchEnds {
                 sidelink,
                 encoder: psbch::Encoder::new(numerology, sidelink, r()),
-                decoder: psbch::Decoder::new(numerology, sidelink, r(), Antennas::ONE),
+                decoder: psbch::Decoder::new(numerology, sidelink, r(), air.antennas),
             }),
             What::Pscch { sidelink } => Box::new(PscchEnds {
                 sidelink,
                 encoder: pscch::Encoder::new(numerology, sidelink, r()),
-                decoder: pscch::Decoder::new(numerology, sidelink, r(), Antennas::ONE),
+                decoder: pscch::Decoder::new(numerology, sidelink, r(), air.antennas),
                 presence: Presence::new(bandwidth.prbs(), r()),
             }),
             What::Pssch { sidelink, prbs, mcs } => Box::new(PsschEnds {
@@ -89,27 +89,27 @@ impl Link {
                 prbs,
                 mcs,
                 encoder: pssch::Encoder::new(numerology, mode(sidelink), r()),
-                decoder: pssch::Decoder::new(numerology, mode(sidelink), r(), Antennas::ONE),
+                decoder: pssch::Decoder::new(numerology, mode(sidelink), r(), air.antennas),
                 process: pssch::Process::new(bandwidth.prbs()),
             }),
             What::Psdch { transmissions } => Box::new(PsdchEnds {
                 transmissions,
                 encoder: psdch::Encoder::new(numerology, r()),
-                decoder: psdch::Decoder::new(numerology, r(), Antennas::ONE),
+                decoder: psdch::Decoder::new(numerology, r(), air.antennas),
                 sides: [psdch::Process::new(), psdch::Process::new()],
                 presence: Presence::new(bandwidth.prbs(), r()),
             }),
         };
-        Self { path: Path::new(Air::new(numerology, *air)), ends }
+        Self { path: Path::new(Air::new(numerology, *air, knowledge)), ends }
     }
 
-    pub(super) fn run(&mut self, es_n0: Decibel, trials: u32) -> Point {
+    /// Sends `trials` blocks; which of them were lost.
+    pub(super) fn run(&mut self, es_n0: Decibel, trials: u32) -> Vec<bool> {
         self.path.air.set_es_n0(es_n0);
-        let arrives = |link: &mut Self| {
+        let is_lost = |link: &mut Self| {
             link.path.grid.clear();
-            link.ends.trial(&mut link.path, &Tuning::default()).unwrap_or(false)
+            !link.ends.trial(&mut link.path, &Tuning::default()).unwrap_or(false)
         };
-        let errors = (0..trials).filter(|_| !arrives(self)).count() as u32;
-        Point { es_n0, trials, errors }
+        (0..trials).map(|_| is_lost(self)).collect()
     }
 }

@@ -9,7 +9,7 @@ use sidelink_phy::receive::presence::Presence;
 use sidelink_phy::receive::receiver::{Front, Tuning};
 use sidelink_phy::sci::MAX_BITS;
 use sidelink_phy::sequence::dmrs::Dmrs;
-use sidelink_phy::units::{Antennas, CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, SlssId};
+use sidelink_phy::units::{CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, SlssId};
 
 /// From the grid of the sender to the grids of the receiver.
 pub(super) struct Path {
@@ -21,12 +21,20 @@ pub(super) struct Path {
 impl Path {
     pub(super) fn new(air: Air) -> Self {
         let numerology = air.numerology;
-        Self { air, grid: Grid::new(numerology), front: Front::new(&[numerology], Antennas::ONE) }
+        let front = Front::new(&[numerology], air.config.antennas);
+        Self { air, grid: Grid::new(numerology), front }
     }
 
-    /// Carry what is on the sender's grid; `None` where the receiver cannot take it.
-    fn carry(&mut self) -> Option<()> {
-        self.front.load(&[self.air.carry(&self.grid)], Hertz(0.0)).then_some(())
+    /// Carry what is on the sender's grid; `None` where the receiver cannot take it. Perfect knowledge has the carrier offset,
+    /// and tells `know` channel and noise.
+    fn carry(&mut self, know: impl FnOnce(&[Grid], f32)) -> Option<()> {
+        self.air.carry(&self.grid);
+        let truth = self.air.truth();
+        let common = if truth.is_some() { self.air.config.cfo } else { Hertz(0.0) };
+        if let Some((channels, noise)) = truth {
+            know(channels, noise);
+        }
+        self.front.load(&self.air.samples(), common).then_some(())
     }
 }
 
@@ -47,7 +55,7 @@ impl Ends for PsbchEnds {
         let mib = random_bits(&mut path.air.rng, psbch::payload_bits(self.sidelink));
         let id = SlssId::new(path.air.rng.below(336) as u16)?;
         self.encoder.encode(&mib, id, 1.0, &mut path.grid).ok()?;
-        path.carry()?;
+        path.carry(|channels, noise| self.decoder.know(channels, noise))?;
         let mut got = vec![0; mib.len()];
         self.decoder.decode(path.front.grid(CyclicPrefix::Normal), id, &mut got)?;
         Some(got == mib)
@@ -71,7 +79,7 @@ impl Ends for PscchEnds {
         };
         let prb = rng.below(20) as usize;
         self.encoder.encode(&sci, prb, shift, 1.0, &mut path.grid).ok()?;
-        path.carry()?;
+        path.carry(|channels, noise| self.decoder.know(channels, noise))?;
         let grid = path.front.grid(CyclicPrefix::Normal);
         let layout = Layout::shared(self.sidelink, CyclicPrefix::Normal);
         let (shift, present) = match self.sidelink {
@@ -106,7 +114,7 @@ impl Ends for PsschEnds {
         let (modulation, size) = grant.size(self.sidelink).ok()?;
         let block: Vec<u8> = (0..size / 8).map(|_| path.air.rng.below(256) as u8).collect();
         self.encoder.encode(&block, &grant, 1.0, &mut path.grid).ok()?;
-        path.carry()?;
+        path.carry(|channels, noise| self.decoder.know(channels, noise))?;
         let sent = Sent { grant: &grant, modulation, size, block: &block };
         let Self { decoder, process, .. } = self;
         Some(receive_pssch(&mut path.front, decoder, process, &sent, tuning.max_cfo))
@@ -149,7 +157,7 @@ impl Ends for PsdchEnds {
             path.grid.clear();
             let prb = path.air.rng.below(20) as usize;
             self.encoder.encode(&message, rv, prb, 1.0, &mut path.grid).ok()?;
-            path.carry()?;
+            path.carry(|channels, noise| self.decoder.know(channels, noise))?;
             let grid = path.front.grid(CyclicPrefix::Normal);
             let layout = Layout::shared(SidelinkMode::D2d, CyclicPrefix::Normal);
             seen += self.presence.narrow(grid, 12 * prb, 24, layout, &Dmrs::pscch_or_psdch());

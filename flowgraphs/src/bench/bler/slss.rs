@@ -1,7 +1,7 @@
 //! Synchronisation over 40 ms of samples: right, missed and false identities.
 
-use super::AirConfig;
 use super::air::Air;
+use super::{AirConfig, Knowledge};
 use sidelink_phy::Sample;
 use sidelink_phy::channel::psbch;
 use sidelink_phy::grid::Grid;
@@ -10,7 +10,7 @@ use sidelink_phy::impair::rng::Rng;
 use sidelink_phy::numerology::Numerology;
 use sidelink_phy::receive::sync::{Search, SearchConfig};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, Decibel, SidelinkMode, SlssId};
+use sidelink_phy::units::{Antennas, Bandwidth, CyclicPrefix, Decibel, SidelinkMode, SlssId};
 use std::sync::Arc;
 
 /// Subframes in a search.
@@ -35,7 +35,8 @@ pub fn run(es_n0: Option<Decibel>, air_config: &AirConfig, sidelink: SidelinkMod
     let references = Arc::new(References::new(6));
     let n = numerology.subframe_samples();
     let mut encoder = psbch::Encoder::new(numerology, sidelink, references);
-    let mut air = Air::new(numerology, *air_config);
+    let config = AirConfig { antennas: Antennas::ONE, ..*air_config };
+    let mut air = Air::new(numerology, config, Knowledge::Estimated);
     // the noise is added to the whole stretch, once
     air.set_es_n0(Decibel(300.0));
     let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
@@ -63,7 +64,8 @@ pub fn run(es_n0: Option<Decibel>, air_config: &AirConfig, sidelink: SidelinkMod
             grid.clear();
             let mib: Vec<u8> = (0..psbch::payload_bits(sidelink)).map(|_| rng.below(2) as u8).collect();
             if encoder.encode(&mib, id, 1.0, &mut grid).is_ok() {
-                samples[at..at + n].copy_from_slice(air.carry(&grid));
+                air.carry(&grid);
+                samples[at..at + n].copy_from_slice(air.samples()[0]);
                 sent = Some((id, at));
             }
         }

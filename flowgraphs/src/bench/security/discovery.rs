@@ -3,7 +3,7 @@
 use super::{Row, figure, nanos};
 use sidelink_security::counter::{UtcCounter, UtcTime};
 use sidelink_security::discovery::book::{Backend, CodeBook, RestrictedBook, RotatingBook};
-use sidelink_security::discovery::matching::{Alone, Matcher, PeriodTable, TableBuilder, Workers};
+use sidelink_security::discovery::matching::{Alone, Matcher, PeriodTable, Scratch, TableBuilder, Workers};
 use sidelink_security::discovery::open::{self, OpenKey};
 use sidelink_security::discovery::ota::{OtaConfig, OtaIdentity, ProseId, Variant};
 use sidelink_security::discovery::request_response::{AnsweredRequests, Binding, RateLimit, Session};
@@ -202,18 +202,18 @@ fn build<B: CodeBook>(
     period: PeriodIndex,
     workers: &dyn Workers,
 ) -> Option<(PeriodTable<B>, f64)> {
-    let build = |old: Option<PeriodTable<B>>| {
-        let mut builder = TableBuilder::new(Arc::clone(book), period, old).ok()?;
+    let build = |old: Option<PeriodTable<B>>, scratch: Scratch| {
+        let mut builder = TableBuilder::new(Arc::clone(book), period, old).ok()?.with(scratch);
         while !builder.build_round(workers) {}
-        builder.finish().ok()
+        builder.finish_with_scratch().ok()
     };
     let mut times = Vec::new();
-    let mut table = build(None)?;
-    // As in use: into the memory of an old table.
+    let (mut table, mut scratch) = build(None, Scratch::default())?;
+    // As in use: into the memory of an old table, in that of the last builder.
     let start = Instant::now();
     while times.len() < 3 || (start.elapsed() < budget && times.len() < 1000) {
         let before = Instant::now();
-        table = build(Some(table))?;
+        (table, scratch) = build(Some(table), scratch)?;
         times.push(before.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);

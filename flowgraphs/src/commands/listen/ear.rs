@@ -56,11 +56,11 @@ impl<'a> Ear<'a> {
         self.lost
     }
 
-    /// Takes the samples from number `first` on. Samples before a gap are received now.
+    /// Takes the samples of each antenna, equally many, from number `first` on. Samples before a gap are received now.
     pub(super) fn take(
         &mut self,
         first: u64,
-        samples: &[Sample],
+        samples: &[&[Sample]],
         listener: &mut dyn Listener,
     ) -> anyhow::Result<()> {
         if self.next.is_none() {
@@ -76,9 +76,10 @@ impl<'a> Ear<'a> {
         } else if gap > 0 {
             self.hear(listener, |receiver, emit| receiver.skip(gap, emit))?;
         }
-        self.next = Some(first + samples.len() as u64);
-        self.taken += samples.len() as u64;
-        self.hear(listener, |receiver, emit| receiver.push(samples, emit))
+        let count = samples.first().map_or(0, |samples| samples.len()) as u64;
+        self.next = Some(first + count);
+        self.taken += count;
+        self.hear(listener, |receiver, emit| receiver.push_antennas(samples, emit))
     }
 
     /// Receives the rest.
@@ -200,7 +201,7 @@ payload = "random"
             let mut at = range.start;
             for piece in samples[range.start as usize..range.end as usize].chunks(1000) {
                 blocks.given = at + more;
-                ear.take(FIRST + at + more, piece, &mut blocks).unwrap();
+                ear.take(FIRST + at + more, &[piece], &mut blocks).unwrap();
                 at += piece.len() as u64;
             }
         }

@@ -156,7 +156,8 @@ fn check_lines(chosen: &Chosen, cases: &Cases) -> Result<(), ConfigError> {
 fn incomparable(groups: &[Group]) -> Vec<String> {
     let mut words = Vec::new();
     let names = |wanted: &dyn Fn(&Group) -> bool| {
-        let mut names: Vec<&str> = groups.iter().filter(|g| wanted(g)).map(|g| g.name.as_str()).collect();
+        let mut names: Vec<&str> =
+            groups.iter().filter(|g| wanted(g)).map(|g| g.configuration.name.as_str()).collect();
         names.dedup();
         names.join(", ")
     };
@@ -170,11 +171,7 @@ fn incomparable(groups: &[Group]) -> Vec<String> {
             "{network}: verified by the network, in coverage alone; the others need none then"
         ));
     }
-    let air = |g: &Group| {
-        let pool = (g.announcers, g.pool_subframes, g.period, g.transmissions, g.prbs, g.carrier_prbs);
-        (pool, g.strict, [g.snr_db, g.spread_db, g.clock_error_ms, g.seconds].map(f64::to_bits))
-    };
-    if groups.iter().any(|g| air(g) != air(&groups[0])) {
+    if groups.iter().any(|g| !g.configuration.is_same_case(&groups[0].configuration)) {
         words.push(
             "configurations differ in their UEs, pool, noise, clocks or time: compare lines of the same ones"
                 .to_owned(),

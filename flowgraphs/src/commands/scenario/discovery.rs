@@ -4,6 +4,7 @@ use super::compared::by_configuration;
 use super::{Cases, ScenarioArgs, concluded, families};
 use crate::config::ConfigError;
 use crate::experiments::discovery::builds::{Build, all, build};
+use crate::experiments::discovery::configuration::Configuration;
 use crate::experiments::discovery::costs::DiscoveryCosts;
 use crate::experiments::discovery::engine::{Cast, run as run_one};
 use crate::experiments::discovery::setting::Setting;
@@ -114,7 +115,9 @@ pub(super) fn add(builds: &mut Vec<&'static Build>, build: &'static Build) {
 /// Drops runs of a configuration and a seed that were there before, with a note: the same run twice is no second sample.
 pub(super) fn once(all: Vec<DiscoveryCosts>) -> Vec<DiscoveryCosts> {
     let (before, mut known) = (all.len(), HashSet::new());
-    let all: Vec<_> = all.into_iter().filter(|c| known.insert((output::configuration(c), c.seed))).collect();
+    // Its fractions have no hash of their own.
+    let key = |c: &DiscoveryCosts| (serde_json::to_string(&c.configuration).ok(), c.seed);
+    let all: Vec<_> = all.into_iter().filter(|c| known.insert(key(c))).collect();
     if all.len() < before {
         eprintln!(
             "{} runs have the configuration and the seed of another: each counts once",
@@ -126,14 +129,19 @@ pub(super) fn once(all: Vec<DiscoveryCosts>) -> Vec<DiscoveryCosts> {
 
 /// Returns what must not have been, with the run.
 pub(super) fn failure(costs: &DiscoveryCosts) -> Option<String> {
-    let DiscoveryCosts { name, announcers, pool_subframes, seed, .. } = costs;
+    let DiscoveryCosts {
+        seed, configuration: Configuration { name, announcers, pool_subframes, .. }, ..
+    } = costs;
     let why = costs.failure.as_ref()?;
     Some(format!("{name} N = {announcers}, L = {pool_subframes}, seed {seed}: {why}"))
 }
 
 /// Returns the runs of each configuration as one.
 pub(super) fn groups(all: &[DiscoveryCosts]) -> Vec<output::Group> {
-    by_configuration(all, output::same).iter().map(|runs| output::group(runs)).collect()
+    by_configuration(all, |a, b| a.configuration == b.configuration)
+        .iter()
+        .map(|runs| output::group(runs))
+        .collect()
 }
 
 /// Runs every configuration of the command line with every other, on all cores.

@@ -1,6 +1,7 @@
 //! What a run cost, and what came of it.
 
 use super::builds::{Build, Match, Proof, Verifier};
+use super::configuration::Configuration;
 use super::engine::Run;
 use super::judge::{Conclusion, Entry};
 use super::node::Spent;
@@ -13,21 +14,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// What a run cost.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct DiscoveryCosts {
-    pub(crate) name: String,
-    pub(crate) announcers: usize,
-    pub(crate) monitors: usize,
-    pub(crate) pool_subframes: u32,
-    pub(crate) period: u32,
-    pub(crate) transmissions: u32,
-    pub(crate) prbs: usize,
-    pub(crate) carrier_prbs: usize,
-    pub(crate) snr_db: f64,
-    pub(crate) spread_db: f64,
-    pub(crate) clock_error_ms: f64,
-    pub(crate) network_rtt_ms: u64,
-    /// Most seconds between a counter and its slot; `None` for MAX_OFFSET.
-    pub(crate) strict: Option<u32>,
-    pub(crate) seconds: f64,
+    #[serde(flatten)]
+    pub(crate) configuration: Configuration,
     pub(crate) seed: u64,
     /// Pairs of a monitor and another UE.
     pub(crate) pairs: usize,
@@ -156,20 +144,7 @@ impl DiscoveryCosts {
         let (chances, heard) = reception(run, setting);
         let (dropped, missed) = refused(run);
         let mut costs = Self {
-            name: build.name.to_owned(),
-            announcers: setting.announcers,
-            monitors: setting.monitors,
-            pool_subframes: setting.subframes,
-            period: setting.period,
-            transmissions: setting.transmissions,
-            prbs: setting.prbs,
-            carrier_prbs: setting.bandwidth.prbs(),
-            snr_db: setting.snr.0,
-            spread_db: setting.spread_db,
-            clock_error_ms: setting.clock_error_ms,
-            network_rtt_ms: setting.network_rtt,
-            strict: setting.strict,
-            seconds: setting.seconds,
+            configuration: Configuration::of(build, setting),
             seed: setting.seed,
             pairs: setting.monitors * (setting.announcers - 1),
             first_ms: sorted(&first, |moment| moment.ms),

@@ -1,5 +1,6 @@
 //! Runs that differ by their seeds alone as a line with confidence intervals: table, CSV and JSON.
 
+use super::configuration::Configuration;
 use super::costs::DiscoveryCosts;
 use super::statistics::{self, Figure};
 use crate::args::Form;
@@ -10,20 +11,8 @@ use std::io::Write;
 /// Runs of one configuration. Each figure has half the width of its 95 % confidence interval.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Group {
-    pub(crate) name: String,
-    pub(crate) announcers: usize,
-    pub(crate) monitors: usize,
-    pub(crate) pool_subframes: u32,
-    pub(crate) period: u32,
-    pub(crate) transmissions: u32,
-    pub(crate) prbs: usize,
-    pub(crate) carrier_prbs: usize,
-    pub(crate) snr_db: f64,
-    pub(crate) spread_db: f64,
-    pub(crate) clock_error_ms: f64,
-    pub(crate) network_rtt_ms: u64,
-    pub(crate) strict: Option<u32>,
-    pub(crate) seconds: f64,
+    #[serde(flatten)]
+    pub(crate) configuration: Configuration,
     pub(crate) runs: usize,
     /// Share of the pairs with a match, and with a verification.
     pub(crate) matched: Option<Figure>,
@@ -59,30 +48,6 @@ pub(crate) struct Group {
     pub(crate) verifier: String,
 }
 
-/// A configuration: its name, its numbers, its fractions as bits.
-pub(crate) type Configuration = (String, [u64; 9], [u64; 4]);
-
-/// Returns the configuration of a run: all but its seed.
-pub(crate) fn configuration(c: &DiscoveryCosts) -> Configuration {
-    let whole = [
-        c.announcers as u64,
-        c.monitors as u64,
-        c.pool_subframes.into(),
-        c.period.into(),
-        c.transmissions.into(),
-        c.prbs as u64,
-        c.carrier_prbs as u64,
-        c.network_rtt_ms,
-        c.strict.map_or(u64::MAX, u64::from),
-    ];
-    (c.name.clone(), whole, [c.snr_db, c.spread_db, c.clock_error_ms, c.seconds].map(f64::to_bits))
-}
-
-/// Whether runs differ by their seeds alone.
-pub(crate) fn same(a: &DiscoveryCosts, b: &DiscoveryCosts) -> bool {
-    configuration(a) == configuration(b)
-}
-
 /// Returns the strict mode in a word.
 fn strict(value: Option<u32>) -> String {
     value.map_or("-".to_owned(), |seconds| seconds.to_string())
@@ -90,23 +55,24 @@ fn strict(value: Option<u32>) -> String {
 
 /// Returns names of configurations for pictures: the usual sizes, and whatever else is not the same in all of them.
 pub(crate) fn labels(groups: &[Group]) -> Vec<String> {
-    type Part = fn(&Group) -> String;
+    type Part = fn(&Configuration) -> String;
     let others: [Part; 8] = [
-        |g| format!("M = {}", g.monitors),
-        |g| format!("N_TX = {}", g.transmissions),
-        |g| format!("{} of {} PRBs", g.prbs, g.carrier_prbs),
-        |g| format!("spread {} dB", g.spread_db),
-        |g| format!("clocks {} ms", g.clock_error_ms),
-        |g| format!("RTT {} ms", g.network_rtt_ms),
-        |g| format!("strict {}", strict(g.strict)),
-        |g| format!("{} s", g.seconds),
+        |c| format!("M = {}", c.monitors),
+        |c| format!("N_TX = {}", c.transmissions),
+        |c| format!("{} of {} PRBs", c.prbs, c.carrier_prbs),
+        |c| format!("spread {} dB", c.spread_db),
+        |c| format!("clocks {} ms", c.clock_error_ms),
+        |c| format!("RTT {} ms", c.network_rtt_ms),
+        |c| format!("strict {}", strict(c.strict)),
+        |c| format!("{} s", c.seconds),
     ];
-    let differs = |part: &&Part| groups.iter().any(|g| part(g) != part(&groups[0]));
+    let of = |part: &Part, g: &Group| part(&g.configuration);
+    let differs = |part: &&Part| groups.iter().any(|g| of(part, g) != of(part, &groups[0]));
     let others: Vec<Part> = others.iter().filter(differs).copied().collect();
     let label = |g: &Group| {
-        let Group { name, announcers, pool_subframes, period, snr_db, .. } = g;
+        let Configuration { name, announcers, pool_subframes, period, snr_db, .. } = &g.configuration;
         let usual = format!("{name}, N = {announcers}, L = {pool_subframes}, P = {period}, {snr_db} dB");
-        others.iter().fold(usual, |label, part| format!("{label}, {}", part(g)))
+        others.iter().fold(usual, |label, part| format!("{label}, {}", part(&g.configuration)))
     };
     groups.iter().map(label).collect()
 }
@@ -130,22 +96,9 @@ pub(crate) fn group(runs: &[&DiscoveryCosts]) -> Group {
     let first = times(&|c| &c.first_ms);
     let verified = times(&|c| &c.verified_ms);
     let periods = times(&|c| &c.verified_periods);
-    let of_ue = |value: u64, c: &DiscoveryCosts| Some(value as f64 / c.announcers as f64);
+    let of_ue = |value: u64, c: &DiscoveryCosts| Some(value as f64 / c.configuration.announcers as f64);
     Group {
-        name: c.name.clone(),
-        announcers: c.announcers,
-        monitors: c.monitors,
-        pool_subframes: c.pool_subframes,
-        period: c.period,
-        transmissions: c.transmissions,
-        prbs: c.prbs,
-        carrier_prbs: c.carrier_prbs,
-        snr_db: c.snr_db,
-        spread_db: c.spread_db,
-        clock_error_ms: c.clock_error_ms,
-        network_rtt_ms: c.network_rtt_ms,
-        strict: c.strict,
-        seconds: c.seconds,
+        configuration: c.configuration.clone(),
         runs: runs.len(),
         matched: share(&|c| (c.first_ms.len() as u64, c.pairs as u64)),
         verified: share(&|c| (c.verified_ms.len() as u64, c.pairs as u64)),
@@ -160,7 +113,9 @@ pub(crate) fn group(runs: &[&DiscoveryCosts]) -> Group {
         heard: share(&|c| (c.heard, c.chances)),
         collided: share(&|c| (c.collided, c.blocks)),
         blocks: runs.iter().map(|c| c.blocks).sum(),
-        sf_psdch_per_s: each(&|c| Some(c.sf_psdch as f64 / c.announcers as f64 / c.seconds)),
+        sf_psdch_per_s: each(&|c| {
+            Some(c.sf_psdch as f64 / c.configuration.announcers as f64 / c.configuration.seconds)
+        }),
         false_matches: runs.iter().map(|c| c.false_matches).sum(),
         missed: runs.iter().map(|c| c.missed).sum(),
         announce_us: each(&|c| c.announce_us),
@@ -248,20 +203,21 @@ pub(crate) fn rows(groups: &[Group]) -> Rows {
             (Some(a), Some(b)) => format!("{:.0}+{:.0}", a.mean, b.mean),
             _ => "-".to_owned(),
         };
+        let c = &g.configuration;
         vec![
-            g.name.clone(),
-            g.announcers.to_string(),
-            g.monitors.to_string(),
-            g.pool_subframes.to_string(),
-            g.period.to_string(),
-            g.transmissions.to_string(),
-            g.snr_db.to_string(),
-            g.spread_db.to_string(),
-            g.clock_error_ms.to_string(),
-            g.network_rtt_ms.to_string(),
-            format!("{}/{}", g.prbs, g.carrier_prbs),
-            strict(g.strict),
-            g.seconds.to_string(),
+            c.name.clone(),
+            c.announcers.to_string(),
+            c.monitors.to_string(),
+            c.pool_subframes.to_string(),
+            c.period.to_string(),
+            c.transmissions.to_string(),
+            c.snr_db.to_string(),
+            c.spread_db.to_string(),
+            c.clock_error_ms.to_string(),
+            c.network_rtt_ms.to_string(),
+            format!("{}/{}", c.prbs, c.carrier_prbs),
+            strict(c.strict),
+            c.seconds.to_string(),
             g.runs.to_string(),
             figure(g.first_ms, 0),
             figure(g.first_ms_p95, 0),

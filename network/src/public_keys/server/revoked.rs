@@ -88,7 +88,7 @@ impl Revoked {
         self.durable.insert(record.number, record);
     }
 
-    /// What was to take the place of a key was not stored: that key goes on. Its number stays unused.
+    /// The successor of a key was not stored: that key goes on. The number stays unused.
     pub(super) fn take_back(&mut self, revoking: &Revoking) {
         for (record, ..) in &revoking.keys {
             self.pending.remove(&record.number);
@@ -181,7 +181,7 @@ impl PublicKeyServer {
         self.store(revoking.changes(), Then::Revoke(revoking));
     }
 
-    /// What is revoked is durable: it is told from now on.
+    /// The revocation is durable: it is told from now on.
     pub(super) fn is_revoked(&mut self, revoking: Revoking) {
         let Revoking { cause, keys } = revoking;
         let revoked = keys.len();

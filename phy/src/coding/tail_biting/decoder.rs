@@ -5,7 +5,8 @@ use crate::Llr;
 use crate::coding::CodingError;
 use crate::coding::crc::CRC16;
 use crate::kernel::Backend;
-use crate::kernel::viterbi::{Branches, Decisions, Paths, Recursion, SOFT_LIMIT, STATES, recursion};
+use crate::kernel::viterbi::soft::{Loops, loops};
+use crate::kernel::viterbi::{Branches, Decisions, Paths, Recursion, STATES, recursion};
 
 /// Turns around the circular trellis. A third one finds no block that the second did not, in 20 000 blocks at -4.2 dB
 /// and 288 coded bits.
@@ -30,6 +31,7 @@ pub struct ControlDecode {
 pub struct ControlDecoder {
     max_k: usize,
     recursion: Recursion,
+    loops: &'static Loops,
     order: Order,
     /// The circular buffer, with its repetitions added up.
     sums: [i32; 3 * MAX_K],
@@ -50,6 +52,7 @@ impl ControlDecoder {
         Self {
             max_k: max_k.min(MAX_K),
             recursion: recursion(backend),
+            loops: loops(backend),
             order: Order::new(),
             sums: [0; 3 * MAX_K],
             streams: [0; 3 * MAX_K],
@@ -70,12 +73,12 @@ impl ControlDecoder {
                 max: self.max_k.saturating_sub(CRC_BITS),
             });
         }
-        let magnitude = self.dematch(llrs, k);
+        let (magnitude, present) = self.dematch(llrs, k);
         if magnitude == 0 {
             payload.fill(0);
             return Ok(ControlDecode { crc_ok: false, crc16: 0, correlation: 0.0 });
         }
-        self.prepare(k, magnitude);
+        self.prepare(k, MEAN * present as f32 / magnitude as f32);
         let bits = self.search(k);
 
         for (i, bit) in payload.iter_mut().enumerate() {
@@ -90,42 +93,28 @@ impl ControlDecoder {
         })
     }
 
-    /// Adds up the repetitions and undoes the sub-block interleaver. Returns the sum of the magnitudes.
-    fn dematch(&mut self, llrs: &[Llr], k: usize) -> i64 {
+    /// Adds up the repetitions and undoes the sub-block interleaver. Returns the sum of the magnitudes, and the number of
+    /// values other than 0.
+    fn dematch(&mut self, llrs: &[Llr], k: usize) -> (i64, usize) {
         let sums = &mut self.sums[..3 * k];
         sums.fill(0);
         for turn in llrs.chunks(3 * k) {
-            for (sum, &llr) in sums.iter_mut().zip(turn) {
-                *sum = sum.wrapping_add(i32::from(llr));
-            }
+            (self.loops.add)(sums, turn);
         }
         // 2^16 turns of the largest value do not overflow a sum, and no subframe has as many soft values.
-        let mut magnitude = 0;
         for (&sum, &to) in sums.iter().zip(self.order.of(k)) {
             self.streams[usize::from(to)] = sum;
-            magnitude += i64::from(sum.unsigned_abs());
         }
-        magnitude
+        (self.loops.magnitude)(sums)
     }
 
     /// Computes the branch metrics of every step, from soft values scaled to the range of the recursion.
-    fn prepare(&mut self, k: usize, magnitude: i64) {
-        let (streams, limit) = (&self.streams[..3 * k], f32::from(SOFT_LIMIT));
-        let present = streams.iter().filter(|sum| **sum != 0).count();
-        let scale = MEAN * present as f32 / magnitude as f32;
+    fn prepare(&mut self, k: usize, scale: f32) {
         let mut soft = [0i16; 3 * MAX_K];
-        for (soft, &sum) in soft.iter_mut().zip(streams) {
-            // Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
-            let rounded = (sum as f32 * scale).clamp(-limit, limit) + 12_582_912.0;
-            *soft = rounded.to_bits() as i16;
-        }
+        (self.loops.soften)(&self.streams[..3 * k], scale, &mut soft);
         let (a, rest) = soft[..3 * k].split_at(k);
         let (b, c) = rest.split_at(k);
-        for (((branches, &a), &b), &c) in self.branches.iter_mut().zip(a).zip(b).zip(c) {
-            let (same, unlike) = (b + c, b - c);
-            let half = [a + same, a + unlike, a - unlike, a - same];
-            *branches = [half[0], half[1], half[2], half[3], -half[3], -half[2], -half[1], -half[0]];
-        }
+        (self.loops.branches)([a, b, c], &mut self.branches[..k]);
     }
 
     /// Returns the best path round the circular trellis that ends in the state in which it began, its first bit lowest.
@@ -168,11 +157,9 @@ impl ControlDecoder {
     /// Returns the sum of the soft values, each with the sign of its coded bit.
     fn agreement(&self, bits: u128, k: usize) -> i64 {
         let streams = self.streams[..3 * k].chunks_exact(k).zip(encode(bits, k));
-        let signed = streams.flat_map(|(stream, coded)| {
-            stream.iter().enumerate().map(move |(i, &sum)| {
-                let flip = -((coded >> i) as i32 & 1);
-                i64::from((sum ^ flip).wrapping_sub(flip))
-            })
+        let signed = streams.map(|(stream, coded)| {
+            let words: [u32; 4] = std::array::from_fn(|i| (coded >> (32 * i)) as u32);
+            (self.loops.agreement)(stream, &words)
         });
         signed.sum()
     }

@@ -96,7 +96,7 @@ pub struct TransportDecode {
 /// Decodes transport blocks of up to a largest size.
 pub struct TransportDecoder {
     turbo: TurboDecoder,
-    loops: Loops,
+    loops: &'static Loops,
     deinterleaver: Deinterleaver,
     streams: [Vec<Llr>; 3],
     encoder: TurboEncoder,

@@ -82,7 +82,7 @@ pub struct TurboDecode {
 pub struct TurboDecoder {
     kernels: &'static [Kernel],
     transpose: Transpose,
-    loops: Loops,
+    loops: &'static Loops,
     /// For [`DENSE`] and for [`SPARSE`] windows.
     orders: [Orders; 2],
     config: DecoderConfig,

@@ -115,6 +115,125 @@ fn noise_has_its_power_and_does_not_repeat() {
     assert_eq!(nothing, [Sample::default(); 3]);
 }
 
+/// Both components of ten million samples against the normal distribution: moments of order 1 to 6, and the share
+/// beyond 1, 2 .. 4.5 and 5 standard deviations, each within five standard deviations of its estimate.
+#[test]
+fn noise_is_gaussian_to_its_tails() {
+    const BOUNDS: [(f64, f64); 6] = [
+        (1.0, 0.317_310_507_863),
+        (2.0, 0.045_500_263_896),
+        (3.0, 0.002_699_796_063),
+        (4.0, 6.334_248_4e-5),
+        (4.5, 6.795_346e-6),
+        (5.0, 5.733_031e-7),
+    ];
+    let mut noise = AddressedNoise::new(2.0, 11);
+    let mut x = vec![Sample::default(); 100_000];
+    let (mut moments, mut beyond, mut count) = ([0.0_f64; 6], [0_u64; 6], 0.0);
+    for i in 0..100 {
+        x.fill(Sample::default());
+        noise.add(i * 100_000, &mut x);
+        for v in x.iter().flat_map(|s| [f64::from(s.re), f64::from(s.im)]) {
+            let mut power = 1.0;
+            for moment in &mut moments {
+                power *= v;
+                *moment += power;
+            }
+            for (beyond, (bound, _)) in beyond.iter_mut().zip(BOUNDS) {
+                *beyond += u64::from(v.abs() > bound);
+            }
+            count += 1.0;
+        }
+    }
+    // E x^k of the normal distribution for k = 0 to 12
+    let exact = [1.0, 0.0, 1.0, 0.0, 3.0, 0.0, 15.0, 0.0, 105.0, 0.0, 945.0, 0.0, 10_395.0];
+    for (k, sum) in (1..).zip(moments) {
+        let spread = f64::sqrt((exact[2 * k] - exact[k] * exact[k]) / count);
+        assert!((sum / count - exact[k]).abs() < 5.0 * spread, "moment {k}: {}", sum / count);
+    }
+    for (beyond, (bound, share)) in beyond.into_iter().zip(BOUNDS) {
+        let expected = share * count;
+        assert!(
+            (beyond as f64 - expected).abs() < 5.0 * expected.sqrt(),
+            "{beyond} beyond {bound}: {expected}"
+        );
+    }
+}
+
+/// Products of samples, of their powers, and of both components, at every distance within a chunk, a block and beyond;
+/// the same between two seeds.
+#[test]
+fn noise_is_white_and_independent() {
+    const N: usize = 1 << 19;
+    let made = |seed| {
+        let mut x = vec![Sample::default(); N + 3000];
+        AddressedNoise::new(1.0, seed).add(0, &mut x);
+        x
+    };
+    let (x, other) = (made(1), made(2));
+    let lags = (1..=32).chain([64, 128, 136, 256, 512, 1016, 1024, 1032, 2048, 3000]);
+    // of four hundred estimates none is beyond six standard deviations
+    let bound = 6.0 * (N as f64).sqrt();
+    for (lag, y) in lags.map(|lag| (lag, &x)).chain([(0, &other), (1, &other), (8, &other)]) {
+        let pairs = || x.iter().zip(&y[lag..]).take(N).map(|(a, b)| (wide(*a), wide(*b)));
+        let product: Complex64 = pairs().map(|(a, b)| a * b.conj()).sum();
+        let square: Complex64 = pairs().map(|(a, b)| a * b).sum();
+        let power: f64 = pairs().map(|(a, b)| (a.norm_sqr() - 1.0) * (b.norm_sqr() - 1.0)).sum();
+        let cubes: f64 = pairs().map(|(a, b)| (a * a * b).re * b.re).sum();
+        assert!(product.norm() < bound && square.norm() < bound, "lag {lag}: {product} {square}");
+        assert!(power.abs() < bound && cubes.abs() < 2.0 * bound, "lag {lag}: {power} {cubes}");
+    }
+    let within: f64 = x.iter().map(|s| f64::from(s.re * s.im)).sum();
+    assert!(within.abs() < bound);
+}
+
+/// Tones, also those in step with the rows of the transform that makes the noise, have the power and the fourth moment
+/// of noise.
+#[test]
+fn no_frequency_is_special() {
+    const LENGTH: usize = 128;
+    let mut noise = AddressedNoise::new(1.0, 7);
+    let mut block = [Sample::default(); LENGTH];
+    let mut sums = [[0.0_f64; 2]; LENGTH];
+    const BLOCKS: u64 = 4000;
+    let turns: Vec<Complex64> = (0..LENGTH).map(|i| tone(1.0 / LENGTH as f64, i as f64)).collect();
+    for i in 0..BLOCKS {
+        block.fill(Sample::default());
+        noise.add(i * LENGTH as u64, &mut block);
+        for (k, sums) in sums.iter_mut().enumerate() {
+            let bin: Complex64 =
+                block.iter().enumerate().map(|(n, s)| wide(*s) * turns[k * n % LENGTH].conj()).sum();
+            let power = bin.norm_sqr() / LENGTH as f64;
+            *sums = [sums[0] + power, sums[1] + power * power];
+        }
+    }
+    for (k, [power, square]) in sums.into_iter().enumerate() {
+        let (power, square) = (power / BLOCKS as f64, square / BLOCKS as f64);
+        // exponentially distributed: 1 +- 1, and 2 +- sqrt(20)
+        assert!((power - 1.0).abs() < 5.0 / (BLOCKS as f64).sqrt(), "bin {k}: {power}");
+        assert!((square - 2.0).abs() < 5.0 * (20.0 / BLOCKS as f64).sqrt(), "bin {k}: {square}");
+    }
+}
+
+/// A platform that computes other samples is detected.
+#[test]
+fn noise_is_pinned() {
+    let mut x = [Sample::default(); 1];
+    let bits = [0, 1, 127, 1024, 1 << 40].map(|at| {
+        x[0] = Sample::default();
+        AddressedNoise::new(1.0, 42).add(at, &mut x);
+        (x[0].re.to_bits(), x[0].im.to_bits())
+    });
+    let pinned = [
+        (1_054_162_465, 3_203_572_921),
+        (3_208_638_812, 3_206_361_215),
+        (3_205_637_959, 1_050_015_067),
+        (3_213_613_179, 3_210_836_024),
+        (1_049_903_497, 3_213_323_555),
+    ];
+    assert_eq!(bits, pinned, "{bits:?}");
+}
+
 #[test]
 fn nonsense_is_refused() {
     let with = |f: fn(&mut AddressedConfig)| {

@@ -259,3 +259,20 @@ proptest! {
         prop_assert_eq!(whole, parts);
     }
 }
+
+/// A carrier at 0 Hz meets the sum of the paths: its mean over a stretch is that of the gains, after the filter's delay.
+#[test]
+fn mean_gains_are_those_that_samples_meet() {
+    for (profile, doppler) in [(Profile::Flat, 5.0), (Profile::Eva, 300.0), (Profile::Etu, 2700.0)] {
+        let rate = Hertz(15.36e6);
+        let mut fading = Fading::new(profile, Hertz(doppler), rate, 3).unwrap();
+        let (from, len) = (4_000, 1024);
+        let gains: Vec<Sample> = fading.mean_gains(from + Fading::LATENCY, len).collect();
+        assert_eq!(gains.len(), profile.paths().len());
+        let mut samples = vec![Sample::new(1.0, 0.0); from + len + Fading::LATENCY];
+        fading.process(&mut samples);
+        let met: Sample = samples[from + Fading::LATENCY..].iter().sum::<Sample>() / len as f32;
+        let error = (gains.iter().sum::<Sample>() - met).norm();
+        assert!(error < 2e-3, "{profile:?} {doppler}: {error}");
+    }
+}

@@ -15,6 +15,8 @@
 //! number of output samples, because a few leading zeros round the group delay up.
 
 use crate::Sample;
+use crate::kernel::Backend;
+use crate::kernel::sync::{Pair, as_pairs, as_pairs_mut, loops};
 
 /// Equiripple halfband filters, pass-band edges 0.55/11.52, 0.55/7.68 and 0.55/3.84 of the input rate: outer
 /// coefficients at even distances, from the edge inwards. The centre is 1/2, the other coefficients are 0.
@@ -45,9 +47,6 @@ const THIRDBAND_29: [f32; 15] = [
     0.265_933_16,
     0.331_616_8,
 ];
-
-/// One sample as its two components: slices of it flatten to plain `f32` for the vectoriser.
-type Pair = [f32; 2];
 
 /// Input samples per pass through the cascade: a multiple of every factor, small enough to stay in the first cache.
 const CHUNK: usize = 1536;
@@ -84,9 +83,10 @@ impl Decimator {
     /// # Errors
     /// [`UnsupportedFactor`] for a factor outside [`Decimator::FACTORS`].
     pub fn new(factor: usize) -> Result<Self, UnsupportedFactor> {
-        let h7 = || Stage::Halfband7(Halfband::new(HALFBAND_7));
-        let h11 = || Stage::Halfband11(Halfband::new(HALFBAND_11));
-        let h19 = || Stage::Halfband19(Halfband::new(HALFBAND_19));
+        let loops = loops(Backend::detect());
+        let h7 = || Stage::Halfband7(Halfband::new(HALFBAND_7, loops.split, loops.halfband_2));
+        let h11 = || Stage::Halfband11(Halfband::new(HALFBAND_11, loops.split, loops.halfband_3));
+        let h19 = || Stage::Halfband19(Halfband::new(HALFBAND_19, loops.split, loops.halfband_5));
         let t29 = || Stage::Thirdband(Thirdband::new());
         let stages = match factor {
             1 => vec![],
@@ -182,20 +182,13 @@ impl Decimator {
     fn run(&mut self, input: &[Sample], output: &mut [Sample]) {
         let [front, back] = &mut self.buffers;
         let (mut source, mut target) = (front, back);
-        let mut length = input.len();
+        let (mut length, last) = (input.len(), self.stages.len() - 1);
         for (index, stage) in self.stages.iter_mut().enumerate() {
-            let out_length = length / stage.factor();
-            let out = &mut target[..out_length];
-            if index == 0 {
-                stage.process(input, |s| [s.re, s.im], out);
-            } else {
-                stage.process(&source[..length], |s| s, out);
-            }
-            length = out_length;
+            let from = if index == 0 { as_pairs(input) } else { &source[..length] };
+            length /= stage.factor();
+            let to = if index == last { &mut *as_pairs_mut(output) } else { &mut target[..length] };
+            stage.process(from, to);
             core::mem::swap(&mut source, &mut target);
-        }
-        for (o, s) in output.iter_mut().zip(&source[..length]) {
-            *o = Sample::new(s[0], s[1]);
         }
     }
 }
@@ -232,20 +225,25 @@ impl Stage {
         }
     }
 
-    fn process<T: Copy>(&mut self, input: &[T], pair: impl Fn(T) -> Pair, output: &mut [Pair]) {
+    fn process(&mut self, input: &[Pair], output: &mut [Pair]) {
         match self {
-            Self::Halfband7(s) => s.process(input, pair, output),
-            Self::Halfband11(s) => s.process(input, pair, output),
-            Self::Halfband19(s) => s.process(input, pair, output),
-            Self::Thirdband(s) => s.process(input, pair, output),
+            Self::Halfband7(s) => s.process(input, output),
+            Self::Halfband11(s) => s.process(input, output),
+            Self::Halfband19(s) => s.process(input, output),
+            Self::Thirdband(s) => s.process(input, output),
         }
     }
 }
+
+/// `y[n] = centre[n] / 2 + sum_k c[k] (x[n + k] + x[n + 2 K - 1 - k])`.
+type Filter<const K: usize> = fn(&[f32; K], &[Pair], &[Pair], &mut [Pair]);
 
 /// Decimation by 2 with a halfband filter of `4 K - 1` taps; output `n` is centred on input `2 n - (2 K - 1)`.
 #[derive(Clone, Debug)]
 struct Halfband<const K: usize> {
     coefficients: [f32; K],
+    split: fn(&[Pair], &mut [Pair], &mut [Pair]),
+    filter: Filter<K>,
     /// Input samples of even and of odd index, each led by the `2 K - 1` that came before.
     even: Vec<Pair>,
     odd: Vec<Pair>,
@@ -254,9 +252,9 @@ struct Halfband<const K: usize> {
 impl<const K: usize> Halfband<K> {
     const HISTORY: usize = 2 * K - 1;
 
-    fn new(coefficients: [f32; K]) -> Self {
+    fn new(coefficients: [f32; K], split: fn(&[Pair], &mut [Pair], &mut [Pair]), filter: Filter<K>) -> Self {
         let buffer = vec![[0.0; 2]; Self::HISTORY + CHUNK / 2];
-        Self { coefficients, even: buffer.clone(), odd: buffer }
+        Self { coefficients, split, filter, even: buffer.clone(), odd: buffer }
     }
 
     fn reset(&mut self) {
@@ -264,36 +262,14 @@ impl<const K: usize> Halfband<K> {
         self.odd[..Self::HISTORY].fill([0.0; 2]);
     }
 
-    #[inline(always)]
-    fn process<T: Copy>(&mut self, input: &[T], pair: impl Fn(T) -> Pair, output: &mut [Pair]) {
+    fn process(&mut self, input: &[Pair], output: &mut [Pair]) {
         let n = output.len();
         let even = &mut self.even[..Self::HISTORY + n];
         let odd = &mut self.odd[..Self::HISTORY + n];
-        let fresh = even[Self::HISTORY..].iter_mut().zip(&mut odd[Self::HISTORY..]);
-        for ((e, o), x) in fresh.zip(input.as_chunks::<2>().0) {
-            *e = pair(x[0]);
-            *o = pair(x[1]);
-        }
-        filter_symmetric(&self.coefficients, even.as_flattened(), &odd.as_flattened()[2 * (K - 1)..], output);
+        (self.split)(input, &mut even[Self::HISTORY..], &mut odd[Self::HISTORY..]);
+        (self.filter)(&self.coefficients, even, &odd[K - 1..], output);
         even.copy_within(n.., 0);
         odd.copy_within(n.., 0);
-    }
-}
-
-/// `y[n] = centre[n] / 2 + sum_k c[k] (x[n + k] + x[n + 2 K - 1 - k])` on flattened pairs.
-#[inline(always)]
-fn filter_symmetric<const K: usize>(c: &[f32; K], x: &[f32], centre: &[f32], output: &mut [Pair]) {
-    let y = output.as_flattened_mut();
-    let n = y.len();
-    let centre = &centre[..n];
-    let left: [&[f32]; K] = core::array::from_fn(|k| &x[2 * k..2 * k + n]);
-    let right: [&[f32]; K] = core::array::from_fn(|k| &x[2 * (2 * K - 1 - k)..2 * (2 * K - 1 - k) + n]);
-    for j in 0..n {
-        let mut sum = 0.5 * centre[j];
-        for k in 0..K {
-            sum += c[k] * (left[k][j] + right[k][j]);
-        }
-        y[j] = sum;
     }
 }
 
@@ -317,8 +293,7 @@ impl Thirdband {
         }
     }
 
-    #[inline(always)]
-    fn process<T: Copy>(&mut self, input: &[T], pair: impl Fn(T) -> Pair, output: &mut [Pair]) {
+    fn process(&mut self, input: &[Pair], output: &mut [Pair]) {
         let n = output.len();
         let [p0, p1, p2] = &mut self.phases;
         let (p0, p1, p2) =
@@ -326,9 +301,7 @@ impl Thirdband {
         let fresh =
             p0[Self::HISTORY..].iter_mut().zip(&mut p1[Self::HISTORY..]).zip(&mut p2[Self::HISTORY..]);
         for (((a, b), c), x) in fresh.zip(input.as_chunks::<3>().0) {
-            *a = pair(x[0]);
-            *b = pair(x[1]);
-            *c = pair(x[2]);
+            (*a, *b, *c) = (x[0], x[1], x[2]);
         }
         // Tap t of output n falls on input 3 n - t, t = 0..=28.
         let phases = [p0.as_flattened(), p1.as_flattened(), p2.as_flattened()];

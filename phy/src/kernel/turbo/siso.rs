@@ -12,6 +12,10 @@ const OFFSET: i16 = 1 << 14;
 /// Rows between two normalisations of the metrics.
 const NORMALISE: usize = 4;
 
+/// In max-log-MAP, of so many rows one keeps its forward metrics, and those of the others are computed again: those of a
+/// long block do not fit the first cache. A divisor of [`NORMALISE`]. In log-MAP computing them costs more.
+const KEEP: usize = 2;
+
 /// Metrics that a constituent code keeps from one iteration to the next: those of every window, `training` rows before
 /// its end for the forward recursion, and before its begin for the backward recursion. Lines of a state hold a value
 /// for each lane.
@@ -97,8 +101,8 @@ pub(crate) unsafe fn half_iteration<V: Lanes>(job: &mut HalfIteration<'_>) {
     // SAFETY: the caller guarantees the instruction set; `check` has verified the lengths.
     unsafe {
         match job.correction {
-            None => run::<V, false>(job, 0),
-            Some(correction) => run::<V, true>(job, correction),
+            None => run::<V, false, KEEP>(job, 0),
+            Some(correction) => run::<V, true, 1>(job, correction),
         }
     }
 }
@@ -108,7 +112,10 @@ pub(crate) unsafe fn half_iteration<V: Lanes>(job: &mut HalfIteration<'_>) {
 /// # Safety
 /// That of [`half_iteration`], after [`HalfIteration::check`].
 #[inline(always)]
-unsafe fn run<V: Lanes, const CORRECT: bool>(job: &mut HalfIteration<'_>, correction: i16) {
+unsafe fn run<V: Lanes, const CORRECT: bool, const KEEP: usize>(
+    job: &mut HalfIteration<'_>,
+    correction: i16,
+) {
     // SAFETY: `check` saw that every array holds W rows (8 W of forward metrics); row indices stay below W.
     unsafe {
         gather::<V>(job);
@@ -125,9 +132,11 @@ unsafe fn run<V: Lanes, const CORRECT: bool>(job: &mut HalfIteration<'_>, correc
                 m = normalise(m);
                 store_metrics(m, &mut job.boundary.forward, 0);
             }
-            for metric in m {
-                metric.store(to);
-                to = to.add(p);
+            if r % KEEP == 0 {
+                for metric in m {
+                    metric.store(to);
+                    to = to.add(p);
+                }
             }
             m = forward::<V, CORRECT>(m, c, V::load(known.add(r * p)), V::load(parity.add(r * p)));
             if r % NORMALISE == NORMALISE - 1 {
@@ -137,32 +146,72 @@ unsafe fn run<V: Lanes, const CORRECT: bool>(job: &mut HalfIteration<'_>, correc
 
         // Backward, with the extrinsic values.
         let mut m = start_backward::<V, CORRECT>(job, c, training);
-        let scale = V::splat(job.scale);
-        let extrinsic = job.extrinsic.as_mut_ptr();
-        for r in (0..w).rev() {
-            if r + 1 == training {
-                m = normalise(m);
-                store_metrics(m, &mut job.boundary.backward, 0);
-            }
-            let a = job.forward.as_ptr().add(r * STATES * p);
-            let mut before = [m[0]; STATES];
-            for (s, metric) in before.iter_mut().enumerate() {
+        let mut end = w;
+        while end > 0 {
+            let first = (end - 1) / KEEP * KEEP;
+            let a = job.forward.as_ptr().add(first / KEEP * STATES * p);
+            let mut before = [[m[0]; STATES]; KEEP];
+            for (s, metric) in before[0].iter_mut().enumerate() {
                 *metric = V::load(a.add(s * p));
             }
-            let (x, y) = (V::load(known.add(r * p)), V::load(parity.add(r * p)));
-            let e = extrinsic_value::<V, CORRECT>(before, m, c, y).scale(scale).clamp(EXTRINSIC_LIMIT);
-            match &job.order {
-                None => e.store(extrinsic.add(r * p)),
-                Some(order) => {
-                    let row = *order.rows.get_unchecked(r) as usize;
-                    e.permute(order.inverse.as_ptr().add(r * p)).store(extrinsic.add(row * p));
+            if end - first == KEEP {
+                for i in 1..KEEP {
+                    let row = (first + i - 1) * p;
+                    let (x, y) = (V::load(known.add(row)), V::load(parity.add(row)));
+                    before[i] = forward::<V, CORRECT>(before[i - 1], c, x, y);
+                }
+                for i in (0..KEEP).rev() {
+                    m = back::<V, CORRECT>(job, c, first + i, before[i], m);
+                }
+            } else {
+                for i in (0..end - first).rev() {
+                    let mut before = before[0];
+                    for row in first..first + i {
+                        let (x, y) = (V::load(known.add(row * p)), V::load(parity.add(row * p)));
+                        before = forward::<V, CORRECT>(before, c, x, y);
+                    }
+                    m = back::<V, CORRECT>(job, c, first + i, before, m);
                 }
             }
-            m = backward::<V, CORRECT>(m, c, x, y);
-            if r % NORMALISE == 0 {
-                m = normalise(m);
+            end = first;
+        }
+    }
+}
+
+/// Goes back over row `r`: from the metrics after it to those before, with its extrinsic value. `before` are its forward
+/// metrics.
+///
+/// # Safety
+/// That of [`run`].
+#[inline(always)]
+unsafe fn back<V: Lanes, const CORRECT: bool>(
+    job: &mut HalfIteration<'_>,
+    c: V,
+    r: usize,
+    before: [V; STATES],
+    mut m: [V; STATES],
+) -> [V; STATES] {
+    let p = V::LANES;
+    // SAFETY: as in `run`; `r` is below W.
+    unsafe {
+        if r + 1 == job.training {
+            m = normalise(m);
+            store_metrics(m, &mut job.boundary.backward, 0);
+        }
+        let x = V::load(job.known.as_ptr().add(r * p));
+        let y = V::load(job.parity.as_ptr().add(r * p));
+        let e = extrinsic_value::<V, CORRECT>(before, m, c, y);
+        let e = e.scale(V::splat(job.scale)).clamp(EXTRINSIC_LIMIT);
+        let extrinsic = job.extrinsic.as_mut_ptr();
+        match &job.order {
+            None => e.store(extrinsic.add(r * p)),
+            Some(order) => {
+                let row = *order.rows.get_unchecked(r) as usize;
+                e.permute(order.inverse.as_ptr().add(r * p)).store(extrinsic.add(row * p));
             }
         }
+        m = backward::<V, CORRECT>(m, c, x, y);
+        if r % NORMALISE == 0 { normalise(m) } else { m }
     }
 }
 

@@ -47,13 +47,16 @@ impl Equaliser {
     fn normalise(&mut self, estimator: &Estimator, i: usize) {
         let m_sc = estimator.state.m_sc;
         let rejects = estimator.covariance.groups() > 0;
-        for (weights, branch) in self.weights.iter_mut().zip(&estimator.branches) {
+        for (a, (weights, branch)) in self.weights.iter_mut().zip(&estimator.branches).enumerate() {
             let out = &mut weights[..m_sc];
             if !branch.is_heard() {
                 out.fill(Sample::default());
                 continue;
             }
-            super::channel_at(branch, estimator.state.dmrs_symbols, i, out);
+            match estimator.known_channel(a, i) {
+                Some(known) => out.copy_from_slice(known),
+                None => super::channel_at(branch, estimator.state.dmrs_symbols, i, out),
+            }
             let scale = scale(branch, i, rejects);
             out.iter_mut().for_each(|h| *h *= scale);
         }

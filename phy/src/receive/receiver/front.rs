@@ -25,6 +25,7 @@ const SAME_OFFSET: f32 = 40.0;
 pub struct Front {
     samples: Vec<Vec<Sample>>,
     common_cfo: Hertz,
+    view: View,
     bands: Vec<Band>,
 }
 
@@ -48,6 +49,18 @@ struct Band {
     corrected: Vec<Grid>,
     /// Offset in Hz of `corrected` against the common one.
     corrected_for: Option<f32>,
+    /// The common grids without the transmissions that were subtracted.
+    left: Vec<Grid>,
+    has_left: bool,
+}
+
+/// The signal that [`Front::grid`] and [`Front::grid_for`] give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// As received.
+    Received,
+    /// Without the transmissions that were subtracted.
+    Left,
 }
 
 impl Band {
@@ -76,12 +89,15 @@ impl Front {
                 common_valid: false,
                 corrected: grids(),
                 corrected_for: None,
+                left: grids(),
+                has_left: false,
             });
         }
         let first = numerologies[0];
         Self {
             samples: vec![vec![Sample::default(); first.subframe_samples()]; antennas.count()],
             common_cfo: Hertz(0.0),
+            view: View::Received,
             bands,
         }
     }
@@ -109,6 +125,7 @@ impl Front {
             band.common_valid = false;
             band.corrected_for = None;
         }
+        self.forget_left();
         heard
     }
 
@@ -116,7 +133,45 @@ impl Front {
     pub fn grid(&mut self, cp: CyclicPrefix) -> &[Grid] {
         let index = self.index(cp);
         self.make_common(index);
-        &self.bands[index].common
+        self.seen(index)
+    }
+
+    /// Returns the common grids in the present view.
+    fn seen(&self, index: usize) -> &[Grid] {
+        let band = &self.bands[index];
+        if self.is_left(index) { &band.left } else { &band.common }
+    }
+
+    fn is_left(&self, index: usize) -> bool {
+        self.view == View::Left && self.bands[index].has_left
+    }
+
+    /// Returns the grids from which transmissions are subtracted: at first as received.
+    pub(super) fn left_mut(&mut self, cp: CyclicPrefix) -> &mut [Grid] {
+        let index = self.index(cp);
+        self.make_common(index);
+        let band = &mut self.bands[index];
+        if !band.has_left {
+            band.left.iter_mut().zip(band.common.iter()).for_each(|(left, common)| left.copy_from(common));
+            band.has_left = true;
+        }
+        &mut band.left
+    }
+
+    /// Chooses the signal that is received next.
+    pub(super) fn show(&mut self, view: View) {
+        if self.view == view {
+            return;
+        }
+        self.view = view;
+        // what was turned for one view is not that of the other
+        self.bands.iter_mut().for_each(|band| band.corrected_for = None);
+    }
+
+    /// Drops all subtractions: the signal is as received.
+    pub(super) fn forget_left(&mut self) {
+        self.show(View::Received);
+        self.bands.iter_mut().for_each(|band| band.has_left = false);
     }
 
     fn make_common(&mut self, index: usize) {
@@ -144,13 +199,12 @@ impl Front {
         prbs: PrbRange,
     ) -> (&[Grid], Hertz) {
         let index = self.index(cp);
-        let way = self.way(cp, cfo, tolerance, prbs);
-        let cfo_hz = cfo.to_f32();
-        let left = match way {
-            Way::Common => return (self.grid(cp), cfo),
+        let hz = cfo.to_f32();
+        match self.way(cp, cfo, tolerance, prbs) {
+            Way::Common => (self.grid(cp), cfo),
             Way::Part => {
-                self.turn_part(index, cfo_hz, prbs);
-                0.0
+                self.turn_part(index, hz, prbs);
+                (&self.bands[index].corrected, Hertz(0.0))
             }
             Way::Whole(made_for) => {
                 let band = &mut self.bands[index];
@@ -158,19 +212,21 @@ impl Front {
                     band.corrected(&self.samples, self.common_cfo + Hertz::from(made_for));
                     band.corrected_for = Some(made_for);
                 }
-                cfo_hz - made_for
+                (&self.bands[index].corrected, Hertz::from(hz - made_for))
             }
-        };
-        (&self.bands[index].corrected, Hertz::from(left))
+        }
     }
 
     /// Returns how [`Self::grid_for`] makes the grids of a UE.
     pub(super) fn way(&self, cp: CyclicPrefix, cfo: Hertz, tolerance: Hertz, prbs: PrbRange) -> Way {
-        let band = &self.bands[self.index(cp)];
+        let index = self.index(cp);
+        let band = &self.bands[index];
         let (cfo, tolerance) = (cfo.to_f32(), tolerance.to_f32());
         match band.corrected_for {
             _ if cfo.abs() <= tolerance => Way::Common,
             Some(made_for) if (made_for - cfo).abs() <= SAME_OFFSET => Way::Whole(made_for),
+            // the samples still have what was subtracted
+            _ if self.is_left(index) => if band.turner.turns(prbs) { Way::Part } else { Way::Common },
             _ if band.turner.suffices(cfo, tolerance, prbs) => Way::Part,
             _ => Way::Whole(cfo),
         }
@@ -179,16 +235,22 @@ impl Front {
     /// Removes `cfo` from the subcarriers of `prbs` alone.
     fn turn_part(&mut self, index: usize, cfo: f32, prbs: PrbRange) {
         self.make_common(index);
-        let Band { turner, common, corrected, corrected_for, .. } = &mut self.bands[index];
+        let is_left = self.is_left(index);
+        let Band { turner, common, corrected, corrected_for, left, .. } = &mut self.bands[index];
         *corrected_for = None;
-        turner.turn(common, cfo, prbs, corrected);
+        turner.turn(if is_left { left } else { common }, cfo, prbs, corrected);
     }
 
-    /// Returns the common grids for another thread.
+    /// Returns the common grids as received, for another thread.
     pub(super) fn shared(&mut self, cp: CyclicPrefix) -> &Arc<Vec<Grid>> {
         let index = self.index(cp);
         self.make_common(index);
         &self.bands[index].common
+    }
+
+    /// Whether [`Self::grid`] gives the common grids as received.
+    pub(super) fn is_as_received(&self, cp: CyclicPrefix) -> bool {
+        !self.is_left(self.index(cp))
     }
 
     /// Returns the samples of each window that come out of the cyclic prefix: half a normal one lies on either side.

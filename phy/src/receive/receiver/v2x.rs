@@ -6,22 +6,27 @@
 //!                   blocks -> learner -> pools, and from then on as configured, with a search beside them now and then
 //! ```
 
+mod ahead;
 mod blocks;
+mod collide;
 mod extent;
 mod learner;
 
 use super::event::{ControlInformation, Event, Undelivered};
 use super::front::{Front, with_common};
 use super::{Config, Tuning};
+use crate::channel::{pscch, pssch};
 use crate::pool::V2xPool;
+use crate::receive::cancel::Canceller;
 use crate::receive::estimate::Measurement;
 use crate::receive::learn::Learnt;
 use crate::receive::search::{ControlSearch, Found};
 use crate::sci::{Format1, MAX_SUBCHANNELS, riv_bits, riv_decode};
 use crate::sequence::dmrs::References;
 use crate::tables::largest_precoding_size;
-use crate::units::{CyclicPrefix, DfnSubframe, Hertz, PrbRange};
+use crate::units::{CyclicPrefix, DfnSubframe, Hertz, PrbRange, SidelinkMode};
 use blocks::{Announced, Blocks, Delivered, Known};
+use collide::Collisions;
 use extent::{Extent, Finder};
 use learner::{Explained, Fields, Learner, Supposed};
 use std::sync::Arc;
@@ -34,6 +39,9 @@ const LOOK_AROUND_FOR: u64 = 400;
 
 /// Carrier offset in Hz that may remain when reference signals are searched.
 const TOLERANCE: Hertz = Hertz(450.0);
+
+/// Most SCIs of a subframe, for each PRB of the carrier.
+const MOST_HEARD: usize = 2;
 
 /// Possible widths of a frequency resource location, bits.
 const WIDTHS: [usize; 8] = [0, 2, 3, 4, 5, 6, 7, 8];
@@ -48,6 +56,9 @@ pub(super) struct V2x {
     search: ControlSearch,
     blocks: Blocks,
     heard: Vec<Heard>,
+    control: Canceller<pscch::Encoder>,
+    shared: Canceller<pssch::Encoder>,
+    collisions: Collisions,
     /// All PRBs are searched before this subframe, in spite of accepted pools.
     look_around_until: u64,
 }
@@ -56,6 +67,13 @@ struct Told {
     pool: V2xPool,
     /// Index in t^SL by subframe of DFN time.
     indices: Vec<Option<u32>>,
+}
+
+impl Told {
+    fn n_ssf(&self, time: Option<DfnSubframe>) -> Known {
+        let index = time.and_then(|t| self.indices[t.count() as usize]);
+        Known::Time(index.map(|i| (i % 10) as u8))
+    }
 }
 
 /// An SCI of the present subframe.
@@ -68,13 +86,25 @@ struct Heard {
     cfo: Hertz,
     measurement: Measurement,
     evm_percent: f32,
+    attempt: Attempt,
+    /// Whether its PSCCH was subtracted: another may be below it.
+    is_contested: bool,
+    /// Outcome so far, of an SCI whose block may come when others are subtracted.
+    pending: Option<(Option<Format1>, Undelivered)>,
+}
+
+/// Whether the block of an SCI is received in a subframe for the first time, or once more without others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    First,
+    Again,
 }
 
 impl Heard {
-    fn new(found: &Found) -> Self {
+    fn new(found: &Found, layer: u8) -> Self {
         let mut bits = [0; Format1::BITS];
         bits.copy_from_slice(&found.bits[..Format1::BITS]);
-        let measurement = found.decoded.measurement;
+        let measurement = Measurement { layer, ..found.decoded.measurement };
         Self {
             prb: found.prb,
             cyclic_shift: found.cyclic_shift,
@@ -83,6 +113,9 @@ impl Heard {
             cfo: measurement.offset,
             measurement,
             evm_percent: found.decoded.evm_percent,
+            attempt: Attempt::First,
+            is_contested: false,
+            pending: None,
         }
     }
 
@@ -118,8 +151,16 @@ impl V2x {
             learner: Learner::new(carrier_prbs),
             finder: Finder::new(carrier_prbs, references.clone()),
             search: ControlSearch::new(numerology, config.mode, references.clone(), config.antennas),
+            control: Canceller::of_control(
+                numerology,
+                SidelinkMode::V2x,
+                references.clone(),
+                config.antennas,
+            ),
+            shared: Canceller::of_shared(numerology, config.mode, references.clone(), config.antennas),
+            collisions: Collisions::new(carrier_prbs),
             blocks: Blocks::new(config, references),
-            heard: Vec::with_capacity(carrier_prbs),
+            heard: Vec::with_capacity(MOST_HEARD * carrier_prbs),
             look_around_until: 0,
         }
     }
@@ -137,50 +178,87 @@ impl V2x {
         emit: &mut dyn FnMut(Event<'_>),
     ) {
         self.finder.next_subframe();
-        self.control(k, front);
+        self.heard.clear();
+        self.collisions.clear();
+        self.control(k, 0, front);
+        self.contest(0, front);
+        self.announce(k, time, front);
         for i in 0..self.heard.len() {
-            let heard = self.heard[i];
-            let outcome = if self.told.is_empty() {
-                self.receive_untold(k, &heard, front)
+            self.receive(i, k, time, front, emit);
+        }
+        self.blocks.end();
+        self.receive_hidden(k, time, front, emit);
+    }
+
+    /// Announces the blocks of all SCIs, each in the first pool that explains it.
+    fn announce(&mut self, k: u64, time: Option<DfnSubframe>, front: &mut Front) {
+        let Self { told, learner, heard, blocks, .. } = self;
+        let announced = |heard: &Heard| {
+            let is_own = |pool: &V2xPool| pool.control_index(heard.prb).is_some();
+            if let Some(told) = told.iter().find(|told| is_own(&told.pool)) {
+                announced_in(&told.pool, heard, told.n_ssf(time)).ok()
             } else {
-                self.receive_told(k, time, &heard, front)
-            };
-            let information = ControlInformation::Format1(outcome.sci);
-            emit(Event::Sci {
-                subframe: k,
-                prb: heard.prb,
-                cyclic_shift: heard.cyclic_shift,
-                bits: &heard.bits,
-                crc16: heard.crc16,
-                information,
-                undelivered: outcome.block.err(),
-                measurement: with_common(heard.measurement, front.common_cfo()),
-                evm_percent: heard.evm_percent,
-            });
-            if let Ok(delivered) = &outcome.block {
-                self.blocks.emit(k, delivered, information, emit);
+                let learnt = learner.supposed().iter().find(|learnt| is_own(&learnt.pool))?;
+                announced_in(&learnt.pool, heard, Known::Nothing).ok()
             }
+        };
+        blocks.announce(k, heard.iter().filter_map(|h| Some((h, announced(h)?))), front);
+    }
+
+    /// Receives the block of an SCI, and reports both.
+    fn receive(
+        &mut self,
+        i: usize,
+        k: u64,
+        time: Option<DfnSubframe>,
+        front: &mut Front,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) {
+        let heard = self.heard[i];
+        let outcome = if self.told.is_empty() {
+            self.receive_untold(k, &heard, front)
+        } else {
+            self.receive_told(k, time, &heard, front)
+        };
+        if let Err(undelivered) = outcome.block
+            && self.may_come(i, undelivered)
+        {
+            self.heard[i].pending = Some((outcome.sci, undelivered));
+            return;
+        }
+        self.heard[i].pending = None;
+        report(k, &heard, outcome.sci, outcome.block.err(), front.common_cfo(), emit);
+        if let Ok(delivered) = &outcome.block {
+            let information = ControlInformation::Format1(outcome.sci);
+            self.blocks.emit(k, delivered, information, emit);
+            self.subtract_block(i, delivered, front);
         }
     }
 
-    /// Finds and decodes every PSCCH of the subframe.
+    /// Finds and decodes every PSCCH of the subframe; beyond layer 0 where something is left.
     // TS 36.213 §14 par. 7 (2)
-    fn control(&mut self, k: u64, front: &mut Front) {
+    fn control(&mut self, k: u64, layer: u8, front: &mut Front) {
         let grids = front.grid(CyclicPrefix::Normal);
-        self.heard.clear();
-        let heard = &mut self.heard;
-        let mut report = |found: &Found| heard.push(Heard::new(found));
+        let Self { heard, collisions, .. } = self;
+        let mut report = |found: &Found| {
+            let new = Heard::new(found, layer);
+            let is_known = |h: &Heard| h.prb == new.prb && h.bits == new.bits;
+            if heard.len() < heard.capacity() && !heard.iter().any(is_known) {
+                heard.push(new);
+            }
+        };
+        let is_open = |prb: &usize| layer == 0 || collisions.is_open(*prb);
         let believed = self.learner.believed();
         let look_around = k < self.look_around_until || k.is_multiple_of(LOOK_AROUND_EVERY);
         if !self.told.is_empty() {
             let pools = &self.told;
             // TS 36.213 §14.2.2 (2)
-            let mut places = places(pools.len(), |i| &pools[i].pool);
+            let mut places = places(pools.len(), |i| &pools[i].pool).filter(is_open);
             self.search.search(grids, &mut places, &self.tuning, &mut report);
         } else if believed.is_empty() || look_around {
-            self.search.search(grids, &mut (0..self.carrier_prbs), &self.tuning, &mut report);
+            self.search.search(grids, &mut (0..self.carrier_prbs).filter(is_open), &self.tuning, &mut report);
         } else {
-            let mut places = places(believed.len(), |i| &believed[i].pool);
+            let mut places = places(believed.len(), |i| &believed[i].pool).filter(is_open);
             self.search.search(grids, &mut places, &self.tuning, &mut report);
         }
     }
@@ -199,9 +277,7 @@ impl V2x {
             if told.pool.control_index(heard.prb).is_none() {
                 continue;
             }
-            let index = time.and_then(|t| told.indices[t.count() as usize]);
-            let n_ssf = Known::Time(index.map(|i| (i % 10) as u8));
-            let tried = receive_in(&mut self.blocks, k, heard, &told.pool, n_ssf, front);
+            let tried = receive_in(&mut self.blocks, k, heard, &told.pool, told.n_ssf(time), front);
             if tried.block.is_ok() {
                 return tried;
             }
@@ -337,6 +413,28 @@ impl V2x {
     }
 }
 
+/// Reports an SCI.
+fn report(
+    k: u64,
+    heard: &Heard,
+    sci: Option<Format1>,
+    undelivered: Option<Undelivered>,
+    common: Hertz,
+    emit: &mut dyn FnMut(Event<'_>),
+) {
+    emit(Event::Sci {
+        subframe: k,
+        prb: heard.prb,
+        cyclic_shift: heard.cyclic_shift,
+        bits: &heard.bits,
+        crc16: heard.crc16,
+        information: ControlInformation::Format1(sci),
+        undelivered,
+        measurement: with_common(heard.measurement, common),
+        evm_percent: heard.evm_percent,
+    });
+}
+
 /// Returns the PRBs at which a PSCCH can begin in any of `count` pools, each once.
 fn places<'a>(count: usize, pool: impl Fn(usize) -> &'a V2xPool + Copy) -> impl Iterator<Item = usize> {
     (0..count).flat_map(move |i| {
@@ -355,16 +453,26 @@ fn receive_in(
     n_ssf: Known,
     front: &mut Front,
 ) -> Outcome {
-    let Ok(sci) = Format1::parse(pool.num, &heard.bits) else {
-        return Outcome { sci: None, block: Err(Undelivered::PoolUnknown) };
+    match announced_in(pool, heard, n_ssf) {
+        Ok(announced) => {
+            Outcome { sci: Some(announced.sci), block: blocks.receive(k, heard, &announced, front) }
+        }
+        Err(outcome) => outcome,
+    }
+}
+
+/// Returns the place of the PSSCH that an SCI announces in a pool, or the outcome if there is none.
+fn announced_in(pool: &V2xPool, heard: &Heard, n_ssf: Known) -> Result<Announced, Outcome> {
+    let unknown = |sci, why| Outcome { sci, block: Err(why) };
+    let sci = Format1::parse(pool.num, &heard.bits).map_err(|_| unknown(None, Undelivered::PoolUnknown))?;
+    let place = || {
+        let own = pool.control_index(heard.prb)?;
+        let (other, subchannels) = sci.allocation(pool.num).ok()?;
+        // TS 36.213 §14.1.1.4C (2)
+        Some((other, pool.data(own, subchannels)?))
     };
-    let nowhere = Outcome { sci: Some(sci), block: Err(Undelivered::Allocation) };
-    let Some(own) = pool.control_index(heard.prb) else { return nowhere };
-    let Ok((other, subchannels)) = sci.allocation(pool.num) else { return nowhere };
-    // TS 36.213 §14.1.1.4C (2)
-    let Some(prbs) = pool.data(own, subchannels) else { return nowhere };
-    let announced = Announced { sci, prbs, other: Some(pool.control(other).start), n_ssf };
-    Outcome { sci: Some(sci), block: blocks.receive(k, heard, &announced, front) }
+    let (other, prbs) = place().ok_or_else(|| unknown(Some(sci), Undelivered::Allocation))?;
+    Ok(Announced { sci, prbs, other: Some(pool.control(other).start), n_ssf })
 }
 
 /// Returns a number of sub-channels with which the fields are plausible for an allocation, if there is one.

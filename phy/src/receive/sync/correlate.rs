@@ -6,6 +6,8 @@
 use super::super::diversity::as_of_one;
 use super::{FFT, SSSS_LEN};
 use crate::Sample;
+use crate::kernel::Backend;
+use crate::kernel::sync::{Loops, loops};
 use crate::units::Antennas;
 use rustfft::{Fft, FftPlanner};
 use std::sync::Arc;
@@ -23,6 +25,7 @@ const NEIGHBOURHOOD: usize = 96;
 const CELL: usize = 32;
 
 pub(super) struct Correlator {
+    loops: Loops,
     forward: Arc<dyn Fft<f32>>,
     inverse: Arc<dyn Fft<f32>>,
     /// Conjugate spectra of the templates on the bins that are kept.
@@ -33,12 +36,16 @@ pub(super) struct Correlator {
     /// |correlation|^2 of the two roots, one value for two samples.
     power: [Vec<f32>; 2],
     energy: Vec<f32>,
-    /// The energies of one of several antennas, in order.
+    /// The energies of one antenna, and of one of several in order.
+    own: Vec<f32>,
     order: Vec<f32>,
+    /// Powers of both symbols of the pair.
+    pairs: Vec<f32>,
     /// Weight of each antenna in sums over them: the inverse of its median energy, 1 for a single one.
     weights: [f32; Antennas::MAX],
     /// Best value of each neighbourhood and root: normalised metric and place.
-    peaks: [Vec<(f32, u32)>; 2],
+    metrics: [Vec<f32>; 2],
+    places: [Vec<u32>; 2],
     spacing: usize,
     values: usize,
 }
@@ -73,19 +80,27 @@ impl Correlator {
             kept_bins(&x).map(|v| v.conj() * (1.0 / BLOCK as f32)).collect()
         });
         let blocks = max_samples.div_ceil(2 * HOP) + 1;
-        let scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
+        let scratch = [
+            forward.get_inplace_scratch_len(),
+            forward.get_immutable_scratch_len(),
+            inverse.get_inplace_scratch_len(),
+        ];
         Self {
+            loops: loops(Backend::detect()),
             forward,
             inverse,
             spectra,
             spectrum: vec![Sample::default(); BLOCK],
             work: vec![Sample::default(); BLOCK / 2],
-            scratch: vec![Sample::default(); scratch],
+            scratch: vec![Sample::default(); scratch.into_iter().fold(0, usize::max)],
             power: std::array::from_fn(|_| vec![0.0; blocks * HOP]),
             energy: vec![0.0; max_samples.div_ceil(CELL) + 1],
+            own: vec![0.0; max_samples.div_ceil(CELL) + 1],
             order: vec![0.0; max_samples.div_ceil(CELL) + 1],
+            pairs: vec![0.0; blocks * HOP],
             weights: [1.0; Antennas::MAX],
-            peaks: std::array::from_fn(|_| Vec::with_capacity(blocks * HOP / NEIGHBOURHOOD + 1)),
+            metrics: std::array::from_fn(|_| Vec::with_capacity(blocks * HOP / NEIGHBOURHOOD + 1)),
+            places: std::array::from_fn(|_| Vec::with_capacity(blocks * HOP / NEIGHBOURHOOD + 1)),
             spacing,
             values: 0,
         }
@@ -95,14 +110,21 @@ impl Correlator {
     pub(super) fn run(&mut self, antennas: &[&[Sample]]) {
         let count = antennas.first().map_or(0, |samples| samples.len());
         self.values = count.saturating_sub(FFT) / 2;
-        for peaks in &mut self.peaks {
-            peaks.clear();
-        }
+        self.metrics.iter_mut().for_each(Vec::clear);
+        self.places.iter_mut().for_each(Vec::clear);
+        self.weights[0] = 1.0;
         for (a, samples) in antennas.iter().enumerate() {
-            self.measure(a, samples, antennas.len());
-            self.correlate(a, samples);
+            if antennas.len() > 1 {
+                self.measure(a, samples);
+            }
+            self.correlate(a, samples, antennas.len());
         }
         self.collect(count, antennas.len());
+    }
+
+    /// Returns the loops of this machine.
+    pub(super) fn loops(&self) -> &Loops {
+        &self.loops
     }
 
     /// Returns the weight of each antenna in sums of powers.
@@ -110,53 +132,64 @@ impl Correlator {
         self.weights
     }
 
-    /// Adds the energy of antenna `a` of `antennas` to the map, with its weight.
-    fn measure(&mut self, a: usize, samples: &[Sample], antennas: usize) {
+    /// Adds the energy of antenna `a` of several to the map, with its weight.
+    fn measure(&mut self, a: usize, samples: &[Sample]) {
         let cells = samples.len().div_ceil(CELL);
-        let energies = samples.chunks(CELL).map(|x| x.iter().map(|v| v.norm_sqr()).sum::<f32>());
-        self.weights[a] = 1.0;
-        if antennas > 1 {
-            let order = &mut self.order[..cells];
-            order.iter_mut().zip(energies.clone()).for_each(|(cell, energy)| *cell = energy);
-            let mean = order.iter().sum::<f32>() / cells.max(1) as f32;
-            let median = match order.is_empty() {
-                true => 0.0,
-                false => *order.select_nth_unstable_by(cells / 2, f32::total_cmp).1,
-            };
-            let level = median.max(LEAST_NOISE * mean);
-            self.weights[a] = if level > 0.0 && level.is_finite() { 1.0 / level } else { 0.0 };
-        }
-        let weight = self.weights[a];
-        for (cell, energy) in self.energy.iter_mut().zip(energies) {
+        let own = &mut self.own[..cells];
+        measure(&self.loops, samples, own);
+        let order = &mut self.order[..cells];
+        order.copy_from_slice(own);
+        let mean = order.iter().sum::<f32>() / cells.max(1) as f32;
+        let median = match order.is_empty() {
+            true => 0.0,
+            false => *order.select_nth_unstable_by(cells / 2, f32::total_cmp).1,
+        };
+        let level = median.max(LEAST_NOISE * mean);
+        let weight = if level > 0.0 && level.is_finite() { 1.0 / level } else { 0.0 };
+        self.weights[a] = weight;
+        for (cell, energy) in self.energy.iter_mut().zip(&*own) {
             *cell = if a == 0 { energy * weight } else { *cell + energy * weight };
         }
     }
 
-    /// Adds the correlations of antenna `a`.
-    fn correlate(&mut self, a: usize, samples: &[Sample]) {
+    /// Adds the correlations of antenna `a` of `antennas`. The energy of a single one is measured on the way, while its
+    /// samples are at hand.
+    fn correlate(&mut self, a: usize, samples: &[Sample], antennas: usize) {
+        const { assert!((2 * HOP).is_multiple_of(CELL)) };
         let weight = self.weights[a];
         let mut at = 0;
         while at < self.values {
             let from = 2 * at;
-            let available = (samples.len() - from).min(BLOCK);
-            self.spectrum[..available].copy_from_slice(&samples[from..from + available]);
-            self.spectrum[available..].fill(Sample::default());
-            self.forward.process_with_scratch(&mut self.spectrum, &mut self.scratch);
-            let n = HOP.min(self.values - at);
-            for root in 0..2 {
-                let product = kept_bins(&self.spectrum).zip(&self.spectra[root]);
-                for (w, (x, t)) in self.work.iter_mut().zip(product) {
-                    *w = x * t;
+            match samples[from..].first_chunk::<BLOCK>() {
+                Some(block) => {
+                    self.forward.process_immutable_with_scratch(block, &mut self.spectrum, &mut self.scratch)
                 }
-                self.inverse.process_with_scratch(&mut self.work, &mut self.scratch);
-                let power = self.power[root][at..at + n].iter_mut().zip(&self.work);
-                if a == 0 {
-                    power.for_each(|(p, w)| *p = w.norm_sqr() * weight);
-                } else {
-                    power.for_each(|(p, w)| *p += w.norm_sqr() * weight);
+                None => {
+                    let available = samples.len() - from;
+                    self.spectrum[..available].copy_from_slice(&samples[from..]);
+                    self.spectrum[available..].fill(Sample::default());
+                    self.forward.process_with_scratch(&mut self.spectrum, &mut self.scratch);
                 }
             }
+            if antennas == 1 {
+                let block = &samples[from..samples.len().min(from + 2 * HOP)];
+                measure(&self.loops, block, &mut self.energy[from / CELL..]);
+            }
+            let n = HOP.min(self.values - at);
+            for root in 0..2 {
+                let (low, high) = self.work.split_at_mut(BLOCK / 4);
+                let (templates, spectrum) = (&self.spectra[root], &self.spectrum);
+                (self.loops.product)(&spectrum[..BLOCK / 4], &templates[..BLOCK / 4], low);
+                (self.loops.product)(&spectrum[BLOCK * 3 / 4..], &templates[BLOCK / 4..], high);
+                self.inverse.process_with_scratch(&mut self.work, &mut self.scratch);
+                let add = if a == 0 { self.loops.powers } else { self.loops.add_powers };
+                add(&self.work, weight, &mut self.power[root][at..at + n]);
+            }
             at += HOP;
+        }
+        if antennas == 1 {
+            let from = samples.len().min(2 * at);
+            measure(&self.loops, &samples[from..], &mut self.energy[from / CELL..]);
         }
     }
 
@@ -172,40 +205,41 @@ impl Correlator {
         for root in 0..2 {
             let power = &self.power[root][..self.values];
             let places = self.values.saturating_sub(far);
-            let mut start = 0;
-            while start < places {
-                let end = (start + NEIGHBOURHOOD).min(places);
-                let mut best = (0.0f32, start);
-                for t in start..end {
-                    let value = power[t] + power[t + near].max(power[t + far]);
-                    if value > best.0 {
-                        best = (value, t);
-                    }
-                }
+            let pairs = &mut self.pairs[..places];
+            (self.loops.pairs)(power, &power[near.min(self.values)..], &power[far.min(self.values)..], pairs);
+            for (part, start) in pairs.chunks(NEIGHBOURHOOD).zip((0..).step_by(NEIGHBOURHOOD)) {
+                let most = (self.loops.maximum)(part);
+                let best = (most, start + (self.loops.find)(part, most).unwrap_or(0));
                 let cell = 2 * best.1 / CELL;
                 let energy: f32 = self.energy[cell..(cell + span).min(cells)].iter().sum();
                 let metric = if energy > floor { best.0 / energy } else { 0.0 };
                 let metric = as_metric_of_one(metric, (FFT + self.spacing) as f32, antennas);
-                self.peaks[root].push((metric, best.1 as u32));
-                start = end;
+                self.metrics[root].push(metric);
+                self.places[root].push(best.1 as u32);
             }
         }
     }
 
     /// Takes the best remaining place, if its metric reaches `least`.
     pub(super) fn take_best(&mut self, least: f32) -> Option<Candidate> {
-        let mut best: Option<(f32, usize, usize)> = None;
-        for (root, peaks) in self.peaks.iter().enumerate() {
-            for (i, &(metric, _)) in peaks.iter().enumerate() {
-                if metric >= least && best.is_none_or(|(m, ..)| metric > m) {
-                    best = Some((metric, root, i));
-                }
-            }
+        let [first, second] = self.metrics.each_ref().map(|metrics| (self.loops.maximum)(metrics));
+        let (root, most) = if second > first { (1, second) } else { (0, first) };
+        if most <= 0.0 || most < least {
+            return None;
         }
-        let (_, root, i) = best?;
-        let at = 2 * self.peaks[root][i].1 as usize;
-        self.peaks[root][i].0 = 0.0;
+        let i = (self.loops.find)(&self.metrics[root], most)?;
+        let at = 2 * self.places[root][i] as usize;
+        self.metrics[root][i] = 0.0;
         Some(Candidate { root, at })
+    }
+}
+
+/// Writes the energy of every cell of `samples`.
+fn measure(loops: &Loops, samples: &[Sample], cells: &mut [f32]) {
+    (loops.energy)(samples, cells);
+    let (whole, rest) = samples.as_chunks::<CELL>();
+    if !rest.is_empty() {
+        cells[whole.len()] = rest.iter().map(|x| x.norm_sqr()).sum();
     }
 }
 

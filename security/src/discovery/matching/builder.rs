@@ -58,11 +58,34 @@ pub struct TableBuilder<B> {
     table: PeriodTable<B>,
     /// The next place to be computed.
     next: usize,
-    /// Digests of the places of this round, up to `next`.
+    scratch: Scratch,
+}
+
+/// The memory of a builder, which the next one uses.
+#[derive(Default)]
+pub struct Scratch {
+    /// Digests of the places of this round, up to the next one.
     digests: Vec<Option<NonZeroU64>>,
     /// The same without vacant places, by region, and the place of each.
     sorted: Vec<u64>,
     places: Vec<u32>,
+}
+
+impl Scratch {
+    /// Returns the octets that it takes.
+    pub const fn octets(&self) -> usize {
+        size_of::<Option<NonZeroU64>>() * self.digests.len()
+            + size_of::<u64>() * self.sorted.len()
+            + size_of::<u32>() * self.places.len()
+    }
+
+    /// Makes room for a round of a table with so many places. What is in it does not matter.
+    fn fit(&mut self, places: usize) {
+        let room = places.min(ROUND);
+        self.digests.resize(room, None);
+        self.sorted.resize(room, 0);
+        self.places.resize(room, 0);
+    }
 }
 
 /// The operator's error: too many identities, or codes that are too short for them.
@@ -107,8 +130,7 @@ struct Range<'a> {
 }
 
 impl<B: CodeBook> TableBuilder<B> {
-    /// Begins the table of `period`. `old` is a table that [`Matcher::install`] returned: its memory is reused, so that
-    /// nothing is allocated in steady state.
+    /// Begins the table of `period`. `old` is a table that [`Matcher::install`] returned: its memory is reused.
     pub fn new(book: Arc<B>, period: PeriodIndex, old: Option<PeriodTable<B>>) -> Result<Self, TableError> {
         let followed = book.len();
         if followed > 1 << 30 {
@@ -120,14 +142,14 @@ impl<B: CodeBook> TableBuilder<B> {
         }
         let mut storage = old.map(|table| table.storage).unwrap_or_default();
         storage.renew(followed);
-        let room = followed.min(ROUND);
-        Ok(Self {
-            table: PeriodTable { book, period, storage },
-            next: 0,
-            digests: vec![None; room],
-            sorted: vec![0; room],
-            places: vec![0; room],
-        })
+        Ok(Self { table: PeriodTable { book, period, storage }, next: 0, scratch: Scratch::default() })
+    }
+
+    /// Builds in the memory of an earlier builder.
+    #[must_use]
+    pub fn with(mut self, scratch: Scratch) -> Self {
+        self.scratch = scratch;
+        self
     }
 
     /// Returns the period of the table.
@@ -137,11 +159,17 @@ impl<B: CodeBook> TableBuilder<B> {
 
     /// Computes and stores the codes of the next `places` places. Returns whether the table is complete.
     pub fn build_chunk(&mut self, places: usize) -> bool {
+        self.scratch.fit(self.table.book.len());
         let end = self.next.saturating_add(places).min(self.table.book.len());
         while self.next < end {
             let first = self.next % ROUND;
             let n = (end - self.next).min(ROUND - first);
-            compute(&*self.table.book, self.table.period, self.next, &mut self.digests[first..first + n]);
+            compute(
+                &*self.table.book,
+                self.table.period,
+                self.next,
+                &mut self.scratch.digests[first..first + n],
+            );
             self.next += n;
             self.store_round(&Alone);
         }
@@ -154,11 +182,12 @@ impl<B: CodeBook> TableBuilder<B> {
         if self.is_complete() {
             return true;
         }
+        self.scratch.fit(self.table.book.len());
         let before = self.next % ROUND;
         let n = (self.table.book.len() - self.next).min(ROUND - before);
         let (book, period) = (&*self.table.book, self.table.period);
         let each = n.div_ceil(workers.count().max(1)).next_multiple_of(BATCH);
-        let ranges = self.digests[before..before + n].chunks_mut(each).enumerate();
+        let ranges = self.scratch.digests[before..before + n].chunks_mut(each).enumerate();
         let tasks = ranges.map(|(i, digests)| {
             let first = self.next + i * each;
             Box::new(move || compute(book, period, first, digests)) as Task<'_>
@@ -179,8 +208,9 @@ impl<B: CodeBook> TableBuilder<B> {
         let each = n.div_ceil(workers.count().max(1)).max(1);
         let first = self.next - n;
         let count = regions(self.table.book.len());
-        let digests = self.digests[..n].chunks_mut(each);
-        let sorted = self.sorted[..n].chunks_mut(each).zip(self.places[..n].chunks_mut(each));
+        let Scratch { digests, sorted, places } = &mut self.scratch;
+        let digests = digests[..n].chunks_mut(each);
+        let sorted = sorted[..n].chunks_mut(each).zip(places[..n].chunks_mut(each));
         let mut ranges: Vec<Range<'_>> = (digests.zip(sorted).enumerate())
             .map(|(i, (digests, (sorted, places)))| Range {
                 first: first + i * each,
@@ -219,13 +249,19 @@ impl<B: CodeBook> TableBuilder<B> {
 
     /// Returns the table, or the builder if the table is incomplete.
     #[allow(clippy::result_large_err)] // once per period, not per frame
-    pub fn finish(mut self) -> Result<PeriodTable<B>, Self> {
+    pub fn finish(self) -> Result<PeriodTable<B>, Self> {
+        self.finish_with_scratch().map(|(table, _)| table)
+    }
+
+    /// Returns the table and the memory of the builder, for [`Self::with`]; or the builder if the table is incomplete.
+    #[allow(clippy::result_large_err)] // once per period, not per frame
+    pub fn finish_with_scratch(mut self) -> Result<(PeriodTable<B>, Scratch), Self> {
         if !self.is_complete() {
             return Err(self);
         }
         // Those of no identity.
         self.table.storage.shards().iter_mut().for_each(Shard::empty);
-        Ok(self.table)
+        Ok((self.table, self.scratch))
     }
 }
 

@@ -24,7 +24,7 @@ impl Sqlite {
     }
 }
 
-/// What is removed may be gone already.
+/// A removed row may be gone already.
 pub(super) fn apply(to: &Transaction<'_>, change: &Change) -> Result<usize, StoreError> {
     match change {
         Change::PutKey(record) => {

@@ -166,7 +166,7 @@ fn insider(game: Game, out: &mut Findings) -> anyhow::Result<()> {
             ..Cast::default()
         };
         let run = ran(name, &setting, cast)?;
-        // What is proven of the victim now is forged: its last true message has its key.
+        // Proofs of the victim from now on are forged: its last true message has its key.
         let late: Vec<_> = run.of(Who::Program(1)).filter(|entry| entry.slot.period >= over).collect();
         let of_victim = |entry: &&&Entry| {
             let Conclusion::Match(found) = entry.conclusion else { return false };
@@ -196,7 +196,7 @@ fn forgeries(
         let is_victims = |message: &[u8; 29]| message[1..14] == victim.code || message[24..28] == hint;
         let last = heard.borrow().iter().rev().map(|block| block.message).find(is_victims);
         let Some(last) = last else { return Vec::new() };
-        // What it showed last, for the present slot and the next one; with another hint or MIC.
+        // Its last code, for the present slot and the next one; with another hint or MIC.
         let mut all = vec![last; 3];
         all[0][28] = present as u8;
         all[1][28] = (present + 1) as u8;

@@ -111,7 +111,7 @@ fn impersonate(game: Game, out: &mut Findings) -> anyhow::Result<()> {
         let blocks = move |slot: &Slot| {
             let Some(block) = of.borrow().last().map(|block| block.message) else { return Vec::new() };
             let now = slot.counter_lsb();
-            // What it heard, of the present second; another MIC; a bit of the code.
+            // The message that it heard, of the present second; another MIC; a bit of the code.
             let mut all = vec![block; 3];
             all[0][LEN - 1] = now;
             all[1][24..28].copy_from_slice(&rng.octets::<4>());

@@ -9,7 +9,7 @@ use crate::tables::is_precoding_size;
 use crate::units::PrbRange;
 
 /// Turns the subcarriers of allocations. Nothing is allocated after construction.
-pub struct PartTurner {
+pub(crate) struct PartTurner {
     numerology: Numerology,
     /// Samples of each window that come out of the cyclic prefix.
     advance: usize,
@@ -20,7 +20,7 @@ pub struct PartTurner {
 
 impl PartTurner {
     /// Makes a turner for grids of a numerology, whose windows begin `advance` samples before the end of the cyclic prefix.
-    pub fn new(numerology: Numerology, advance: usize) -> Self {
+    pub(crate) fn new(numerology: Numerology, advance: usize) -> Self {
         Self {
             numerology,
             advance,
@@ -31,17 +31,20 @@ impl PartTurner {
 
     /// Whether turning `prbs` alone is accurate enough for an offset of `cfo` Hz, and cheaper than the whole band. `tolerance`
     /// is the offset in Hz that may remain.
-    pub fn suffices(&self, cfo: f32, tolerance: f32, prbs: PrbRange) -> bool {
-        let carrier = self.numerology.bandwidth().prbs();
+    pub(crate) fn suffices(&self, cfo: f32, tolerance: f32, prbs: PrbRange) -> bool {
         // the loss at the edges grows with the square of the offset, and is shared by all subcarriers
         cfo.abs() <= tolerance * (prbs.len as f32).sqrt()
-            && 2 * prbs.len <= carrier
-            && prbs.end() <= carrier
-            && is_precoding_size(prbs.len)
+            && 2 * prbs.len <= self.numerology.bandwidth().prbs()
+            && self.turns(prbs)
+    }
+
+    /// Whether `prbs` can be turned alone.
+    pub(crate) fn turns(&self, prbs: PrbRange) -> bool {
+        prbs.end() <= self.numerology.bandwidth().prbs() && is_precoding_size(prbs.len)
     }
 
     /// Writes the subcarriers of `prbs`, with `cfo` Hz removed, to `into`; the others stay as they are. One grid an antenna.
-    pub fn turn(&mut self, grids: &[Grid], cfo: f32, prbs: PrbRange, into: &mut [Grid]) {
+    pub(crate) fn turn(&mut self, grids: &[Grid], cfo: f32, prbs: PrbRange, into: &mut [Grid]) {
         let Self { numerology: n, advance, precoding, turns } = self;
         let (first, m_sc) = (prbs.first_subcarrier(), prbs.subcarriers());
         let turns_a_second = -cfo as f64;

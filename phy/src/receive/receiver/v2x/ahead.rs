@@ -9,20 +9,21 @@
 //! second thread                   .. block 5, 4, 3  (claimed one by one)
 //! ```
 
-use super::super::front::PartTurner;
+use super::super::Config;
+use super::super::front::{Front, PartTurner};
 use crate::channel::layout::Layout;
 use crate::channel::pssch::{Demapper, Grant, Soft};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::receive::presence::Presence;
 use crate::sequence::dmrs::{Dmrs, References};
-use crate::units::{Antennas, CyclicPrefix, Hertz, SidelinkMode, TransmissionMode};
+use crate::units::{CyclicPrefix, Hertz, SidelinkMode};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, Thread};
 
 /// Most blocks of a subframe that are announced.
-const MOST: usize = 32;
+pub(super) const MOST_AHEAD: usize = 32;
 
 /// Looks at the flag before the second thread sleeps: the time of a subframe or two.
 const LOOKS: u32 = 20_000;
@@ -76,48 +77,38 @@ pub(super) struct Ahead {
     handle: Option<JoinHandle<()>>,
 }
 
-/// Parameters of the second thread's receivers.
-pub(super) struct Kind {
-    pub numerology: Numerology,
-    pub mode: TransmissionMode,
-    pub antennas: Antennas,
-    /// Samples of each window that come out of the cyclic prefix.
-    pub advance: usize,
-}
-
 impl Ahead {
     /// Starts the second thread; `None` where the system has none to give: then everything is done on one.
-    pub(super) fn start(kind: &Kind, references: Arc<References>) -> Option<Self> {
-        let made = || Made { ask: None, soft: Soft::new(kind.numerology), presence: 0.0 };
+    pub(super) fn start(config: &Config, references: &Arc<References>) -> Option<Self> {
+        let numerology = config.numerology.with_cp(CyclicPrefix::Normal);
+        let made = || Made { ask: None, soft: Soft::new(numerology), presence: 0.0 };
         let item = |_| Item { state: AtomicU8::new(FREE), made: Mutex::new(made()) };
         let shared = Arc::new(Shared {
-            items: (0..MOST).map(item).collect(),
+            items: (0..MOST_AHEAD).map(item).collect(),
             count: AtomicUsize::new(0),
             grids: Mutex::new(None),
             busy: AtomicBool::new(false),
             ends: AtomicBool::new(false),
         });
-        let mut worker = Worker::new(kind, references, shared.clone());
+        let mut worker = Worker::new(config, numerology, references, shared.clone());
         let thread = std::thread::Builder::new().name("blocks".into());
         let handle = thread.spawn(move || worker.run()).ok()?;
         Some(Self {
             shared,
-            asks: Vec::with_capacity(MOST),
+            asks: Vec::with_capacity(MOST_AHEAD),
             thread: handle.thread().clone(),
             handle: Some(handle),
         })
     }
 
-    /// Announces the blocks of a subframe, the first [`MOST`] of them, in the order in which they will be asked for.
-    pub(super) fn begin(&mut self, grids: &Arc<Vec<Grid>>, asks: impl Iterator<Item = Ask>) {
+    /// Announces the blocks of a subframe, the first [`MOST_AHEAD`] of them, in the order in which they will be asked for.
+    pub(super) fn begin(&mut self, grids: &Arc<Vec<Grid>>, asks: &[Ask]) {
         self.end();
-        self.asks.clear();
-        self.asks.extend(asks.take(MOST));
         // one block is made sooner than announced
-        if self.asks.len() < 2 {
-            self.asks.clear();
+        if asks.len() < 2 {
             return;
         }
+        self.asks.extend(asks.iter().take(MOST_AHEAD));
         for (item, ask) in self.shared.items.iter().zip(&self.asks) {
             lock(&item.made).ask = Some(*ask);
             item.state.store(FREE, Ordering::Relaxed);
@@ -189,14 +180,13 @@ impl Drop for Idle<'_> {
 }
 
 impl Worker {
-    fn new(kind: &Kind, references: Arc<References>, shared: Arc<Shared>) -> Self {
-        let n = kind.numerology;
+    fn new(config: &Config, n: Numerology, references: &Arc<References>, shared: Arc<Shared>) -> Self {
         Self {
             shared,
-            demapper: Demapper::new(n, kind.mode, references.clone(), kind.antennas),
-            presence: Presence::new(n.bandwidth().prbs(), references),
-            turner: PartTurner::new(n, kind.advance),
-            turned: (0..kind.antennas.count()).map(|_| Grid::new(n)).collect(),
+            demapper: Demapper::new(n, config.mode, references.clone(), config.antennas),
+            presence: Presence::new(n.bandwidth().prbs(), references.clone()),
+            turner: PartTurner::new(n, Front::advance(n)),
+            turned: (0..config.antennas.count()).map(|_| Grid::new(n)).collect(),
             layout: Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal),
         }
     }

@@ -2,10 +2,11 @@
 
 use super::super::credible;
 use super::super::event::{SharedBlock, Undelivered};
-use super::super::front::{Front, with_common};
-use super::super::{Config, ControlInformation, Event};
-use super::Heard;
+use super::super::front::{Front, Way, with_common};
+use super::super::{Config, ControlInformation, Event, Threads};
+use super::ahead::{Ahead, Ask, MOST_AHEAD};
 use super::extent::least_share;
+use super::{Attempt, Heard};
 use crate::channel::layout::Layout;
 use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS_V2X};
 use crate::coding::crc::CRC24A;
@@ -36,6 +37,9 @@ const TOLERANCE_QAM: Hertz = Hertz(150.0);
 /// Largest number of n_ssf values that are tried when the time is unknown.
 const MAX_TRIES: usize = 4;
 
+/// Presence from which the n_ssf by the time is not doubted.
+const PRESENT: f32 = 0.5;
+
 /// Symbols of a PSSCH that carry data and are sent.
 const SENT_SYMBOLS: usize = 9;
 
@@ -65,6 +69,7 @@ pub(super) enum Known {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delivered {
     pub grant: Grant,
+    pub announced: Announced,
     pub octets: usize,
     /// CRC of the block.
     pub content: u32,
@@ -74,7 +79,24 @@ pub(super) struct Delivered {
     transmissions: usize,
     repeat: bool,
     measurement: Measurement,
-    evm_percent: f32,
+    pub evm_percent: f32,
+}
+
+/// Identifies a transmission: its subframe, place and CRC of its SCI, and its layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Transmission(u64, usize, u16, u8);
+
+impl Transmission {
+    fn of(k: u64, heard: &Heard) -> Self {
+        Self(k, heard.prb, heard.crc16, heard.measurement.layer)
+    }
+}
+
+impl Delivered {
+    /// Returns the measurement of its reference signals, with the offset against the common one.
+    pub(super) fn measured(&self, common: Hertz) -> Measurement {
+        with_common(self.measurement, Hertz(-common.0))
+    }
 }
 
 /// A transport block between its initial transmission and its retransmission.
@@ -88,12 +110,56 @@ struct Waiting {
     mcs: u8,
     /// CRC of the block, if it was reported.
     reported: Option<u32>,
+    /// The transmission that was added last.
+    last: Option<Transmission>,
     /// Sum of the signal to noise ratios of the combined transmissions.
     snr: f32,
 }
 
+/// Values of n_ssf in the order of tries.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tries {
+    values: [u8; MAX_TRIES],
+    count: usize,
+}
+
+impl Tries {
+    fn one(n_ssf: u8) -> Self {
+        let mut tries = Self::default();
+        tries.push(n_ssf);
+        tries
+    }
+
+    /// Adds a value if there is room.
+    fn push(&mut self, n_ssf: u8) {
+        if let Some(value) = self.values.get_mut(self.count) {
+            *value = n_ssf;
+            self.count += 1;
+        }
+    }
+
+    fn first(&self) -> Option<u8> {
+        self.iter().next().copied()
+    }
+
+    fn iter(&self) -> std::slice::Iter<'_, u8> {
+        self.values[..self.count].iter()
+    }
+}
+
+/// Origin of the soft bits of a transmission.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// These grids, with the offset that remains on them.
+    Grids(&'a [Grid], Hertz),
+    /// The second thread.
+    Ahead(&'a Ask),
+}
+
 /// Receives blocks.
 pub(super) struct Blocks {
+    ahead: Option<Ahead>,
+    asks: Vec<Ask>,
     least: f32,
     layout: Layout,
     presence: Presence,
@@ -118,9 +184,12 @@ impl Blocks {
             prbs: 0,
             mcs: 0,
             reported: None,
+            last: None,
             snr: 0.0,
         };
         Self {
+            ahead: (config.threads == Threads::Two).then(|| Ahead::start(config, &references)).flatten(),
+            asks: Vec::with_capacity(MOST_AHEAD),
             least: config.tuning.shared,
             layout: Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal),
             presence: Presence::new(carrier_prbs, references.clone()),
@@ -149,46 +218,109 @@ impl Blocks {
         let sci = &announced.sci;
         let mut grant = self.grant(heard, announced);
         let (modulation, size) = grant.size(SidelinkMode::V2x).map_err(|_| Undelivered::ReservedMcs)?;
-        let tolerance = if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
         let common = front.common_cfo();
-        let (grids, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
 
-        let slot = self.slot(k, announced, heard.prb, size);
+        let slot = self.slot(k, announced, heard, size);
         // TS 36.321 §5.14.2.2.1 (1)
         let combined = sci.retransmission && self.waiting[slot].process.transmissions() > 0;
         if !combined {
             self.start(slot, size).ok_or(Undelivered::Allocation)?;
             self.waiting[slot].reported = None;
         }
-        let mut tries = [0u8; MAX_TRIES];
-        let count = self.n_ssf_candidates(k, announced.n_ssf, grids, &grant, &mut tries);
-        let tries = &tries[..count];
-        let mut outcome = Err(Undelivered::Absent);
-        for (attempt, &n_ssf) in tries.iter().enumerate() {
-            grant.n_ssf = n_ssf;
-            // a wrong n_ssf has added noise: start again, without the earlier transmission
-            if attempt > 0 && self.start(slot, size).is_none() {
-                break;
+        self.waiting[slot].last = Some(Transmission::of(k, heard));
+        let ahead = self.ask(k, heard, announced, front).filter(|ask| self.is_made(ask));
+        let (tries, near, mut outcome) = match &ahead {
+            Some(ask) => {
+                grant = ask.grant;
+                let outcome = self.attempt(slot, Source::Ahead(ask), (&grant, announced));
+                (Tries::one(grant.n_ssf), ask.near, outcome)
             }
-            outcome = self.attempt(slot, grids, &grant, near);
-            if let Ok(delivered) = &mut outcome {
-                if combined && attempt == 0 {
-                    (delivered.rv, delivered.transmissions) = ([REDUNDANCY_VERSIONS_V2X[0], grant.rv], 2);
-                }
-                break;
+            None => {
+                let tolerance = tolerance(modulation);
+                let (grids, near) =
+                    front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
+                let tries = self.n_ssf_candidates(k, announced.n_ssf, grids, &grant);
+                let outcome = self.try_each(slot, Source::Grids(grids, near), (&mut grant, announced), &tries);
+                (tries, near, outcome)
             }
-        }
-        if outcome.is_err()
-            && has_two_readings(announced)
-            && let Some(delivered) = self.other_format(slot, grids, &grant, (tries, near))
+        };
+        if combined
+            && let Ok(delivered) = &mut outcome
+            && tries.first() == Some(grant.n_ssf)
         {
-            outcome = Ok(delivered);
+            (delivered.rv, delivered.transmissions) = ([REDUNDANCY_VERSIONS_V2X[0], grant.rv], 2);
+        }
+        if outcome.is_err() && has_two_readings(announced) {
+            let tolerance = tolerance(modulation);
+            let (grids, near) =
+                front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
+            let other = self.other_format(slot, grids, (&grant, announced), (&tries, near));
+            outcome = other.ok_or(()).or(outcome);
         }
         if let Ok(delivered) = &mut outcome {
+            delivered.measurement.layer = heard.measurement.layer;
             self.note_delivered(k, slot, delivered, common + Hertz::from(heard.cfo.to_f32() - near.to_f32()));
         }
         self.await_retransmission(k, slot, announced);
         outcome.map_err(|why| awaiting(sci, why))
+    }
+
+    /// Announces the blocks of SCIs to the second thread, if there is one: those that it can make.
+    pub(super) fn announce<'a>(
+        &mut self,
+        k: u64,
+        blocks: impl Iterator<Item = (&'a Heard, Announced)>,
+        front: &mut Front,
+    ) {
+        if self.ahead.is_none() {
+            return;
+        }
+        let mut asks = std::mem::take(&mut self.asks);
+        asks.clear();
+        asks.extend(
+            blocks.filter_map(|(heard, announced)| self.ask(k, heard, &announced, front)).take(MOST_AHEAD),
+        );
+        if let Some(ahead) = &mut self.ahead {
+            ahead.begin(front.shared(CyclicPrefix::Normal), &asks);
+        }
+        self.asks = asks;
+    }
+
+    /// Ends the work of the second thread on a subframe.
+    pub(super) fn end(&mut self) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.end();
+        }
+    }
+
+    /// Returns the question for a block's soft bits: the most likely grant, on the grids as received. `None` where only one
+    /// thread can make them.
+    fn ask(&self, k: u64, heard: &Heard, announced: &Announced, front: &Front) -> Option<Ask> {
+        self.ahead.as_ref()?;
+        let by_time = match announced.n_ssf {
+            Known::Measured(_) => return None,
+            Known::Time(n_ssf) => n_ssf,
+            Known::Nothing => None,
+        };
+        let n_ssf = by_time.or(self.likely_n_ssf(k))?;
+        let grant = Grant { n_ssf, ..self.grant(heard, announced) };
+        let (modulation, _) = grant.size(SidelinkMode::V2x).ok()?;
+        if !front.is_as_received(CyclicPrefix::Normal) {
+            return None;
+        }
+        let way = front.way(CyclicPrefix::Normal, heard.cfo, tolerance(modulation), announced.prbs);
+        let (near, turned) = match way {
+            Way::Common => (heard.cfo, None),
+            Way::Part => (Hertz(0.0), Some(heard.cfo.to_f32())),
+            Way::Whole(_) => return None,
+        };
+        Some(Ask { grant, near, turned })
+    }
+
+    /// Whether the second thread has made a block, and its reference signals are there.
+    fn is_made(&self, ask: &Ask) -> bool {
+        let made = self.ahead.as_ref().and_then(|ahead| ahead.take(ask));
+        made.is_some_and(|made| made.presence > PRESENT)
     }
 
     /// Returns the grant of an SCI, without its n_ssf.
@@ -204,6 +336,25 @@ impl Blocks {
             n_ssf: 0,
             transmission_format: sci.transmission_format && (self.has_format || !has_two_readings(announced)),
         }
+    }
+
+    /// Receives another block of the same SCI, which another UE has sent alike, on what the first one left.
+    pub(super) fn receive_twin(
+        &mut self,
+        k: u64,
+        heard: &Heard,
+        first: &Delivered,
+        front: &mut Front,
+    ) -> Option<Delivered> {
+        let announced = Announced { n_ssf: Known::Nothing, ..first.announced };
+        let second = self.receive(k, heard, &announced, front).ok();
+        let second = second.filter(|second| second.content != first.content && !second.constant);
+        if second.is_none() {
+            // nobody waits for its retransmission
+            let of_twin = |w: &&mut Waiting| w.last == Some(Transmission::of(k, heard));
+            self.waiting.iter_mut().filter(of_twin).for_each(|w| w.until = 0..0);
+        }
+        second
     }
 
     /// Completes a block that was received in a slot: whether it was reported before, and the offset that was removed.
@@ -235,24 +386,59 @@ impl Blocks {
         }));
     }
 
+    /// Returns the last received block.
+    pub(super) fn block(&self, delivered: &Delivered) -> &[u8] {
+        &self.block[..delivered.octets]
+    }
+
     fn start(&mut self, slot: usize, size: usize) -> Option<()> {
         let waiting = &mut self.waiting[slot];
         waiting.snr = 0.0;
         waiting.process.start(size).ok()
     }
 
+    /// Receives one transmission with each n_ssf until a block decodes; leaves the one that was tried last in the grant.
+    fn try_each(
+        &mut self,
+        slot: usize,
+        source: Source<'_>,
+        (grant, announced): (&mut Grant, &Announced),
+        tries: &Tries,
+    ) -> Result<Delivered, Undelivered> {
+        let mut outcome = Err(Undelivered::Absent);
+        let size = self.waiting[slot].process.bits();
+        for (attempt, &n_ssf) in tries.iter().enumerate() {
+            grant.n_ssf = n_ssf;
+            // a wrong n_ssf has added noise: start again, without the earlier transmission
+            if attempt > 0 && self.start(slot, size).is_none() {
+                break;
+            }
+            outcome = self.attempt(slot, source, (grant, announced));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
     /// Adds one transmission to a slot and decodes its content.
     fn attempt(
         &mut self,
         slot: usize,
-        grids: &[Grid],
-        grant: &Grant,
-        near: Hertz,
+        source: Source<'_>,
+        (grant, announced): (&Grant, &Announced),
     ) -> Result<Delivered, Undelivered> {
-        let waiting = &mut self.waiting[slot];
+        let Self { waiting, shared, ahead, .. } = self;
+        let waiting = &mut waiting[slot];
         let process = &mut waiting.process;
-        let received =
-            self.shared.receive(grids, grant, near, process).map_err(|_| Undelivered::Allocation)?;
+        let received = match source {
+            Source::Grids(grids, near) => shared.receive(grids, grant, near, process).ok(),
+            Source::Ahead(ask) => {
+                let made = ahead.as_ref().and_then(|ahead| ahead.take(ask));
+                made.and_then(|made| shared.add(&made.soft, process).ok())
+            }
+        };
+        let received = received.ok_or(Undelivered::Allocation)?;
         waiting.snr += received.measurement.ratio();
         let size = process.bits();
         let needed = credible::least_snr(size, grant.prbs.subcarriers() * SENT_SYMBOLS);
@@ -269,6 +455,7 @@ impl Blocks {
         credible::check(out, waiting.snr, needed, || self.shared.agreement(process))?;
         Ok(Delivered {
             grant: *grant,
+            announced: *announced,
             octets: out.len(),
             content: CRC24A.bytes(out),
             constant: credible::is_constant(out),
@@ -285,14 +472,14 @@ impl Blocks {
         &mut self,
         slot: usize,
         grids: &[Grid],
-        grant: &Grant,
-        (tries, near): (&[u8], Hertz),
+        (grant, announced): (&Grant, &Announced),
+        (tries, near): (&Tries, Hertz),
     ) -> Option<Delivered> {
         let other = Grant { transmission_format: !grant.transmission_format, ..*grant };
         let (_, size) = other.size(SidelinkMode::V2x).ok()?;
         let delivered = tries.iter().find_map(|&n_ssf| {
             self.start(SPARE, size)?;
-            self.attempt(SPARE, grids, &Grant { n_ssf, ..other }, near).ok()
+            self.attempt(SPARE, Source::Grids(grids, near), (&Grant { n_ssf, ..other }, announced)).ok()
         })?;
         if !delivered.constant {
             self.has_format = other.transmission_format;
@@ -320,7 +507,19 @@ impl Blocks {
     }
 
     /// The slot of the transport block that a retransmission belongs to, else a free one, else the oldest.
-    fn slot(&mut self, k: u64, announced: &Announced, control: usize, size: usize) -> usize {
+    fn slot(&mut self, k: u64, announced: &Announced, heard: &Heard, size: usize) -> usize {
+        let control = heard.prb;
+        if heard.attempt == Attempt::Again {
+            // the same transmission once more, without others: in the place of the one that was added
+            let last = Some(Transmission::of(k, heard));
+            if let Some(slot) = self.waiting[..PROCESSES].iter().position(|w| w.last == last) {
+                // beside an earlier one, what is received now outweighs it: its noise was measured
+                if self.waiting[slot].process.transmissions() < 2 {
+                    let _ = self.start(slot, size);
+                }
+                return slot;
+            }
+        }
         if announced.sci.retransmission {
             let matches = |w: &Waiting| {
                 w.until.contains(&k)
@@ -349,13 +548,9 @@ impl Blocks {
         known: Known,
         grids: &[Grid],
         grant: &Grant,
-        out: &mut [u8; MAX_TRIES],
-    ) -> usize {
+    ) -> Tries {
         let (time, least) = match known {
-            Known::Measured(n) => {
-                out[0] = n;
-                return 1;
-            }
+            Known::Measured(n) => return Tries::one(n),
             Known::Time(n) => (n, self.least),
             Known::Nothing => (None, least_share(grant.prbs.len)),
         };
@@ -365,9 +560,8 @@ impl Blocks {
         let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
         if let Some(n) = likely {
             let metric = self.presence.wide(grids, first, m_sc, self.layout, &all[n as usize]);
-            if metric > 0.5 {
-                out[0] = n;
-                return 1;
+            if metric > PRESENT {
+                return Tries::one(n);
             }
         }
         for (metric, dmrs) in metrics.iter_mut().zip(&all) {
@@ -378,21 +572,25 @@ impl Blocks {
             metrics[n as usize] = metrics[n as usize] * 1.5 + 0.05;
         }
         let best = metrics.iter().copied().fold(0.0, f32::max);
+        let mut tries = Tries::default();
         if best < least {
-            return 0;
+            return tries;
         }
-        let mut count = 0;
-        while count < MAX_TRIES {
+        while tries.count < MAX_TRIES {
             let Some(n) = (0..10).max_by(|&a, &b| metrics[a].total_cmp(&metrics[b])) else { break };
             if metrics[n] < 0.6 * best {
                 break;
             }
-            out[count] = n as u8;
+            tries.push(n as u8);
             metrics[n] = -1.0;
-            count += 1;
         }
-        count
+        tries
     }
+}
+
+/// Returns the carrier offset that may remain.
+fn tolerance(modulation: Modulation) -> Hertz {
+    if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM }
 }
 
 /// Why there is no block yet, where its retransmission is still to come.

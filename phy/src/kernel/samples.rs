@@ -1,0 +1,304 @@
+//! Plain loops over complex samples, compiled for every instruction set.
+//!
+//! All stop at the end of the shortest slice.
+
+use crate::Sample;
+
+/// Partial sums of a long sum: one addition need not wait for the one before.
+const LANES: usize = 8;
+
+/// Subcarriers of a PRB.
+const PRB: usize = 12;
+
+super::compile_loops! {
+    /// `out = x y`.
+    fn product(x: &[Sample], y: &[Sample], out: &mut [Sample]);
+    /// `sum = sum + x y`.
+    fn add_product(x: &[Sample], y: &[Sample], sum: &mut [Sample]);
+    /// `out = x conj(y)`.
+    fn quotient(x: &[Sample], y: &[Sample], out: &mut [Sample]);
+    /// `x = x factor`.
+    fn scale(x: &mut [Sample], factor: Sample);
+    /// `x = x conj(y)`.
+    fn turn_back(x: &mut [Sample], y: &[Sample]);
+    /// `x = x conj(turns)`, with the turns of a PRB repeated.
+    fn turn_prbs(x: &mut [Sample], turns: &[Sample; PRB]);
+    /// `sum = sum + x weight`.
+    fn add_weighted(sum: &mut [Sample], x: &[Sample], weight: f32);
+    /// Sums over groups of six.
+    fn sixes(x: &[Sample], sums: &mut [Sample]);
+    /// Sum of the squared magnitudes.
+    fn power(x: &[Sample]) -> f32;
+    /// Sum of the squared distances.
+    fn distance(x: &[Sample], y: &[Sample]) -> f32;
+    /// Sum of `conj(x) y`.
+    fn correlation(x: &[Sample], y: &[Sample]) -> Sample;
+    /// `conj(h ramp) / (|h|^2 + noise)` in the place of `h`; the sum of `|h|^2 / (|h|^2 + noise)`.
+    fn equalise(h: &mut [Sample], ramp: &[Sample], noise: f32) -> f32;
+    /// Sums of the first 1, 2, .. values.
+    fn prefix_sums(x: &[Sample], sums: &mut [Sample]);
+    /// `out = (to - from) scale`.
+    fn difference(to: &[Sample], from: &[Sample], scale: f32, out: &mut [Sample]);
+    /// Sum of the squared distances of `x` to `(to - from) scale` over one group of eight in `stride`, and the number of
+    /// values in it.
+    fn residual(x: &[Sample], to: &[Sample], from: &[Sample], scale: f32, stride: usize) -> (f32, usize);
+}
+
+#[inline(always)]
+fn product(x: &[Sample], y: &[Sample], out: &mut [Sample]) {
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = x * y;
+    }
+}
+
+#[inline(always)]
+fn scale(x: &mut [Sample], factor: Sample) {
+    for x in x {
+        *x *= factor;
+    }
+}
+
+#[inline(always)]
+fn turn_back(x: &mut [Sample], y: &[Sample]) {
+    for (x, y) in x.iter_mut().zip(y) {
+        *x *= y.conj();
+    }
+}
+
+#[inline(always)]
+fn add_weighted(sum: &mut [Sample], x: &[Sample], weight: f32) {
+    for (sum, x) in sum.iter_mut().zip(x) {
+        *sum += x * weight;
+    }
+}
+
+#[inline(always)]
+fn add_product(x: &[Sample], y: &[Sample], sum: &mut [Sample]) {
+    for ((sum, x), y) in sum.iter_mut().zip(x).zip(y) {
+        *sum += x * y;
+    }
+}
+
+#[inline(always)]
+fn quotient(x: &[Sample], y: &[Sample], out: &mut [Sample]) {
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = x * y.conj();
+    }
+}
+
+#[inline(always)]
+fn turn_prbs(x: &mut [Sample], turns: &[Sample; PRB]) {
+    /// A whole number of vectors of any backend.
+    const FOUR: usize = 4 * PRB;
+    let mut repeated = [Sample::default(); FOUR];
+    for (i, turn) in repeated.iter_mut().enumerate() {
+        *turn = turns[i % PRB].conj();
+    }
+    for x in x.chunks_mut(FOUR) {
+        for (x, turn) in x.iter_mut().zip(&repeated) {
+            *x *= turn;
+        }
+    }
+}
+
+#[inline(always)]
+fn sixes(x: &[Sample], sums: &mut [Sample]) {
+    for (sum, x) in sums.iter_mut().zip(x.as_chunks::<6>().0) {
+        *sum = x.iter().sum();
+    }
+}
+
+#[inline(always)]
+fn power(x: &[Sample]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for x in whole {
+        for (s, x) in sums.iter_mut().zip(x) {
+            *s += x.norm_sqr();
+        }
+    }
+    for (s, x) in sums.iter_mut().zip(rest) {
+        *s += x.norm_sqr();
+    }
+    sums.iter().sum()
+}
+
+#[inline(always)]
+fn distance(x: &[Sample], y: &[Sample]) -> f32 {
+    let n = x.len().min(y.len());
+    let mut sums = [0.0; LANES];
+    let ((xs, x), (ys, y)) = (x[..n].as_chunks::<LANES>(), y[..n].as_chunks::<LANES>());
+    for (x, y) in xs.iter().zip(ys) {
+        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *s += (x - y).norm_sqr();
+        }
+    }
+    for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
+        *s += (x - y).norm_sqr();
+    }
+    sums.iter().sum()
+}
+
+#[inline(always)]
+fn equalise(h: &mut [Sample], ramp: &[Sample], noise: f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    let one = |s: &mut f32, h: &mut Sample, r: &Sample| {
+        let power = h.norm_sqr();
+        let inverse = 1.0 / (power + noise);
+        *s += power * inverse;
+        *h = (*h * r).conj() * inverse;
+    };
+    let n = h.len().min(ramp.len());
+    let ((hs, h), (rs, r)) = (h[..n].as_chunks_mut::<LANES>(), ramp[..n].as_chunks::<LANES>());
+    for (h, r) in hs.iter_mut().zip(rs) {
+        for ((s, h), r) in sums.iter_mut().zip(h).zip(r) {
+            one(s, h, r);
+        }
+    }
+    for ((s, h), r) in sums.iter_mut().zip(h).zip(r) {
+        one(s, h, r);
+    }
+    sums.iter().sum()
+}
+
+#[inline(always)]
+fn correlation(x: &[Sample], y: &[Sample]) -> Sample {
+    let n = x.len().min(y.len());
+    let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
+    let mut one = |i: usize, x: &Sample, y: &Sample| {
+        re[i] += x.re * y.re + x.im * y.im;
+        im[i] += x.re * y.im - x.im * y.re;
+    };
+    let ((xs, x), (ys, y)) = (x[..n].as_chunks::<LANES>(), y[..n].as_chunks::<LANES>());
+    for (x, y) in xs.iter().zip(ys) {
+        for i in 0..LANES {
+            one(i, &x[i], &y[i]);
+        }
+    }
+    for (i, (x, y)) in x.iter().zip(y).enumerate() {
+        one(i, x, y);
+    }
+    Sample::new(re.iter().sum(), im.iter().sum())
+}
+
+#[inline(always)]
+fn prefix_sums(x: &[Sample], sums: &mut [Sample]) {
+    let n = x.len().min(sums.len());
+    let mut carry = Sample::default();
+    let ((xs, x), (outs, out)) = (x[..n].as_chunks::<4>(), sums[..n].as_chunks_mut::<4>());
+    for (x, out) in xs.iter().zip(outs) {
+        let (a, c) = (x[0] + x[1], x[2] + x[3]);
+        *out = [carry + x[0], carry + a, carry + (a + x[2]), carry + (a + c)];
+        carry = out[3];
+    }
+    for (x, out) in x.iter().zip(out) {
+        carry += x;
+        *out = carry;
+    }
+}
+
+#[inline(always)]
+fn difference(to: &[Sample], from: &[Sample], scale: f32, out: &mut [Sample]) {
+    for ((out, to), from) in out.iter_mut().zip(to).zip(from) {
+        *out = (to - from) * scale;
+    }
+}
+
+#[inline(always)]
+fn residual(x: &[Sample], to: &[Sample], from: &[Sample], scale: f32, stride: usize) -> (f32, usize) {
+    let n = x.len().min(to.len()).min(from.len());
+    let mut sums = [0.0; LANES];
+    let mut values = 0;
+    let groups = x[..n].chunks(LANES).zip(to[..n].chunks(LANES)).zip(from[..n].chunks(LANES));
+    for ((x, to), from) in groups.step_by(stride.max(1)) {
+        values += x.len();
+        let whole = (x.first_chunk::<LANES>(), to.first_chunk::<LANES>(), from.first_chunk::<LANES>());
+        if let (Some(x), Some(to), Some(from)) = whole {
+            for i in 0..LANES {
+                sums[i] += (x[i] - (to[i] - from[i]) * scale).norm_sqr();
+            }
+        } else {
+            for (((s, x), to), from) in sums.iter_mut().zip(x).zip(to).zip(from) {
+                *s += (x - (to - from) * scale).norm_sqr();
+            }
+        }
+    }
+    (sums.iter().sum(), values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Backend;
+    use proptest::prelude::*;
+
+    fn samples(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Sample>> {
+        let part = prop_oneof![8 => -10.0f32..10.0, 1 => any::<f32>()];
+        proptest::collection::vec((part.clone(), part).prop_map(|(re, im)| Sample::new(re, im)), count)
+    }
+
+    fn bits(x: &[Sample]) -> Vec<[u32; 2]> {
+        // a NaN is as good as another
+        let of = |x: f32| if x.is_nan() { u32::MAX } else { x.to_bits() };
+        x.iter().map(|x| [of(x.re), of(x.im)]).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn backends_give_the_bits_of_plain_loops(x in samples(0..200), y in samples(200..201), weight in -2.0f32..2.0) {
+            let turns = std::array::from_fn(|i| y[i]);
+            for loops in Backend::ALL.into_iter().filter(|b| b.is_available()).map(loops) {
+                let run = |new: &dyn Fn(&mut [Sample]) -> f32, plain: &dyn Fn(&mut [Sample]) -> f32| {
+                    let (mut a, mut b) = (x.clone(), x.clone());
+                    let (p, q) = (new(&mut a), plain(&mut b));
+                    (bits(&a), bits(&[Sample::new(p, 0.0)])) == (bits(&b), bits(&[Sample::new(q, 0.0)]))
+                };
+                let none = |()| 0.0;
+                prop_assert!(run(&|out| none((loops.product)(&x, &y, out)), &|out| none(product(&x, &y, out))));
+                prop_assert!(run(&|out| none((loops.scale)(out, y[0])), &|out| none(scale(out, y[0]))));
+                prop_assert!(run(&|out| none((loops.turn_back)(out, &y)), &|out| none(turn_back(out, &y))));
+                prop_assert!(run(&|out| none((loops.add_weighted)(out, &y, weight)), &|out| none(add_weighted(out, &y, weight))));
+                prop_assert!(run(&|out| none((loops.add_product)(&y, &y[1..], out)), &|out| none(add_product(&y, &y[1..], out))));
+                prop_assert!(run(&|out| none((loops.quotient)(&x, &y, out)), &|out| none(quotient(&x, &y, out))));
+                prop_assert!(run(&|out| none((loops.turn_prbs)(out, &turns)), &|out| none(turn_prbs(out, &turns))));
+                prop_assert!(run(&|out| none((loops.prefix_sums)(&x, out)), &|out| none(prefix_sums(&x, out))));
+                prop_assert!(run(&|out| none((loops.difference)(&y, &y[9..], weight, out)), &|out| none(difference(&y, &y[9..], weight, out))));
+                for stride in [1, 3] {
+                    let of = |(sum, values)| sum + values as f32;
+                    prop_assert!(run(&|_| of((loops.residual)(&x, &y, &y[7..], weight, stride)), &|_| of(residual(&x, &y, &y[7..], weight, stride))));
+                }
+                prop_assert_eq!(bits(&[(loops.correlation)(&x, &y)]), bits(&[correlation(&x, &y)]));
+                prop_assert!(run(&|out| none((loops.sixes)(&y, out)), &|out| none(sixes(&y, out))));
+                prop_assert!(run(&|out| (loops.power)(out), &|out| power(out)));
+                prop_assert!(run(&|out| (loops.distance)(out, &y), &|out| distance(out, &y)));
+                prop_assert!(run(&|out| (loops.equalise)(out, &y, 0.1), &|out| equalise(out, &y, 0.1)));
+            }
+        }
+
+        /// Against the definitions in double precision.
+        #[test]
+        fn sums_are_those_of_the_definition(x in proptest::collection::vec((-9.0f32..9.0, -9.0f32..9.0), 0..200)) {
+            let x: Vec<Sample> = x.into_iter().map(|(re, im)| Sample::new(re, im)).collect();
+            let wide = |x: Sample| num_complex::Complex64::new(x.re.into(), x.im.into());
+            let mut sums = vec![Sample::default(); x.len()];
+            prefix_sums(&x, &mut sums);
+            let mut exact = num_complex::Complex64::default();
+            for (x, sum) in x.iter().zip(&sums) {
+                exact += wide(*x);
+                prop_assert!((wide(*sum) - exact).norm() < 1e-3);
+            }
+            let y: Vec<Sample> = x.iter().rev().copied().collect();
+            let exact: num_complex::Complex64 = x.iter().zip(&y).map(|(&x, &y)| wide(x).conj() * wide(y)).sum();
+            prop_assert!((wide(correlation(&x, &y)) - exact).norm() < 1e-2);
+            let exact: f64 = x.iter().zip(&y).map(|(&x, &y)| (wide(x) - wide(y)).norm_sqr()).sum();
+            prop_assert!((f64::from(distance(&x, &y)) - exact).abs() <= 1e-5 * exact);
+            let exact: f64 = x.iter().map(|&x| wide(x).norm_sqr()).sum();
+            prop_assert!((f64::from(power(&x)) - exact).abs() <= 1e-5 * exact);
+            let zero = vec![Sample::default(); x.len()];
+            let (sum, values) = residual(&x, &y, &zero, 0.5, 3);
+            let counted = (0..x.len()).filter(|k| k / LANES % 3 == 0);
+            let exact: f64 = counted.clone().map(|k| (wide(x[k]) - wide(y[k]) * 0.5).norm_sqr()).sum();
+            prop_assert!(values == counted.count() && (f64::from(sum) - exact).abs() <= 1e-5 * exact);
+        }
+    }
+}
