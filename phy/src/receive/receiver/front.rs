@@ -226,7 +226,13 @@ impl Front {
             _ if cfo.abs() <= tolerance => Way::Common,
             Some(made_for) if (made_for - cfo).abs() <= SAME_OFFSET => Way::Whole(made_for),
             // the samples still have what was subtracted
-            _ if self.is_left(index) => if band.turner.turns(prbs) { Way::Part } else { Way::Common },
+            _ if self.is_left(index) => {
+                if band.turner.turns(prbs) {
+                    Way::Part
+                } else {
+                    Way::Common
+                }
+            }
             _ if band.turner.suffices(cfo, tolerance, prbs) => Way::Part,
             _ => Way::Whole(cfo),
         }

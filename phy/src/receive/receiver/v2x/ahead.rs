@@ -250,3 +250,6 @@ fn claim(item: &Item, by: u8) -> Result<u8, u8> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

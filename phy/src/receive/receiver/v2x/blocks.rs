@@ -1,11 +1,13 @@
 //! Transport blocks of PSSCH: one transmission or two of each, and whether a decode is credible.
 
+mod early;
+mod n_ssf;
+
 use super::super::credible;
 use super::super::event::{SharedBlock, Undelivered};
-use super::super::front::{Front, Way, with_common};
+use super::super::front::{Front, with_common};
 use super::super::{Config, ControlInformation, Event, Threads};
 use super::ahead::{Ahead, Ask, MOST_AHEAD};
-use super::extent::least_share;
 use super::{Attempt, Heard};
 use crate::channel::layout::Layout;
 use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS_V2X};
@@ -14,9 +16,10 @@ use crate::grid::Grid;
 use crate::receive::estimate::Measurement;
 use crate::receive::presence::Presence;
 use crate::sci::Format1;
-use crate::sequence::dmrs::{Dmrs, References};
+use crate::sequence::dmrs::References;
 use crate::tables;
 use crate::units::{CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode};
+use n_ssf::Tries;
 use std::sync::Arc;
 
 /// Largest number of transport blocks with a pending retransmission.
@@ -33,12 +36,6 @@ const GAP_SLACK: u64 = 2;
 /// Carrier offset in Hz that may remain when a PSSCH is demodulated: 26 dB of interference for QPSK, 35 dB for more.
 const TOLERANCE_QPSK: Hertz = Hertz(450.0);
 const TOLERANCE_QAM: Hertz = Hertz(150.0);
-
-/// Largest number of n_ssf values that are tried when the time is unknown.
-const MAX_TRIES: usize = 4;
-
-/// Presence from which the n_ssf by the time is not doubted.
-const PRESENT: f32 = 0.5;
 
 /// Symbols of a PSSCH that carry data and are sent.
 const SENT_SYMBOLS: usize = 9;
@@ -114,37 +111,6 @@ struct Waiting {
     last: Option<Transmission>,
     /// Sum of the signal to noise ratios of the combined transmissions.
     snr: f32,
-}
-
-/// Values of n_ssf in the order of tries.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tries {
-    values: [u8; MAX_TRIES],
-    count: usize,
-}
-
-impl Tries {
-    fn one(n_ssf: u8) -> Self {
-        let mut tries = Self::default();
-        tries.push(n_ssf);
-        tries
-    }
-
-    /// Adds a value if there is room.
-    fn push(&mut self, n_ssf: u8) {
-        if let Some(value) = self.values.get_mut(self.count) {
-            *value = n_ssf;
-            self.count += 1;
-        }
-    }
-
-    fn first(&self) -> Option<u8> {
-        self.iter().next().copied()
-    }
-
-    fn iter(&self) -> std::slice::Iter<'_, u8> {
-        self.values[..self.count].iter()
-    }
 }
 
 /// Origin of the soft bits of a transmission.
@@ -240,7 +206,8 @@ impl Blocks {
                 let (grids, near) =
                     front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
                 let tries = self.n_ssf_candidates(k, announced.n_ssf, grids, &grant);
-                let outcome = self.try_each(slot, Source::Grids(grids, near), (&mut grant, announced), &tries);
+                let outcome =
+                    self.try_each(slot, Source::Grids(grids, near), (&mut grant, announced), &tries);
                 (tries, near, outcome)
             }
         };
@@ -252,8 +219,7 @@ impl Blocks {
         }
         if outcome.is_err() && has_two_readings(announced) {
             let tolerance = tolerance(modulation);
-            let (grids, near) =
-                front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
+            let (grids, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
             let other = self.other_format(slot, grids, (&grant, announced), (&tries, near));
             outcome = other.ok_or(()).or(outcome);
         }
@@ -263,64 +229,6 @@ impl Blocks {
         }
         self.await_retransmission(k, slot, announced);
         outcome.map_err(|why| awaiting(sci, why))
-    }
-
-    /// Announces the blocks of SCIs to the second thread, if there is one: those that it can make.
-    pub(super) fn announce<'a>(
-        &mut self,
-        k: u64,
-        blocks: impl Iterator<Item = (&'a Heard, Announced)>,
-        front: &mut Front,
-    ) {
-        if self.ahead.is_none() {
-            return;
-        }
-        let mut asks = std::mem::take(&mut self.asks);
-        asks.clear();
-        asks.extend(
-            blocks.filter_map(|(heard, announced)| self.ask(k, heard, &announced, front)).take(MOST_AHEAD),
-        );
-        if let Some(ahead) = &mut self.ahead {
-            ahead.begin(front.shared(CyclicPrefix::Normal), &asks);
-        }
-        self.asks = asks;
-    }
-
-    /// Ends the work of the second thread on a subframe.
-    pub(super) fn end(&mut self) {
-        if let Some(ahead) = &mut self.ahead {
-            ahead.end();
-        }
-    }
-
-    /// Returns the question for a block's soft bits: the most likely grant, on the grids as received. `None` where only one
-    /// thread can make them.
-    fn ask(&self, k: u64, heard: &Heard, announced: &Announced, front: &Front) -> Option<Ask> {
-        self.ahead.as_ref()?;
-        let by_time = match announced.n_ssf {
-            Known::Measured(_) => return None,
-            Known::Time(n_ssf) => n_ssf,
-            Known::Nothing => None,
-        };
-        let n_ssf = by_time.or(self.likely_n_ssf(k))?;
-        let grant = Grant { n_ssf, ..self.grant(heard, announced) };
-        let (modulation, _) = grant.size(SidelinkMode::V2x).ok()?;
-        if !front.is_as_received(CyclicPrefix::Normal) {
-            return None;
-        }
-        let way = front.way(CyclicPrefix::Normal, heard.cfo, tolerance(modulation), announced.prbs);
-        let (near, turned) = match way {
-            Way::Common => (heard.cfo, None),
-            Way::Part => (Hertz(0.0), Some(heard.cfo.to_f32())),
-            Way::Whole(_) => return None,
-        };
-        Some(Ask { grant, near, turned })
-    }
-
-    /// Whether the second thread has made a block, and its reference signals are there.
-    fn is_made(&self, ask: &Ask) -> bool {
-        let made = self.ahead.as_ref().and_then(|ahead| ahead.take(ask));
-        made.is_some_and(|made| made.presence > PRESENT)
     }
 
     /// Returns the grant of an SCI, without its n_ssf.
@@ -539,52 +447,6 @@ impl Blocks {
             let _ = self.start(slot, size);
         }
         slot
-    }
-
-    /// Returns the values of n_ssf in the order of tries: the one by the time, then those by the DMRS.
-    fn n_ssf_candidates(
-        &mut self,
-        k: u64,
-        known: Known,
-        grids: &[Grid],
-        grant: &Grant,
-    ) -> Tries {
-        let (time, least) = match known {
-            Known::Measured(n) => return Tries::one(n),
-            Known::Time(n) => (n, self.least),
-            Known::Nothing => (None, least_share(grant.prbs.len)),
-        };
-        let likely = time.or(self.likely_n_ssf(k));
-        let all = Dmrs::pssch_all(grant.n_id, SidelinkMode::V2x);
-        let mut metrics = [0.0f32; 10];
-        let (first, m_sc) = (grant.prbs.first_subcarrier(), grant.prbs.subcarriers());
-        if let Some(n) = likely {
-            let metric = self.presence.wide(grids, first, m_sc, self.layout, &all[n as usize]);
-            if metric > PRESENT {
-                return Tries::one(n);
-            }
-        }
-        for (metric, dmrs) in metrics.iter_mut().zip(&all) {
-            *metric = self.presence.wide(grids, first, m_sc, self.layout, dmrs);
-        }
-        if let Some(n) = likely {
-            // the time outweighs a presence that differs by noise only
-            metrics[n as usize] = metrics[n as usize] * 1.5 + 0.05;
-        }
-        let best = metrics.iter().copied().fold(0.0, f32::max);
-        let mut tries = Tries::default();
-        if best < least {
-            return tries;
-        }
-        while tries.count < MAX_TRIES {
-            let Some(n) = (0..10).max_by(|&a, &b| metrics[a].total_cmp(&metrics[b])) else { break };
-            if metrics[n] < 0.6 * best {
-                break;
-            }
-            tries.push(n as u8);
-            metrics[n] = -1.0;
-        }
-        tries
     }
 }
 
