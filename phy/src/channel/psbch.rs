@@ -192,7 +192,8 @@ impl Decoder {
         self.estimator.know(channels, noise);
     }
 
-    /// Decodes the PSBCH of identity `id` in `grids`, one an antenna, into `mib` (40 or 48 bits, one a byte); `None` when nothing decodes.
+    /// Decodes the PSBCH of identity `id` in `grids`, one an antenna, into `mib` (40 or 48 bits, one a byte); `None` when
+    /// nothing decodes.
     ///
     /// The carrier offset comes from the two pairs of equal symbols of the synchronisation signals, and is therefore
     /// unique up to ±7 kHz.

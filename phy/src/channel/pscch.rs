@@ -202,8 +202,8 @@ impl Decoder {
         self.estimator.know(channels, noise);
     }
 
-    /// Decodes the candidate at `prb` of `grids`, one an antenna, with shift `n_cs` into `bits` (one a byte). `None` when nothing was sent there,
-    /// or nothing decodes.
+    /// Decodes the candidate at `prb` of `grids`, one an antenna, with shift `n_cs` into `bits` (one a byte). `None` when
+    /// nothing was sent there, or nothing decodes.
     ///
     /// If the reference signals leave the carrier offset ambiguous, each value up to `max_cfo` is tried.
     pub fn decode(

@@ -189,7 +189,8 @@ impl Decoder {
         self.estimator.know(channels, noise);
     }
 
-    /// Estimates and demaps the transmission at `prb` of `grids`, one an antenna; [`Self::combine`] adds it to a process. `None` off the carrier.
+    /// Estimates and demaps the transmission at `prb` of `grids`, one an antenna; [`Self::combine`] adds it to a process.
+    /// `None` off the carrier.
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
     pub fn receive(&mut self, grids: &[Grid], prb: usize, cfo_near: Hertz) -> Option<Received> {
