@@ -16,7 +16,9 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::Gold;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{
+    Antennas, CyclicPrefix, Decibel, Hertz, Modulation, PrbRange, SidelinkMode, TransmissionMode,
+};
 use std::sync::Arc;
 
 /// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2.2).
@@ -186,6 +188,12 @@ pub struct Received {
     pub evm_percent: f32,
 }
 
+/// Delay in seconds from which the receive window loses a path: half a normal cyclic prefix and what profiles are wide.
+const LATEST: f64 = 2.6e-6;
+
+/// Signal to noise ratio from which paths outside of the window are more than noise.
+const LATE_MATTERS: Decibel = Decibel(9.0);
+
 /// Decodes resource elements to transport blocks.
 pub struct Decoder {
     sidelink: SidelinkMode,
@@ -269,6 +277,12 @@ impl Decoder {
     /// if it is unrelated to them, 1 without noise.
     pub fn agreement(&mut self, process: &Process) -> f32 {
         self.coder.correlation(&process.soft).unwrap_or(0.0)
+    }
+
+    /// Whether the transmission that was received last may have paths later than the receive window allows for, at a signal
+    /// to noise ratio at which they matter: a later window may lose less of it.
+    pub fn is_late(&self) -> bool {
+        self.estimator.last_delay() > LATEST && self.estimator.measurement().snr() > LATE_MATTERS
     }
 
     /// Returns estimator and equaliser after [`Self::receive`], for display.

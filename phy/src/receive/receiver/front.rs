@@ -29,6 +29,8 @@ pub struct Front {
 
 struct Band {
     demodulator: Demodulator,
+    /// The same with windows that begin later.
+    late: Demodulator,
     /// One grid an antenna.
     common: Vec<Grid>,
     common_valid: bool,
@@ -58,6 +60,7 @@ impl Front {
             bands.push(Band {
                 // half a normal cyclic prefix on either side
                 demodulator: Demodulator::new(n, n.fft() * 72 / 2048),
+                late: Demodulator::new(n, n.fft() * 16 / 2048),
                 common: grids(),
                 common_valid: false,
                 corrected: grids(),
@@ -149,6 +152,19 @@ impl Front {
             }
         };
         (&self.bands[index].corrected, Hertz::from(cfo - made_for))
+    }
+
+    /// Returns grids, one an antenna, for a UE that is `cfo` off the common offset and whose paths are late: the window
+    /// of each symbol begins near the end of its cyclic prefix. Costs transforms of the whole band.
+    pub fn grid_late(&mut self, cp: CyclicPrefix, cfo: Hertz) -> &[Grid] {
+        let index = self.index(cp);
+        let Self { bands, samples, common_cfo, .. } = self;
+        let band = &mut bands[index];
+        band.corrected_for = None;
+        for (samples, grid) in samples.iter().zip(&mut band.corrected) {
+            band.late.demodulate(samples, *common_cfo + cfo, grid);
+        }
+        &band.corrected
     }
 
     /// Whether turning `prbs` alone is accurate enough, and cheaper than the whole band.

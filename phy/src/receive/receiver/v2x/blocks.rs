@@ -184,8 +184,20 @@ impl Blocks {
         {
             outcome = Ok(delivered);
         }
+        let mut removed = common + Hertz::from(heard.cfo.to_f32() - near.to_f32());
+        if outcome.is_err()
+            && !combined
+            && modulation != Modulation::Qpsk
+            && let [n_ssf] = *tries
+            && self.shared.is_late()
+            && self.start(slot, size).is_some()
+        {
+            let grids = front.grid_late(CyclicPrefix::Normal, heard.cfo);
+            outcome = self.attempt(slot, grids, &Grant { n_ssf, ..grant }, Hertz(0.0));
+            removed = common + heard.cfo;
+        }
         if let Ok(delivered) = &mut outcome {
-            self.note_delivered(k, slot, delivered, common + Hertz::from(heard.cfo.to_f32() - near.to_f32()));
+            self.note_delivered(k, slot, delivered, removed);
         }
         self.await_retransmission(k, slot, announced);
         outcome.map_err(|why| awaiting(sci, why))
