@@ -16,7 +16,9 @@ use crate::receive::estimate::{Estimator, Measurement};
 use crate::sequence::Gold;
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::tables;
-use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{
+    Antennas, CyclicPrefix, Decibel, Hertz, Modulation, PrbRange, SidelinkMode, TransmissionMode,
+};
 use std::sync::Arc;
 
 /// Redundancy version of the j-th transmission in modes 1 and 2 (TS 36.321 §5.14.1.2.2).
@@ -191,18 +193,25 @@ pub struct Received {
     pub evm_percent: f32,
 }
 
+/// Delay in seconds from which the receive window loses a path: half a normal cyclic prefix and what profiles are wide.
+const LATEST: f64 = 2.6e-6;
+
+/// Signal to noise ratio from which paths outside of the window are more than noise.
+const LATE_MATTERS: Decibel = Decibel(9.0);
+
 /// Soft bits of one transmission, in the order of the coded bits, before they are combined.
 pub struct Soft {
     coded: Vec<Llr>,
     /// Number of bits, modulation order and redundancy version of the transmission.
     form: (usize, usize, u8),
     received: Received,
+    is_late: bool,
 }
 
 impl Soft {
     /// Makes room for one transmission over a whole carrier.
     pub fn new(numerology: Numerology) -> Self {
-        Self { coded: vec![0; max_coded_bits(numerology)], form: (0, 2, 0), received: Received::default() }
+        Self { coded: vec![0; max_coded_bits(numerology)], form: (0, 2, 0), received: Received::default(), is_late: false }
     }
 }
 
@@ -269,6 +278,7 @@ impl Demapper {
             .map_err(|_| Error::Coding)?;
         out.form = (g, q_m, grant.rv);
         out.received = Received { measurement, evm_percent: vector.percent() };
+        out.is_late = self.estimator.last_delay() > LATEST && measurement.snr() > LATE_MATTERS;
         Ok(())
     }
 }
@@ -279,6 +289,7 @@ pub struct Decoder {
     coder: TransportDecoder,
     demapper: Demapper,
     soft: Soft,
+    is_late: bool,
 }
 
 impl Decoder {
@@ -295,6 +306,7 @@ impl Decoder {
             coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
             demapper: Demapper::new(numerology, mode, references, antennas),
             soft: Soft::new(numerology),
+            is_late: false,
         }
     }
 
@@ -312,13 +324,15 @@ impl Decoder {
         if bits != process.bits {
             return Err(Error::Payload { got: process.bits, want: bits });
         }
-        let Self { demapper, soft, coder, .. } = self;
+        let Self { demapper, soft, coder, is_late, .. } = self;
         demapper.demap(grids, grant, cfo_near, soft)?;
+        *is_late = soft.is_late;
         add(coder, soft, process)
     }
 
     /// Adds the soft bits of one transmission to `process`, which was started for its size.
     pub fn add(&mut self, soft: &Soft, process: &mut Process) -> Result<Received, Error> {
+        self.is_late = soft.is_late;
         add(&mut self.coder, soft, process)
     }
 
@@ -337,6 +351,12 @@ impl Decoder {
     /// Gives the true channel in place of estimates: as [`Estimator::know`].
     pub fn know(&mut self, channels: &[Grid], noise: f32) {
         self.demapper.estimator.know(channels, noise);
+    }
+
+    /// Whether the transmission that was received last may have paths later than the receive window allows for, at a signal
+    /// to noise ratio at which they matter: a later window may lose less of it.
+    pub fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// Returns estimator and equaliser after [`Self::receive`], for display.

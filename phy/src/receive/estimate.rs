@@ -5,13 +5,14 @@
 //!
 //! 1. divide the received DMRS by its reference: least-squares values on M_sc subcarriers of 2, 3 or 4 symbols;
 //! 2. find the delay that aligns them best, and remove its phase ramp;
-//! 3. measure the noise of each symbol separately, from the residual of smoothing over frequency: motion is not noise;
+//! 3. measure the noise on each symbol: motion is not noise, nor are delays;
 //! 4. find the carrier offset from the phase between symbols, and the Doppler under which the symbols are most likely;
 //!    an offset that motion explains better is left in;
-//! 5. smooth over frequency with the widest window that the data allow (generalised cross-validation): the mean of the symbols
-//!    when the channel is static, each of them when it moves;
-//! 6. weight the symbols for each data symbol by the speed of the channel (Wiener weights in time), and count the
+//! 5. find the delay profile under which the subcarriers are most likely, of nine from none to the whole prefix;
+//! 6. estimate the channel of that profile and Doppler, over frequency and time together, and count the
 //!    remaining error as noise.
+//!
+//! Where a decoder knows that this failed, [`Estimator::suppose`] does the last step again for another channel.
 
 mod bessel;
 mod branch;
@@ -146,6 +147,8 @@ pub(super) struct State {
     /// Offset in Hz that is turned back.
     pub(super) offset_hz: f64,
     delay_turns: f64,
+    /// Last delay in seconds that the profile has, against the start of the receive window.
+    last_delay: f64,
     /// Times of the reference symbols in seconds.
     reference_times: [f64; MAX_DMRS],
     references: usize,
@@ -155,6 +158,7 @@ pub(super) struct State {
 impl Estimator {
     /// Makes an estimator for a carrier and a number of antennas; nothing is allocated afterwards.
     pub fn new(numerology: Numerology, references: Arc<References>, antennas: Antennas) -> Self {
+        profile::prepare();
         let m_max = numerology.subcarriers().max(72);
         let mut planner = FftPlanner::new();
         let mut delay_ffts = Vec::new();
@@ -219,6 +223,7 @@ impl Estimator {
             times,
             offset_hz: explained.offset_hz,
             delay_turns,
+            last_delay: 0.0,
             reference_times,
             references: n_d,
             measurement: Measurement {
@@ -275,6 +280,7 @@ impl Estimator {
             branch.estimate(shape, profile, m_sc, time);
         }
         self.state.dmrs_symbols = kept;
+        self.state.last_delay = profile::last_delay(profile) - delay_turns / SUBCARRIER_SPACING.0;
         if self.branches.len() > 1 {
             for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
                 branch.keep_residuals(m_sc, centre, &turns[..dmrs_times.len()], modes);
@@ -364,6 +370,11 @@ impl Estimator {
     /// What was measured last.
     pub fn measurement(&self) -> Measurement {
         self.state.measurement
+    }
+
+    /// Returns the last delay in seconds that the channel may have, against the start of the receive window.
+    pub fn last_delay(&self) -> f64 {
+        self.state.last_delay
     }
 
     /// Writes the channel of the last estimated allocation on data symbol 0 at antenna 0, delay restored: for display.

@@ -197,11 +197,16 @@ fn receive_pssch(
         if process.start(size).is_err() {
             return (None, 0.0, 0.0);
         }
-        let (grid, near) = front.grid_for(CyclicPrefix::Normal, Hertz::from(cfo), tolerance, grant.prbs);
-        let Ok(received) = decoder.receive(grid, grant, near, process) else { return (None, 0.0, 0.0) };
+        let (grids, near) = front.grid_for(CyclicPrefix::Normal, Hertz::from(cfo), tolerance, grant.prbs);
+        let Ok(received) = decoder.receive(grids, grant, near, process) else { return (None, 0.0, 0.0) };
         let m = received.measurement;
-        let arrived = decoder.decode(process, &mut got).is_some().then(|| got == block);
-        (arrived, m.cfo.to_f32() + cfo - near.to_f32(), m.cfo_ambiguity.to_f32())
+        let mut arrived = decoder.decode(process, &mut got).is_some();
+        if !arrived && modulation != Modulation::Qpsk && decoder.is_late() && process.start(size).is_ok() {
+            let grids = front.grid_late(CyclicPrefix::Normal, Hertz::from(cfo));
+            arrived = decoder.receive(grids, grant, Hertz(0.0), process).is_ok()
+                && decoder.decode(process, &mut got).is_some();
+        }
+        (arrived.then(|| got == block), m.cfo.to_f32() + cfo - near.to_f32(), m.cfo_ambiguity.to_f32())
     };
     let (arrived, cfo, ambiguity) = attempt(0.0);
     if let Some(right) = arrived {

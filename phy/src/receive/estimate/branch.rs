@@ -193,9 +193,12 @@ pub(super) struct Time<'a> {
 /// Returns the energy of the third difference.
 fn third_difference(x: &[Sample]) -> f32 {
     let mut sums = [0.0; LANES];
-    let differences = x.windows(4).map(|x| (x[3] - x[0] + (x[1] - x[2]) * 3.0).norm_sqr());
-    for (i, d) in differences.enumerate() {
-        sums[i % LANES] += d;
+    let n = x.len().saturating_sub(3);
+    let chunks = |first: usize| x.get(first..first + n).unwrap_or(&[]).chunks(LANES);
+    for (((a, b), c), d) in chunks(0).zip(chunks(1)).zip(chunks(2)).zip(chunks(3)) {
+        for ((((s, a), b), c), d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *s += (d - a + (b - c) * 3.0).norm_sqr();
+        }
     }
     sums.iter().sum()
 }

@@ -7,7 +7,7 @@
 
 use super::bessel::j0;
 use super::fit::Row;
-use super::profile::eigenvectors;
+use super::profile::diagonalise;
 use super::weights::Interpolation;
 use crate::Sample;
 use crate::channel::layout::Layout;
@@ -185,7 +185,8 @@ impl Motion {
 
     /// Makes the tables of a layout, unless they are those of the last call.
     pub(super) fn prepare(&mut self, layout: Layout, times: &[f64; 14], dmrs: &[f64]) {
-        if self.layout == Some(layout) {
+        // a layout without its last symbol is a part of the whole
+        if self.layout.is_some_and(|made| made.dmrs == layout.dmrs && made.data.starts_with(layout.data)) {
             return;
         }
         self.layout = Some(layout);
@@ -233,13 +234,20 @@ pub(super) fn lowest(count: usize, mut cost: impl FnMut(usize) -> f64) -> (f64, 
 impl Modes {
     /// Returns the modes of a Doppler in Hz over symbols at `times`.
     pub(super) fn of_doppler(doppler_hz: f64, times: &[f64]) -> Self {
-        let correlation = |a: &f64, b: &f64| j0(2.0 * PI * doppler_hz * (a - b));
-        let matrix = times.iter().map(|a| times.iter().map(|b| correlation(a, b)).collect()).collect();
-        let mut modes = Self { symbols: times.len(), ..Self::default() };
-        for (j, (power, vector)) in eigenvectors(matrix).into_iter().enumerate() {
-            modes.powers[j] = power as f32;
-            for (v, x) in modes.vectors[j].iter_mut().zip(vector) {
-                *v = x as f32;
+        let n = times.len();
+        let mut matrix = [0.0; MAX_DMRS * MAX_DMRS];
+        let mut vectors = matrix;
+        for (i, x) in matrix[..n * n].iter_mut().enumerate() {
+            *x = j0(2.0 * PI * doppler_hz * (times[i / n] - times[i % n]));
+        }
+        diagonalise(&mut matrix[..n * n], &mut vectors[..n * n], n);
+        let mut order: [usize; MAX_DMRS] = std::array::from_fn(|i| i);
+        order[..n].sort_unstable_by(|a, b| matrix[b * (n + 1)].total_cmp(&matrix[a * (n + 1)]));
+        let mut modes = Self { symbols: n, ..Self::default() };
+        for (j, &i) in order[..n].iter().enumerate() {
+            modes.powers[j] = matrix[i * (n + 1)].max(0.0) as f32;
+            for (v, x) in modes.vectors[j].iter_mut().zip(&vectors[i * n..][..n]) {
+                *v = *x as f32;
             }
         }
         modes

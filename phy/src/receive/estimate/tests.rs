@@ -105,6 +105,55 @@ fn motion_is_told_from_noise_and_from_an_offset() {
     }
 }
 
+/// Wide allocations tell the profile: a channel of many delays is estimated well, and so is a flat one.
+#[test]
+fn the_channel_is_estimated_whatever_its_delays() {
+    let bench = Bench::new(SidelinkMode::V2x);
+    let dmrs = Dmrs::pssch(77, 3, SidelinkMode::V2x);
+    let mut estimator = Estimator::new(bench.numerology, bench.references.clone(), Antennas::ONE);
+    let mut rng = Rng::new(11);
+    // two equal paths apart by microseconds, the first or the second is the stronger one; 20 dB
+    for (m_sc, apart, most) in
+        [(96, 0.0, -30.0), (96, 1e-6, -24.0), (96, 4e-6, -22.0), (24, 1e-6, -23.0), (12, 0.5e-6, -22.0)]
+    {
+        let (mut error, mut power) = (0.0, 0.0);
+        for _ in 0..60 {
+            let (a, b) = (rng.complex_gaussian(), rng.complex_gaussian());
+            let channel = |k: usize| a + b * phasor(-apart * 15e3 * k as f64);
+            let mut grid = Grid::new(bench.numerology);
+            for (m, &l) in bench.layout.dmrs.iter().enumerate() {
+                let part = &mut grid.symbol_mut(l as usize)[FIRST..FIRST + m_sc];
+                bench.references.emit(&dmrs, m, part);
+                for (k, x) in part.iter_mut().enumerate() {
+                    *x = *x * channel(k) + rng.complex_gaussian() * 0.1414;
+                }
+            }
+            estimator.estimate(std::slice::from_ref(&grid), FIRST, m_sc, bench.layout, &dmrs, Hertz(0.0));
+            let mut estimated = vec![Sample::default(); m_sc];
+            estimator.channel(&mut estimated);
+            for (k, h) in estimated.iter().enumerate() {
+                error += (h - channel(k)).norm_sqr();
+                power += channel(k).norm_sqr();
+            }
+        }
+        let off = Decibel::of_ratio_f32(error / power);
+        assert!(off.0 < most, "{m_sc} subcarriers, {apart} s apart: {off:.1}");
+    }
+}
+
+/// A second hypothesis may be supposed any number of times, and the first one comes back with the next estimate.
+#[test]
+fn a_hypothesis_is_supposed_once() {
+    let mut bench = Bench::new(SidelinkMode::D2d);
+    let first = bench.measure(24, Some((Profile::Eva, 5.0)), 0.0, 0.0);
+    let supposed = bench.estimator.suppose(Hypothesis::WideAndFast);
+    assert_eq!(supposed.doppler, Hertz(300.0));
+    assert_eq!((supposed.cfo, supposed.delay), (first.cfo, first.delay));
+    assert_eq!(bench.estimator.suppose(Hypothesis::WideAndFast), supposed);
+    bench.seed -= 1;
+    assert_eq!(bench.measure(24, Some((Profile::Eva, 5.0)), 0.0, 0.0), first);
+}
+
 /// Offset, delay and Doppler are common; an antenna that is dead, broken, without a grid, or has another gain spoils
 /// none of them, and noise and signal are its own.
 #[test]

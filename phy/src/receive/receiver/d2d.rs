@@ -428,10 +428,23 @@ impl D2d {
         match place {
             Some((j, index)) => {
                 // TS 36.211 §9.2.4 (1)
-                self.transmission(i, &air, (j % 10) as u8, index, emit);
+                let n_ssf = (j % 10) as u8;
+                if !self.transmission(i, &air, n_ssf, index, emit) && self.is_worth_a_later_window(i) {
+                    let cfo = self.grants[i].cfo;
+                    let air = Air { k, grids: front.grid_late(self.cp, cfo), near: Hertz(0.0), common, layer };
+                    self.grants[i].block_index = None;
+                    self.transmission(i, &air, n_ssf, index, emit);
+                }
             }
             None => self.receive_blind(i, &air, emit),
         }
+    }
+
+    /// Whether the only transmission of a block that did not decode may decode with a later window.
+    fn is_worth_a_later_window(&self, i: usize) -> bool {
+        let g = &self.grants[i];
+        let only = g.process.transmissions() == 1 && !g.delivered;
+        only && g.modulation != Modulation::Qpsk && self.shared.is_late()
     }
 
     /// Receives transmission number `index` of the period; returns `true` when its block decodes.

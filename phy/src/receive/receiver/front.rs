@@ -42,6 +42,8 @@ pub(super) enum Way {
 
 struct Band {
     demodulator: Demodulator,
+    /// The same with windows that begin later.
+    late: Demodulator,
     turner: PartTurner,
     /// One grid an antenna. Another thread may read them.
     common: Arc<Vec<Grid>>,
@@ -85,6 +87,7 @@ impl Front {
             bands.push(Band {
                 turner: PartTurner::new(n, demodulator.advance()),
                 demodulator,
+                late: Demodulator::new(n, n.fft() * 16 / 2048),
                 common: Arc::new(grids()),
                 common_valid: false,
                 corrected: grids(),
@@ -215,6 +218,19 @@ impl Front {
                 (&self.bands[index].corrected, Hertz::from(hz - made_for))
             }
         }
+    }
+
+    /// Returns grids, one an antenna, for a UE that is `cfo` off the common offset and whose paths are late: the window
+    /// of each symbol begins near the end of its cyclic prefix. Costs transforms of the whole band.
+    pub fn grid_late(&mut self, cp: CyclicPrefix, cfo: Hertz) -> &[Grid] {
+        let index = self.index(cp);
+        let Self { bands, samples, common_cfo, .. } = self;
+        let band = &mut bands[index];
+        band.corrected_for = None;
+        for (samples, grid) in samples.iter().zip(&mut band.corrected) {
+            band.late.demodulate(samples, *common_cfo + cfo, grid);
+        }
+        &band.corrected
     }
 
     /// Returns how [`Self::grid_for`] makes the grids of a UE.

@@ -223,9 +223,22 @@ impl Blocks {
             let other = self.other_format(slot, grids, (&grant, announced), (&tries, near));
             outcome = other.ok_or(()).or(outcome);
         }
+        let mut removed = common + Hertz::from(heard.cfo.to_f32() - near.to_f32());
+        if outcome.is_err()
+            && !combined
+            && modulation != Modulation::Qpsk
+            && let [n_ssf] = *tries.values()
+            && self.shared.is_late()
+            && front.is_as_received(CyclicPrefix::Normal)
+            && self.start(slot, size).is_some()
+        {
+            let grids = front.grid_late(CyclicPrefix::Normal, heard.cfo);
+            outcome = self.attempt(slot, Source::Grids(grids, Hertz(0.0)), (&Grant { n_ssf, ..grant }, announced));
+            removed = common + heard.cfo;
+        }
         if let Ok(delivered) = &mut outcome {
             delivered.measurement.layer = heard.measurement.layer;
-            self.note_delivered(k, slot, delivered, common + Hertz::from(heard.cfo.to_f32() - near.to_f32()));
+            self.note_delivered(k, slot, delivered, removed);
         }
         self.await_retransmission(k, slot, announced);
         outcome.map_err(|why| awaiting(sci, why))

@@ -40,7 +40,11 @@ impl Tries {
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, u8> {
-        self.values[..self.count].iter()
+        self.values().iter()
+    }
+
+    pub(super) fn values(&self) -> &[u8] {
+        &self.values[..self.count]
     }
 }
 
