@@ -33,6 +33,9 @@ super::compile_loops! {
     fn distance(x: &[Sample], y: &[Sample]) -> f32;
     /// Sum of `conj(x) y`.
     fn correlation(x: &[Sample], y: &[Sample]) -> Sample;
+    /// Powers of the sums of 24 values with a quarter of a turn back a value, 0 to 3 times, their three spans of eight
+    /// turned by each row of `turns`.
+    fn quarter_turn_powers(x: &[Sample; 24], turns: &[[Sample; 4]; 3]) -> [[f32; 4]; 3];
     /// `conj(h ramp) / (|h|^2 + noise)` in the place of `h`; the sum of `|h|^2 / (|h|^2 + noise)`.
     fn equalise(h: &mut [Sample], ramp: &[Sample], noise: f32) -> f32;
     /// Sums of the first 1, 2, .. values.
@@ -104,8 +107,36 @@ fn turn_prbs(x: &mut [Sample], turns: &[Sample; PRB]) {
 #[inline(always)]
 fn sixes(x: &[Sample], sums: &mut [Sample]) {
     for (sum, x) in sums.iter_mut().zip(x.as_chunks::<6>().0) {
-        *sum = x.iter().sum();
+        let pair = (x[0] + x[2] + x[4], x[1] + x[3] + x[5]);
+        *sum = pair.0 + pair.1;
     }
+}
+
+#[inline(always)]
+fn quarter_turn_powers(x: &[Sample; 24], turns: &[[Sample; 4]; 3]) -> [[f32; 4]; 3] {
+    // for each span its DFT of length 4, real and imaginary parts
+    let mut spans = [[[0.0f32; 4]; 2]; 3];
+    for ([re, im], x) in spans.iter_mut().zip(x.as_chunks::<8>().0) {
+        let r: [Sample; 4] = std::array::from_fn(|n| x[n] + x[n + 4]);
+        let (even, odd) = (r[0] + r[2], r[1] + r[3]);
+        let (p, q) = (r[0] - r[2], r[1] - r[3]);
+        *re = [even.re + odd.re, p.re + q.im, even.re - odd.re, p.re - q.im];
+        *im = [even.im + odd.im, p.im - q.re, even.im - odd.im, p.im + q.re];
+    }
+    let mut powers = [[0.0; 4]; 3];
+    for (power, turns) in powers.iter_mut().zip(turns) {
+        let (mut sum_re, mut sum_im) = ([0.0f32; 4], [0.0f32; 4]);
+        for ([re, im], t) in spans.iter().zip(turns) {
+            for i in 0..4 {
+                sum_re[i] += re[i] * t.re - im[i] * t.im;
+                sum_im[i] += re[i] * t.im + im[i] * t.re;
+            }
+        }
+        for i in 0..4 {
+            power[i] = sum_re[i] * sum_re[i] + sum_im[i] * sum_im[i];
+        }
+    }
+    powers
 }
 
 #[inline(always)]
@@ -268,6 +299,10 @@ mod tests {
                     prop_assert!(run(&|_| of((loops.residual)(&x, &y, &y[7..], weight, stride)), &|_| of(residual(&x, &y, &y[7..], weight, stride))));
                 }
                 prop_assert_eq!(bits(&[(loops.correlation)(&x, &y)]), bits(&[correlation(&x, &y)]));
+                let (values, turns) = (y.first_chunk().unwrap(), std::array::from_fn(|i| [y[i], y[i + 30], y[i + 60], y[0]]));
+                let flat = |p: [[f32; 4]; 3]| p.as_flattened().iter().map(|&p| Sample::new(p, 0.0)).collect::<Vec<_>>();
+                let (new, plain) = ((loops.quarter_turn_powers)(values, &turns), quarter_turn_powers(values, &turns));
+                prop_assert_eq!(bits(&flat(new)), bits(&flat(plain)));
                 prop_assert!(run(&|out| none((loops.sixes)(&y, out)), &|out| none(sixes(&y, out))));
                 prop_assert!(run(&|out| (loops.power)(out), &|out| power(out)));
                 prop_assert!(run(&|out| (loops.distance)(out, &y), &|out| distance(out, &y)));
@@ -294,6 +329,17 @@ mod tests {
             prop_assert!((f64::from(distance(&x, &y)) - exact).abs() <= 1e-5 * exact);
             let exact: f64 = x.iter().map(|&x| wide(x).norm_sqr()).sum();
             prop_assert!((f64::from(power(&x)) - exact).abs() <= 1e-5 * exact);
+            if let Some(x) = x.first_chunk::<24>() {
+                let turns = std::array::from_fn(|i| std::array::from_fn(|b| Sample::from_polar(1.0, (i * b) as f32)));
+                let powers = quarter_turn_powers(x, &turns);
+                for (i, k) in [(0, 0), (1, 1), (2, 2), (1, 3), (2, 1)] {
+                    let sum: num_complex::Complex64 = x.iter().enumerate().map(|(n, &x)| {
+                        let angle = -0.5 * std::f64::consts::PI * (k * n) as f64 + (i * (n / 8)) as f64;
+                        wide(x) * num_complex::Complex64::from_polar(1.0, angle)
+                    }).sum();
+                    prop_assert!((f64::from(powers[i][k]) - sum.norm_sqr()).abs() < 1e-2);
+                }
+            }
             let zero = vec![Sample::default(); x.len()];
             let (sum, values) = residual(&x, &y, &zero, 0.5, 3);
             let counted = (0..x.len()).filter(|k| k / LANES % 3 == 0);

@@ -6,6 +6,7 @@
 //! which they are most likely is taken. All inputs are products of the symbols, summed over the allocation.
 
 use super::bessel::j0;
+use super::phasor;
 use crate::Sample;
 use crate::kernel::samples::best;
 use crate::sequence::dmrs::MAX_DMRS;
@@ -94,7 +95,8 @@ impl Products {
         let mut turns = [Complex64::new(1.0, 0.0); MAX_DMRS];
         if offset_hz != 0.0 {
             for (turn, t) in turns.iter_mut().zip(times) {
-                *turn = Complex64::from_polar(1.0, -2.0 * PI * offset_hz * t);
+                let phasor = phasor(-offset_hz * t);
+                *turn = Complex64::new(phasor.re.into(), phasor.im.into());
             }
         }
         let mut real = [[0.0; MAX_DMRS]; MAX_DMRS];
@@ -273,7 +275,7 @@ mod tests {
                 std::array::from_fn(|j| rng.complex_gaussian() * (100.0 * modes.values[j]).sqrt() as f32);
             for (i, out) in out.iter_mut().enumerate() {
                 let h: Sample = (0..4).map(|j| g[j] * modes.vectors[j][i] as f32).sum();
-                out.push(h * super::super::phasor(offset_hz * TIMES[i]) + rng.complex_gaussian());
+                out.push(h * phasor(offset_hz * TIMES[i]) + rng.complex_gaussian());
             }
         }
         out
