@@ -21,7 +21,7 @@ pub(super) struct Smoother {
     /// Sums of the first n values.
     sums: Vec<Sample>,
     /// Sums of the n values nearest to the lower and to the upper edge.
-    edge_sums: [[EdgeSum; MOST_CUT + 1]; 2],
+    edge_sums: [EdgeSums; 2],
     /// Lines of each window but the first, by distance from the edge.
     edges: [Vec<Line>; HALF_WIDTHS.len()],
 }
@@ -29,12 +29,31 @@ pub(super) struct Smoother {
 /// Most values of a window that is cut by an edge.
 const MOST_CUT: usize = 2 * HALF_WIDTHS[1];
 
-/// Sums over the values nearest to an edge.
-#[derive(Clone, Copy, Debug, Default)]
-struct EdgeSum {
-    values: Sample,
+/// Sums over the n values nearest to an edge, by n.
+struct EdgeSums {
+    values: [Sample; MOST_CUT + 1],
     /// Each value times its distance from the edge.
-    ramp: Sample,
+    ramp: [Sample; MOST_CUT + 1],
+}
+
+impl EdgeSums {
+    const fn new() -> Self {
+        let zero = [Sample::new(0.0, 0.0); MOST_CUT + 1];
+        Self { values: zero, ramp: zero }
+    }
+
+    /// Adds up values in order of their distance from the edge.
+    fn fill(&mut self, x: impl Iterator<Item = Sample>) {
+        let mut values = [Sample::default(); MOST_CUT];
+        let mut ramp = [Sample::default(); MOST_CUT];
+        let mut count = 0;
+        for ((distance, x), (value, turned)) in x.enumerate().zip(values.iter_mut().zip(&mut ramp)) {
+            (*value, *turned) = (x, x * distance as f32);
+            count += 1;
+        }
+        (best().prefix_sums)(&values[..count], &mut self.values[1..]);
+        (best().prefix_sums)(&ramp[..count], &mut self.ramp[1..]);
+    }
 }
 
 /// Weights at an edge that cuts the window: the straight line through the remaining values, at the middle of the
@@ -62,11 +81,7 @@ impl Smoother {
             usize::MAX => Vec::new(),
             _ => (0..half).map(|distance| Line::new(half, distance)).collect(),
         });
-        Self {
-            sums: vec![Sample::default(); max + 1],
-            edge_sums: [[EdgeSum::default(); MOST_CUT + 1]; 2],
-            edges,
-        }
+        Self { sums: vec![Sample::default(); max + 1], edge_sums: [const { EdgeSums::new() }; 2], edges }
     }
 
     /// Returns the window with the lowest generalised cross-validation score on `x`: (RSS / M) / (1 - 1 / gain)^2.
@@ -149,8 +164,8 @@ impl Smoother {
         (best().prefix_sums)(x, &mut self.sums[1..]);
         let widest = HALF_WIDTHS[1..].iter().find(|&half| 2 * half + 1 < x.len()).map_or(0, |half| 2 * half);
         let [low, high] = &mut self.edge_sums;
-        sum_from_edge(x.iter().take(widest), low);
-        sum_from_edge(x.iter().rev().take(widest), high);
+        low.fill(x.iter().take(widest).copied());
+        high.fill(x.iter().rev().take(widest).copied());
     }
 
     /// Applies a moving average; at the edges, where the window is cut, a straight line through its rest.
@@ -174,18 +189,10 @@ impl Smoother {
     /// Returns the smoothed values at `distance` subcarriers from the lower and from the upper edge.
     fn at_edges(&self, line: &Line, distance: usize, half: usize) -> (Sample, Sample) {
         let n = half + 1 + distance;
-        let [low, high] = [&self.edge_sums[0][n], &self.edge_sums[1][n]]
-            .map(|sum| sum.values * line.level + sum.ramp * line.slope);
+        let [low, high] = [0, 1]
+            .map(|edge: usize| &self.edge_sums[edge])
+            .map(|sums| sums.values[n] * line.level + sums.ramp[n] * line.slope);
         (low, high)
-    }
-}
-
-fn sum_from_edge<'a>(x: impl Iterator<Item = &'a Sample>, sums: &mut [EdgeSum; MOST_CUT + 1]) {
-    let mut sum = EdgeSum::default();
-    for (distance, (s, x)) in sums[1..].iter_mut().zip(x).enumerate() {
-        sum.values += x;
-        sum.ramp += x * distance as f32;
-        *s = sum;
     }
 }
 
