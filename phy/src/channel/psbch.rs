@@ -10,7 +10,7 @@ use crate::coding::tail_biting::{ControlDecoder, ControlEncoder};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::receive::equalise::Equaliser;
-use crate::receive::estimate::{Estimator, Measurement};
+use crate::receive::estimate::{Estimator, Hypothesis, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::{Gold, SSSS_LEN, SsssForm, psss, ssss};
 use crate::units::{Antennas, CyclicPrefix, DfnSubframe, Hertz, Modulation, SidelinkMode, SlssId};
@@ -187,7 +187,8 @@ impl Decoder {
         }
     }
 
-    /// Decodes the PSBCH of identity `id` in `grids`, one an antenna, into `mib` (40 or 48 bits, one a byte); `None` when nothing decodes.
+    /// Decodes the PSBCH of identity `id` in `grids`, one an antenna, into `mib` (40 or 48 bits, one a byte); `None` when
+    /// nothing decodes.
     ///
     /// The carrier offset comes from the two pairs of equal symbols of the synchronisation signals, and is therefore
     /// unique up to ±7 kHz.
@@ -203,11 +204,21 @@ impl Decoder {
         if measurement.signal < MIN_SIGNAL * measurement.noise {
             return None;
         }
-        let vector =
-            self.equaliser.soft_bits(&self.estimator, grids, self.layout, Modulation::Qpsk, &mut self.soft);
         Gold::new(id.value() as u32).fill_words(&mut self.scrambling);
-        scramble::descramble_llrs(&mut self.soft, &self.scrambling);
-        interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
+        let decoded = self.read(grids, measurement, mib);
+        if decoded.is_some() {
+            return decoded;
+        }
+        let measurement = self.estimator.suppose(Hypothesis::WideAndFast);
+        self.read(grids, measurement, mib)
+    }
+
+    /// Decodes the allocation that was estimated last.
+    fn read(&mut self, grids: &[Grid], measurement: Measurement, mib: &mut [u8]) -> Option<Decoded> {
+        let Self { estimator, equaliser, layout, soft, .. } = self;
+        let vector = equaliser.soft_bits(estimator, grids, *layout, Modulation::Qpsk, soft);
+        scramble::descramble_llrs(soft, &self.scrambling);
+        interleave::deinterleave_llrs(2, layout.data.len(), soft, &mut self.coded).ok()?;
         let decode = self.coder.decode(&self.coded, mib).ok()?;
         (decode.crc_ok && decode.correlation > MIN_CORRELATION).then_some(Decoded {
             correlation: decode.correlation,

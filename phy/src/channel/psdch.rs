@@ -12,10 +12,10 @@ use crate::coding::transport::{
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::receive::equalise::Equaliser;
-use crate::receive::estimate::{Estimator, Measurement};
+use crate::receive::estimate::{Estimator, Hypothesis, Measurement};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::{gold_sequence, gold_words};
-use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, SidelinkMode};
+use crate::units::{Antennas, CyclicPrefix, Decibel, Hertz, Modulation, SidelinkMode};
 use std::sync::Arc;
 
 /// Bits of a discovery message (TS 36.213 §14.3.1).
@@ -131,6 +131,9 @@ pub struct Received {
     pub evm_percent: f32,
 }
 
+/// Signal to noise ratio from which a wide and fast channel is supposed beside the most likely one.
+const SECOND_TRY: Decibel = Decibel(-8.0);
+
 /// Decodes resource elements to discovery messages.
 pub struct Decoder {
     layout: Layout,
@@ -157,7 +160,8 @@ impl Decoder {
         }
     }
 
-    /// Estimates and demaps the transmission at `prb` of `grids`, one an antenna; [`Self::combine`] adds it to a process. `None` off the carrier.
+    /// Estimates and demaps the transmission at `prb` of `grids`, one an antenna; [`Self::combine`] adds it to a process.
+    /// `None` off the carrier.
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
     pub fn receive(&mut self, grids: &[Grid], prb: usize, cfo_near: Hertz) -> Option<Received> {
@@ -167,10 +171,15 @@ impl Decoder {
         }
         let dmrs = Dmrs::pscch_or_psdch();
         let measurement = self.estimator.estimate(grids, 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
-        let vector =
-            self.equaliser.soft_bits(&self.estimator, grids, self.layout, Modulation::Qpsk, &mut self.soft);
-        scramble::descramble_llrs(&mut self.soft, &self.scrambling);
-        interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
+        self.demap(grids, measurement)
+    }
+
+    /// Demaps the allocation that was estimated last.
+    fn demap(&mut self, grids: &[Grid], measurement: Measurement) -> Option<Received> {
+        let Self { estimator, equaliser, layout, soft, .. } = self;
+        let vector = equaliser.soft_bits(estimator, grids, *layout, Modulation::Qpsk, soft);
+        scramble::descramble_llrs(soft, &self.scrambling);
+        interleave::deinterleave_llrs(2, layout.data.len(), soft, &mut self.coded).ok()?;
         Some(Received { measurement, evm_percent: vector.percent() })
     }
 
@@ -181,9 +190,11 @@ impl Decoder {
         }
     }
 
-    /// Receives one transmission into two processes, the first for a carrier offset of 0 or above, the second for one
-    /// below. If the reference signals allow only one offset within `max_cfo`, both get the same: the caller need
-    /// not decide between aliases before one of the processes decodes.
+    /// Receives one transmission into two processes: the caller need not decide between them before one decodes.
+    ///
+    /// If the reference signals allow two offsets within `max_cfo`, the first process is for a carrier offset of 0 or
+    /// above, the second for one below. If they allow only one, the first is for the most likely channel, the second for a
+    /// wide and fast one.
     pub fn receive_both_sides(
         &mut self,
         grids: &[Grid],
@@ -195,12 +206,19 @@ impl Decoder {
         let received = self.receive(grids, prb, Hertz(0.0))?;
         let cfo = received.measurement.cfo.to_f32();
         let other = cfo - received.measurement.cfo_ambiguity.to_f32().copysign(cfo);
-        let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
-        self.combine(&mut sides[own], rv);
         if other.abs() <= max_cfo.to_f32() {
+            let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
+            self.combine(&mut sides[own], rv);
             self.receive(grids, prb, Hertz::from(other))?;
+            self.combine(&mut sides[far], rv);
+        } else {
+            self.combine(&mut sides[0], rv);
+            if received.measurement.snr() > SECOND_TRY {
+                let measurement = self.estimator.suppose(Hypothesis::WideAndFast);
+                self.demap(grids, measurement)?;
+            }
+            self.combine(&mut sides[1], rv);
         }
-        self.combine(&mut sides[far], rv);
         Some(received)
     }
 

@@ -220,7 +220,8 @@ impl Decoder {
         }
     }
 
-    /// Estimates and demaps one transmission of `grids`, one an antenna, and adds it to `process`, which was started for its size.
+    /// Estimates and demaps one transmission of `grids`, one an antenna, and adds it to `process`, which was started for
+    /// its size.
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
     pub fn receive(

@@ -91,6 +91,8 @@ impl Shares {
         if self.count <= 1 {
             return self.shares[0];
         }
+        // Bartlett's correction: the gain of noise is its degrees of freedom on average
+        let dimensions = dimensions - 0.5 * freedom;
         let of_noise = |share: &f32| (1.0 - share.min(LARGEST_SHARE)).ln();
         let gain = -dimensions * self.shares[..self.count].iter().map(of_noise).sum::<f32>();
         1.0 - (-as_of_one(gain, freedom, self.count as f32) / dimensions).exp()

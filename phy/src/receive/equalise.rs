@@ -53,7 +53,8 @@ impl Equaliser {
         }
     }
 
-    /// Computes the soft bits of every data symbol of `grids`, one an antenna, in mapping order: `out.len()` is `Q_m M_sc layout.data.len()`.
+    /// Computes the soft bits of every data symbol of `grids`, one an antenna, in mapping order: `out.len()` is
+    /// `Q_m M_sc layout.data.len()`.
     ///
     /// The last symbol of the subframe was never sent: its bits are erasures, whatever was received there.
     pub fn soft_bits(

@@ -16,8 +16,9 @@
 mod bessel;
 mod branch;
 pub(super) mod covariance;
+mod fit;
 mod motion;
-mod smooth;
+mod profile;
 mod weights;
 
 use super::diversity::PerAntenna;
@@ -31,13 +32,13 @@ use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
 use crate::units::{Antennas, Decibel, Hertz};
 pub(super) use branch::Branch;
+use branch::Time;
 use covariance::Covariance;
 use motion::{Motion, Observed, Products};
+use profile::{PROFILES, Window};
 use rustfft::{Fft, FftPlanner};
-use smooth::Smoother;
 use std::f64::consts::PI;
 use std::sync::Arc;
-pub use weights::TimeWeights;
 
 /// Subcarriers that are summed before delay and motion are estimated. Six of them distinguish delays of ±5.5 µs.
 const GROUP: usize = 6;
@@ -45,8 +46,30 @@ const GROUP: usize = 6;
 /// Largest delay that is searched, in seconds, on both sides: a little more than the normal cyclic prefix.
 const MAX_DELAY: f64 = 5.2e-6;
 
+/// Advantage in likelihood (in nats) of a flat channel.
+const FLAT_ADVANTAGE: f64 = 0.5;
+
+/// Modes over time with less power are left out.
+const LEAST_MODE: f32 = 1e-5;
+
 /// Least ratio of signal and noise of a combination of antennas.
 const LEAST_RATIO: f32 = 1e-3;
+
+/// A channel that is supposed where the reference symbols do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hypothesis {
+    /// Delays over 4 us, a Doppler of 300 Hz.
+    WideAndFast,
+}
+
+impl Hypothesis {
+    /// Returns the profile and the Doppler in Hz.
+    fn assumed(self) -> (usize, f64) {
+        match self {
+            Self::WideAndFast => (profile::WIDE, 300.0),
+        }
+    }
+}
 
 /// Measurements of one allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -93,11 +116,9 @@ pub struct Estimator {
     delay_bins: Vec<Sample>,
     delay_power: Vec<f32>,
     fft_scratch: Vec<Sample>,
-    average: Vec<Sample>,
     /// Phase ramp of the delay: aligned subcarriers are multiplied by it to restore the delay.
     pub(super) ramp: Vec<Sample>,
     motion: Motion,
-    smoother: Smoother,
     /// One an antenna.
     pub(super) branches: Vec<Branch>,
     /// Noise and interference of several antennas.
@@ -115,6 +136,10 @@ pub(super) struct State {
     pub(super) times: [f64; 14],
     /// Offset in Hz that is turned back.
     pub(super) offset_hz: f64,
+    delay_turns: f64,
+    /// Times of the reference symbols in seconds.
+    reference_times: [f64; MAX_DMRS],
+    references: usize,
     pub(super) measurement: Measurement,
 }
 
@@ -138,11 +163,9 @@ impl Estimator {
             delay_bins: vec![Sample::default(); size],
             delay_power: vec![0.0; size],
             fft_scratch: vec![Sample::default(); scratch],
-            average: vec![Sample::default(); m_max],
             ramp: vec![Sample::default(); m_max],
             motion: Motion::default(),
-            smoother: Smoother::new(m_max),
-            branches: (0..antennas.count()).map(|_| Branch::new(m_max)).collect(),
+            branches: (0..antennas.count()).map(|_| Branch::new(m_max, antennas)).collect(),
             covariance: Covariance::new(m_max, antennas),
             state: State::default(),
         }
@@ -165,47 +188,90 @@ impl Estimator {
         let n_d = layout.dmrs.len();
         self.strip(grids, first, m_sc, layout, dmrs);
         let times = self.symbol_times(self.numerology.symbols());
-        let mut dmrs_times = [0.0; MAX_DMRS];
-        for (t, &l) in dmrs_times.iter_mut().zip(layout.dmrs) {
+        let mut reference_times = [0.0; MAX_DMRS];
+        for (t, &l) in reference_times.iter_mut().zip(layout.dmrs) {
             *t = times[l as usize];
         }
-        let dmrs_times = &dmrs_times[..n_d];
+        let dmrs_times = &reference_times[..n_d];
         let delay_turns = self.align_delay(m_sc, n_d);
         let (cfo, ambiguity) = self.carrier_offset(m_sc, dmrs_times, cfo_near.0);
-        let (windows, observed) = self.observe(m_sc, n_d);
-        let explained =
-            self.motion.explain(&observed, dmrs_times, motion::offsets(cfo, ambiguity, cfo_near.0));
-        for (branch, window) in self.branches.iter_mut().zip(windows).filter(|(b, _)| b.is_heard()) {
-            branch.turn_back(m_sc, dmrs_times, explained.offset_hz);
-            branch.weights = if explained.doppler_hz > 0.0 {
-                branch.smooth_each(&mut self.smoother, window, m_sc, n_d);
-                let ratio = branch.noise / self.smoother.gain(window, m_sc) / branch.signal;
-                TimeWeights::moving(layout, &times, dmrs_times, explained.doppler_hz, ratio)
-            } else {
-                branch.smooth_mean(&mut self.smoother, &mut self.average[..m_sc], n_d);
-                TimeWeights::still()
-            };
-        }
-        let (antennas, signal, noise) = self.powers(m_sc, n_d);
-        let measurement = Measurement {
-            cfo: Hertz::from(cfo as f32),
-            cfo_ambiguity: Hertz::from(ambiguity as f32),
-            offset: Hertz::from(explained.offset_hz as f32),
-            doppler: Hertz::from(explained.doppler_hz as f32),
-            delay: (-delay_turns / SUBCARRIER_SPACING.0) as f32,
-            signal,
-            noise,
-            antennas,
-        };
+        self.motion.prepare(layout, &times, dmrs_times);
+        let observed = self.observe(m_sc, n_d);
+        let offsets = motion::offsets(cfo, ambiguity, cfo_near.0);
+        let explained = self.motion.explain(&observed, dmrs_times, offsets);
         self.state = State {
             first,
             m_sc,
-            dmrs_symbols: if explained.doppler_hz > 0.0 { n_d } else { 1 },
+            dmrs_symbols: 1,
             times,
             offset_hz: explained.offset_hz,
-            measurement,
+            delay_turns,
+            reference_times,
+            references: n_d,
+            measurement: Measurement {
+                cfo: Hertz::from(cfo as f32),
+                cfo_ambiguity: Hertz::from(ambiguity as f32),
+                offset: Hertz::from(explained.offset_hz as f32),
+                delay: (-delay_turns / SUBCARRIER_SPACING.0) as f32,
+                ..Measurement::default()
+            },
         };
-        measurement
+        self.settle(explained.doppler, None)
+    }
+
+    /// Estimates the same allocation again under a hypothesis, whatever its reference symbols say: where they are few, a
+    /// guess that suits most moving channels is right more often than the most likely one.
+    pub fn suppose(&mut self, hypothesis: Hypothesis) -> Measurement {
+        let (profile, doppler_hz) = hypothesis.assumed();
+        self.settle(motion::nearest(doppler_hz), Some(profile))
+    }
+
+    /// Estimates the channel of every antenna for a Doppler and a delay profile, or the most likely profile.
+    fn settle(&mut self, doppler: usize, profile: Option<usize>) -> Measurement {
+        let State { m_sc, offset_hz, delay_turns, reference_times, references, .. } = self.state;
+        let dmrs_times = &reference_times[..references];
+        let shape = Window::of(m_sc);
+        let mut turns = [Sample::new(1.0, 0.0); MAX_DMRS];
+        if offset_hz != 0.0 {
+            turns.iter_mut().zip(dmrs_times).for_each(|(turn, t)| *turn = phasor(-offset_hz * t));
+        }
+        for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
+            branch.gather(shape, m_sc, &turns[..dmrs_times.len()]);
+        }
+        let modes = &self.motion.modes[doppler];
+        let profile = profile.unwrap_or_else(|| {
+            let cost = |profile: usize| -> f64 {
+                let heard = self.branches.iter().filter(|b| b.is_heard());
+                let each = heard.map(|b| {
+                    let rows = &b.rows[..m_sc / shape.group];
+                    fit::unlikely(shape, profile, rows, modes, b.levels).0 as f64
+                });
+                each.sum::<f64>() + if profile > 0 { FLAT_ADVANTAGE } else { 0.0 }
+            };
+            motion::lowest(PROFILES, cost).1
+        });
+        let centre = shape.profiles[profile].centre;
+        let ramp = &mut self.ramp[..m_sc];
+        ramp.fill(Sample::new(1.0, 0.0));
+        rotate(ramp, 0.0, delay_turns - centre);
+        let interpolation = &self.motion.interpolations[doppler];
+        let carrying = modes.powers.iter().filter(|p| **p > LEAST_MODE).count();
+        let kept = if doppler > 0 { carrying.max(2) } else { 1 };
+        let time = Time { modes, interpolation, kept, still: (doppler == 0).then(|| interpolation.still()) };
+        for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
+            branch.estimate(shape, profile, m_sc, time);
+        }
+        self.state.dmrs_symbols = kept;
+        if self.branches.len() > 1 {
+            for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
+                branch.keep_residuals(m_sc, centre, &turns[..dmrs_times.len()], modes);
+            }
+        }
+        let (antennas, signal, noise) = self.powers(m_sc, dmrs_times.len());
+        let measurement = &mut self.state.measurement;
+        measurement.doppler = Hertz::from(motion::doppler_hz(doppler) as f32);
+        (measurement.signal, measurement.noise, measurement.antennas) = (signal, noise, antennas);
+        *measurement
     }
 
     /// Divides the received reference symbols of every antenna by the reference.
@@ -227,17 +293,17 @@ impl Estimator {
         }
     }
 
-    /// Measures the noise of every antenna with its frequency window, and the products of its symbols.
-    fn observe(&mut self, m_sc: usize, n_d: usize) -> ([usize; Antennas::MAX], Observed) {
-        let mut windows = [0; Antennas::MAX];
+    /// Measures the levels of every antenna, and the products of its symbols.
+    fn observe(&mut self, m_sc: usize, n_d: usize) -> Observed {
         let mut observed = Observed::default();
-        for (branch, w) in self.branches.iter().zip(&mut windows).filter(|(b, _)| b.is_heard()) {
-            let (window, noise) = self.smoother.choose_for_each(&branch.ls[..n_d], m_sc);
+        let shape = Window::of(m_sc);
+        for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
+            branch.measure(shape, m_sc, n_d);
             let groups: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &branch.groups[m][..m_sc / GROUP]);
-            observed.add(Products::new(&groups[..n_d], (GROUP as f64 * noise as f64).max(1e-12)));
-            *w = window;
+            let noise = GROUP as f64 * branch.levels.noise as f64;
+            observed.add(Products::new(&groups[..n_d], noise.max(1e-12)));
         }
-        (windows, observed)
+        observed
     }
 
     /// Returns the powers of signal and noise on a resource element of each antenna and of their combination: the signal
@@ -284,8 +350,8 @@ impl Estimator {
     /// Writes the channel of the last estimated allocation on data symbol 0 at antenna 0, delay restored: for display.
     pub fn channel(&self, out: &mut [Sample]) {
         let m_sc = self.state.m_sc.min(out.len());
-        for ((out, smooth), ramp) in out[..m_sc].iter_mut().zip(&self.branches[0].smooth[0]).zip(&self.ramp) {
-            *out = smooth * ramp;
+        for (k, (out, ramp)) in out[..m_sc].iter_mut().zip(&self.ramp).enumerate() {
+            *out = self.branches[0].channel(k) * ramp;
         }
     }
 
@@ -358,10 +424,6 @@ impl Estimator {
 
 fn power(x: &[Sample]) -> f32 {
     (best().power)(x)
-}
-
-fn distance(x: &[Sample], y: &[Sample]) -> f32 {
-    (best().distance)(x, y)
 }
 
 /// Returns the phase in turns, -0.5 to 0.5.

@@ -15,7 +15,7 @@
 //! | [`network`] | messages of the network side: XML, HTTP Digest, EAP, RADIUS, IKEv2, short messages |
 //! | [`keying`] | messages of direct keying and of group keys |
 //! | [`coding`] | SCI, channel decoders on soft values and grids |
-//! | [`stream`] | the whole receiver on samples |
+//! | [`stream`] | the whole receiver on samples, of one antenna and of several |
 
 pub mod coding;
 pub mod config;
@@ -74,6 +74,7 @@ pub const TARGETS: &[Target] = &[
     coding::PSDCH,
     coding::PSSCH,
     stream::STREAM,
+    stream::ANTENNAS,
 ];
 
 /// Bytes to one number after the other; zeros when they have run out.

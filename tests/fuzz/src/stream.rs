@@ -10,11 +10,15 @@ use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::sc_fdma::Modulator;
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{Bandwidth, CyclicPrefix, SidelinkMode, SlssId, TransmissionMode};
+use sidelink_phy::units::{Antennas, Bandwidth, CyclicPrefix, SidelinkMode, SlssId, TransmissionMode};
 use std::sync::Arc;
 
 /// A byte that chooses the configuration, one that chooses the pieces, and I and Q of a byte each.
 pub const STREAM: Target = Target { name: "stream", run: stream, seeds: stream_seeds };
+
+/// A byte that chooses the configuration, one for the number of antennas, the pieces and what happens to the last antenna,
+/// and I and Q of the antennas in turns.
+pub const ANTENNAS: Target = Target { name: "antennas", run: antennas, seeds: antennas_seeds };
 
 /// Subframes of one run at most: with them a second search for the timing takes place.
 const MOST_SUBFRAMES: usize = 90;
@@ -97,6 +101,63 @@ fn stream_seeds() -> Vec<Vec<u8>> {
         let mut seed = vec![choice, 40];
         seed.extend(samples.iter().flat_map(|x| quantise(x * gain)));
         seeds.push(seed);
+    }
+    seeds
+}
+
+fn antennas(data: &[u8]) -> bool {
+    let mut bytes = Bytes::new(data);
+    let mut config = config(bytes.byte());
+    let choice = bytes.byte();
+    let count = 2 + choice as usize % 3;
+    config.antennas = Antennas::new(count).expect("in range");
+    let n = config.numerology.subframe_samples();
+    let mut streams = vec![Vec::new(); count];
+    for (i, pair) in bytes.rest().chunks(2).take(count * MOST_SUBFRAMES * n / 2).enumerate() {
+        streams[i % count].push(sample(pair));
+    }
+    let len = streams[0].len();
+    let last = &mut streams[count - 1];
+    match choice / 3 % 5 {
+        0 => last.fill(Sample::default()),
+        1 => last.iter_mut().for_each(|x| *x *= 0.01),
+        2 => {
+            let delay = last.len().min(5);
+            last.rotate_right(delay);
+        }
+        3 => last.truncate(len / 2),
+        _ => {}
+    }
+    let silent = streams.iter().flatten().all(|x| x.norm_sqr() == 0.0);
+    let mut receiver = StreamReceiver::new(config);
+    let mut heard = 0;
+    let mut emit = |event: Event<'_>, at: i64| {
+        assert!(at < len as i64);
+        if let Some(measurement) = event.measurement() {
+            assert_eq!(measurement.antennas.count(), count);
+        }
+        heard += 1;
+    };
+    let piece = 1 + 331 * (choice as usize / 15);
+    for start in (0..len).step_by(piece) {
+        let part = |s: &Vec<Sample>| start.min(s.len())..(start + piece).min(s.len());
+        let pieces: Vec<&[Sample]> = streams.iter().map(|s| &s[part(s)]).collect();
+        receiver.push_antennas(&pieces, &mut emit);
+    }
+    receiver.finish(&mut emit);
+    assert!(receiver.subframes() as usize <= len / n + 1);
+    assert!(heard == 0 || !silent, "silence is not a signal");
+    heard > 0
+}
+
+/// The seeds of one antenna, given to each of two.
+fn antennas_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = stream_seeds();
+    for (i, seed) in seeds.iter_mut().enumerate() {
+        seed[1] = 30 * (1 + i as u8) + 3 * i as u8;
+        let samples: Vec<u8> = seed[2..].chunks(2).flat_map(|pair| pair.repeat(2)).collect();
+        seed.truncate(2);
+        seed.extend(samples);
     }
     seeds
 }

@@ -256,6 +256,13 @@ fn synchronisation_search() {
         without_allocation("Search", || search.search(&samples, &mut found));
         assert_eq!(found.first().map(|f| f.id), Some(id));
         without_allocation("Search in silence", || search.search(&silence, &mut found));
+        let config = SearchConfig { antennas: Antennas::new(3).unwrap(), ..SearchConfig::default() };
+        let mut search = Search::new(n, form, samples.len(), config).unwrap();
+        found.clear();
+        without_allocation("Search at three antennas", || {
+            search.search_antennas(&[&samples, &silence, &samples], &mut found);
+        });
+        assert_eq!(found.first().map(|f| f.id), Some(id));
 
         let mut acquisition = Acquisition::new(n, Antennas::ONE);
         let timing = without_allocation("Acquisition", || acquisition.find(&samples));
@@ -452,7 +459,39 @@ fn receive(what: &str, config: &Config, subframes: &[Vec<Sample>]) -> Heard {
         stream.finish(&mut |event, _| streamed.note(&event));
     });
     assert!(streamed.0[2] + streamed.0[4] > 0, "{what}, as a stream: {streamed:?}");
+    receive_at_two_antennas(what, config, subframes);
     heard
+}
+
+/// All subframes once more at two antennas with noise of their own, subframe by subframe and as a stream; the second
+/// antenna fails on the way.
+fn receive_at_two_antennas(what: &str, config: &Config, subframes: &[Vec<Sample>]) {
+    let config = Config { antennas: Antennas::new(2).unwrap(), ..config.clone() };
+    let second: Vec<Vec<Sample>> = (0..)
+        .zip(subframes)
+        .map(|(k, samples)| match k % 9 {
+            7 => vec![Sample::default(); samples.len()],
+            8 => vec![Sample::new(f32::NAN, 0.0); samples.len()],
+            _ => samples.iter().zip(noise(samples.len(), 50 + k)).map(|(x, noise)| 0.3 * x + noise).collect(),
+        })
+        .collect();
+    let mut heard = Heard::default();
+    let mut receiver = Receiver::new(config.clone());
+    without_allocation(what, || {
+        for (k, (first, second)) in subframes.iter().zip(&second).enumerate() {
+            receiver.process_antennas(k as u64, &[first, second], &mut |event| heard.note(&event));
+        }
+    });
+    let mut stream = StreamReceiver::new(config);
+    without_allocation("StreamReceiver of two antennas", || {
+        for (first, second) in subframes.iter().zip(&second) {
+            for (first, second) in first.chunks(777).zip(second.chunks(777)) {
+                stream.push_antennas(&[first, second], &mut |event, _| heard.note(&event));
+            }
+        }
+        stream.finish(&mut |event, _| heard.note(&event));
+    });
+    assert!(heard.0[2] + heard.0[4] > 0, "{what}, at two antennas: {heard:?}");
 }
 
 fn on_off(text: &str) -> Vec<bool> {

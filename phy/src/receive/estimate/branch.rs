@@ -1,11 +1,21 @@
 //! One receive antenna of an allocation: its least-squares values, its smoothed channel and its noise.
 
-use super::smooth::Smoother;
-use super::weights::TimeWeights;
-use super::{GROUP, distance, phasor, power};
+use super::fit::{self, Fit, Levels, Row};
+use super::motion::Modes;
+use super::profile::{LONGEST, Window};
+use super::weights::{Interpolation, TimeWeights};
+use super::{GROUP, power};
 use crate::Sample;
 use crate::kernel::samples::best;
+use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::MAX_DMRS;
+use crate::units::Antennas;
+
+/// Partial sums of a long sum: one addition need not wait for the one before.
+const LANES: usize = 8;
+
+/// Signal to noise ratio below which an accurate noise counts more than a channel that changes within a group.
+const FAINT: f32 = 2.0;
 
 /// What one antenna received of an allocation, and its channel.
 pub(crate) struct Branch {
@@ -13,10 +23,18 @@ pub(crate) struct Branch {
     pub(super) ls: [Vec<Sample>; MAX_DMRS],
     /// Sums of `ls` over groups of [`GROUP`] subcarriers.
     pub(super) groups: [Vec<Sample>; MAX_DMRS],
-    /// Smoothed channel on each DMRS symbol, without delay and offset; on a static channel the first row alone.
+    /// Sums over the groups of a window, one row a group.
+    pub(super) rows: Vec<Row>,
+    /// Power of signal and noise before the profile is known.
+    pub(super) levels: Levels,
+    /// Channel of each mode over time, without delay and offset; on a static channel the first row alone.
     pub(crate) smooth: [Vec<Sample>; MAX_DMRS],
     /// Weight of each row of `smooth` for each data symbol.
     pub(crate) weights: TimeWeights,
+    /// Rows of `smooth` that are in use.
+    pub(super) modes: usize,
+    /// What the estimated channel leaves of each DMRS symbol; with several antennas alone.
+    pub(super) residuals: [Vec<Sample>; MAX_DMRS],
     /// Power of the signal on a resource element.
     pub(crate) signal: f32,
     /// Power of the noise on a resource element.
@@ -28,13 +46,19 @@ pub(crate) struct Branch {
 }
 
 impl Branch {
-    pub(super) fn new(m_max: usize) -> Self {
+    pub(super) fn new(m_max: usize, antennas: Antennas) -> Self {
         let zero = || vec![Sample::default(); m_max];
         Self {
             ls: std::array::from_fn(|_| zero()),
             groups: std::array::from_fn(|_| vec![Sample::default(); m_max / GROUP]),
             smooth: std::array::from_fn(|_| zero()),
+            rows: vec![Row::default(); (m_max / 3).max(LONGEST)],
+            levels: Levels::default(),
             weights: TimeWeights::default(),
+            modes: 1,
+            residuals: std::array::from_fn(|_| {
+                Vec::with_capacity(if antennas == Antennas::ONE { 0 } else { m_max })
+            }),
             signal: 0.0,
             noise: 0.0,
             freedom: 0.0,
@@ -47,9 +71,25 @@ impl Branch {
         self.weight > 0.0
     }
 
-    /// Returns the received values on DMRS symbol `m`, and the channel that is estimated there.
-    pub(super) fn row(&self, m: usize) -> (&[Sample], &[Sample]) {
-        (&self.ls[m], &self.smooth[if self.weights.is_static() { 0 } else { m }])
+    /// Returns the channel on subcarrier `k` and data symbol 0, without its delay.
+    pub(super) fn channel(&self, k: usize) -> Sample {
+        let modes = self.smooth.iter().zip(self.weights.row(0)).take(self.modes);
+        modes.map(|(smooth, &weight)| smooth[k] * weight).sum()
+    }
+
+    /// Keeps what the estimated channel leaves of every reference symbol: several antennas compare it. `centre` is the
+    /// phase of the middle delay in turns a subcarrier, `turns` are those of the symbols.
+    pub(super) fn keep_residuals(&mut self, m_sc: usize, centre: f64, turns: &[Sample], modes: &Modes) {
+        for (m, turn) in turns.iter().enumerate() {
+            let residual = &mut self.residuals[m];
+            residual.clear();
+            residual.extend(self.ls[m][..m_sc].iter().map(|x| x * turn));
+            rotate(residual, 0.0, centre);
+            for (j, smooth) in self.smooth[..self.modes].iter().enumerate() {
+                let part = if self.weights.is_static() { 1.0 } else { modes.vectors[j][m] };
+                residual.iter_mut().zip(smooth).for_each(|(r, h)| *r -= h * part);
+            }
+        }
     }
 
     /// Guesses the weight among several antennas from the second difference over frequency: even a channel that is late
@@ -84,57 +124,78 @@ impl Branch {
         prbs(i).zip(prbs(j)).map(|(a, b)| sum(a).conj() * sum(b)).sum::<Sample>() * self.weight
     }
 
-    /// Turns every symbol back by a carrier offset.
-    pub(super) fn turn_back(&mut self, m_sc: usize, times: &[f64], offset_hz: f64) {
-        if offset_hz == 0.0 {
-            return;
-        }
-        for (ls, t) in self.ls.iter_mut().zip(times) {
-            let turn = phasor(-offset_hz * t);
-            (best().scale)(&mut ls[..m_sc], turn);
-        }
+    /// Measures signal and noise before the profile is known: from what a wide profile leaves of a narrow allocation or of
+    /// a faint signal, else from the third difference over frequency, in which a channel of 8 us leaves less than a
+    /// thousandth of its power.
+    pub(super) fn measure(&mut self, shape: &Window, m_sc: usize, n_d: usize) {
+        let values = (m_sc * n_d) as f32;
+        let total = self.ls[..n_d].iter().map(|ls| power(&ls[..m_sc])).sum::<f32>() / values;
+        let noise = if shape.group == 1 {
+            let rows = &mut self.rows[..shape.length];
+            fit::gather(&self.ls[..n_d], &[Sample::new(1.0, 0.0); MAX_DMRS], 1, rows);
+            fit::noise_beside(shape, rows, total, n_d)
+        } else {
+            let rough: f32 = self.ls[..n_d].iter().map(|ls| third_difference(&ls[..m_sc])).sum();
+            let noise = rough / (20 * (m_sc - 3) * n_d) as f32;
+            if total - noise > FAINT * noise {
+                noise
+            } else {
+                let rows = &mut self.rows[..m_sc / shape.group];
+                fit::gather(&self.ls[..n_d], &[Sample::new(1.0, 0.0); MAX_DMRS], shape.group, rows);
+                fit::noise_beside(shape, rows, total, n_d)
+            }
+        };
+        self.levels = Levels { total, noise: noise.max(total * 1e-7).max(1e-12) };
     }
 
-    /// Smooths the mean of all symbols: one estimate for a static channel. `average` is room for it.
-    pub(super) fn smooth_mean(&mut self, smoother: &mut Smoother, average: &mut [Sample], n_d: usize) {
-        let m_sc = average.len();
-        average.copy_from_slice(&self.ls[0][..m_sc]);
-        for ls in &self.ls[1..n_d] {
-            (best().add_weighted)(average, ls, 1.0);
-        }
-        (best().scale)(average, Sample::new(1.0 / n_d as f32, 0.0));
-        let window = smoother.choose(average);
-        smoother.run(window, average, &mut self.smooth[0][..m_sc]);
-        let smooth = &self.smooth[0][..m_sc];
-        let (mut rest, mut total) = (0.0, 0.0);
-        for ls in &self.ls[..n_d] {
-            rest += distance(&ls[..m_sc], smooth);
-            total += power(&ls[..m_sc]);
-        }
-        let spent = m_sc as f32 / smoother.gain(window, m_sc);
-        self.freedom = (m_sc * n_d) as f32 - spent;
-        (self.signal, self.noise) = powers(total, rest, (m_sc * n_d) as f32, spent);
+    /// Sums over the groups of `shape`, every symbol multiplied by its turn.
+    pub(super) fn gather(&mut self, shape: &Window, m_sc: usize, turns: &[Sample]) {
+        let rows = &mut self.rows[..m_sc / shape.group];
+        fit::gather(&self.ls[..turns.len()], turns, shape.group, rows);
     }
 
-    /// Smooths each symbol separately.
-    pub(super) fn smooth_each(&mut self, smoother: &mut Smoother, window: usize, m_sc: usize, n_d: usize) {
-        let (mut rest, mut total) = (0.0, 0.0);
-        for (ls, smooth) in self.ls[..n_d].iter().zip(&mut self.smooth) {
-            let (ls, smooth) = (&ls[..m_sc], &mut smooth[..m_sc]);
-            smoother.run(window, ls, smooth);
-            rest += distance(ls, smooth);
-            total += power(ls);
+    /// Estimates the channel from the gathered rows.
+    pub(super) fn estimate(&mut self, shape: &Window, profile: usize, m_sc: usize, time: Time<'_>) {
+        let rows = &mut self.rows[..m_sc / shape.group];
+        let levels = if shape.group == 1 {
+            fit::unlikely(shape, profile, rows, time.modes, self.levels).1
+        } else {
+            self.levels
+        };
+        let mut scales = [1.0; MAX_DMRS];
+        if let Some(weight) = time.still {
+            scales[0] = weight;
         }
-        let count = (m_sc * n_d) as f32;
-        let spent = count / smoother.gain(window, m_sc);
-        self.freedom = count - spent;
-        (self.signal, self.noise) = powers(total, rest, count, spent);
+        fit::centre(rows, &shape.profiles[profile], shape.group);
+        let fit = Fit { modes: time.modes, levels, kept: time.kept, scales };
+        let (known, spent) = fit::estimate(shape, profile, rows, &fit, &mut self.smooth);
+        self.modes = time.kept;
+        self.freedom = (m_sc * time.modes.symbols) as f32 - spent;
+        self.weights = match time.still {
+            Some(_) => TimeWeights::still(known[0]),
+            None => TimeWeights::moving(time.interpolation, &known),
+        };
+        (self.signal, self.noise) = (levels.signal(), levels.noise);
     }
 }
 
-/// Returns the powers of the signal and of the noise on a resource element: of `count` values with the power `total`, a
-/// model with `spent` degrees of freedom leaves the residual `rest`.
-fn powers(total: f32, rest: f32, count: f32, spent: f32) -> (f32, f32) {
-    let noise = (rest / (count - spent).max(1.0)).max(total * 1e-7 / count).max(1e-12);
-    ((total / count - noise).max(noise * 1e-3), noise)
+/// How the channel changes over time.
+#[derive(Clone, Copy)]
+pub(super) struct Time<'a> {
+    pub(super) modes: &'a Modes,
+    pub(super) interpolation: &'a Interpolation,
+    /// Modes that carry power.
+    pub(super) kept: usize,
+    /// Weight of the only mode of a static channel.
+    pub(super) still: Option<f32>,
+}
+
+/// Returns the energy of the third difference.
+fn third_difference(x: &[Sample]) -> f32 {
+    let mut sums = [0.0; LANES];
+    let differences = x.windows(4).map(|x| (x[3] - x[0] + (x[1] - x[2]) * 3.0).norm_sqr());
+    for (i, d) in differences.enumerate() {
+        sums[i % LANES] += d;
+    }
+    sums.iter().sum()
 }

@@ -74,7 +74,7 @@ impl Covariance {
             for k in self.subcarriers(g, m_sc) {
                 let mut h = [Sample::default(); MAX];
                 for (h, branch) in h.iter_mut().zip(branches).filter(|(_, b)| b.is_heard()) {
-                    *h = branch.smooth[0][k] * (1.0 / branch.noise.sqrt());
+                    *h = branch.channel(k) * (1.0 / branch.noise.sqrt());
                 }
                 for a in 0..branches.len() {
                     for b in 0..branches.len() {
@@ -139,10 +139,7 @@ impl Covariance {
             for (p, sums) in self.cells.iter_mut().enumerate() {
                 let mut residual = [[Sample::default(); CELL]; MAX];
                 for (out, branch) in residual.iter_mut().zip(branches).filter(|(_, b)| b.is_heard()) {
-                    let (ls, smooth) = branch.row(m);
-                    for ((out, x), h) in out.iter_mut().zip(&ls[CELL * p..]).zip(&smooth[CELL * p..]) {
-                        *out = x - h;
-                    }
+                    out.copy_from_slice(&branch.residuals[m][CELL * p..][..CELL]);
                 }
                 for a in 0..branches.len() {
                     for b in 0..=a {

@@ -6,8 +6,12 @@
 //! which they are most likely is taken. All inputs are products of the symbols, summed over the allocation.
 
 use super::bessel::j0;
+use super::fit::Row;
 use super::phasor;
+use super::profile::eigenvectors;
+use super::weights::Interpolation;
 use crate::Sample;
+use crate::channel::layout::Layout;
 use crate::kernel::samples::best;
 use crate::sequence::dmrs::MAX_DMRS;
 use crate::units::Antennas;
@@ -29,6 +33,12 @@ const SAME_OFFSET: f64 = 20.0;
 /// Least advantage in likelihood (in nats) of motion over a static channel.
 const STILL_ADVANTAGE: f64 = 1.0;
 
+/// Groups of subcarriers that fade independently at most: more of them are no more evidence.
+const INDEPENDENT: f64 = 12.0;
+
+/// Disadvantage in likelihood (in nats) of an offset that was fitted to very many groups.
+const OFFSET_DISADVANTAGE: f64 = 2.0;
+
 type Matrix = [[f64; MAX_DMRS]; MAX_DMRS];
 
 /// The most likely explanation of the reference symbols.
@@ -36,8 +46,19 @@ type Matrix = [[f64; MAX_DMRS]; MAX_DMRS];
 pub(super) struct Explanation {
     /// Carrier offset in Hz.
     pub(super) offset_hz: f64,
-    /// Maximum Doppler frequency in Hz; 0 for a static channel.
-    pub(super) doppler_hz: f64,
+    /// Index of the maximum Doppler frequency; 0 for a static channel.
+    pub(super) doppler: usize,
+}
+
+/// Returns the maximum Doppler frequency in Hz of an index.
+pub(super) fn doppler_hz(index: usize) -> f64 {
+    DOPPLERS[index]
+}
+
+/// Returns the index of the Doppler nearest to `hz`.
+pub(super) fn nearest(hz: f64) -> usize {
+    let off = |i: &usize| (DOPPLERS[*i] - hz).abs();
+    (0..DOPPLERS.len()).min_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(0)
 }
 
 /// Products of the received reference symbols with each other, summed over groups of subcarriers.
@@ -109,68 +130,71 @@ impl Products {
     }
 }
 
-/// Correlations of each Doppler between the reference symbols of one layout, as their eigenvalues and eigenvectors.
+/// What each Doppler means for one layout.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Motion {
-    times: [f64; MAX_DMRS],
-    symbols: usize,
-    modes: [Modes; DOPPLERS.len()],
+    layout: Option<Layout>,
+    pub(super) modes: [Modes; DOPPLERS.len()],
+    pub(super) interpolations: [Interpolation; DOPPLERS.len()],
 }
 
+/// Eigenvalues and eigenvectors of the correlation between the reference symbols: what a moving channel is made of.
 #[derive(Clone, Copy, Debug, Default)]
-struct Modes {
-    values: [f64; MAX_DMRS],
+pub(super) struct Modes {
+    pub(super) symbols: usize,
+    /// Power of each mode in a channel of power 1, largest first.
+    pub(super) powers: [f32; MAX_DMRS],
     /// Eigenvectors, one a row.
-    vectors: Matrix,
+    pub(super) vectors: [[f32; MAX_DMRS]; MAX_DMRS],
 }
 
 impl Motion {
     /// Returns the most likely explanation. `times` are those of the symbols in seconds, `offsets` in Hz are the
     /// candidates.
     pub(super) fn explain(
-        &mut self,
+        &self,
         observed: &Observed,
         times: &[f64],
         offsets: impl Iterator<Item = f64>,
     ) -> Explanation {
-        self.prepare(times);
         let antennas = observed.antennas();
+        let groups = antennas.first().map_or(0, |p| p.groups);
+        let evidence = (INDEPENDENT / groups.max(1) as f64).min(1.0);
         let mut best = (f64::INFINITY, Explanation::default());
         for offset_hz in offsets {
             let mut turned = [(Matrix::default(), 0.0); Antennas::MAX];
             for (t, products) in turned.iter_mut().zip(antennas) {
                 *t = (products.turned(offset_hz, times), products.snr());
             }
-            let unlikely = 0.5 * (offset_hz / OFFSET_SPREAD).powi(2);
+            let mut unlikely = 0.5 * (offset_hz / OFFSET_SPREAD).powi(2);
+            if offset_hz != 0.0 {
+                unlikely += OFFSET_DISADVANTAGE * (1.0 - evidence);
+            }
             let cost = |i: usize| {
                 let each = antennas.iter().zip(&turned);
                 each.map(|(p, (real, snr))| self.modes[i].cost(real, *snr, p.noise, p.groups as f64))
                     .sum::<f64>()
+                    * evidence
                     + if i > 0 { STILL_ADVANTAGE } else { 0.0 }
             };
-            let (least, i) = lowest(cost);
+            let (least, i) = lowest(DOPPLERS.len(), cost);
             if least + unlikely < best.0 {
-                best = (least + unlikely, Explanation { offset_hz, doppler_hz: DOPPLERS[i] });
+                best = (least + unlikely, Explanation { offset_hz, doppler: i });
             }
         }
         best.1
     }
 
     /// Makes the tables of a layout, unless they are those of the last call.
-    fn prepare(&mut self, times: &[f64]) {
-        if self.symbols == times.len() && self.times[..times.len()] == *times {
+    pub(super) fn prepare(&mut self, layout: Layout, times: &[f64; 14], dmrs: &[f64]) {
+        if self.layout == Some(layout) {
             return;
         }
-        self.symbols = times.len();
-        self.times[..times.len()].copy_from_slice(times);
-        for (modes, doppler) in self.modes.iter_mut().zip(DOPPLERS) {
-            let mut correlation = [[0.0; MAX_DMRS]; MAX_DMRS];
-            for (row, a) in correlation.iter_mut().zip(times) {
-                for (c, b) in row.iter_mut().zip(times) {
-                    *c = j0(2.0 * PI * doppler * (a - b));
-                }
-            }
-            *modes = Modes::of(correlation);
+        self.layout = Some(layout);
+        let tables = self.modes.iter_mut().zip(&mut self.interpolations).zip(DOPPLERS);
+        for ((modes, interpolation), doppler) in tables {
+            *modes = Modes::of_doppler(doppler, dmrs);
+            *interpolation = Interpolation::new(layout, times, dmrs, doppler, modes);
         }
     }
 }
@@ -184,16 +208,16 @@ pub(super) fn offsets(measured: f64, ambiguity: f64, expected: f64) -> impl Iter
     [Some(measured), none, expected].into_iter().flatten()
 }
 
-/// Returns the index of the Doppler with the lowest cost, searched in steps of 4, 2 and 1, and that cost.
-fn lowest(cost: impl Fn(usize) -> f64) -> (f64, usize) {
+/// Returns the index below `count` with the lowest cost, searched in steps of 4, 2 and 1, and that cost.
+pub(super) fn lowest(count: usize, mut cost: impl FnMut(usize) -> f64) -> (f64, usize) {
     let mut best = (f64::INFINITY, 0);
-    let look = |i: usize, best: &mut (f64, usize)| {
+    let mut look = |i: usize, best: &mut (f64, usize)| {
         let c = cost(i);
         if c < best.0 {
             *best = (c, i);
         }
     };
-    for i in (0..DOPPLERS.len()).step_by(4) {
+    for i in (0..count).step_by(4) {
         look(i, &mut best);
     }
     for step in [2, 1] {
@@ -201,7 +225,7 @@ fn lowest(cost: impl Fn(usize) -> f64) -> (f64, usize) {
         if centre >= step {
             look(centre - step, &mut best);
         }
-        if centre + step < DOPPLERS.len() {
+        if centre + step < count {
             look(centre + step, &mut best);
         }
     }
@@ -209,36 +233,38 @@ fn lowest(cost: impl Fn(usize) -> f64) -> (f64, usize) {
 }
 
 impl Modes {
-    /// Computes eigenvalues and eigenvectors of a symmetric matrix, by Jacobi's rotations.
-    fn of(mut a: Matrix) -> Self {
-        let mut vectors = [[0.0; MAX_DMRS]; MAX_DMRS];
-        for (i, row) in vectors.iter_mut().enumerate() {
-            row[i] = 1.0;
-        }
-        for _ in 0..12 {
-            for p in 0..MAX_DMRS {
-                for q in p + 1..MAX_DMRS {
-                    let angle = 0.5 * (2.0 * a[p][q]).atan2(a[q][q] - a[p][p]);
-                    let (sin, cos) = angle.sin_cos();
-                    let turn = |x: f64, y: f64| (cos * x - sin * y, sin * x + cos * y);
-                    for row in &mut a {
-                        (row[p], row[q]) = turn(row[p], row[q]);
-                    }
-                    for k in 0..MAX_DMRS {
-                        (a[p][k], a[q][k]) = turn(a[p][k], a[q][k]);
-                        (vectors[p][k], vectors[q][k]) = turn(vectors[p][k], vectors[q][k]);
-                    }
-                }
+    /// Returns the modes of a Doppler in Hz over symbols at `times`.
+    pub(super) fn of_doppler(doppler_hz: f64, times: &[f64]) -> Self {
+        let correlation = |a: &f64, b: &f64| j0(2.0 * PI * doppler_hz * (a - b));
+        let matrix = times.iter().map(|a| times.iter().map(|b| correlation(a, b)).collect()).collect();
+        let mut modes = Self { symbols: times.len(), ..Self::default() };
+        for (j, (power, vector)) in eigenvectors(matrix).into_iter().enumerate() {
+            modes.powers[j] = power as f32;
+            for (v, x) in modes.vectors[j].iter_mut().zip(vector) {
+                *v = x as f32;
             }
         }
-        Self { values: std::array::from_fn(|i| a[i][i].max(0.0)), vectors }
+        modes
+    }
+
+    /// Returns the coefficients of the modes in the values of the symbols.
+    pub(super) fn of_symbols(&self, row: &Row) -> Row {
+        let mut out = Row::default();
+        for (out, vector) in out.chunks_exact_mut(2).zip(&self.vectors) {
+            for (x, v) in row.chunks_exact(2).zip(vector) {
+                out[0] += x[0] * v;
+                out[1] += x[1] * v;
+            }
+        }
+        out
     }
 
     /// Returns minus the logarithm of the likelihood of `groups` groups, without the part common to all hypotheses.
     fn cost(&self, real: &Matrix, snr: f64, noise: f64, groups: f64) -> f64 {
         let mut determinant = 1.0;
         let mut energy = 0.0;
-        for (value, v) in self.values.iter().zip(&self.vectors) {
+        for (value, v) in self.powers.iter().zip(&self.vectors) {
+            let v = v.map(f64::from);
             let mut e = 0.0;
             for i in 0..MAX_DMRS {
                 let mut row = 0.5 * real[i][i] * v[i];
@@ -247,7 +273,7 @@ impl Modes {
                 }
                 e += 2.0 * row * v[i];
             }
-            let power = 1.0 + snr * value;
+            let power = 1.0 + snr * *value as f64;
             determinant *= power;
             energy += e / power;
         }
@@ -259,6 +285,7 @@ impl Modes {
 mod tests {
     use super::*;
     use crate::impair::rng::Rng;
+    use crate::units::{CyclicPrefix, SidelinkMode};
 
     /// Times of the reference symbols of modes 3 and 4, in seconds.
     const TIMES: [f64; 4] = [0.0, 214.1e-6, 428.6e-6, 642.7e-6];
@@ -266,42 +293,43 @@ mod tests {
     /// Returns sixteen groups of each symbol, faded by the Doppler of `index`, turned by an offset, 20 dB above the
     /// noise of 1.
     fn received(rng: &mut Rng, index: usize, offset_hz: f64) -> [Vec<Sample>; 4] {
-        let mut motion = Motion::default();
-        motion.prepare(&TIMES);
-        let modes = motion.modes[index];
+        let modes = Modes::of_doppler(DOPPLERS[index], &TIMES);
         let mut out: [Vec<Sample>; 4] = Default::default();
         for _ in 0..16 {
             let g: [Sample; 4] =
-                std::array::from_fn(|j| rng.complex_gaussian() * (100.0 * modes.values[j]).sqrt() as f32);
+                std::array::from_fn(|j| rng.complex_gaussian() * (100.0 * modes.powers[j]).sqrt());
             for (i, out) in out.iter_mut().enumerate() {
-                let h: Sample = (0..4).map(|j| g[j] * modes.vectors[j][i] as f32).sum();
+                let h: Sample = (0..4).map(|j| g[j] * modes.vectors[j][i]).sum();
                 out.push(h * phasor(offset_hz * TIMES[i]) + rng.complex_gaussian());
             }
         }
         out
     }
 
+    fn motion() -> Motion {
+        let mut motion = Motion::default();
+        let mut times = [0.0; 14];
+        times[2..14].iter_mut().zip(0..).for_each(|(t, i)| *t = i as f64 * 71.4e-6);
+        motion.prepare(Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal), &times, &TIMES);
+        motion
+    }
+
     fn explain(values: &[Vec<Sample>; 4], offsets: &[f64]) -> Explanation {
         let groups: Vec<&[Sample]> = values.iter().map(|v| &v[..]).collect();
         let mut observed = Observed::default();
         observed.add(Products::new(&groups, 1.0));
-        Motion::default().explain(&observed, &TIMES, offsets.iter().copied())
+        motion().explain(&observed, &TIMES, offsets.iter().copied())
     }
 
     #[test]
     fn modes_make_up_their_matrix() {
-        let mut a = [[0.0; 4]; 4];
+        let modes = Modes::of_doppler(700.0, &TIMES);
         for i in 0..4 {
             for j in 0..4 {
-                a[i][j] = j0(2.0 * PI * 700.0 * (TIMES[i] - TIMES[j]));
-            }
-        }
-        let modes = Modes::of(a);
-        for i in 0..4 {
-            for j in 0..4 {
-                let sum: f64 =
-                    (0..4).map(|m| modes.values[m] * modes.vectors[m][i] * modes.vectors[m][j]).sum();
-                assert!((sum - a[i][j]).abs() < 1e-9, "{i} {j}: {sum} {}", a[i][j]);
+                let sum: f32 =
+                    (0..4).map(|m| modes.powers[m] * modes.vectors[m][i] * modes.vectors[m][j]).sum();
+                let exact = j0(2.0 * PI * 700.0 * (TIMES[i] - TIMES[j])) as f32;
+                assert!((sum - exact).abs() < 1e-5, "{i} {j}: {sum} {exact}");
             }
         }
     }
@@ -313,10 +341,7 @@ mod tests {
         for index in [0, 8, 10, 12, 14] {
             let trials = 100;
             let near = (0..trials)
-                .filter(|_| {
-                    let found = explain(&received(&mut rng, index, 0.0), &[0.0]).doppler_hz;
-                    DOPPLERS.iter().position(|&d| d == found).is_some_and(|i| i.abs_diff(index) <= 1)
-                })
+                .filter(|_| explain(&received(&mut rng, index, 0.0), &[0.0]).doppler.abs_diff(index) <= 1)
                 .count();
             assert!(near >= 90, "{} Hz: {near} of {trials}", DOPPLERS[index]);
         }
@@ -330,8 +355,8 @@ mod tests {
         for _ in 0..100 {
             let found = explain(&received(&mut rng, 0, 900.0), &[900.0, 0.0]);
             assert_eq!(found.offset_hz, 900.0);
-            assert!(found.doppler_hz <= 50.0, "{found:?}");
-            still += usize::from(found.doppler_hz == 0.0);
+            assert!(doppler_hz(found.doppler) <= 50.0, "{found:?}");
+            still += usize::from(found.doppler == 0);
         }
         assert!(still >= 85, "{still} of 100");
         let none = (0..100)

@@ -1,6 +1,7 @@
-//! Weight of each DMRS symbol for each data symbol.
+//! Weight of each mode over time for each data symbol.
 
 use super::bessel::j0;
+use super::motion::Modes;
 use crate::channel::layout::Layout;
 use crate::sequence::dmrs::MAX_DMRS;
 use std::f64::consts::PI;
@@ -8,11 +9,49 @@ use std::f64::consts::PI;
 /// Data symbols of a subframe at most.
 const MAX_DATA: usize = 12;
 
-/// Wiener weights in time: row = data symbol in mapping order, column = DMRS symbol.
+/// Interpolation in time for one Doppler: row = data symbol in mapping order, column = mode over the DMRS symbols.
 ///
-/// The correlation of the channel over a time t is that of the Jakes spectrum, `J0(2 pi f_d t)`.
+/// The correlation of the channel over a time t is that of the Jakes spectrum, `J0(2 pi f_d t)`. The best linear
+/// estimate on a data symbol is the sum of the estimates of the modes, each times its weight.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Interpolation {
+    rows: [[f32; MAX_DMRS]; MAX_DATA],
+    /// Power that each mode has on each data symbol in a channel of power 1.
+    powers: [[f32; MAX_DMRS]; MAX_DATA],
+}
+
+impl Interpolation {
+    pub(super) fn new(
+        layout: Layout,
+        times: &[f64; 14],
+        dmrs: &[f64],
+        doppler_hz: f64,
+        modes: &Modes,
+    ) -> Self {
+        let mut made = Self::default();
+        for ((row, powers), &l) in made.rows.iter_mut().zip(&mut made.powers).zip(layout.data) {
+            for (j, vector) in modes.vectors.iter().enumerate() {
+                let correlation = |t: &f64| j0(2.0 * PI * doppler_hz * (times[l as usize] - t));
+                let with_mode: f64 = dmrs.iter().zip(vector).map(|(t, v)| correlation(t) * *v as f64).sum();
+                let value = modes.powers[j] as f64;
+                if value > 1e-6 {
+                    row[j] = (with_mode / value) as f32;
+                    powers[j] = (with_mode * with_mode / value) as f32;
+                }
+            }
+        }
+        made
+    }
+
+    /// Returns the weight of the only mode of a static channel.
+    pub(super) fn still(&self) -> f32 {
+        self.rows[0][0]
+    }
+}
+
+/// Weights of one estimate: row = data symbol in mapping order, column = mode over time.
 #[derive(Clone, Debug, Default)]
-pub struct TimeWeights {
+pub(crate) struct TimeWeights {
     still: bool,
     rows: [[f32; MAX_DMRS]; MAX_DATA],
     /// Mean square error of the channel estimate of each row, against the power of the channel.
@@ -20,69 +59,34 @@ pub struct TimeWeights {
 }
 
 impl TimeWeights {
-    /// Returns the weights for a static channel.
-    pub(super) fn still() -> Self {
-        Self { still: true, rows: [[1.0, 0.0, 0.0, 0.0]; MAX_DATA], errors: [0.0; MAX_DATA] }
+    /// Returns the weights for a static channel, of whose power the part `known` is known.
+    pub(super) fn still(known: f32) -> Self {
+        let error = (1.0 - known).clamp(0.0, 1.0);
+        Self { still: true, rows: [[1.0, 0.0, 0.0, 0.0]; MAX_DATA], errors: [error; MAX_DATA] }
     }
 
-    /// Returns the weights for a moving channel; `noise` is the noise to signal ratio of the smoothed estimates.
-    pub(super) fn moving(layout: Layout, times: &[f64], dmrs: &[f64], doppler_hz: f64, noise: f32) -> Self {
-        let correlation = |dt: f64| j0(2.0 * PI * doppler_hz * dt);
-        let n = dmrs.len();
-        let mut matrix = [[0.0; MAX_DMRS]; MAX_DMRS];
-        for i in 0..n {
-            for j in 0..n {
-                matrix[i][j] = correlation(dmrs[i] - dmrs[j]) + if i == j { noise as f64 } else { 0.0 };
-            }
-        }
-        let mut rows = [[0.0; MAX_DMRS]; MAX_DATA];
-        let mut errors = [0.0; MAX_DATA];
-        for ((row, error), &l) in rows.iter_mut().zip(&mut errors).zip(layout.data) {
-            let mut right = [0.0; MAX_DMRS];
-            for (r, t) in right.iter_mut().zip(dmrs) {
-                *r = correlation(times[l as usize] - t);
-            }
-            let mut weights = right;
-            solve(matrix, &mut weights, n);
-            let explained: f64 = weights.iter().zip(&right).map(|(w, r)| w * r).sum();
-            *row = weights.map(|w| w as f32);
-            *error = (1.0 - explained).clamp(0.0, 1.0) as f32;
-        }
-        Self { still: false, rows, errors }
+    /// Returns the weights for a moving channel; `known` is the part of the power of each mode that is known.
+    pub(super) fn moving(interpolation: &Interpolation, known: &[f32; MAX_DMRS]) -> Self {
+        let errors = interpolation.powers.map(|powers| {
+            let explained: f32 = powers.iter().zip(known).map(|(p, k)| p * k).sum();
+            (1.0 - explained).clamp(0.0, 1.0)
+        });
+        Self { still: false, rows: interpolation.rows, errors }
     }
 
-    /// Whether one estimate, the mean of all DMRS symbols, is used for every data symbol.
-    pub fn is_static(&self) -> bool {
+    /// Whether one estimate is used for every data symbol.
+    pub(crate) fn is_static(&self) -> bool {
         self.still
     }
 
     /// Returns the weights for data symbol `i` in mapping order.
-    pub fn row(&self, i: usize) -> &[f32; MAX_DMRS] {
+    pub(crate) fn row(&self, i: usize) -> &[f32; MAX_DMRS] {
         &self.rows[i]
     }
 
-    /// Returns the mean square error of the channel on data symbol `i`, against the power of the channel; 0 if it is
-    /// static.
-    pub fn error(&self, i: usize) -> f32 {
+    /// Returns the mean square error of the channel on data symbol `i`, against the power of the channel.
+    pub(crate) fn error(&self, i: usize) -> f32 {
         self.errors[i]
-    }
-}
-
-/// Solves a positive definite system by Gaussian elimination.
-fn solve(mut a: [[f64; MAX_DMRS]; MAX_DMRS], b: &mut [f64; MAX_DMRS], n: usize) {
-    for i in 0..n {
-        let pivot = a[i][i].max(1e-9);
-        for j in i + 1..n {
-            let factor = a[j][i] / pivot;
-            for k in i..n {
-                a[j][k] -= factor * a[i][k];
-            }
-            b[j] -= factor * b[i];
-        }
-    }
-    for i in (0..n).rev() {
-        let rest: f64 = (i + 1..n).map(|k| a[i][k] * b[k]).sum();
-        b[i] = (b[i] - rest) / a[i][i].max(1e-9);
     }
 }
 
@@ -91,20 +95,22 @@ mod tests {
     use super::*;
     use crate::units::{CyclicPrefix, SidelinkMode};
 
-    /// On a reference symbol itself and without noise there is no error; half-way between two that a fast channel
-    /// decorrelates, the error is large.
+    /// On a reference symbol itself there is no error; half-way between two that a fast channel decorrelates, the error
+    /// is large. What is not known of a mode is missing.
     #[test]
     fn errors_grow_with_distance_speed_and_noise() {
-        let times: Vec<f64> = (0..14).map(|l| l as f64 * 71.4e-6).collect();
+        let mut times = [0.0; 14];
+        times.iter_mut().enumerate().for_each(|(l, t)| *t = l as f64 * 71.4e-6);
         let layout = Layout::shared(SidelinkMode::D2d, CyclicPrefix::Normal);
         let dmrs = [times[3], times[10]];
-        let weights = |doppler, noise| TimeWeights::moving(layout, &times, &dmrs, doppler, noise);
+        let weights = |doppler, known| {
+            let modes = Modes::of_doppler(doppler, &dmrs);
+            TimeWeights::moving(&Interpolation::new(layout, &times, &dmrs, doppler, &modes), &known)
+        };
         // data symbols 2 and 6 are symbols 2 and 7
-        let (slow, fast) = (weights(50.0, 1e-4), weights(500.0, 1e-4));
+        let (slow, fast) = (weights(50.0, [1.0; 4]), weights(500.0, [1.0; 4]));
         assert!(slow.error(2) < 1e-3 && slow.error(6) < 1e-2, "{slow:?}");
         assert!(fast.error(6) > fast.error(2) && fast.error(2) > slow.error(2), "{fast:?}");
-        assert!(weights(50.0, 0.1).error(2) > 0.02);
-        let sum: f32 = slow.row(6).iter().sum();
-        assert!((sum - 1.0).abs() < 0.01, "a slow channel is interpolated: {sum}");
+        assert!(weights(50.0, [0.95, 0.5, 0.0, 0.0]).error(2) > 0.02);
     }
 }
