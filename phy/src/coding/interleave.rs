@@ -67,9 +67,12 @@ fn read_columns<const Q: usize, T: Copy>(c_mux: usize, input: &[T], output: &mut
 fn write_columns<const Q: usize, T: Copy>(c_mux: usize, input: &[T], output: &mut [T]) {
     let (input, output) = (input.as_chunks::<Q>().0, output.as_chunks_mut::<Q>().0);
     let rows = input.len() / c_mux;
-    for (r, row) in output.chunks_exact_mut(c_mux).enumerate() {
-        for (c, group) in row.iter_mut().enumerate() {
-            *group = input[c * rows + r];
+    if rows == 0 {
+        return;
+    }
+    for (c, column) in input.chunks_exact(rows).enumerate() {
+        for (row, &group) in output.chunks_exact_mut(c_mux).zip(column) {
+            row[c] = group;
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Scrambling, TS 36.211 §5.3.1, by a sequence that the caller generated.
 
 use crate::Llr;
-use crate::kernel::reduce::best;
+use crate::kernel::Backend;
+use crate::kernel::flip::flip;
 
 /// Adds `sequence` to `bits`, modulo 2. Stops at the shorter of the two.
 pub fn scramble_bits(bits: &mut [u8], sequence: &[u8]) {
@@ -13,7 +14,7 @@ pub fn scramble_bits(bits: &mut [u8], sequence: &[u8]) {
 /// Inverts the sign of every soft value where `sequence` is 1: 32 bits a word, the first one lowest. Stops at the shorter
 /// of the two; `Llr::MIN`, which has no opposite, becomes `Llr::MAX`.
 pub fn descramble_llrs(llrs: &mut [Llr], sequence: &[u32]) {
-    (best().flip)(llrs, sequence);
+    flip(Backend::detect())(llrs, sequence);
 }
 
 #[cfg(test)]

@@ -80,8 +80,9 @@ fn pairs(values: &[Llr; BLOCK]) -> &[[Llr; 2]] {
 fn error(symbols: &[Sample], step: f32, top: f32) -> (f32, usize) {
     /// 1.5 * 2^23: between it and its double, the values of an `f32` are the whole numbers.
     const WHOLE: f32 = 12_582_912.0;
+    let half = 0.5 / step;
     let off = |v: f32| {
-        let odd = 2.0 * (((v / step - 1.0) / 2.0 + WHOLE) - WHOLE) + 1.0;
+        let odd = 2.0 * ((v * half - 0.5 + WHOLE) - WHOLE) + 1.0;
         let odd = if odd < -top { -top } else { odd };
         let odd = if odd > top { top } else { odd };
         v - odd * step
@@ -101,7 +102,10 @@ fn error(symbols: &[Sample], step: f32, top: f32) -> (f32, usize) {
             }
         }
     }
-    (sums.iter().sum(), count)
+    // in pairs: a chain of additions would take longer than the loop
+    let eight: [f32; ERROR_BLOCK] = std::array::from_fn(|i| sums[i] + sums[i + 8]);
+    let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
+    ((four[0] + four[2]) + (four[1] + four[3]), count)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@
 //! | `fourier` | transforms of SC-FDMA symbols, with half-subcarrier shift, offset, window and gain |
 //! | `samples` | products, powers and distances of samples |
 //! | `demap` | symbols to soft values, error vectors |
-//! | `reduce` | sums over soft values, combining, descrambling |
+//! | `flip` | descrambling |
+//! | `reduce` | sums over soft values, combining |
 //! | `transpose` | interleavers |
 //! | `turbo`, `viterbi` | the recursions of the two decoders |
 //! | `crc` | folding by carry-less multiplication |
@@ -78,6 +79,7 @@ pub(crate) mod channel;
 pub(crate) mod crc;
 pub(crate) mod demap;
 pub(crate) mod elementary;
+pub(crate) mod flip;
 pub(crate) mod fourier;
 pub(crate) mod noise;
 pub(crate) mod reduce;

@@ -9,9 +9,6 @@ super::compile_loops! {
     fn accumulate(sums: &mut [i16], terms: &[i16]);
     /// Splits pairs into their first and their second elements, up to the end of the shortest.
     fn split(pairs: &[[i16; 2]], first: &mut [i16], second: &mut [i16]);
-    /// Inverts the sign of every element whose bit is 1, up to the end of the shorter slice: 32 bits a word, the first
-    /// one lowest. `i16::MIN` becomes `i16::MAX`.
-    fn flip(elements: &mut [i16], words: &[u32]);
 }
 
 #[inline(always)]
@@ -59,33 +56,6 @@ fn split(pairs: &[[i16; 2]], first: &mut [i16], second: &mut [i16]) {
     }
 }
 
-#[inline(always)]
-fn flip(elements: &mut [i16], words: &[u32]) {
-    const BITS: [u16; 16] = {
-        let mut bits = [0; 16];
-        let mut i = 0;
-        while i < 16 {
-            bits[i] = 1 << i;
-            i += 1;
-        }
-        bits
-    };
-    let flipped = |x: i16, flip: i16| (x ^ flip).saturating_sub(flip);
-    let (whole, rest) = elements.as_chunks_mut::<32>();
-    for (elements, &word) in whole.iter_mut().zip(words) {
-        let halves = [word as u16, (word >> 16) as u16];
-        for i in 0..32 {
-            let flip = if halves[i / 16] & BITS[i % 16] != 0 { -1 } else { 0 };
-            elements[i] = flipped(elements[i], flip);
-        }
-    }
-    if let Some(word) = words.get(whole.len()) {
-        for (i, x) in rest.iter_mut().enumerate() {
-            *x = flipped(*x, -((word >> i & 1) as i16));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,13 +79,6 @@ mod tests {
                 for (i, &sum) in sums.iter().enumerate() {
                     let exact = i32::from(a[i]) + b.get(i).map_or(0, |&x| i32::from(x));
                     prop_assert_eq!(i32::from(sum), exact.clamp(-32768, 32767));
-                }
-                let words: Vec<u32> = a.iter().map(|&x| x as u32).collect();
-                let mut flipped = a.clone();
-                (loops.flip)(&mut flipped, &words[..words.len().min(cut)]);
-                for (i, &x) in a.iter().enumerate() {
-                    let one = words[..words.len().min(cut)].get(i / 32).is_some_and(|word| word >> (i % 32) & 1 == 1);
-                    prop_assert_eq!(flipped[i], if one { x.saturating_neg() } else { x });
                 }
                 let pairs = a.as_chunks::<2>().0;
                 let (mut first, mut second) = (vec![0; pairs.len()], vec![0; pairs.len()]);

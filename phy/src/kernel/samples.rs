@@ -29,19 +29,19 @@ super::compile_loops! {
     fn sixes(x: &[Sample], sums: &mut [Sample]);
     /// Sum of the squared magnitudes.
     fn power(x: &[Sample]) -> f32;
-    /// Sum of the squared distances.
-    fn distance(x: &[Sample], y: &[Sample]) -> f32;
     /// Sum of `conj(x) y`.
     fn correlation(x: &[Sample], y: &[Sample]) -> Sample;
+    /// Powers of the sums of 24 values with a quarter of a turn back a value, 0 to 3 times, their three spans of eight
+    /// turned by each row of `turns`.
+    fn quarter_turn_powers(x: &[Sample; 24], turns: &[[Sample; 4]; 3]) -> [[f32; 4]; 3];
     /// `conj(h ramp) / (|h|^2 + noise)` in the place of `h`; the sum of `|h|^2 / (|h|^2 + noise)`.
     fn equalise(h: &mut [Sample], ramp: &[Sample], noise: f32) -> f32;
-    /// Sums of the first 1, 2, .. values.
-    fn prefix_sums(x: &[Sample], sums: &mut [Sample]);
-    /// `out = (to - from) scale`.
-    fn difference(to: &[Sample], from: &[Sample], scale: f32, out: &mut [Sample]);
-    /// Sum of the squared distances of `x` to `(to - from) scale` over one group of eight in `stride`, and the number of
-    /// values in it.
-    fn residual(x: &[Sample], to: &[Sample], from: &[Sample], scale: f32, stride: usize) -> (f32, usize);
+}
+
+/// Adds partial sums in pairs: a chain of additions would take longer than a short loop.
+#[inline(always)]
+fn total(s: [f32; LANES]) -> f32 {
+    ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
 #[inline(always)]
@@ -104,8 +104,39 @@ fn turn_prbs(x: &mut [Sample], turns: &[Sample; PRB]) {
 #[inline(always)]
 fn sixes(x: &[Sample], sums: &mut [Sample]) {
     for (sum, x) in sums.iter_mut().zip(x.as_chunks::<6>().0) {
-        *sum = x.iter().sum();
+        // SAFETY: six samples are twelve parts, without gaps.
+        let parts: &[f32; 12] = unsafe { &*x.as_ptr().cast() };
+        // two samples at a time
+        let pair: [f32; 4] = std::array::from_fn(|i| parts[i] + parts[i + 4] + parts[i + 8]);
+        *sum = Sample::new(pair[0] + pair[2], pair[1] + pair[3]);
     }
+}
+
+#[inline(always)]
+fn quarter_turn_powers(x: &[Sample; 24], turns: &[[Sample; 4]; 3]) -> [[f32; 4]; 3] {
+    // for each span its DFT of length 4, real and imaginary parts
+    let mut spans = [[[0.0f32; 4]; 2]; 3];
+    for ([re, im], x) in spans.iter_mut().zip(x.as_chunks::<8>().0) {
+        let r: [Sample; 4] = std::array::from_fn(|n| x[n] + x[n + 4]);
+        let (even, odd) = (r[0] + r[2], r[1] + r[3]);
+        let (p, q) = (r[0] - r[2], r[1] - r[3]);
+        *re = [even.re + odd.re, p.re + q.im, even.re - odd.re, p.re - q.im];
+        *im = [even.im + odd.im, p.im - q.re, even.im - odd.im, p.im + q.re];
+    }
+    let mut powers = [[0.0; 4]; 3];
+    for (power, turns) in powers.iter_mut().zip(turns) {
+        let (mut sum_re, mut sum_im) = ([0.0f32; 4], [0.0f32; 4]);
+        for ([re, im], t) in spans.iter().zip(turns) {
+            for i in 0..4 {
+                sum_re[i] += re[i] * t.re - im[i] * t.im;
+                sum_im[i] += re[i] * t.im + im[i] * t.re;
+            }
+        }
+        for i in 0..4 {
+            power[i] = sum_re[i] * sum_re[i] + sum_im[i] * sum_im[i];
+        }
+    }
+    powers
 }
 
 #[inline(always)]
@@ -120,23 +151,7 @@ fn power(x: &[Sample]) -> f32 {
     for (s, x) in sums.iter_mut().zip(rest) {
         *s += x.norm_sqr();
     }
-    sums.iter().sum()
-}
-
-#[inline(always)]
-fn distance(x: &[Sample], y: &[Sample]) -> f32 {
-    let n = x.len().min(y.len());
-    let mut sums = [0.0; LANES];
-    let ((xs, x), (ys, y)) = (x[..n].as_chunks::<LANES>(), y[..n].as_chunks::<LANES>());
-    for (x, y) in xs.iter().zip(ys) {
-        for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *s += (x - y).norm_sqr();
-        }
-    }
-    for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
-        *s += (x - y).norm_sqr();
-    }
-    sums.iter().sum()
+    total(sums)
 }
 
 #[inline(always)]
@@ -158,7 +173,7 @@ fn equalise(h: &mut [Sample], ramp: &[Sample], noise: f32) -> f32 {
     for ((s, h), r) in sums.iter_mut().zip(h).zip(r) {
         one(s, h, r);
     }
-    sums.iter().sum()
+    total(sums)
 }
 
 #[inline(always)]
@@ -178,52 +193,7 @@ fn correlation(x: &[Sample], y: &[Sample]) -> Sample {
     for (i, (x, y)) in x.iter().zip(y).enumerate() {
         one(i, x, y);
     }
-    Sample::new(re.iter().sum(), im.iter().sum())
-}
-
-#[inline(always)]
-fn prefix_sums(x: &[Sample], sums: &mut [Sample]) {
-    let n = x.len().min(sums.len());
-    let mut carry = Sample::default();
-    let ((xs, x), (outs, out)) = (x[..n].as_chunks::<4>(), sums[..n].as_chunks_mut::<4>());
-    for (x, out) in xs.iter().zip(outs) {
-        let (a, c) = (x[0] + x[1], x[2] + x[3]);
-        *out = [carry + x[0], carry + a, carry + (a + x[2]), carry + (a + c)];
-        carry = out[3];
-    }
-    for (x, out) in x.iter().zip(out) {
-        carry += x;
-        *out = carry;
-    }
-}
-
-#[inline(always)]
-fn difference(to: &[Sample], from: &[Sample], scale: f32, out: &mut [Sample]) {
-    for ((out, to), from) in out.iter_mut().zip(to).zip(from) {
-        *out = (to - from) * scale;
-    }
-}
-
-#[inline(always)]
-fn residual(x: &[Sample], to: &[Sample], from: &[Sample], scale: f32, stride: usize) -> (f32, usize) {
-    let n = x.len().min(to.len()).min(from.len());
-    let mut sums = [0.0; LANES];
-    let mut values = 0;
-    let groups = x[..n].chunks(LANES).zip(to[..n].chunks(LANES)).zip(from[..n].chunks(LANES));
-    for ((x, to), from) in groups.step_by(stride.max(1)) {
-        values += x.len();
-        let whole = (x.first_chunk::<LANES>(), to.first_chunk::<LANES>(), from.first_chunk::<LANES>());
-        if let (Some(x), Some(to), Some(from)) = whole {
-            for i in 0..LANES {
-                sums[i] += (x[i] - (to[i] - from[i]) * scale).norm_sqr();
-            }
-        } else {
-            for (((s, x), to), from) in sums.iter_mut().zip(x).zip(to).zip(from) {
-                *s += (x - (to - from) * scale).norm_sqr();
-            }
-        }
-    }
-    (sums.iter().sum(), values)
+    Sample::new(total(re), total(im))
 }
 
 #[cfg(test)]
@@ -253,24 +223,26 @@ mod tests {
                     let (p, q) = (new(&mut a), plain(&mut b));
                     (bits(&a), bits(&[Sample::new(p, 0.0)])) == (bits(&b), bits(&[Sample::new(q, 0.0)]))
                 };
-                let none = |()| 0.0;
-                prop_assert!(run(&|out| none((loops.product)(&x, &y, out)), &|out| none(product(&x, &y, out))));
-                prop_assert!(run(&|out| none((loops.scale)(out, y[0])), &|out| none(scale(out, y[0]))));
-                prop_assert!(run(&|out| none((loops.turn_back)(out, &y)), &|out| none(turn_back(out, &y))));
-                prop_assert!(run(&|out| none((loops.add_weighted)(out, &y, weight)), &|out| none(add_weighted(out, &y, weight))));
-                prop_assert!(run(&|out| none((loops.add_product)(&y, &y[1..], out)), &|out| none(add_product(&y, &y[1..], out))));
-                prop_assert!(run(&|out| none((loops.quotient)(&x, &y, out)), &|out| none(quotient(&x, &y, out))));
-                prop_assert!(run(&|out| none((loops.turn_prbs)(out, &turns)), &|out| none(turn_prbs(out, &turns))));
-                prop_assert!(run(&|out| none((loops.prefix_sums)(&x, out)), &|out| none(prefix_sums(&x, out))));
-                prop_assert!(run(&|out| none((loops.difference)(&y, &y[9..], weight, out)), &|out| none(difference(&y, &y[9..], weight, out))));
-                for stride in [1, 3] {
-                    let of = |(sum, values)| sum + values as f32;
-                    prop_assert!(run(&|_| of((loops.residual)(&x, &y, &y[7..], weight, stride)), &|_| of(residual(&x, &y, &y[7..], weight, stride))));
-                }
+                let same = |new: &dyn Fn(&mut [Sample]), plain: &dyn Fn(&mut [Sample])| {
+                    let (mut a, mut b) = (x.clone(), x.clone());
+                    new(&mut a);
+                    plain(&mut b);
+                    bits(&a) == bits(&b)
+                };
+                prop_assert!(same(&|out| (loops.product)(&x, &y, out), &|out| product(&x, &y, out)));
+                prop_assert!(same(&|out| (loops.scale)(out, y[0]), &|out| scale(out, y[0])));
+                prop_assert!(same(&|out| (loops.turn_back)(out, &y), &|out| turn_back(out, &y)));
+                prop_assert!(same(&|out| (loops.add_weighted)(out, &y, weight), &|out| add_weighted(out, &y, weight)));
+                prop_assert!(same(&|out| (loops.add_product)(&y, &y[1..], out), &|out| add_product(&y, &y[1..], out)));
+                prop_assert!(same(&|out| (loops.quotient)(&x, &y, out), &|out| quotient(&x, &y, out)));
+                prop_assert!(same(&|out| (loops.turn_prbs)(out, &turns), &|out| turn_prbs(out, &turns)));
                 prop_assert_eq!(bits(&[(loops.correlation)(&x, &y)]), bits(&[correlation(&x, &y)]));
-                prop_assert!(run(&|out| none((loops.sixes)(&y, out)), &|out| none(sixes(&y, out))));
+                let (values, turns) = (y.first_chunk().unwrap(), std::array::from_fn(|i| [y[i], y[i + 30], y[i + 60], y[0]]));
+                let flat = |p: [[f32; 4]; 3]| p.as_flattened().iter().map(|&p| Sample::new(p, 0.0)).collect::<Vec<_>>();
+                let (new, plain) = ((loops.quarter_turn_powers)(values, &turns), quarter_turn_powers(values, &turns));
+                prop_assert_eq!(bits(&flat(new)), bits(&flat(plain)));
+                prop_assert!(same(&|out| (loops.sixes)(&y, out), &|out| sixes(&y, out)));
                 prop_assert!(run(&|out| (loops.power)(out), &|out| power(out)));
-                prop_assert!(run(&|out| (loops.distance)(out, &y), &|out| distance(out, &y)));
                 prop_assert!(run(&|out| (loops.equalise)(out, &y, 0.1), &|out| equalise(out, &y, 0.1)));
             }
         }
@@ -280,25 +252,22 @@ mod tests {
         fn sums_are_those_of_the_definition(x in proptest::collection::vec((-9.0f32..9.0, -9.0f32..9.0), 0..200)) {
             let x: Vec<Sample> = x.into_iter().map(|(re, im)| Sample::new(re, im)).collect();
             let wide = |x: Sample| num_complex::Complex64::new(x.re.into(), x.im.into());
-            let mut sums = vec![Sample::default(); x.len()];
-            prefix_sums(&x, &mut sums);
-            let mut exact = num_complex::Complex64::default();
-            for (x, sum) in x.iter().zip(&sums) {
-                exact += wide(*x);
-                prop_assert!((wide(*sum) - exact).norm() < 1e-3);
-            }
             let y: Vec<Sample> = x.iter().rev().copied().collect();
             let exact: num_complex::Complex64 = x.iter().zip(&y).map(|(&x, &y)| wide(x).conj() * wide(y)).sum();
             prop_assert!((wide(correlation(&x, &y)) - exact).norm() < 1e-2);
-            let exact: f64 = x.iter().zip(&y).map(|(&x, &y)| (wide(x) - wide(y)).norm_sqr()).sum();
-            prop_assert!((f64::from(distance(&x, &y)) - exact).abs() <= 1e-5 * exact);
             let exact: f64 = x.iter().map(|&x| wide(x).norm_sqr()).sum();
             prop_assert!((f64::from(power(&x)) - exact).abs() <= 1e-5 * exact);
-            let zero = vec![Sample::default(); x.len()];
-            let (sum, values) = residual(&x, &y, &zero, 0.5, 3);
-            let counted = (0..x.len()).filter(|k| k / LANES % 3 == 0);
-            let exact: f64 = counted.clone().map(|k| (wide(x[k]) - wide(y[k]) * 0.5).norm_sqr()).sum();
-            prop_assert!(values == counted.count() && (f64::from(sum) - exact).abs() <= 1e-5 * exact);
+            if let Some(x) = x.first_chunk::<24>() {
+                let turns = std::array::from_fn(|i| std::array::from_fn(|b| Sample::from_polar(1.0, (i * b) as f32)));
+                let powers = quarter_turn_powers(x, &turns);
+                for (i, k) in [(0, 0), (1, 1), (2, 2), (1, 3), (2, 1)] {
+                    let sum: num_complex::Complex64 = x.iter().enumerate().map(|(n, &x)| {
+                        let angle = -0.5 * std::f64::consts::PI * (k * n) as f64 + (i * (n / 8)) as f64;
+                        wide(x) * num_complex::Complex64::from_polar(1.0, angle)
+                    }).sum();
+                    prop_assert!((f64::from(powers[i][k]) - sum.norm_sqr()).abs() < 1e-2);
+                }
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ use super::diversity::PerAntenna;
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
+use crate::kernel::elementary::cos_sin;
 use crate::kernel::samples::best;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sc_fdma::rotate;
@@ -462,8 +463,9 @@ fn turns(x: Sample) -> f64 {
 }
 
 pub(crate) fn phasor(turns: f64) -> Sample {
-    let angle = 2.0 * PI * turns;
-    Sample::new(angle.cos() as f32, angle.sin() as f32)
+    // units of 2^-32 turns; what is no number has no phase
+    let (cos, sin) = cos_sin(((turns - turns.floor()) * 4_294_967_296.0) as u64 as u32);
+    Sample::new(cos, sin)
 }
 
 fn nearest_alias(value: f64, spacing: f64, near: f64) -> f64 {

@@ -107,18 +107,11 @@ impl Presence {
             let stripped = &mut self.stripped[..CONTROL_V2X];
             self.references.strip(&dmrs, m, received, stripped);
             seen.energy += (best_loops().power)(received);
-            let mut spans = [[Sample::default(); 4]; CONTROL_V2X / SPAN];
-            for (span, x) in spans.iter_mut().zip(stripped.chunks_exact(SPAN)) {
-                let mut residue = [Sample::default(); 4];
-                for (n, x) in x.iter().enumerate() {
-                    residue[n % 4] += x;
-                }
-                *span = quarter_turns(residue);
-            }
-            for (shift, power) in seen.power.iter_mut().enumerate() {
-                for (p, turns) in power.iter_mut().zip(&self.span_turns) {
-                    let total: Sample = spans.iter().zip(turns).map(|(s, t)| s[shift] * t).sum();
-                    *p += total.norm_sqr();
+            let Some(stripped) = stripped.first_chunk::<CONTROL_V2X>() else { continue };
+            let powers = (best_loops().quarter_turn_powers)(stripped, &self.span_turns);
+            for (ramp, powers) in powers.iter().enumerate() {
+                for (seen, power) in seen.power.iter_mut().zip(powers) {
+                    seen[ramp] += power;
                 }
             }
         }
@@ -222,14 +215,6 @@ fn best<const N: usize>(antennas: &[Powers<N>], m_sc: usize, symbols: usize) -> 
         shares.add(antenna.power[hypothesis][ramp] / m_sc as f32, antenna.energy);
     }
     (hypothesis, shares.combined((m_sc * symbols) as f32, symbols as f32))
-}
-
-/// Computes sums over four residues with a quarter turn back for each: a DFT of length 4.
-fn quarter_turns(r: [Sample; 4]) -> [Sample; 4] {
-    let j = Sample::new(0.0, 1.0);
-    let (even, odd) = (r[0] + r[2], r[1] + r[3]);
-    let (even_difference, odd_difference) = (r[0] - r[2], (r[1] - r[3]) * j);
-    [even + odd, even_difference - odd_difference, even - odd, even_difference + odd_difference]
 }
 
 #[cfg(test)]

@@ -144,12 +144,14 @@ impl ControlDecoder {
     }
 
     /// Returns the bits of the path that ends in `state`.
-    fn trace(&self, mut state: usize, k: usize) -> u128 {
+    fn trace(&self, state: usize, k: usize) -> u128 {
         let mut bits = 0;
-        for decisions in self.decisions[..k].iter().rev() {
-            bits = bits << 1 | (state & 1) as u128;
-            let high = decisions[state & 1] >> (state >> 1) & 1;
-            state = state >> 1 | (high as usize) << 5;
+        // the newest bit of the state on top: the place of its decision among those of even and odd states
+        let mut place = state >> 1 | (state & 1) << 5;
+        for &[even, odd] in self.decisions[..k].iter().rev() {
+            bits = bits << 1 | (place >> 5) as u128;
+            let high = (u64::from(even) | u64::from(odd) << 32) >> place & 1;
+            place = (place & 31) >> 1 | (place & 1) << 5 | (high as usize) << 4;
         }
         bits
     }

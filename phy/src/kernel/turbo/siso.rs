@@ -124,7 +124,7 @@ unsafe fn run<V: Lanes, const CORRECT: bool, const KEEP: usize>(
         let (known, parity) = (job.known.as_ptr(), job.parity.as_ptr());
         let training = job.training;
 
-        // Forward, keeping the metrics before each row.
+        // Forward, keeping the metrics before one row in KEEP.
         let mut m = start_forward::<V, CORRECT>(job, c, w - training);
         let mut to = job.forward.as_mut_ptr();
         for r in 0..w {
@@ -132,7 +132,7 @@ unsafe fn run<V: Lanes, const CORRECT: bool, const KEEP: usize>(
                 m = normalise(m);
                 store_metrics(m, &mut job.boundary.forward, 0);
             }
-            if r % KEEP == 0 {
+            if r.is_multiple_of(KEEP) {
                 for metric in m {
                     metric.store(to);
                     to = to.add(p);
@@ -144,9 +144,21 @@ unsafe fn run<V: Lanes, const CORRECT: bool, const KEEP: usize>(
             }
         }
 
-        // Backward, with the extrinsic values.
-        let mut m = start_backward::<V, CORRECT>(job, c, training);
-        let mut end = w;
+        go_back::<V, CORRECT, KEEP>(job, c);
+    }
+}
+
+/// Backward, with the extrinsic values.
+///
+/// # Safety
+/// That of [`run`], which has written the forward metrics.
+#[inline(always)]
+unsafe fn go_back<V: Lanes, const CORRECT: bool, const KEEP: usize>(job: &mut HalfIteration<'_>, c: V) {
+    // SAFETY: as in `run`.
+    unsafe {
+        let (p, known, parity) = (V::LANES, job.known.as_ptr(), job.parity.as_ptr());
+        let mut m = start_backward::<V, CORRECT>(job, c, job.training);
+        let mut end = job.window;
         while end > 0 {
             let first = (end - 1) / KEEP * KEEP;
             let a = job.forward.as_ptr().add(first / KEEP * STATES * p);
@@ -211,7 +223,7 @@ unsafe fn back<V: Lanes, const CORRECT: bool>(
             }
         }
         m = backward::<V, CORRECT>(m, c, x, y);
-        if r % NORMALISE == 0 { normalise(m) } else { m }
+        if r.is_multiple_of(NORMALISE) { normalise(m) } else { m }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::bessel::j0;
 use super::fit::Row;
+use super::phasor;
 use super::profile::diagonalise;
 use super::weights::Interpolation;
 use crate::Sample;
@@ -115,7 +116,8 @@ impl Products {
         let mut turns = [Complex64::new(1.0, 0.0); MAX_DMRS];
         if offset_hz != 0.0 {
             for (turn, t) in turns.iter_mut().zip(times) {
-                *turn = Complex64::from_polar(1.0, -2.0 * PI * offset_hz * t);
+                let phasor = phasor(-offset_hz * t);
+                *turn = Complex64::new(phasor.re.into(), phasor.im.into());
             }
         }
         let mut real = [[0.0; MAX_DMRS]; MAX_DMRS];
@@ -306,7 +308,7 @@ mod tests {
                 std::array::from_fn(|j| rng.complex_gaussian() * (100.0 * modes.powers[j]).sqrt());
             for (i, out) in out.iter_mut().enumerate() {
                 let h: Sample = (0..4).map(|j| g[j] * modes.vectors[j][i]).sum();
-                out.push(h * super::super::phasor(offset_hz * TIMES[i]) + rng.complex_gaussian());
+                out.push(h * phasor(offset_hz * TIMES[i]) + rng.complex_gaussian());
             }
         }
         out
