@@ -25,6 +25,14 @@ impl Grid {
         self.values.fill(Sample::default());
     }
 
+    /// Takes every value of another grid of the same size.
+    ///
+    /// # Panics
+    /// If it has another size.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.values.copy_from_slice(&other.values);
+    }
+
     /// Returns the number of subcarriers, 12 N_RB.
     pub fn subcarriers(&self) -> usize {
         self.subcarriers

@@ -120,6 +120,16 @@ pub enum Part {
     Discovery,
 }
 
+/// Whether synchronisation signals are searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlssSearch {
+    /// In every subframe.
+    #[default]
+    Always,
+    /// Not in the next subframe. Without other channels in it, its FFT is left out too.
+    NotNext,
+}
+
 /// Source of the receiver's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TimeSource {
@@ -143,6 +153,7 @@ pub struct Receiver {
     mib: [u8; 48],
     common_cfo: Hertz,
     delay: Option<f32>,
+    slss: SlssSearch,
 }
 
 impl Receiver {
@@ -182,6 +193,7 @@ impl Receiver {
             mib: [0; 48],
             common_cfo: Hertz(0.0),
             delay: None,
+            slss: SlssSearch::Always,
             config,
         }
     }
@@ -199,6 +211,11 @@ impl Receiver {
     /// Sets the offset that a search over samples has found.
     pub fn set_common_cfo(&mut self, cfo: Hertz) {
         self.common_cfo = cfo;
+    }
+
+    /// Sets whether synchronisation signals are searched in the next subframe.
+    pub fn set_slss_search(&mut self, slss: SlssSearch) {
+        self.slss = slss;
     }
 
     /// Returns the DFN time at capture subframe `k`, if a MIB or the caller has given it.
@@ -299,7 +316,9 @@ impl Receiver {
             return 0;
         }
         mark(Part::Transform);
-        self.synchronisation(k, &mut counted);
+        if std::mem::take(&mut self.slss) == SlssSearch::Always {
+            self.synchronisation(k, &mut counted);
+        }
         mark(Part::Synchronisation);
         let time = self.time(k);
         if let Some(v2x) = &mut self.v2x {

@@ -13,6 +13,7 @@ use super::front::{Front, with_common};
 use super::{Config, DiscoveryPlace};
 use crate::channel::layout::Layout;
 use crate::channel::psdch::{self, MESSAGE_BYTES, Process, REDUNDANCY_VERSIONS};
+use crate::grid::Grid;
 use crate::pool::into_period;
 use crate::receive::learn::Learnt;
 use crate::receive::presence::Presence;
@@ -35,6 +36,9 @@ pub(super) struct Discovery {
     /// The accepted pool.
     learnt: Schedule,
     blind: Process,
+    /// By [`By`] and transmission j, the subframes of a group in which some resource has too little presence to be worth
+    /// its soft bits yet: where the next transmission brings enough, they are still there.
+    kept: [[Vec<Grid>; 4]; 2],
 }
 
 /// The pool by which a subframe is received.
@@ -62,6 +66,9 @@ impl Discovery {
             learning: Learning::new(carrier_prbs),
             learnt: Schedule::empty(carrier_prbs),
             blind: Process::new(),
+            kept: std::array::from_fn(|_| {
+                std::array::from_fn(|_| (0..config.antennas.count()).map(|_| Grid::new(numerology)).collect())
+            }),
         }
     }
 
@@ -116,18 +123,27 @@ impl Discovery {
         let dmrs = Dmrs::pscch_or_psdch();
         let common = front.common_cfo();
         let grids = front.grid(self.cp);
+        let mut waiting = false;
         for (a, slot) in schedule.slots.iter_mut().take(schedule.resources).enumerate() {
             let Some(prb) = schedule.prbs[a * schedule.transmissions + j] else { continue };
             slot.presence += self.presence.narrow(grids, 12 * prb, 12 * psdch::PRBS, layout, &dmrs);
             // TS 36.321 §5.15.2.1.2 (1)
             slot.rv[slot.count] = self.rv[j % 4];
+            slot.heard[slot.count] = (j % 4, prb);
             slot.count += 1;
-            let rv = slot.rv[slot.count - 1];
-            let received = self.decoder.receive_both_sides(grids, prb, rv, self.max_cfo, &mut slot.sides);
-            let Some(received) = received else { continue };
             if slot.presence < self.threshold * (slot.count as f32).sqrt() {
+                waiting = true;
                 continue;
             }
+            let mut received = None;
+            for i in slot.combined..slot.count {
+                let (of, prb) = slot.heard[i];
+                let grids = if i + 1 == slot.count { grids } else { &self.kept[by as usize][of] };
+                let (rv, sides) = (slot.rv[i], &mut slot.sides);
+                received = self.decoder.receive_both_sides(grids, prb, rv, self.max_cfo, sides);
+            }
+            slot.combined = slot.count;
+            let Some(received) = received else { continue };
             let mut message = [0; MESSAGE_BYTES];
             let sides = slot.sides.iter_mut();
             if sides.into_iter().any(|side| decode(&mut self.decoder, side, &mut message)) {
@@ -147,6 +163,11 @@ impl Discovery {
                     evm_percent: received.evm_percent,
                 });
                 slot.delivered = true;
+            }
+        }
+        if waiting && j + 1 < schedule.transmissions {
+            for (kept, grid) in self.kept[by as usize][j % 4].iter_mut().zip(grids) {
+                kept.copy_from(grid);
             }
         }
     }
@@ -238,5 +259,55 @@ mod tests {
             });
             assert_eq!(heard, 0);
         }
+    }
+
+    /// Messages so weak that one transmission is neither noticed nor decoded: of those that arrive, most have
+    /// transmissions that waited for the presence of later ones.
+    #[test]
+    // TS 36.321 §5.15.2.1.2 (1)
+    fn transmissions_that_waited_are_combined() {
+        let numerology = Numerology::standard(Bandwidth::Prb6, CyclicPrefix::Normal);
+        let pool = DiscoveryPool {
+            period: 40,
+            offset: 0,
+            bitmap: vec![true; 8],
+            repetitions: 1,
+            transmissions: 4,
+            prbs: PoolPrbs::whole(6),
+        };
+        let mut config = Config::new(numerology, TransmissionMode::Tm2);
+        config.discovery = vec![DiscoveryPlace { pool, cp: CyclicPrefix::Normal }];
+        config.tuning.discovery = 0.25;
+        let mut receiver = Receiver::new(config.clone());
+        receiver.set_time(0, DfnSubframe::from_count(0));
+        let schedule = Schedule::told(&config.discovery[0].pool, 6);
+        let mut encoder = psdch::Encoder::new(numerology, Arc::new(References::new(6)));
+        let mut modulator = crate::sc_fdma::Modulator::new(numerology);
+        let mut grid = Grid::new(numerology);
+        let mut samples = vec![Sample::default(); numerology.subframe_samples()];
+        let mut noise = Awgn::new(1.0, 8);
+        let message: [u8; MESSAGE_BYTES] = std::array::from_fn(|i| i as u8 + 1);
+        // -1 dB a resource element: psdch decodes four transmissions, and hardly one
+        let power = 72.0 / 128.0 * crate::units::Decibel(-1.0).power_ratio();
+        let amplitude = power.sqrt() as f32;
+        let mut counts = [0; 5];
+        for period in 0..40 {
+            for j in 0..4 {
+                let prb = schedule.prbs[j].unwrap();
+                grid.clear();
+                let rv = REDUNDANCY_VERSIONS[j];
+                encoder.encode(&message, rv, prb, amplitude, &mut grid).unwrap();
+                modulator.modulate(&grid, &mut samples);
+                noise.process(&mut samples);
+                receiver.process(40 * period + j as u64, &samples, &mut |event| {
+                    if let Event::SlDch { rv, message: heard, repeat: false, .. } = event {
+                        assert_eq!(*heard, message);
+                        counts[rv.len()] += 1;
+                    }
+                });
+            }
+        }
+        assert!(counts[1] < 5, "{counts:?}");
+        assert!(counts[1..].iter().sum::<u32>() >= 36, "{counts:?}");
     }
 }

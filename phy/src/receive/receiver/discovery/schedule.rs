@@ -28,7 +28,11 @@ pub(super) struct Schedule {
 pub(super) struct Slot {
     /// Soft bits, resolved to an offset on either side of zero if the reference signals allow both.
     pub(super) sides: [Process; 2],
+    /// Redundancy version, number j and first PRB of each transmission in [`Self::count`].
     pub(super) rv: [u8; 4],
+    pub(super) heard: [(usize, usize); 4],
+    /// Transmissions that are combined in [`Self::sides`]: the others wait for presence.
+    pub(super) combined: usize,
     /// First PRB of each received transmission of the message.
     pub(super) places: [Option<usize>; 4],
     pub(super) count: usize,
@@ -117,6 +121,8 @@ impl Slot {
         Self {
             sides: [Process::new(), Process::new()],
             rv: [0; 4],
+            heard: [(0, 0); 4],
+            combined: 0,
             places: [None; 4],
             count: 0,
             presence: 0.0,
@@ -125,7 +131,10 @@ impl Slot {
     }
 
     pub(super) fn clear(&mut self) {
-        self.sides.iter_mut().for_each(Process::reset);
+        if self.combined > 0 {
+            self.sides.iter_mut().for_each(Process::reset);
+            self.combined = 0;
+        }
         self.places = [None; 4];
         self.count = 0;
         self.presence = 0.0;
