@@ -193,8 +193,9 @@ impl Sync {
     /// Whether signals of a UE on this time may come in subframe `t`, or `t` lies in a period in which every subframe is
     /// looked at. A UE without a source searches in every subframe.
     ///
-    /// The full search of TS 36.331 §5.10.7.3 covers all subframes. One period in [`FULL_SEARCH`] takes 0.32 s (modes 1
-    /// and 2) or 1.28 s to come round, of the 20 s that TS 36.133 §11.4 allows, as we remember it.
+    /// A full search (TS 36.331 §5.10.7) covers all subframes. One period in [`FULL_SEARCH`] comes round in 0.32 s (modes 1
+    /// and 2) or 1.28 s; TS 36.133 §11.5 allows many seconds, as we remember it. A UE whose subframes begin elsewhere is
+    /// found by the search over samples, as before.
     pub fn expects_signals(&self, t: u64) -> bool {
         let period = u64::from(self.config.period);
         let phase = (t % period) as u32;

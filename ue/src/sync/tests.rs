@@ -119,7 +119,7 @@ fn absolute_time_follows_nobody() {
 /// A UE with a time looks at the offsets of its configuration, and at each subframe of the period within 8 periods; one
 /// without a source, at every subframe.
 #[test]
-// TS 36.331 §5.10.7.3
+// As TS 36.331 §5.10.7
 fn every_subframe_of_a_period_is_looked_at_in_time() {
     let mut sync = Sync::new(config(), 1);
     assert!((0..400).all(|t| sync.expects_signals(t)));
