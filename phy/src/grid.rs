@@ -25,12 +25,10 @@ impl Grid {
         self.values.fill(Sample::default());
     }
 
-    /// Takes every value of another grid of the same size.
-    ///
-    /// # Panics
-    /// If it has another size.
+    /// Takes the values of another subframe of the same numerology.
     pub fn copy_from(&mut self, other: &Self) {
-        self.values.copy_from_slice(&other.values);
+        self.subcarriers = other.subcarriers;
+        self.values.clone_from(&other.values);
     }
 
     /// Returns the number of subcarriers, 12 N_RB.

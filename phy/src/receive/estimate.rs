@@ -17,6 +17,7 @@ mod bessel;
 mod branch;
 pub(super) mod covariance;
 mod motion;
+mod replica;
 mod smooth;
 mod weights;
 
@@ -31,6 +32,7 @@ use crate::units::{Antennas, Decibel, Hertz};
 pub(super) use branch::Branch;
 use covariance::Covariance;
 use motion::{Motion, Observed, Products};
+pub(crate) use replica::{Replica, Sent};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
 use std::f64::consts::PI;
@@ -67,6 +69,9 @@ pub struct Measurement {
     pub noise: f32,
     /// Signal and noise of each antenna.
     pub antennas: PerAntenna,
+    /// Transmissions that were subtracted from its place before it was received: 0 but after a collision, in which it was
+    /// the weaker.
+    pub layer: u8,
 }
 
 impl Measurement {
@@ -194,6 +199,7 @@ impl Estimator {
             signal,
             noise,
             antennas,
+            layer: 0,
         };
         self.state = State {
             first,
@@ -204,6 +210,12 @@ impl Estimator {
             measurement,
         };
         measurement
+    }
+
+    /// Takes the channel of a known transmission instead of estimating one. Returns its measurement.
+    pub(crate) fn adopt(&mut self, replica: &Replica) -> Measurement {
+        replica.lend(self);
+        self.state.measurement
     }
 
     /// Divides the received reference symbols of every antenna by the reference.

@@ -54,6 +54,11 @@ impl Covariance {
         self.groups.get((k / CELL / self.width).min(self.groups.len().saturating_sub(1)))
     }
 
+    /// Takes the noise of the antennas for independent.
+    pub(super) fn clear(&mut self) {
+        self.groups.clear();
+    }
+
     /// Returns the number of groups with a matrix of their own; 0 if the noise of the antennas is independent.
     pub(crate) fn groups(&self) -> usize {
         self.groups.len()
