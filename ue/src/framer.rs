@@ -76,11 +76,11 @@ impl Framer {
         &mut self.buffer[from..]
     }
 
-    /// Drops the samples before number `before`, if they are more than half of the capacity: fewer are not worth the
-    /// copy.
+    /// Drops the samples before number `before`, if they are more than those that stay: so no sample is copied more than
+    /// once for each that comes.
     pub fn forget(&mut self, before: i64) {
         let useless = (before - self.first as i64).clamp(0, self.buffer.len() as i64) as usize;
-        if useless > self.capacity / 2 {
+        if useless > self.buffer.len() / 2 {
             self.drop_front(useless);
         }
     }

@@ -8,7 +8,7 @@ use super::stack::Stack;
 use super::sync::{Candidate, Sync};
 use super::{Totals, Ue, mapping};
 use sidelink_phy::receive::estimate::Measurement;
-use sidelink_phy::receive::receiver::{ControlInformation, Event, Part};
+use sidelink_phy::receive::receiver::{ControlInformation, Event, Part, SlssSearch};
 use sidelink_phy::units::{Decibel, Hertz};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -89,6 +89,10 @@ impl Ue {
         let Some(samples) = streams.cut(start, self.numerology.subframe_samples()) else { return };
         receiver.set_time(t, Clock::dfn(t));
         receiver.set_common_cfo(self.cfo);
+        receiver.set_slss_search(match self.sync.expects_signals(t) {
+            true => SlssSearch::Always,
+            false => SlssSearch::NotNext,
+        });
         let mut hearing = Hearing {
             now,
             totals: &mut self.totals,

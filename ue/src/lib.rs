@@ -445,8 +445,7 @@ impl Ue {
                 break;
             }
         }
-        let keep = (self.numerology.subframe_samples()
-            * (self.sync.config().period as usize + SEARCH_MARGIN + 1)) as i64;
+        let keep = self.numerology.subframe_samples() as i64 * self.kept_subframes() as i64;
         self.streams.forget(self.streams.first().next() as i64 - keep);
         Ok(())
     }

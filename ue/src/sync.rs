@@ -21,6 +21,9 @@ const LISTEN: u64 = 8;
 /// Synchronisation periods without a signal after which a reference is lost.
 const LOST_AFTER: u64 = 10;
 
+/// A UE that has a time looks at every subframe of one synchronisation period in this many, less than [`LOST_AFTER`].
+const FULL_SEARCH: u64 = 8;
+
 /// Subframes in a row that may be missed without ageing the candidates: a clock of 1 ppm drifts by the cyclic prefix in
 /// that time.
 const HELD: u32 = 5000;
@@ -187,11 +190,34 @@ impl Sync {
         false
     }
 
+    /// Whether signals of a UE on this time may come in subframe `t`, or `t` lies in a period in which every subframe is
+    /// looked at. A UE without a source searches in every subframe.
+    ///
+    /// A full search (TS 36.331 §5.10.7) covers all subframes. One period in [`FULL_SEARCH`] comes round in 0.32 s (modes 1
+    /// and 2) or 1.28 s; TS 36.133 §11.5 allows many seconds, as we remember it. A UE whose subframes begin elsewhere is
+    /// found by the search over samples, as before.
+    pub fn expects_signals(&self, t: u64) -> bool {
+        let period = u64::from(self.config.period);
+        let phase = (t % period) as u32;
+        matches!(self.role, Role::Searching | Role::Reference)
+            || self.config.offsets.contains(&phase)
+            || (t / period).is_multiple_of(FULL_SEARCH)
+    }
+
+    /// Whether the followed UE was silent for more than a period.
+    pub fn is_overdue(&self, t: u64) -> bool {
+        self.is_silent_for(1, t)
+    }
+
     /// Whether the followed UE was silent for more than two periods.
     pub fn misses_reference(&self, t: u64) -> bool {
+        self.is_silent_for(2, t)
+    }
+
+    fn is_silent_for(&self, periods: u64, t: u64) -> bool {
         let Role::Following(id, offset) = self.role else { return false };
         let followed = self.candidates.iter().find(|c| (c.id, c.offset) == (id, offset));
-        followed.is_some_and(|c| c.heard + 2 * u64::from(self.config.period) + 1 < t)
+        followed.is_some_and(|c| c.heard + periods * u64::from(self.config.period) + 1 < t)
     }
 
     /// Follows this reference, whatever the selection rules: the followed UE is not received at its offset.

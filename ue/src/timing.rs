@@ -75,6 +75,23 @@ impl Ue {
         }
     }
 
+    /// Returns the subframes to be kept: a whole stretch only while a search may be due before one has come in, otherwise
+    /// no more than what a subframe is cut from. So the samples of a UE that has its time stay in the processor's cache.
+    pub(super) fn kept_subframes(&self) -> u64 {
+        /// Subframes from which one is cut, and the block of the notch behind it.
+        const CUT: u64 = 3;
+        let stretch = u64::from(self.sync.config().period) + SEARCH_MARGIN as u64 + 1;
+        let due = self.next + stretch >= self.searched + self.search_after;
+        let needed = match self.sync.role() {
+            _ if self.clock.is_none() => true,
+            Role::Absolute => false,
+            Role::Searching => true,
+            Role::Reference => due,
+            Role::Following(..) => due || self.sync.is_overdue(self.next),
+        };
+        if needed { stretch } else { CUT }
+    }
+
     /// Acquires the time: searches for references, or begins a count of its own after too many searches.
     pub(super) fn look_for_time(&mut self) {
         let n = self.numerology.subframe_samples();

@@ -134,6 +134,16 @@ pub enum Part {
     Discovery,
 }
 
+/// Whether synchronisation signals are searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlssSearch {
+    /// In every subframe.
+    #[default]
+    Always,
+    /// Not in the next subframe. Without other channels in it, its FFT is left out too.
+    NotNext,
+}
+
 /// Source of the receiver's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TimeSource {
@@ -157,6 +167,7 @@ pub struct Receiver {
     mib: [u8; 48],
     common_cfo: Hertz,
     delay: Option<f32>,
+    slss: SlssSearch,
 }
 
 impl Receiver {
@@ -196,6 +207,7 @@ impl Receiver {
             mib: [0; 48],
             common_cfo: Hertz(0.0),
             delay: None,
+            slss: SlssSearch::Always,
             config,
         }
     }
@@ -213,6 +225,11 @@ impl Receiver {
     /// Sets the offset that a search over samples has found.
     pub fn set_common_cfo(&mut self, cfo: Hertz) {
         self.common_cfo = cfo;
+    }
+
+    /// Sets whether synchronisation signals are searched in the next subframe.
+    pub fn set_slss_search(&mut self, slss: SlssSearch) {
+        self.slss = slss;
     }
 
     /// Returns the DFN time at capture subframe `k`, if a MIB or the caller has given it.
@@ -313,7 +330,9 @@ impl Receiver {
             return 0;
         }
         mark(Part::Transform);
-        self.synchronisation(k, &mut counted);
+        if std::mem::take(&mut self.slss) == SlssSearch::Always {
+            self.synchronisation(k, &mut counted);
+        }
         mark(Part::Synchronisation);
         let time = self.time(k);
         if let Some(v2x) = &mut self.v2x {

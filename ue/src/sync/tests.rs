@@ -115,3 +115,36 @@ fn absolute_time_follows_nobody() {
     never.begin(1);
     assert!((0..80).all(|t| never.signal(t, 1).is_none()));
 }
+
+/// A UE with a time looks at the offsets of its configuration, and at each subframe of the period within 8 periods; one
+/// without a source, at every subframe.
+#[test]
+// As TS 36.331 §5.10.7
+fn every_subframe_of_a_period_is_looked_at_in_time() {
+    let mut sync = Sync::new(config(), 1);
+    assert!((0..400).all(|t| sync.expects_signals(t)));
+    sync.heard(candidate(300, false, 3, -40.0, 3));
+    assert_eq!(sync.role(), Role::Following(id(300), 3));
+    assert!((0..40_u64).all(|n| sync.expects_signals(40 * n + 3) && sync.expects_signals(40 * n + 13)));
+    for phase in 0..40 {
+        for start in 0..40 {
+            let looked = (start..start + 8).any(|n| sync.expects_signals(40 * n + phase));
+            assert!(looked, "subframe {phase} of the periods from {start}");
+        }
+    }
+    let all = (0..3200).filter(|&t| sync.expects_signals(t)).count();
+    assert!(all < 3200 / 5, "{all}");
+    sync.begin(9);
+    assert!((0..400).all(|t| sync.expects_signals(t)), "a reference hears others at any time");
+}
+
+#[test]
+fn a_reference_is_overdue_before_it_is_missed() {
+    let mut sync = Sync::new(config(), 1);
+    assert!(!sync.is_overdue(5000) && !sync.misses_reference(5000));
+    sync.heard(candidate(300, false, 3, -40.0, 3));
+    let first = |f: &dyn Fn(u64) -> bool| (3..400).find(|&t| f(t)).unwrap();
+    let overdue = first(&|t| sync.is_overdue(t));
+    let missed = first(&|t| sync.misses_reference(t));
+    assert_eq!((overdue, missed), (45, 85));
+}

@@ -39,7 +39,10 @@ fn all(backend: Backend, count: usize) -> Vec<Vec<u32>> {
     let (mut even, mut odd) = (vec![[0.0; 2]; count / 2], vec![[0.0; 2]; count / 2]);
     (loops.split)(as_pairs(&x), &mut even, &mut odd);
     out.extend([bits(even.as_flattened()), bits(odd.as_flattened())]);
-    let mut filtered = vec![[0.0; 2]; count.saturating_sub(10)];
+    if count < 10 {
+        return out;
+    }
+    let mut filtered = vec![[0.0; 2]; count - 10];
     (loops.halfband_2)(&[0.3, -0.1], as_pairs(&x), as_pairs(&y), &mut filtered);
     out.push(bits(filtered.as_flattened()));
     (loops.halfband_3)(&[0.3, -0.1, 0.4], as_pairs(&x), as_pairs(&y), &mut filtered);

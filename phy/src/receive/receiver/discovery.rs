@@ -3,12 +3,14 @@
 //! ```text
 //! collide.rs    what decoded messages hid
 //! schedule.rs   a pool, laid out by subframe in the period
+//! waiting.rs    transmissions that wait for the presence of the next ones
 //! learning.rs   learning a pool that was not configured: accepted, used, dropped
 //! ```
 
 mod collide;
 mod learning;
 mod schedule;
+mod waiting;
 
 use super::event::Event;
 use super::front::{Front, with_common};
@@ -41,6 +43,8 @@ pub(super) struct Discovery {
     /// The accepted pool.
     learnt: Schedule,
     blind: Process,
+    /// Where transmissions that waited are received.
+    again: Vec<Grid>,
     canceller: Canceller<psdch::Encoder>,
     /// Messages of the present subframe that may hide others.
     decoded: Vec<Decoded>,
@@ -64,6 +68,7 @@ impl Discovery {
     pub(super) fn new(config: &Config, place: Option<&DiscoveryPlace>, references: Arc<References>) -> Self {
         let cp = place.map_or(config.numerology.cp(), |p| p.cp);
         let numerology = config.numerology.with_cp(cp);
+        let size = (config.antennas.count(), numerology.symbols());
         let carrier_prbs = numerology.bandwidth().prbs();
         Self {
             cp,
@@ -75,10 +80,11 @@ impl Discovery {
             canceller: Canceller::of_discovery(numerology, references.clone(), config.antennas),
             decoded: Vec::with_capacity(carrier_prbs),
             decoder: psdch::Decoder::new(numerology, references, config.antennas),
-            told: place.map(|p| Schedule::told(&p.pool, carrier_prbs)),
+            told: place.map(|p| Schedule::told(&p.pool, carrier_prbs, size)),
             learning: Learning::new(carrier_prbs),
-            learnt: Schedule::empty(carrier_prbs),
+            learnt: Schedule::empty(carrier_prbs, size),
             blind: Process::new(),
+            again: (0..config.antennas.count()).map(|_| Grid::new(numerology)).collect(),
         }
     }
 
@@ -136,6 +142,7 @@ impl Discovery {
             decoder: &mut self.decoder,
             canceller: &mut self.canceller,
             alone: &mut self.blind,
+            again: &mut self.again,
             layout: Layout::shared(SidelinkMode::D2d, self.cp),
             threshold: self.threshold,
             max_cfo: self.max_cfo,
@@ -246,6 +253,8 @@ struct Chain<'a> {
     canceller: &'a mut Canceller<psdch::Encoder>,
     /// For a transmission by itself.
     alone: &'a mut Process,
+    /// Where transmissions that waited are received.
+    again: &'a mut [Grid],
     layout: Layout,
     threshold: f32,
     max_cfo: Hertz,
@@ -265,10 +274,18 @@ impl Chain<'_> {
         slot.presence += self.presence.narrow(grids, 12 * prb, 12 * psdch::PRBS, self.layout, &dmrs);
         slot.rv[slot.count] = self.rv;
         slot.count += 1;
-        let received = self.decoder.receive_both_sides(grids, prb, self.rv, self.max_cfo, &mut slot.sides)?;
+        // Most resources are empty: soft bits are worth their time only where enough presence has come together.
         if slot.presence < self.threshold * (slot.count as f32).sqrt() {
+            slot.waiting.keep(grids, prb, self.rv);
             return None;
         }
+        let sides = &mut slot.sides;
+        for i in 0..slot.waiting.count() {
+            let (prb, rv) = slot.waiting.restore(i, self.again);
+            let _ = self.decoder.receive_both_sides(self.again, prb, rv, self.max_cfo, sides);
+        }
+        slot.waiting.clear();
+        let received = self.decoder.receive_both_sides(grids, prb, self.rv, self.max_cfo, sides)?;
         if slot.sides.iter_mut().any(|side| decode(self.decoder, side, message)) {
             return Some(received);
         }
@@ -377,5 +394,55 @@ mod tests {
             });
             assert_eq!(heard, 0);
         }
+    }
+
+    /// Messages so weak that one transmission is neither noticed nor decoded: of those that arrive, most have
+    /// transmissions that waited for the presence of later ones.
+    #[test]
+    // TS 36.321 §5.15.2.1.2 (1)
+    fn transmissions_that_waited_are_combined() {
+        let numerology = Numerology::standard(Bandwidth::Prb6, CyclicPrefix::Normal);
+        let pool = DiscoveryPool {
+            period: 40,
+            offset: 0,
+            bitmap: vec![true; 8],
+            repetitions: 1,
+            transmissions: 4,
+            prbs: PoolPrbs::whole(6),
+        };
+        let mut config = Config::new(numerology, TransmissionMode::Tm2);
+        config.discovery = vec![DiscoveryPlace { pool, cp: CyclicPrefix::Normal }];
+        config.tuning.discovery = 0.25;
+        let mut receiver = Receiver::new(config.clone());
+        receiver.set_time(0, DfnSubframe::from_count(0));
+        let schedule = Schedule::told(&config.discovery[0].pool, 6, (1, 14));
+        let mut encoder = psdch::Encoder::new(numerology, Arc::new(References::new(6)));
+        let mut modulator = crate::sc_fdma::Modulator::new(numerology);
+        let mut grid = Grid::new(numerology);
+        let mut samples = vec![Sample::default(); numerology.subframe_samples()];
+        let mut noise = Awgn::new(1.0, 8);
+        let message: [u8; MESSAGE_BYTES] = std::array::from_fn(|i| i as u8 + 1);
+        // -1 dB a resource element: psdch decodes four transmissions, and hardly one
+        let power = 72.0 / 128.0 * crate::units::Decibel(-1.0).power_ratio();
+        let amplitude = power.sqrt() as f32;
+        let mut counts = [0; 5];
+        for period in 0..40 {
+            for j in 0..4 {
+                let prb = schedule.prbs[j].unwrap();
+                grid.clear();
+                let rv = REDUNDANCY_VERSIONS[j];
+                encoder.encode(&message, rv, prb, amplitude, &mut grid).unwrap();
+                modulator.modulate(&grid, &mut samples);
+                noise.process(&mut samples);
+                receiver.process(40 * period + j as u64, &samples, &mut |event| {
+                    if let Event::SlDch { rv, message: heard, repeat: false, .. } = event {
+                        assert_eq!(*heard, message);
+                        counts[rv.len()] += 1;
+                    }
+                });
+            }
+        }
+        assert!(counts[1] < 5, "{counts:?}");
+        assert!(counts[1..].iter().sum::<u32>() >= 36, "{counts:?}");
     }
 }

@@ -63,6 +63,7 @@ impl Discovery {
                 decoder: &mut self.decoder,
                 canceller: &mut self.canceller,
                 alone: &mut self.blind,
+                again: &mut self.again,
                 layout: Layout::shared(SidelinkMode::D2d, self.cp),
                 threshold: self.threshold,
                 max_cfo: self.max_cfo,

@@ -1,5 +1,6 @@
 //! A discovery pool, laid out by subframe in the period, and the combined soft bits of its resources.
 
+use super::waiting::Waiting;
 use crate::channel::psdch::Process;
 use crate::pool::infer::DiscoveryFit;
 use crate::pool::{DiscoveryPool, PoolPrbs};
@@ -31,6 +32,8 @@ pub(super) struct Slot {
     /// Soft bits, resolved to an offset on either side of zero if the reference signals allow both.
     pub(super) sides: [Process; 2],
     pub(super) rv: [u8; 4],
+    /// Transmissions that are not in [`Self::sides`] yet.
+    pub(super) waiting: Waiting,
     /// First PRB of each received transmission of the message.
     pub(super) places: [Option<usize>; 4],
     pub(super) count: usize,
@@ -39,9 +42,9 @@ pub(super) struct Slot {
 }
 
 impl Schedule {
-    /// Lays out a configured pool.
-    pub(super) fn told(pool: &DiscoveryPool, carrier_prbs: usize) -> Self {
-        let mut schedule = Self::with_capacity(pool.period as usize, pool.n_f(carrier_prbs));
+    /// Lays out a configured pool; `size` is the number of antennas and that of symbols.
+    pub(super) fn told(pool: &DiscoveryPool, carrier_prbs: usize, size: (usize, usize)) -> Self {
+        let mut schedule = Self::with_capacity(pool.period as usize, pool.n_f(carrier_prbs), size);
         (schedule.period, schedule.offset) = (pool.period, pool.offset);
         let subframes = pool.subframes();
         schedule.lay_out(pool.transmissions, pool.prbs, carrier_prbs, &|into| subframes.contains(&into));
@@ -49,8 +52,8 @@ impl Schedule {
     }
 
     /// Makes room for a learnt pool.
-    pub(super) fn empty(carrier_prbs: usize) -> Self {
-        Self::with_capacity(LONGEST_PERIOD, carrier_prbs / 2)
+    pub(super) fn empty(carrier_prbs: usize, size: (usize, usize)) -> Self {
+        Self::with_capacity(LONGEST_PERIOD, carrier_prbs / 2, size)
     }
 
     /// Lays out a learnt pool, in the existing room.
@@ -59,7 +62,7 @@ impl Schedule {
         self.lay_out(fit.transmissions, fit.prbs, carrier_prbs, &|into| fit.has_subframe(into as usize));
     }
 
-    fn with_capacity(period: usize, pairs: usize) -> Self {
+    fn with_capacity(period: usize, pairs: usize, size: (usize, usize)) -> Self {
         Self {
             period: period as u32,
             offset: 0,
@@ -67,8 +70,8 @@ impl Schedule {
             subframes: Vec::with_capacity(period),
             transmissions: 1,
             prbs: Vec::with_capacity(4 * pairs),
-            slots: (0..pairs).map(|_| Slot::new()).collect(),
-            below: (0..pairs).map(|_| Slot::new()).collect(),
+            slots: (0..pairs).map(|_| Slot::new(size)).collect(),
+            below: (0..pairs).map(|_| Slot::new(size)).collect(),
             resources: 0,
             group: None,
         }
@@ -116,10 +119,11 @@ impl Schedule {
 }
 
 impl Slot {
-    fn new() -> Self {
+    fn new((antennas, symbols): (usize, usize)) -> Self {
         Self {
             sides: [Process::new(), Process::new()],
             rv: [0; 4],
+            waiting: Waiting::new(antennas, symbols),
             places: [None; 4],
             count: 0,
             presence: 0.0,
@@ -128,7 +132,8 @@ impl Slot {
     }
 
     pub(super) fn clear(&mut self) {
-        self.sides.iter_mut().for_each(Process::reset);
+        self.sides.iter_mut().filter(|side| side.transmissions() > 0).for_each(Process::reset);
+        self.waiting.clear();
         self.places = [None; 4];
         self.count = 0;
         self.presence = 0.0;
