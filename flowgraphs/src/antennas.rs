@@ -67,3 +67,6 @@ impl Quality {
         all.iter().enumerate().filter_map(words).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ pub use open::{drivers, files_of, open};
 pub use settings::{DeviceArgs, RadioSettings};
 pub use utc::{T_REF_MS, next_dfn_period};
 
-use sidelink_phy::units::Antennas;
+pub use sidelink_phy::units::Antennas;
 use std::fmt;
 use std::time::Duration;
 

@@ -8,6 +8,7 @@
 use clap::Parser;
 use sidelink_flowgraphs::Sample;
 use sidelink_flowgraphs::commands::{self, Cli};
+use sidelink_radio::Antennas;
 use sidelink_radio::air::{Air, Fault};
 use sidelink_radio::{self as radio, Anchor, Event, RadioError, RadioSettings, Receive, Streams, Transmit};
 use sidelink_store::{
@@ -64,6 +65,7 @@ fn inside() {
         "overflow" => overflow(&medium),
         "unplugged" => unplugged(&medium),
         "refused" => refused(&medium),
+        "antennas" => antennas(&medium),
         "ue" => ue(),
         other => panic!("no step {other}"),
     }
@@ -91,8 +93,63 @@ fn a_device_that_goes_is_lost() {
 }
 
 #[test]
+fn each_channel_is_an_antenna_in_the_order_asked_for() {
+    run("antennas");
+}
+
+#[test]
 fn what_cannot_be_is_answered_with_what_can() {
     run("refused");
+}
+
+fn antennas(medium: &str) {
+    let mut sender = open(medium, "sender", ",pace=realtime,memory=3000,antennas=1");
+    let two = |name: &str, words: &str, antennas: usize| {
+        let args = format!("driver=virtualair,medium={medium},antennas=2{words}");
+        let settings = RadioSettings { antennas: Antennas::new(antennas), ..RadioSettings::new(name, RATE) };
+        radio::open(&args, &settings)
+    };
+    let ports = [("plain", ""), ("turned", ",channels=1+0"), ("cs16", ",channels=1")];
+    let radios = ports.map(|(name, words)| {
+        let count = if name == "cs16" { 1 } else { 2 };
+        let radio = two(name, words, count).unwrap();
+        assert_eq!(radio.description().antennas.count(), count, "{name}");
+        radio.start().unwrap()
+    });
+    // A long burst, 30 ms ahead of what was received last: where it is heard, antennas differ by a phase.
+    let mut buffers = vec![vec![Sample::default(); 4096]; 2];
+    let (first, count) = fetch(&mut *sender.receive, &mut buffers[0]);
+    sender.transmit.transmit(first + count as u64 + 40_000, &vec![Sample::new(1.0, 0.0); 20_000]).unwrap();
+    for (mut radio, (name, _)) in radios.into_iter().zip(ports) {
+        let antennas = radio.receive.antennas().count();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let heard = loop {
+            assert!(Instant::now() < deadline, "{name}: no burst");
+            let into = &mut radio::slices(&mut buffers, 4096)[..antennas];
+            let got = radio.receive.receive_antennas(into, PATIENCE).unwrap();
+            let last = got.count.saturating_sub(1);
+            if got.count > 0 && buffers[0][last].norm() > 0.5 {
+                break buffers.iter().take(antennas).map(|b| b[last]).collect::<Vec<_>>();
+            }
+        };
+        assert!(heard.iter().all(|s| (s.norm() - 1.0).abs() < 0.05), "{name}: {heard:?}");
+        let phase = |s: &Sample| (s - 1.0).norm();
+        match name {
+            // Antenna 0 hears a burst as it was sent, antenna 1 with another phase.
+            "plain" => assert!(phase(&heard[0]) < 0.05 && phase(&heard[1]) > 0.05, "{heard:?}"),
+            "turned" => assert!(phase(&heard[1]) < 0.05 && phase(&heard[0]) > 0.05, "{heard:?}"),
+            _ => assert!(phase(&heard[0]) > 0.05, "{heard:?}"),
+        }
+    }
+    for (words, antennas, told) in [
+        (",channels=2", 1, "no receive channel 2: it has 2, numbered from 0"),
+        (",channels=0+0", 2, "different numbers from 0 on, such as channels=0+1"),
+        (",channels=0", 2, "a channel for each antenna"),
+        ("", 3, "no receive channel 2"),
+    ] {
+        let error = two("wrong", words, antennas).err().unwrap().to_string();
+        assert!(error.contains(told), "{words}: {error}");
+    }
 }
 
 const RATE: f64 = 1.92e6;

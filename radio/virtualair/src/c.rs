@@ -7,6 +7,7 @@
 
 use crate::device::{Device, Trouble};
 use num_complex::Complex32 as Sample;
+use sidelink_radio::Antennas;
 use sidelink_radio::air::Air;
 use std::ffi::{CStr, c_char, c_int};
 use std::time::Duration;
@@ -138,23 +139,40 @@ pub unsafe extern "C" fn sidelink_virtualair_utc(device: *const Device) -> i64 {
     unsafe { &*device }.utc_ns().unwrap_or(0)
 }
 
-/// Receives. Returns the number of samples, with the number of the first in `first`; or a code.
+/// Returns the number of receive antennas, 1 to 4.
 ///
 /// # Safety
-/// `device` is one, `into` has room for `count` complex floats, `first` is a place for a number.
+/// `device` is one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sidelink_virtualair_antennas(device: *const Device) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { &*device }.antennas().count()
+}
+
+/// Receives with the first `antennas`. Returns the number of samples of each, with the number of the first in `first`; or a
+/// code.
+///
+/// # Safety
+/// `device` is one, `into` has `antennas` places, each with room for `count` complex floats and none twice, `first` is a
+/// place for a number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sidelink_virtualair_read(
     device: *const Device,
-    into: *mut f32,
+    into: *const *mut f32,
+    antennas: usize,
     count: usize,
     timeout_us: i64,
     first: *mut i64,
 ) -> c_int {
     let count = count.min(c_int::MAX as usize);
-    // SAFETY: the caller's promise; two floats are one sample, whose layout is that of an array of two.
-    let into = unsafe { std::slice::from_raw_parts_mut(into.cast::<Sample>(), count) };
+    let antennas = antennas.min(Antennas::MAX);
+    let mut slices: [&mut [Sample]; Antennas::MAX] = Default::default();
+    for (antenna, slice) in slices[..antennas].iter_mut().enumerate() {
+        // SAFETY: the caller's promise; two floats are one sample, whose layout is that of an array of two.
+        *slice = unsafe { std::slice::from_raw_parts_mut((*into.add(antenna)).cast::<Sample>(), count) };
+    }
     // SAFETY: the caller's promise.
-    match unsafe { &*device }.read(into, patience(timeout_us)) {
+    match unsafe { &*device }.read(&mut slices[..antennas], patience(timeout_us)) {
         Ok((number, count)) => {
             // SAFETY: the caller's promise.
             unsafe { *first = number as i64 };

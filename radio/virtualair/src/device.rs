@@ -4,6 +4,7 @@
 //! requests.
 
 use num_complex::Complex32 as Sample;
+use sidelink_radio::Antennas;
 use sidelink_radio::{self as radio, Anchor, Event, RadioError, RadioSettings, Receive, Streams, Transmit};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -78,8 +79,8 @@ struct Running {
 struct ReceiveSide {
     end: Box<dyn Receive>,
     next: u64,
-    /// Samples behind a loss, kept until the loss has been reported.
-    kept: Vec<Sample>,
+    /// Samples of each antenna behind a loss, kept until the loss has been reported.
+    kept: Vec<Vec<Sample>>,
     kept_first: u64,
 }
 
@@ -127,8 +128,12 @@ impl Device {
             let real_time = radio.description().real_time;
             let Streams { receive, transmit, anchor } = radio.start()?;
             let known = (anchor.and_then(|a| since(a, rate)).unwrap_or(-START * rate), Instant::now());
-            *lock(&self.receive) =
-                Some(ReceiveSide { end: receive, next: 0, kept: Vec::new(), kept_first: 0 });
+            *lock(&self.receive) = Some(ReceiveSide {
+                end: receive,
+                next: 0,
+                kept: vec![Vec::new(); Antennas::MAX],
+                kept_first: 0,
+            });
             *lock(&self.transmit) = Some(TransmitSide { end: transmit, next: None, dropping: false });
             lock(&self.statuses).clear();
             *running = Some(Running { rate, real_time, anchor, known });
@@ -162,28 +167,38 @@ impl Device {
         lock(&self.running).as_ref().map_or(0, |r| r.now().floor() as i64)
     }
 
-    /// Reads samples to the start of `into`; returns the number of the first, and how many.
+    /// Returns the number of receive antennas, by the arguments.
+    pub fn antennas(&self) -> Antennas {
+        let count = self.words.split(',').find_map(|word| word.trim().strip_prefix("antennas="));
+        count.and_then(|count| count.parse().ok()).and_then(Antennas::new).unwrap_or(Antennas::ONE)
+    }
+
+    /// Reads samples of the first antennas to the start of each slice; returns the number of the first, and how many.
     ///
     /// # Errors
     /// No samples in time, samples lost, the port gone.
-    pub fn read(&self, into: &mut [Sample], patience: Duration) -> Result<(u64, usize), Trouble> {
+    pub fn read(&self, into: &mut [&mut [Sample]], patience: Duration) -> Result<(u64, usize), Trouble> {
+        let length = into.first().map_or(0, |first| first.len());
         let mut receive = lock(&self.receive);
         let Some(side) = receive.as_mut() else { return Err(Trouble::Gone) };
-        if !side.kept.is_empty() {
-            let count = side.kept.len().min(into.len());
-            into[..count].copy_from_slice(&side.kept[..count]);
-            side.kept.drain(..count);
+        let kept = side.kept.iter().zip(&*into).map(|(kept, _)| kept.len()).min().unwrap_or(0);
+        if kept > 0 {
+            let count = kept.min(length);
+            for (into, kept) in into.iter_mut().zip(&mut side.kept) {
+                into[..count].copy_from_slice(&kept[..count]);
+                kept.drain(..count);
+            }
             let first = side.kept_first;
             side.kept_first += count as u64;
             return Ok((first, count));
         }
         if !self.is_real_time() {
-            let until = side.next + into.len() as u64;
+            let until = side.next + length as u64;
             if let Some(transmit) = lock(&self.transmit).as_mut() {
                 transmit.end.advance(until).map_err(|e| self.gone(&e))?;
             }
         }
-        let received = side.end.receive(into, patience).map_err(|e| self.gone(&e))?;
+        let received = side.end.receive_antennas(into, patience).map_err(|e| self.gone(&e))?;
         self.look();
         if received.count == 0 {
             return Err(Trouble::Timeout);
@@ -193,7 +208,10 @@ impl Device {
             running.learn(side.next);
         }
         if self.overflowed.swap(false, Relaxed) && received.first != expected {
-            side.kept.extend_from_slice(&into[..received.count]);
+            for (kept, into) in side.kept.iter_mut().zip(&*into) {
+                kept.clear();
+                kept.extend_from_slice(&into[..received.count]);
+            }
             side.kept_first = received.first;
             return Err(Trouble::Overflow);
         }

@@ -7,6 +7,7 @@
 #include <SoapySDR/Registry.hpp>
 #include <SoapySDR/Time.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -24,7 +25,9 @@ int sidelink_virtualair_start(const SidelinkDevice *, double rate, double freque
 void sidelink_virtualair_stop(const SidelinkDevice *, bool receiving, bool all);
 int64_t sidelink_virtualair_now(const SidelinkDevice *);
 int64_t sidelink_virtualair_utc(const SidelinkDevice *);
-int sidelink_virtualair_read(const SidelinkDevice *, float *into, size_t count, int64_t timeout_us, int64_t *first);
+size_t sidelink_virtualair_antennas(const SidelinkDevice *);
+int sidelink_virtualair_read(
+    const SidelinkDevice *, float *const *into, size_t antennas, size_t count, int64_t timeout_us, int64_t *first);
 int sidelink_virtualair_write(
     const SidelinkDevice *, const float *samples, size_t count, bool timed, int64_t first, bool ends, int64_t timeout_us);
 int sidelink_virtualair_status(const SidelinkDevice *, int64_t timeout_us, int64_t *sample);
@@ -67,11 +70,21 @@ struct Format
 
 struct AirStream
 {
-    AirStream(int direction, const std::string &format) : direction(direction), format(format, direction) {}
+    AirStream(int direction, const std::string &format, const std::vector<size_t> &channels)
+        : direction(direction), format(format, direction), channels(channels)
+    {
+        size_t last = 0;
+        for (const size_t channel : channels) last = std::max(last, channel);
+        antennas.resize(last + 1);
+    }
 
     int direction;
     Format format;
     bool active = false;
+    // Channels in the order of the program's buffers: each an antenna of the port.
+    std::vector<size_t> channels;
+    // A buffer for each antenna up to the last that is asked for, where the program's cannot be used.
+    std::vector<std::vector<std::complex<float>>> antennas;
     std::vector<std::complex<float>> buffer;
 };
 
@@ -125,7 +138,10 @@ public:
         return {{"medium", medium}};
     }
 
-    size_t getNumChannels(const int) const override { return 1; }
+    size_t getNumChannels(const int direction) const override
+    {
+        return direction == SOAPY_SDR_RX ? sidelink_virtualair_antennas(device) : 1;
+    }
     bool getFullDuplex(const int, const size_t) const override { return true; }
 
     // ---- streams
@@ -144,9 +160,16 @@ public:
     SoapySDR::Stream *setupStream(
         const int direction, const std::string &format, const std::vector<size_t> &channels, const SoapySDR::Kwargs &) override
     {
-        if (channels.size() > 1 || (channels.size() == 1 && channels[0] != 0))
-            throw std::runtime_error("virtualair has channel 0 only");
-        return reinterpret_cast<SoapySDR::Stream *>(new AirStream(direction, format));
+        const std::vector<size_t> wanted = channels.empty() ? std::vector<size_t>{0} : channels;
+        const size_t has = getNumChannels(direction);
+        for (size_t i = 0; i < wanted.size(); ++i)
+        {
+            if (wanted[i] >= has)
+                throw std::runtime_error("virtualair has " + std::to_string(has) + " channels here, from 0 on");
+            for (size_t j = 0; j < i; ++j)
+                if (wanted[j] == wanted[i]) throw std::runtime_error("virtualair: a channel is named twice");
+        }
+        return reinterpret_cast<SoapySDR::Stream *>(new AirStream(direction, format, wanted));
     }
 
     void closeStream(SoapySDR::Stream *stream) override
@@ -194,16 +217,21 @@ public:
         if (s.direction != SOAPY_SDR_RX) return SOAPY_SDR_NOT_SUPPORTED;
         if (!s.active) return SOAPY_SDR_STREAM_ERROR;
         flags = 0;
-        float *into = static_cast<float *>(buffs[0]);
-        if (s.format.convert != nullptr)
+        const bool converts = s.format.convert != nullptr;
+        std::vector<float *> into(s.antennas.size(), nullptr);
+        if (!converts)
+            for (size_t i = 0; i < s.channels.size(); ++i) into[s.channels[i]] = static_cast<float *>(buffs[i]);
+        for (size_t antenna = 0; antenna < into.size(); ++antenna)
         {
-            s.buffer.resize(numElems);
-            into = reinterpret_cast<float *>(s.buffer.data());
+            if (into[antenna] != nullptr) continue;
+            s.antennas[antenna].resize(std::max(numElems, s.antennas[antenna].size()));
+            into[antenna] = reinterpret_cast<float *>(s.antennas[antenna].data());
         }
         int64_t first = 0;
-        const int count = sidelink_virtualair_read(device, into, numElems, timeoutUs, &first);
+        const int count = sidelink_virtualair_read(device, into.data(), into.size(), numElems, timeoutUs, &first);
         if (count < 0) return fail(count);
-        if (s.format.convert != nullptr) s.format.convert(into, buffs[0], size_t(count), 1.0);
+        for (size_t i = 0; converts && i < s.channels.size(); ++i)
+            s.format.convert(into[s.channels[i]], buffs[i], size_t(count), 1.0);
         flags = SOAPY_SDR_HAS_TIME;
         timeNs = time_of(first);
         return count;

@@ -78,11 +78,14 @@ fn ues_in_steady_state() {
     let talk = "[[talk]]\nto = \"fire\"\nevery = 55\noctets = 300\n";
     let mut alice = ue("alice", "0000a1", talk);
     let mut bob = ue("bob", "0000b2", "[time]\ntransmit = \"never\"\n");
+    let two = "[time]\ntransmit = \"never\"\n[device]\nantennas = 2\n";
+    let mut carol = ue("carol", "0000c3", two);
     let n = alice.subframe_samples();
     let (mut sent, mut none) =
         (Antenna(vec![Sample::default(); 64 * n]), Antenna(vec![Sample::default(); 64 * n]));
     let (silence, mut heard) = (vec![Sample::default(); n], vec![Sample::default(); n]);
-    let (mut of_alice, mut of_bob) = (Vec::new(), Vec::new());
+    let mut turned = heard.clone();
+    let (mut of_alice, mut of_bob, mut of_carol) = (Vec::new(), Vec::new(), Vec::new());
     for step in 0..WARM_UP + WATCHED {
         let first = step * n as u64;
         let newest = first + n as u64;
@@ -103,11 +106,23 @@ fn ues_in_steady_state() {
         if step >= WARM_UP && count > 0 {
             of_bob.push((t, count));
         }
+        // another phase and noise at the second antenna
+        for (i, (turned, sample)) in turned.iter_mut().zip(&heard).enumerate() {
+            *turned = sample * Sample::new(0.0, 1.0) + Sample::new((i * 31 % 83) as f32 - 41.0, 7.0) * 1e-4;
+        }
+        let t = carol.next_subframe();
+        let ((), count) =
+            counted(|| carol.process_antennas(first, &[&heard, &turned], newest, &mut none).unwrap());
+        if step >= WARM_UP && count > 0 {
+            of_carol.push((t, count));
+        }
     }
     let [mibs, scis, blocks, messages] = bob.totals().heard;
     assert!(mibs > 20 && scis > 20 && blocks > 20 && messages >= 3, "{:?}", bob.totals());
     assert!(alice.totals().bursts > 100 && alice.totals().skipped == 0, "{:?}", alice.totals());
     assert_eq!(of_bob, [], "(subframe, allocations) of who listens");
+    assert_eq!(carol.totals().heard, bob.totals().heard);
+    assert_eq!(of_carol, [], "(subframe, allocations) of who listens with two antennas");
     let elsewhere: Vec<_> = of_alice.iter().filter(|(t, _)| t % 40 != 0 && t % 320 != 21).collect();
     assert!(elsewhere.is_empty(), "(subframe that is planned, allocations) of who sends: {elsewhere:?}");
     // the subframes of a grant, the transmissions of a message
