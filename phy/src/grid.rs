@@ -25,6 +25,12 @@ impl Grid {
         self.values.fill(Sample::default());
     }
 
+    /// Takes the values of another subframe of the same numerology.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.subcarriers = other.subcarriers;
+        self.values.clone_from(&other.values);
+    }
+
     /// Returns the number of subcarriers, 12 N_RB.
     pub fn subcarriers(&self) -> usize {
         self.subcarriers

@@ -12,7 +12,7 @@ use crate::coding::transport::{
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::receive::equalise::Equaliser;
-use crate::receive::estimate::{Estimator, Measurement};
+use crate::receive::estimate::{Estimator, Measurement, Replica};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::gold_sequence;
 use crate::units::{Antennas, CyclicPrefix, Hertz, Modulation, SidelinkMode};
@@ -82,6 +82,30 @@ impl Encoder {
         interleave::interleave_bits(2, self.layout.data.len(), &self.coded, &mut self.bits)
             .map_err(|_| Error::Coding)?;
         scramble::scramble_bits(&mut self.bits, &self.scrambling);
+        self.map(prb, amplitude, grid)
+    }
+
+    /// Writes the transmission that a decoder has received last, each symbol turned by `turn` radians and then decided: the
+    /// nearest of the constellation.
+    pub(crate) fn repeat(
+        &mut self,
+        received: &Decoder,
+        turn: f32,
+        prb: usize,
+        grid: &mut Grid,
+    ) -> Result<(), Error> {
+        let (sin, cos) = turn.sin_cos();
+        let pairs = self.bits.chunks_exact_mut(2).zip(received.soft.chunks_exact(2));
+        for ((bits, soft), mask) in pairs.zip(self.scrambling.chunks_exact(2)) {
+            let value = |i: usize| f32::from(soft[i]) * (1.0 - 2.0 * f32::from(mask[i]));
+            let (re, im) = (value(0), value(1));
+            bits[0] = u8::from(re * cos - im * sin < 0.0);
+            bits[1] = u8::from(re * sin + im * cos < 0.0);
+        }
+        self.map(prb, 1.0, grid)
+    }
+
+    fn map(&mut self, prb: usize, amplitude: f32, grid: &mut Grid) -> Result<(), Error> {
         let dmrs = Dmrs::pscch_or_psdch();
         // TS 36.211 §9.5.2
         let place = Place { first: 12 * prb, prbs: PRBS, layout: self.layout, modulation: Modulation::Qpsk };
@@ -172,6 +196,16 @@ impl Decoder {
         }
         let dmrs = Dmrs::pscch_or_psdch();
         let measurement = self.estimator.estimate(grids, 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
+        self.demap(grids, measurement)
+    }
+
+    /// Demaps the transmission once more with a channel that its data gave.
+    pub(crate) fn receive_known(&mut self, grids: &[Grid], replica: &Replica) -> Option<Received> {
+        let measurement = self.estimator.adopt(replica);
+        self.demap(grids, measurement)
+    }
+
+    fn demap(&mut self, grids: &[Grid], measurement: Measurement) -> Option<Received> {
         let vector =
             self.equaliser.soft_bits(&self.estimator, grids, self.layout, Modulation::Qpsk, &mut self.soft);
         scramble::descramble_llrs(&mut self.soft, &self.scrambling);

@@ -171,6 +171,11 @@ impl Process {
         self.bits
     }
 
+    /// Counts the next transmission in the place of the last, which it repeats.
+    pub(crate) fn replace_last(&mut self) {
+        self.transmissions = self.transmissions.saturating_sub(1);
+    }
+
     /// Returns the number of transmissions combined since the start.
     pub fn transmissions(&self) -> u32 {
         self.transmissions

@@ -18,6 +18,7 @@ mod branch;
 pub(super) mod covariance;
 mod known;
 mod motion;
+mod replica;
 mod smooth;
 mod weights;
 
@@ -33,6 +34,7 @@ pub(super) use branch::Branch;
 use covariance::Covariance;
 use known::Known;
 use motion::{Motion, Observed, Products};
+pub(crate) use replica::{Replica, Sent};
 use rustfft::{Fft, FftPlanner};
 use smooth::Smoother;
 use std::f64::consts::PI;
@@ -69,6 +71,9 @@ pub struct Measurement {
     pub noise: f32,
     /// Signal and noise of each antenna.
     pub antennas: PerAntenna,
+    /// Transmissions that were subtracted from its place before it was received: 0 but after a collision, in which it was
+    /// the weaker.
+    pub layer: u8,
 }
 
 impl Measurement {
@@ -202,6 +207,7 @@ impl Estimator {
             signal,
             noise,
             antennas,
+            layer: 0,
         };
         self.state = State {
             first,
@@ -212,6 +218,12 @@ impl Estimator {
             measurement,
         };
         measurement
+    }
+
+    /// Takes the channel of a known transmission instead of estimating one. Returns its measurement.
+    pub(crate) fn adopt(&mut self, replica: &Replica) -> Measurement {
+        replica.lend(self);
+        self.state.measurement
     }
 
     /// Divides the received reference symbols of every antenna by the reference.

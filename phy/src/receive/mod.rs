@@ -13,12 +13,14 @@
 //! | [`condition`] | level, line at 0 Hz and direction of the spectrum, before anything else |
 //! | [`acquire`] | begin of subframes without a synchronisation signal |
 //! | [`carrier`] | offset of the grid in subcarriers |
+//! | [`cancel`] | subtraction of what was decoded, and what it hid |
 //! | [`receiver`] | one subframe of samples to its events |
 //! | [`reference`] | every synchronisation reference in a range of samples, with its MIB |
 //! | [`delay`] | delay of a known burst in samples |
 //! | [`stream`] | a stream of samples to its subframes |
 
 pub mod acquire;
+pub mod cancel;
 pub mod carrier;
 pub mod condition;
 pub mod delay;

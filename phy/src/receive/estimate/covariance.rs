@@ -2,7 +2,7 @@
 //! of the reference signals.
 //!
 //! ```text
-//! residuals of every PRB and symbol -> correlation over groups of 2, 4, 8 .. PRBs or all of them
+//! residuals of every cell and symbol -> correlation over groups of 1, 2, 4 .. cells or all of them
 //!   no evidence   independent noise           maximum ratio combining
 //!   evidence      one matrix a group          interference rejection: as narrow groups as the data support
 //! ```
@@ -18,6 +18,9 @@ const MAX: usize = Antennas::MAX;
 /// A Hermitian matrix over the antennas.
 pub(crate) type Matrix = [[Sample; MAX]; MAX];
 
+/// Subcarriers over which an interferer's channel hardly changes.
+const CELL: usize = 6;
+
 /// Gain in log-likelihood from which residuals count as correlated: independent ones reach it once in 1000 allocations
 /// of two antennas.
 const EVIDENCE: f32 = 7.0;
@@ -31,24 +34,29 @@ const LEAST: f32 = 8.0;
 /// Covariance of the noise and interference of an allocation.
 #[derive(Clone, Debug)]
 pub(crate) struct Covariance {
-    /// Sums of products by PRB.
-    prbs: Vec<Matrix>,
+    /// Sums of products by cell.
+    cells: Vec<Matrix>,
     /// Normalised covariance of each group in use; empty for independent noise.
     groups: Vec<Matrix>,
-    /// PRBs of a group.
+    /// Cells of a group.
     width: usize,
 }
 
 impl Covariance {
     /// Makes room for a carrier of `m_max` subcarriers; a single antenna needs none.
     pub(super) fn new(m_max: usize, antennas: Antennas) -> Self {
-        let prbs = if antennas == Antennas::ONE { 0 } else { m_max / 12 };
-        Self { prbs: Vec::with_capacity(prbs), groups: Vec::with_capacity(prbs), width: 1 }
+        let cells = if antennas == Antennas::ONE { 0 } else { m_max / CELL };
+        Self { cells: Vec::with_capacity(cells), groups: Vec::with_capacity(cells), width: 1 }
     }
 
     /// Returns the matrix for subcarrier `k` of the allocation, `None` if the noise of the antennas is independent.
     pub(crate) fn at(&self, k: usize) -> Option<&Matrix> {
-        self.groups.get((k / 12 / self.width).min(self.groups.len().saturating_sub(1)))
+        self.groups.get((k / CELL / self.width).min(self.groups.len().saturating_sub(1)))
+    }
+
+    /// Takes the noise of the antennas for independent.
+    pub(super) fn clear(&mut self) {
+        self.groups.clear();
     }
 
     /// Returns the number of groups with a matrix of their own; 0 if the noise of the antennas is independent.
@@ -58,8 +66,8 @@ impl Covariance {
 
     /// Returns the subcarriers of group `index` in an allocation of `m_sc`.
     pub(crate) fn subcarriers(&self, index: usize, m_sc: usize) -> std::ops::Range<usize> {
-        let start = 12 * self.width * index;
-        start..if index + 1 < self.groups.len() { start + 12 * self.width } else { m_sc }
+        let start = CELL * self.width * index;
+        start..if index + 1 < self.groups.len() { start + CELL * self.width } else { m_sc }
     }
 
     /// Returns the mean ratio of signal and noise after rejection; the estimated channels have the share `spent` of the
@@ -88,12 +96,12 @@ impl Covariance {
     pub(super) fn measure(&mut self, branches: &[Branch], m_sc: usize, n_d: usize, freedom: f32) {
         self.groups.clear();
         let heard = branches.iter().filter(|b| b.is_heard()).count();
-        if branches.len() < 2 || heard < 2 || m_sc < 12 {
+        if branches.len() < 2 || heard < 2 || m_sc < CELL {
             return;
         }
         self.correlate(branches, m_sc, n_d);
-        let count = self.prbs.len();
-        let a_prb = freedom / count as f32;
+        let count = self.cells.len();
+        let a_cell = freedom / count as f32;
         let scale = self.scale(branches, count as f32);
         let whole = self.normalised(0..count, &scale);
         let likelihood = |m: &Matrix| determinant(m).map_or(f32::NEG_INFINITY, |d| -d.max(1e-30).ln());
@@ -101,19 +109,19 @@ impl Covariance {
         let evidence = freedom * likelihood(&whole);
         // independent noise, of the same power in the whole allocation
         let mut best = (EVIDENCE * (heard * (heard - 1) / 2) as f32, 0);
-        if evidence > best.0 && a_prb * count as f32 >= LEAST * heard as f32 {
+        if evidence > best.0 && a_cell * count as f32 >= LEAST * heard as f32 {
             best = (evidence, count);
         }
-        let mut width = 2;
+        let mut width = 1;
         while width < count {
             let groups = count / width;
-            let residuals = a_prb * width as f32;
+            let residuals = a_cell * width as f32;
             if residuals >= LEAST * heard as f32 {
                 let gain: f32 = (0..groups)
                     .map(|g| {
                         let range = range(g, groups, width, count);
                         let len = range.len();
-                        a_prb * len as f32 * likelihood(&self.normalised(range, &scale))
+                        a_cell * len as f32 * likelihood(&self.normalised(range, &scale))
                     })
                     .sum();
                 let worth = gain - PARAMETER * parameters * (groups - 1) as f32;
@@ -124,20 +132,20 @@ impl Covariance {
             width *= 2;
         }
         if best.1 > 0 {
-            self.form(best.1, a_prb, &scale);
+            self.form(best.1, a_cell, &scale);
         }
     }
 
-    /// Sums the products of the residuals of all antennas by PRB.
+    /// Sums the products of the residuals of all antennas by cell.
     fn correlate(&mut self, branches: &[Branch], m_sc: usize, n_d: usize) {
-        self.prbs.clear();
-        self.prbs.resize(m_sc / 12, Matrix::default());
+        self.cells.clear();
+        self.cells.resize(m_sc / CELL, Matrix::default());
         for m in 0..n_d {
-            for (p, sums) in self.prbs.iter_mut().enumerate() {
-                let mut residual = [[Sample::default(); 12]; MAX];
+            for (p, sums) in self.cells.iter_mut().enumerate() {
+                let mut residual = [[Sample::default(); CELL]; MAX];
                 for (out, branch) in residual.iter_mut().zip(branches).filter(|(_, b)| b.is_heard()) {
                     let (ls, smooth) = branch.row(m);
-                    for ((out, x), h) in out.iter_mut().zip(&ls[12 * p..]).zip(&smooth[12 * p..]) {
+                    for ((out, x), h) in out.iter_mut().zip(&ls[CELL * p..]).zip(&smooth[CELL * p..]) {
                         *out = x - h;
                     }
                 }
@@ -152,22 +160,22 @@ impl Covariance {
     }
 
     /// Returns the factor of each antenna that makes the mean power of its residuals 1; 0 for one that is not heard.
-    fn scale(&self, branches: &[Branch], prbs: f32) -> [f32; MAX] {
+    fn scale(&self, branches: &[Branch], cells: f32) -> [f32; MAX] {
         let mut scale = [0.0; MAX];
         for (a, (scale, branch)) in scale.iter_mut().zip(branches).enumerate() {
-            let power: f32 = self.prbs.iter().map(|m| m[a][a].re).sum();
+            let power: f32 = self.cells.iter().map(|m| m[a][a].re).sum();
             if branch.is_heard() && power > 0.0 {
-                *scale = (prbs / power).sqrt();
+                *scale = (cells / power).sqrt();
             }
         }
         scale
     }
 
-    /// Returns the mean matrix of a range of PRBs, normalised; 1 on the diagonal for antennas that are not heard.
+    /// Returns the mean matrix of a range of cells, normalised; 1 on the diagonal for antennas that are not heard.
     fn normalised(&self, range: std::ops::Range<usize>, scale: &[f32; MAX]) -> Matrix {
         let mut sum = Matrix::default();
         let count = range.len() as f32;
-        for m in &self.prbs[range] {
+        for m in &self.cells[range] {
             for (sum, row) in sum.iter_mut().zip(m) {
                 sum.iter_mut().zip(row).for_each(|(s, x)| *s += x);
             }
@@ -183,14 +191,14 @@ impl Covariance {
         sum
     }
 
-    /// Takes groups of `width` PRBs into use, each regularised towards its diagonal.
-    fn form(&mut self, width: usize, a_prb: f32, scale: &[f32; MAX]) {
-        let count = self.prbs.len();
+    /// Takes groups of `width` cells into use, each regularised towards its diagonal.
+    fn form(&mut self, width: usize, a_cell: f32, scale: &[f32; MAX]) {
+        let count = self.cells.len();
         let groups = (count / width).max(1);
         self.width = width;
         for g in 0..groups {
             let range = range(g, groups, width, count);
-            let residuals = a_prb * range.len() as f32;
+            let residuals = a_cell * range.len() as f32;
             let mut matrix = self.normalised(range, scale);
             regularise(&mut matrix, residuals);
             self.groups.push(matrix);
@@ -198,7 +206,7 @@ impl Covariance {
     }
 }
 
-/// Returns the PRBs of group `g`; the last one has the rest too.
+/// Returns the cells of group `g`; the last one has the rest too.
 fn range(g: usize, groups: usize, width: usize, count: usize) -> std::ops::Range<usize> {
     width * g..if g + 1 < groups { width * (g + 1) } else { count }
 }

@@ -3,7 +3,7 @@
 use crate::Sample;
 
 /// Half-widths in subcarriers, widest first; the first means the whole allocation.
-const HALF_WIDTHS: [usize; 6] = [usize::MAX, 40, 18, 9, 4, 2];
+pub(super) const HALF_WIDTHS: [usize; 6] = [usize::MAX, 40, 18, 9, 4, 2];
 
 /// Subcarriers of a symbol that are examined when the window is chosen for each symbol separately.
 const ENOUGH: usize = 36;

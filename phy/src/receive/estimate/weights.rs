@@ -51,6 +51,16 @@ impl TimeWeights {
         Self { still: false, rows, errors }
     }
 
+    /// Returns the weights of a polynomial in time with the coefficients as its estimates: the powers of `time`.
+    pub(super) fn powers(layout: Layout, time: impl Fn(usize) -> f32) -> Self {
+        let mut rows = [[0.0; MAX_DMRS]; MAX_DATA];
+        for (row, &l) in rows.iter_mut().zip(layout.data) {
+            let t = time(l as usize);
+            *row = [1.0, t, t * t, t * t * t];
+        }
+        Self { still: false, rows, errors: [0.0; MAX_DATA] }
+    }
+
     /// Whether one estimate, the mean of all DMRS symbols, is used for every data symbol.
     pub fn is_static(&self) -> bool {
         self.still

@@ -1,6 +1,7 @@
 //! Modes 1 and 2: searches SCI format 0, and receives the PSSCH that each announces for its whole period.
 //!
 //! ```text
+//! collide.rs    what decoded transmissions hid
 //! layout.rs     a pool, laid out by subframe in the period
 //! grant.rs      a tracked SCI
 //! blind.rs      its PSSCH by their DMRS, without a pool or the time
@@ -8,20 +9,24 @@
 //! ```
 
 mod blind;
+mod collide;
 mod grant;
 mod layout;
 mod learning;
 
 use super::credible;
 use super::event::{ControlInformation, Event, SharedBlock, Undelivered};
-use super::front::{Front, with_common};
+use super::front::{Front, View, with_common};
 use super::{CommunicationPlace, Config, Tuning};
 use crate::channel::layout::Layout;
+use crate::channel::pscch;
 use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::pool::infer::{ControlSighting, DataSighting};
 use crate::pool::{Hopping, TrpSet, into_period, time_resource_pattern};
+use crate::receive::cancel::{Canceller, LAYERS};
+use crate::receive::estimate::Measurement;
 use crate::receive::learn::Learnt;
 use crate::receive::presence::Presence;
 use crate::receive::search::{ControlSearch, Found};
@@ -29,6 +34,7 @@ use crate::sci::{Format0, MAX_BITS};
 use crate::sequence::dmrs::References;
 use crate::tables;
 use crate::units::{Bandwidth, CyclicPrefix, DfnSubframe, Hertz, Modulation, PrbRange, SidelinkMode};
+use collide::Hidden;
 use grant::{Following, Origin};
 use layout::PoolLayout;
 use learning::Learning;
@@ -63,6 +69,9 @@ pub(super) struct D2d {
     /// For a single transmission.
     single: Process,
     block: Vec<u8>,
+    control_canceller: Canceller<pscch::Encoder>,
+    shared_canceller: Canceller<pssch::Encoder>,
+    hidden: Hidden,
 }
 
 /// An SCI of the present subframe.
@@ -71,6 +80,8 @@ struct Heard {
     bits: [u8; MAX_BITS],
     prb: usize,
     cfo: Hertz,
+    measurement: Measurement,
+    evm_percent: f32,
 }
 
 /// The samples of a received transmission.
@@ -82,6 +93,8 @@ struct Air<'a> {
     near: Hertz,
     /// Carrier offset in Hz that was removed from the samples for all UEs.
     common: Hertz,
+    /// Transmissions that were subtracted before.
+    layer: u8,
 }
 
 impl D2d {
@@ -111,6 +124,19 @@ impl D2d {
                 references.clone(),
                 config.antennas,
             ),
+            control_canceller: Canceller::of_control(
+                numerology.with_cp(control_cp),
+                SidelinkMode::D2d,
+                references.clone(),
+                config.antennas,
+            ),
+            shared_canceller: Canceller::of_shared(
+                numerology,
+                config.mode,
+                references.clone(),
+                config.antennas,
+            ),
+            hidden: Hidden::new(carrier_prbs),
             shared: pssch::Decoder::new(numerology, config.mode, references, config.antennas),
             heard: Vec::with_capacity(carrier_prbs),
             grants: (0..GRANTS).map(|_| Following::new(carrier_prbs)).collect(),
@@ -130,8 +156,9 @@ impl D2d {
 
     /// Receives PSSCH that was announced before. Runs before [`Self::control`]: an SCI never announces its own subframe.
     pub(super) fn shared(&mut self, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
-        let Self { order, grants, taken, .. } = self;
+        let Self { order, grants, taken, hidden, .. } = self;
         taken.clear();
+        hidden.clear();
         order.clear();
         order.extend((0..grants.len()).filter(|&i| grants[i].is_active(k)));
         // transmissions placed by a pool come before those that are searched, a new SCI before an old one
@@ -140,12 +167,15 @@ impl D2d {
         });
         for at in 0..self.order.len() {
             let i = self.order[at];
-            self.receive(i, k, front, emit);
+            let layer = self.uncover(i, front);
+            self.receive(i, k, layer, front, emit);
+            self.subtract_block(front);
             let g = &self.grants[i];
             if matches!(g.origin, Origin::Learnt(_)) && g.until == k + 1 && g.decoded.is_none() {
                 self.learning.came_to_nothing();
             }
         }
+        self.receive_hidden(k, front, emit);
     }
 
     /// Finds and decodes every PSCCH of the subframe.
@@ -170,7 +200,7 @@ impl D2d {
         let period_start = period.map(|(start, _)| start);
         self.hear(k, period_start, front, emit);
         for i in 0..self.heard.len() {
-            let Heard { sci, bits, prb, cfo } = self.heard[i];
+            let Heard { sci, bits, prb, cfo, .. } = self.heard[i];
             let sighting = ControlSighting { subframe: k, prb };
             let origin = match period_start {
                 Some(start) if self.told.is_some() && self.is_timed => Origin::Told(start),
@@ -213,17 +243,41 @@ impl D2d {
         }
     }
 
-    // TS 36.213 §14.2.2 (1)
+    /// Finds every SCI of the subframe, and those that others hid.
     fn hear(&mut self, k: u64, start: Option<i64>, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
+        self.heard.clear();
+        self.hidden.clear();
+        for layer in 0..LAYERS {
+            let known = self.heard.len();
+            self.hear_layer(k, (start, layer), front, emit);
+            if !self.contest(known, front) {
+                break;
+            }
+        }
+        front.show(View::Received);
+    }
+
+    // TS 36.213 §14.2.2 (1)
+    fn hear_layer(
+        &mut self,
+        k: u64,
+        (start, layer): (Option<i64>, u8),
+        front: &mut Front,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) {
         let common = front.common_cfo();
         let grids = front.grid(self.control_cp);
         let bandwidth = self.numerology.bandwidth();
         let width = self.search.bits();
         let trp_set = self.told.as_ref().map_or(TrpSet::default(), |pool| pool.trp_set);
-        let heard = &mut self.heard;
-        heard.clear();
+        let Self { heard, hidden, .. } = self;
         let mut report = |found: &Found| {
             let Ok(sci) = Format0::parse(bandwidth, &found.bits[..width]) else { return };
+            let is_known = |h: &Heard| h.prb == found.prb && h.bits == found.bits;
+            if heard.iter().any(is_known) || heard.len() == heard.capacity() {
+                return;
+            }
+            let measurement = Measurement { layer, ..found.decoded.measurement };
             emit(Event::Sci {
                 subframe: k,
                 prb: found.prb,
@@ -232,19 +286,29 @@ impl D2d {
                 crc16: found.decoded.crc16,
                 information: ControlInformation::Format0(sci),
                 undelivered: hopeless(&sci, bandwidth, trp_set),
-                measurement: with_common(found.decoded.measurement, common),
+                measurement: with_common(measurement, common),
                 evm_percent: found.decoded.evm_percent,
             });
-            let cfo = found.decoded.measurement.offset;
-            heard.push(Heard { sci, bits: found.bits, prb: found.prb, cfo });
+            heard.push(Heard {
+                sci,
+                bits: found.bits,
+                prb: found.prb,
+                cfo: measurement.offset,
+                measurement,
+                evm_percent: found.decoded.evm_percent,
+            });
         };
+        let is_open = |prb: &usize| layer == 0 || hidden.is_open(*prb);
         let learnt = (start.is_some() && !self.learning.is_audited(k)).then_some(&self.learning.layout);
         match self.told.as_ref().or(learnt) {
             Some(pool) => {
-                let places = &mut pool.control_prbs.iter().copied();
+                let places = &mut pool.control_prbs.iter().copied().filter(is_open);
                 self.search.search(grids, places, &self.tuning, &mut report);
             }
-            None => self.search.search(grids, &mut (0..bandwidth.prbs()), &self.tuning, &mut report),
+            None => {
+                let places = &mut (0..bandwidth.prbs()).filter(is_open);
+                self.search.search(grids, places, &self.tuning, &mut report);
+            }
         }
     }
 
@@ -339,9 +403,9 @@ impl D2d {
 
     /// Receives the PSSCH of a tracked SCI in subframe `k`, if there is one.
     // TS 36.213 §14.1.2 (2)
-    fn receive(&mut self, i: usize, k: u64, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
+    fn receive(&mut self, i: usize, k: u64, layer: u8, front: &mut Front, emit: &mut dyn FnMut(Event<'_>)) {
         let g = &self.grants[i];
-        let tolerance = if g.modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM };
+        let tolerance = tolerance(g.modulation);
         let place = match g.origin {
             Origin::Blind => None,
             Origin::Told(start) => {
@@ -360,7 +424,7 @@ impl D2d {
         let carrier = PrbRange { start: 0, len: self.numerology.bandwidth().prbs() };
         let prbs = if g.hopping.is_some() { carrier } else { g.prbs };
         let (grids, near) = front.grid_for(self.cp, g.cfo, tolerance, prbs);
-        let air = Air { k, grids, near, common };
+        let air = Air { k, grids, near, common, layer };
         match place {
             Some((j, index)) => {
                 // TS 36.211 §9.2.4 (1)
@@ -393,6 +457,16 @@ impl D2d {
             }
             g.block_index = Some(index / 4);
             (g.delivered, g.snr) = (false, 0.0);
+        } else if g.added == Some(air.k) {
+            // once more, without others: what is received now outweighs it, for its noise was measured
+            if g.process.transmissions() < 2 {
+                g.snr = 0.0;
+                if g.process.start(g.size).is_err() {
+                    return false;
+                }
+            } else {
+                g.process.replace_last();
+            }
         }
         // a block that has decoded before decodes whatever is added: the addition proves nothing
         let proves = !g.delivered || (g.origin == Origin::Blind && self.decodes_alone(i, air, &grant));
@@ -401,6 +475,7 @@ impl D2d {
         let Ok(received) = self.shared.receive(air.grids, &grant, air.near, &mut g.process) else {
             return false;
         };
+        g.added = Some(air.k);
         g.rv[count.min(3)] = rv;
         g.snr += received.measurement.ratio();
         let block = &mut self.block[..g.size / 8];
@@ -408,7 +483,9 @@ impl D2d {
             return false;
         }
         let least = credible::least_snr(g.size, sent_elements(grant.prbs, self.cp));
-        if credible::check(block, g.snr, least, || self.shared.agreement(&g.process)).is_err() {
+        if credible::check(block, g.snr, least, || self.shared.agreement(&g.process)).is_err()
+            || self.hidden.is_known(&grant, block)
+        {
             return false;
         }
         self.deliver(i, air, grant, received, proves.then_some(index), emit);
@@ -436,6 +513,9 @@ impl D2d {
         let g = &mut self.grants[i];
         let block = &self.block[..g.size / 8];
         self.taken.push((grant.n_id, grant.prbs));
+        let measurement = Measurement { layer: air.layer, ..received.measurement };
+        let offset = Hertz::from(g.cfo.to_f32() - air.near.to_f32());
+        self.hidden.note(i, &grant, block, with_common(measurement, offset), received.evm_percent);
         // zeros are no evidence: their CRC always holds. The place of a hopping PSSCH depends on parameters that are
         // not learnt
         let is_evidence =
@@ -450,15 +530,17 @@ impl D2d {
             information: ControlInformation::Format0(g.sci),
             block,
             repeat: g.delivered,
-            measurement: with_common(
-                received.measurement,
-                air.common + Hertz::from(g.cfo.to_f32() - air.near.to_f32()),
-            ),
+            measurement: with_common(measurement, air.common + offset),
             evm_percent: received.evm_percent,
         }));
         g.delivered = true;
         g.decoded = Some(air.k);
     }
+}
+
+/// Returns the carrier offset that may remain.
+fn tolerance(modulation: Modulation) -> Hertz {
+    if modulation == Modulation::Qpsk { TOLERANCE_QPSK } else { TOLERANCE_QAM }
 }
 
 /// Returns the number of resource elements of a PSSCH that carry data and are sent.

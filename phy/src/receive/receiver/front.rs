@@ -21,6 +21,7 @@ const SAME_OFFSET: f32 = 40.0;
 pub struct Front {
     samples: Vec<Vec<Sample>>,
     common_cfo: Hertz,
+    view: View,
     bands: Vec<Band>,
     precoding: Precoding,
     /// Buffer for the phasors of one symbol.
@@ -35,6 +36,18 @@ struct Band {
     corrected: Vec<Grid>,
     /// Offset in Hz of `corrected` against the common one.
     corrected_for: Option<f32>,
+    /// The common grids without the transmissions that were subtracted.
+    left: Vec<Grid>,
+    has_left: bool,
+}
+
+/// The signal that [`Front::grid`] and [`Front::grid_for`] give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// As received.
+    Received,
+    /// Without the transmissions that were subtracted.
+    Left,
 }
 
 impl Band {
@@ -62,12 +75,15 @@ impl Front {
                 common_valid: false,
                 corrected: grids(),
                 corrected_for: None,
+                left: grids(),
+                has_left: false,
             });
         }
         let first = numerologies[0];
         Self {
             samples: vec![vec![Sample::default(); first.subframe_samples()]; antennas.count()],
             common_cfo: Hertz(0.0),
+            view: View::Received,
             bands,
             precoding: Precoding::new(first.bandwidth().prbs()),
             turns: vec![Sample::default(); first.subcarriers()],
@@ -97,6 +113,7 @@ impl Front {
             band.common_valid = false;
             band.corrected_for = None;
         }
+        self.forget_left();
         heard
     }
 
@@ -104,7 +121,45 @@ impl Front {
     pub fn grid(&mut self, cp: CyclicPrefix) -> &[Grid] {
         let index = self.index(cp);
         self.make_common(index);
-        &self.bands[index].common
+        self.seen(index)
+    }
+
+    /// Returns the common grids in the present view.
+    fn seen(&self, index: usize) -> &[Grid] {
+        let band = &self.bands[index];
+        if self.is_left(index) { &band.left } else { &band.common }
+    }
+
+    fn is_left(&self, index: usize) -> bool {
+        self.view == View::Left && self.bands[index].has_left
+    }
+
+    /// Returns the grids from which transmissions are subtracted: at first as received.
+    pub(super) fn left_mut(&mut self, cp: CyclicPrefix) -> &mut [Grid] {
+        let index = self.index(cp);
+        self.make_common(index);
+        let band = &mut self.bands[index];
+        if !band.has_left {
+            band.left.iter_mut().zip(&band.common).for_each(|(left, common)| left.copy_from(common));
+            band.has_left = true;
+        }
+        &mut band.left
+    }
+
+    /// Chooses the signal that is received next.
+    pub(super) fn show(&mut self, view: View) {
+        if self.view == view {
+            return;
+        }
+        self.view = view;
+        // what was turned for one view is not that of the other
+        self.bands.iter_mut().for_each(|band| band.corrected_for = None);
+    }
+
+    /// Drops all subtractions: the signal is as received.
+    pub(super) fn forget_left(&mut self) {
+        self.show(View::Received);
+        self.bands.iter_mut().for_each(|band| band.has_left = false);
     }
 
     fn make_common(&mut self, index: usize) {
@@ -141,6 +196,7 @@ impl Front {
                 self.turn_part(index, cfo, prbs);
                 cfo
             }
+            _ if self.is_left(index) => return (self.grid(cp), Hertz::from(cfo)),
             _ => {
                 let band = &mut self.bands[index];
                 band.corrected(&self.samples, self.common_cfo + Hertz::from(cfo));
@@ -154,6 +210,10 @@ impl Front {
     /// Whether turning `prbs` alone is accurate enough, and cheaper than the whole band.
     fn turns_part(&self, index: usize, cfo: f32, tolerance: f32, prbs: PrbRange) -> bool {
         let carrier = self.bands[index].common[0].subcarriers() / 12;
+        if self.is_left(index) {
+            // the samples still have what was subtracted
+            return prbs.end() <= carrier && is_precoding_size(prbs.len);
+        }
         // the loss at the edges grows with the square of the offset, and is shared by all subcarriers
         cfo.abs() <= tolerance * (prbs.len as f32).sqrt()
             && 2 * prbs.len <= carrier
@@ -164,8 +224,10 @@ impl Front {
     /// Removes `cfo` from the subcarriers of `prbs` alone.
     fn turn_part(&mut self, index: usize, cfo: f32, prbs: PrbRange) {
         self.make_common(index);
+        let is_left = self.is_left(index);
         let Self { bands, precoding, turns, .. } = self;
-        let Band { demodulator, common, corrected, corrected_for, .. } = &mut bands[index];
+        let Band { demodulator, common, corrected, corrected_for, left, .. } = &mut bands[index];
+        let common = if is_left { left } else { common };
         *corrected_for = None;
         let (first, m_sc) = (prbs.first_subcarrier(), prbs.subcarriers());
         let n = demodulator.numerology();

@@ -7,21 +7,25 @@
 //! ```
 
 mod blocks;
+mod collide;
 mod extent;
 mod learner;
 
 use super::event::{ControlInformation, Event, Undelivered};
 use super::front::{Front, with_common};
 use super::{Config, Tuning};
+use crate::channel::{pscch, pssch};
 use crate::pool::V2xPool;
+use crate::receive::cancel::Canceller;
 use crate::receive::estimate::Measurement;
 use crate::receive::learn::Learnt;
 use crate::receive::search::{ControlSearch, Found};
 use crate::sci::{Format1, MAX_SUBCHANNELS, riv_bits, riv_decode};
 use crate::sequence::dmrs::References;
 use crate::tables::largest_precoding_size;
-use crate::units::{CyclicPrefix, DfnSubframe, Hertz, PrbRange};
+use crate::units::{CyclicPrefix, DfnSubframe, Hertz, PrbRange, SidelinkMode};
 use blocks::{Announced, Blocks, Delivered, Known};
+use collide::Collisions;
 use extent::{Extent, Finder};
 use learner::{Explained, Fields, Learner, Supposed};
 use std::sync::Arc;
@@ -34,6 +38,9 @@ const LOOK_AROUND_FOR: u64 = 400;
 
 /// Carrier offset in Hz that may remain when reference signals are searched.
 const TOLERANCE: Hertz = Hertz(450.0);
+
+/// Most SCIs of a subframe, for each PRB of the carrier.
+const MOST_HEARD: usize = 2;
 
 /// Possible widths of a frequency resource location, bits.
 const WIDTHS: [usize; 8] = [0, 2, 3, 4, 5, 6, 7, 8];
@@ -48,6 +55,9 @@ pub(super) struct V2x {
     search: ControlSearch,
     blocks: Blocks,
     heard: Vec<Heard>,
+    control: Canceller<pscch::Encoder>,
+    shared: Canceller<pssch::Encoder>,
+    collisions: Collisions,
     /// All PRBs are searched before this subframe, in spite of accepted pools.
     look_around_until: u64,
 }
@@ -68,13 +78,25 @@ struct Heard {
     cfo: Hertz,
     measurement: Measurement,
     evm_percent: f32,
+    attempt: Attempt,
+    /// Whether its PSCCH was subtracted: another may be below it.
+    is_contested: bool,
+    /// Outcome so far, of an SCI whose block may come when others are subtracted.
+    pending: Option<(Option<Format1>, Undelivered)>,
+}
+
+/// Whether the block of an SCI is received in a subframe for the first time, or once more without others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    First,
+    Again,
 }
 
 impl Heard {
-    fn new(found: &Found) -> Self {
+    fn new(found: &Found, layer: u8) -> Self {
         let mut bits = [0; Format1::BITS];
         bits.copy_from_slice(&found.bits[..Format1::BITS]);
-        let measurement = found.decoded.measurement;
+        let measurement = Measurement { layer, ..found.decoded.measurement };
         Self {
             prb: found.prb,
             cyclic_shift: found.cyclic_shift,
@@ -83,6 +105,9 @@ impl Heard {
             cfo: measurement.offset,
             measurement,
             evm_percent: found.decoded.evm_percent,
+            attempt: Attempt::First,
+            is_contested: false,
+            pending: None,
         }
     }
 
@@ -118,8 +143,16 @@ impl V2x {
             learner: Learner::new(carrier_prbs),
             finder: Finder::new(carrier_prbs, references.clone()),
             search: ControlSearch::new(numerology, config.mode, references.clone(), config.antennas),
+            control: Canceller::of_control(
+                numerology,
+                SidelinkMode::V2x,
+                references.clone(),
+                config.antennas,
+            ),
+            shared: Canceller::of_shared(numerology, config.mode, references.clone(), config.antennas),
+            collisions: Collisions::new(carrier_prbs),
             blocks: Blocks::new(config, references),
-            heard: Vec::with_capacity(carrier_prbs),
+            heard: Vec::with_capacity(MOST_HEARD * carrier_prbs),
             look_around_until: 0,
         }
     }
@@ -137,50 +170,70 @@ impl V2x {
         emit: &mut dyn FnMut(Event<'_>),
     ) {
         self.finder.next_subframe();
-        self.control(k, front);
+        self.heard.clear();
+        self.collisions.clear();
+        self.control(k, 0, front);
+        self.contest(0, front);
         for i in 0..self.heard.len() {
-            let heard = self.heard[i];
-            let outcome = if self.told.is_empty() {
-                self.receive_untold(k, &heard, front)
-            } else {
-                self.receive_told(k, time, &heard, front)
-            };
+            self.receive(i, k, time, front, emit);
+        }
+        self.receive_hidden(k, time, front, emit);
+    }
+
+    /// Receives the block of an SCI, and reports both.
+    fn receive(
+        &mut self,
+        i: usize,
+        k: u64,
+        time: Option<DfnSubframe>,
+        front: &mut Front,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) {
+        let heard = self.heard[i];
+        let outcome = if self.told.is_empty() {
+            self.receive_untold(k, &heard, front)
+        } else {
+            self.receive_told(k, time, &heard, front)
+        };
+        if let Err(undelivered) = outcome.block
+            && self.may_come(i, undelivered)
+        {
+            self.heard[i].pending = Some((outcome.sci, undelivered));
+            return;
+        }
+        self.heard[i].pending = None;
+        report(k, &heard, outcome.sci, outcome.block.err(), front.common_cfo(), emit);
+        if let Ok(delivered) = &outcome.block {
             let information = ControlInformation::Format1(outcome.sci);
-            emit(Event::Sci {
-                subframe: k,
-                prb: heard.prb,
-                cyclic_shift: heard.cyclic_shift,
-                bits: &heard.bits,
-                crc16: heard.crc16,
-                information,
-                undelivered: outcome.block.err(),
-                measurement: with_common(heard.measurement, front.common_cfo()),
-                evm_percent: heard.evm_percent,
-            });
-            if let Ok(delivered) = &outcome.block {
-                self.blocks.emit(k, delivered, information, emit);
-            }
+            self.blocks.emit(k, delivered, information, emit);
+            self.subtract_block(i, delivered, front);
         }
     }
 
-    /// Finds and decodes every PSCCH of the subframe.
+    /// Finds and decodes every PSCCH of the subframe; beyond layer 0 where something is left.
     // TS 36.213 §14 par. 7 (2)
-    fn control(&mut self, k: u64, front: &mut Front) {
+    fn control(&mut self, k: u64, layer: u8, front: &mut Front) {
         let grids = front.grid(CyclicPrefix::Normal);
-        self.heard.clear();
-        let heard = &mut self.heard;
-        let mut report = |found: &Found| heard.push(Heard::new(found));
+        let Self { heard, collisions, .. } = self;
+        let mut report = |found: &Found| {
+            let new = Heard::new(found, layer);
+            let is_known = |h: &Heard| h.prb == new.prb && h.bits == new.bits;
+            if heard.len() < heard.capacity() && !heard.iter().any(is_known) {
+                heard.push(new);
+            }
+        };
+        let is_open = |prb: &usize| layer == 0 || collisions.is_open(*prb);
         let believed = self.learner.believed();
         let look_around = k < self.look_around_until || k.is_multiple_of(LOOK_AROUND_EVERY);
         if !self.told.is_empty() {
             let pools = &self.told;
             // TS 36.213 §14.2.2 (2)
-            let mut places = places(pools.len(), |i| &pools[i].pool);
+            let mut places = places(pools.len(), |i| &pools[i].pool).filter(is_open);
             self.search.search(grids, &mut places, &self.tuning, &mut report);
         } else if believed.is_empty() || look_around {
-            self.search.search(grids, &mut (0..self.carrier_prbs), &self.tuning, &mut report);
+            self.search.search(grids, &mut (0..self.carrier_prbs).filter(is_open), &self.tuning, &mut report);
         } else {
-            let mut places = places(believed.len(), |i| &believed[i].pool);
+            let mut places = places(believed.len(), |i| &believed[i].pool).filter(is_open);
             self.search.search(grids, &mut places, &self.tuning, &mut report);
         }
     }
@@ -335,6 +388,28 @@ impl V2x {
         };
         self.learner.supposed().iter().find(explains).map(|learnt| learnt.pool.num)
     }
+}
+
+/// Reports an SCI.
+fn report(
+    k: u64,
+    heard: &Heard,
+    sci: Option<Format1>,
+    undelivered: Option<Undelivered>,
+    common: Hertz,
+    emit: &mut dyn FnMut(Event<'_>),
+) {
+    emit(Event::Sci {
+        subframe: k,
+        prb: heard.prb,
+        cyclic_shift: heard.cyclic_shift,
+        bits: &heard.bits,
+        crc16: heard.crc16,
+        information: ControlInformation::Format1(sci),
+        undelivered,
+        measurement: with_common(heard.measurement, common),
+        evm_percent: heard.evm_percent,
+    });
 }
 
 /// Returns the PRBs at which a PSCCH can begin in any of `count` pools, each once.

@@ -60,7 +60,9 @@ impl D2d {
         }
         let snr = received.measurement.ratio();
         let least = credible::least_snr(g.size, sent_elements(grant.prbs, self.cp));
-        if credible::check(out, snr, least, || self.shared.agreement(&self.single)).is_err() {
+        if credible::check(out, snr, least, || self.shared.agreement(&self.single)).is_err()
+            || self.hidden.is_known(&grant, out)
+        {
             return false;
         }
         let Some((j, index)) = g.next_index(air.k, n_ssf, set, Some(number)) else { return false };

@@ -51,6 +51,10 @@ pub(super) struct Following {
     pub(super) rv: [u8; 4],
     pub(super) block_index: Option<u32>,
     pub(super) delivered: bool,
+    /// Subframe of the transmission that was added last.
+    pub(super) added: Option<u64>,
+    /// CRC of the last block of another UE with the same SCI.
+    pub(super) twin: Option<u32>,
 }
 
 impl Following {
@@ -83,6 +87,8 @@ impl Following {
             rv: [0; 4],
             block_index: None,
             delivered: false,
+            added: None,
+            twin: None,
         }
     }
 
@@ -95,6 +101,7 @@ impl Following {
         (self.from, self.until, self.origin) = (k + 1, until, origin);
         (self.controls[0], self.control_count) = (control, 1);
         (self.decoded, self.tracked, self.block_index, self.delivered) = (None, None, None, false);
+        (self.added, self.twin) = (None, None);
     }
 
     /// Returns the end of a period that begins with an SCI in subframe `k`, when the pool is not known.

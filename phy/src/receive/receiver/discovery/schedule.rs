@@ -20,6 +20,8 @@ pub(super) struct Schedule {
     pub(super) prbs: Vec<Option<usize>>,
     /// One resource in frequency each; those beyond [`Self::resources`] are not in use.
     pub(super) slots: Vec<Slot>,
+    /// The same for what is below, once the message of the slot was subtracted.
+    pub(super) below: Vec<Slot>,
     pub(super) resources: usize,
     /// Capture subframe at which the period began, and group of transmissions in it, of the content of the slots.
     pub(super) group: Option<(i64, u32)>,
@@ -66,6 +68,7 @@ impl Schedule {
             transmissions: 1,
             prbs: Vec::with_capacity(4 * pairs),
             slots: (0..pairs).map(|_| Slot::new()).collect(),
+            below: (0..pairs).map(|_| Slot::new()).collect(),
             resources: 0,
             group: None,
         }

@@ -4,8 +4,8 @@ use super::super::credible;
 use super::super::event::{SharedBlock, Undelivered};
 use super::super::front::{Front, with_common};
 use super::super::{Config, ControlInformation, Event};
-use super::Heard;
 use super::extent::least_share;
+use super::{Attempt, Heard};
 use crate::channel::layout::Layout;
 use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS_V2X};
 use crate::coding::crc::CRC24A;
@@ -65,6 +65,7 @@ pub(super) enum Known {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Delivered {
     pub grant: Grant,
+    pub announced: Announced,
     pub octets: usize,
     /// CRC of the block.
     pub content: u32,
@@ -74,7 +75,24 @@ pub(super) struct Delivered {
     transmissions: usize,
     repeat: bool,
     measurement: Measurement,
-    evm_percent: f32,
+    pub evm_percent: f32,
+}
+
+/// Identifies a transmission: its subframe, place and CRC of its SCI, and its layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Transmission(u64, usize, u16, u8);
+
+impl Transmission {
+    fn of(k: u64, heard: &Heard) -> Self {
+        Self(k, heard.prb, heard.crc16, heard.measurement.layer)
+    }
+}
+
+impl Delivered {
+    /// Returns the measurement of its reference signals, with the offset against the common one.
+    pub(super) fn measured(&self, common: Hertz) -> Measurement {
+        with_common(self.measurement, Hertz(-common.0))
+    }
 }
 
 /// A transport block between its initial transmission and its retransmission.
@@ -88,6 +106,8 @@ struct Waiting {
     mcs: u8,
     /// CRC of the block, if it was reported.
     reported: Option<u32>,
+    /// The transmission that was added last.
+    last: Option<Transmission>,
     /// Sum of the signal to noise ratios of the combined transmissions.
     snr: f32,
 }
@@ -118,6 +138,7 @@ impl Blocks {
             prbs: 0,
             mcs: 0,
             reported: None,
+            last: None,
             snr: 0.0,
         };
         Self {
@@ -153,13 +174,14 @@ impl Blocks {
         let common = front.common_cfo();
         let (grids, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
 
-        let slot = self.slot(k, announced, heard.prb, size);
+        let slot = self.slot(k, announced, heard, size);
         // TS 36.321 §5.14.2.2.1 (1)
         let combined = sci.retransmission && self.waiting[slot].process.transmissions() > 0;
         if !combined {
             self.start(slot, size).ok_or(Undelivered::Allocation)?;
             self.waiting[slot].reported = None;
         }
+        self.waiting[slot].last = Some(Transmission::of(k, heard));
         let mut tries = [0u8; MAX_TRIES];
         let count = self.n_ssf_candidates(k, announced.n_ssf, grids, &grant, &mut tries);
         let tries = &tries[..count];
@@ -170,7 +192,7 @@ impl Blocks {
             if attempt > 0 && self.start(slot, size).is_none() {
                 break;
             }
-            outcome = self.attempt(slot, grids, &grant, near);
+            outcome = self.attempt(slot, grids, (&grant, announced), near);
             if let Ok(delivered) = &mut outcome {
                 if combined && attempt == 0 {
                     (delivered.rv, delivered.transmissions) = ([REDUNDANCY_VERSIONS_V2X[0], grant.rv], 2);
@@ -180,11 +202,12 @@ impl Blocks {
         }
         if outcome.is_err()
             && has_two_readings(announced)
-            && let Some(delivered) = self.other_format(slot, grids, &grant, (tries, near))
+            && let Some(delivered) = self.other_format(slot, grids, (&grant, announced), (tries, near))
         {
             outcome = Ok(delivered);
         }
         if let Ok(delivered) = &mut outcome {
+            delivered.measurement.layer = heard.measurement.layer;
             self.note_delivered(k, slot, delivered, common + Hertz::from(heard.cfo.to_f32() - near.to_f32()));
         }
         self.await_retransmission(k, slot, announced);
@@ -204,6 +227,25 @@ impl Blocks {
             n_ssf: 0,
             transmission_format: sci.transmission_format && (self.has_format || !has_two_readings(announced)),
         }
+    }
+
+    /// Receives another block of the same SCI, which another UE has sent alike, on what the first one left.
+    pub(super) fn receive_twin(
+        &mut self,
+        k: u64,
+        heard: &Heard,
+        first: &Delivered,
+        front: &mut Front,
+    ) -> Option<Delivered> {
+        let announced = Announced { n_ssf: Known::Nothing, ..first.announced };
+        let second = self.receive(k, heard, &announced, front).ok();
+        let second = second.filter(|second| second.content != first.content && !second.constant);
+        if second.is_none() {
+            // nobody waits for its retransmission
+            let of_twin = |w: &&mut Waiting| w.last == Some(Transmission::of(k, heard));
+            self.waiting.iter_mut().filter(of_twin).for_each(|w| w.until = 0..0);
+        }
+        second
     }
 
     /// Completes a block that was received in a slot: whether it was reported before, and the offset that was removed.
@@ -235,6 +277,11 @@ impl Blocks {
         }));
     }
 
+    /// Returns the last received block.
+    pub(super) fn block(&self, delivered: &Delivered) -> &[u8] {
+        &self.block[..delivered.octets]
+    }
+
     fn start(&mut self, slot: usize, size: usize) -> Option<()> {
         let waiting = &mut self.waiting[slot];
         waiting.snr = 0.0;
@@ -246,7 +293,7 @@ impl Blocks {
         &mut self,
         slot: usize,
         grids: &[Grid],
-        grant: &Grant,
+        (grant, announced): (&Grant, &Announced),
         near: Hertz,
     ) -> Result<Delivered, Undelivered> {
         let waiting = &mut self.waiting[slot];
@@ -269,6 +316,7 @@ impl Blocks {
         credible::check(out, waiting.snr, needed, || self.shared.agreement(process))?;
         Ok(Delivered {
             grant: *grant,
+            announced: *announced,
             octets: out.len(),
             content: CRC24A.bytes(out),
             constant: credible::is_constant(out),
@@ -285,14 +333,14 @@ impl Blocks {
         &mut self,
         slot: usize,
         grids: &[Grid],
-        grant: &Grant,
+        (grant, announced): (&Grant, &Announced),
         (tries, near): (&[u8], Hertz),
     ) -> Option<Delivered> {
         let other = Grant { transmission_format: !grant.transmission_format, ..*grant };
         let (_, size) = other.size(SidelinkMode::V2x).ok()?;
         let delivered = tries.iter().find_map(|&n_ssf| {
             self.start(SPARE, size)?;
-            self.attempt(SPARE, grids, &Grant { n_ssf, ..other }, near).ok()
+            self.attempt(SPARE, grids, (&Grant { n_ssf, ..other }, announced), near).ok()
         })?;
         if !delivered.constant {
             self.has_format = other.transmission_format;
@@ -320,7 +368,19 @@ impl Blocks {
     }
 
     /// The slot of the transport block that a retransmission belongs to, else a free one, else the oldest.
-    fn slot(&mut self, k: u64, announced: &Announced, control: usize, size: usize) -> usize {
+    fn slot(&mut self, k: u64, announced: &Announced, heard: &Heard, size: usize) -> usize {
+        let control = heard.prb;
+        if heard.attempt == Attempt::Again {
+            // the same transmission once more, without others: in the place of the one that was added
+            let last = Some(Transmission::of(k, heard));
+            if let Some(slot) = self.waiting[..PROCESSES].iter().position(|w| w.last == last) {
+                // beside an earlier one, what is received now outweighs it: its noise was measured
+                if self.waiting[slot].process.transmissions() < 2 {
+                    let _ = self.start(slot, size);
+                }
+                return slot;
+            }
+        }
         if announced.sci.retransmission {
             let matches = |w: &Waiting| {
                 w.until.contains(&k)
