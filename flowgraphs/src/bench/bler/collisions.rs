@@ -128,7 +128,7 @@ impl Scene {
         let sci = Format1 {
             priority: self.rng.below(8) as u8,
             reservation: self.rng.below(11) as u8,
-            frequency_resource: riv_encode(SUB_CHANNELS, 0, 1).ok()? as u8,
+            frequency_resource: riv_encode(SUB_CHANNELS, 0, 1)? as u8,
             time_gap: 0,
             mcs: self.mcs,
             retransmission: false,
