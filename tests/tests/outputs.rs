@@ -33,6 +33,8 @@ fn a_folder_that_is_not_there_is_told_before_anything_runs() {
         ([&["compare"], &long[1..], &["--plot", &svg]].concat(), "--plot"),
         ([&bench[..], &["-F", &json]].concat(), "-F json"),
         (["bench", "bler", "-F", &json].to_vec(), "-F json"),
+        (["bench", "bler", "--plot", &svg].to_vec(), "--plot"),
+        (["bench", "bler", "-o", &any].to_vec(), "-o"),
         (["bench", "security", "--plot", &svg].to_vec(), "--plot"),
         (["bench", "latency", "--html", &any].to_vec(), "--html"),
         (["bench", "latency", "-F", &json].to_vec(), "-F json"),
@@ -159,4 +161,49 @@ fn what_is_listened_to_is_recorded_at_the_peak_that_is_asked_for() {
     // what was written cannot be scaled any more
     assert!(scaled("out.ci16").unwrap_err().contains("record floats to a file"));
     assert!(run(&["listen", "--prb", "6", "--peak", "-6dBFS"]).unwrap_err().contains("--record"));
+}
+
+/// Both curves of a case in a table, as lines and as a picture, by one command.
+#[test]
+fn figures_of_block_errors_fill_a_folder() {
+    let folder = Folder::new("outputs-bler");
+    let made = folder.path("figures");
+    let words = ["bench", "bler", "--case", "psbch-tm4", "--channel", "awgn,epa5", "--genie", "--seeds", "2"];
+    let json = format!("json:{}", text(&folder.path("lines.json")));
+    run(&[&words[..], &["--trials", "20", "-o", text(&made), "-F", &json]].concat()).unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(&made)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["bler.jsonl", "bler.md", "psbch-tm4.png"]);
+    let lines = std::fs::read_to_string(made.join("bler.jsonl")).unwrap();
+    assert_eq!(lines, std::fs::read_to_string(folder.path("lines.json")).unwrap());
+    let crossings = lines.lines().filter(|line| line.contains("\"bler-crossing\""));
+    assert_eq!(crossings.clone().filter(|line| line.contains("\"perfect\"")).count(), 2);
+    assert_eq!(crossings.count(), 4);
+    let page = std::fs::read_to_string(made.join("bler.md")).unwrap();
+    assert!(page.contains("| channel | AWGN | EPA5 |") && page.contains("Lost by estimation"), "{page}");
+    let again = run(&[&words[..], &["--trials", "20", "-o", text(&made)]].concat()).unwrap_err();
+    assert!(again.contains("-o would replace a file that exists"), "{again}");
+}
+
+#[test]
+fn measurements_that_make_no_sense_are_told_at_once() {
+    for (option, value, told) in [
+        ("--channel", "eva999999", "the maximum Doppler frequency is not in 0 to a tenth of the sample rate"),
+        ("--channel", "evo70", "unknown channel model"),
+        ("--antennas", "5", "not 1 to 4"),
+        ("--antennas", "0", "not 1 to 4"),
+        ("--cfo", "nan", "not -10000 to 10000"),
+        ("--sweep", "5..inf", "no range within -30..60"),
+        ("--sweep", "5..1", "no range within -30..60"),
+        ("--seeds", "0", "0 is not in 1..=1000"),
+        ("--trials", "0", "0 is not in 1..=1000000"),
+        ("--case", "pusch", "no case has \"pusch\" in its name"),
+        ("--plot", "x.gif", "neither PNG nor SVG"),
+    ] {
+        let message = run(&["bench", "bler", option, value]).unwrap_err();
+        assert!(message.contains(told), "{option} {value}: {message}");
+    }
 }

@@ -10,12 +10,14 @@
 //! interval.rs  its confidence interval
 //! plan.rs      many of these on all processors, and the time that they take
 //! page.rs      tables in Markdown; plot.rs  pictures
+//! collisions.rs  two UEs on one resource
 //! slss.rs      synchronisation: right, missed and false identities
 //! false_sci.rs  control information detected in noise
 //! ```
 
 mod air;
 mod cases;
+pub mod collisions;
 mod ends;
 pub mod false_sci;
 mod interval;

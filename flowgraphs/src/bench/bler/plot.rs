@@ -18,10 +18,13 @@ pub fn draw(place: &Place, title: &str, curves: &[(Job, Crossing)]) -> anyhow::R
     plot::draw(place, title, &panels)
 }
 
+/// A curve with its name.
+type Curve = (String, Vec<(f64, f64)>);
+
 fn panels(curves: &[(Job, Crossing)]) -> Vec<Panel<'static>> {
     // in the order in which they were measured
     let mut order: Vec<String> = Vec::new();
-    let mut found: BTreeMap<String, Vec<(String, Vec<(f64, f64)>)>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<Curve>> = BTreeMap::new();
     for (job, curve) in curves {
         let title = format!("{}, {}", job.case.name, job.air.channel);
         if !order.contains(&title) {

@@ -27,6 +27,14 @@ const MOST_SEED: u64 = 1_000_000_000_000;
 /// Measurements of less time are not announced.
 const LONG: Duration = Duration::from_secs(20);
 
+/// Name of the case of two UEs on one sub-channel.
+const COLLISIONS: &str = "collisions-tm4";
+
+/// Es/N0 of the stronger of them, its distance to the weaker, and their I_MCS.
+const STRONGER: Decibel = Decibel(20.0);
+const GAPS: [Decibel; 4] = [Decibel(0.0), Decibel(3.0), Decibel(6.0), Decibel(10.0)];
+const COLLIDING_MCS: u8 = 5;
+
 /// Files of `-o`.
 const PAGE: &str = "bler.md";
 const LINES: &str = "bler.jsonl";
@@ -43,7 +51,8 @@ Examples:
   sidelink bench bler --channel all --genie -o figures
       every figure of docs/performance.md, on all processors; it says how long that takes")]
 pub(super) struct BlerArgs {
-    /// Measure only cases whose name contains this text: a channel, `slss` or `false-sci`; all of them with `all`.
+    /// Measure only cases whose name contains this text: a channel, `collisions-tm4` (two UEs on one sub-channel, at 20 dB),
+    /// `slss` or `false-sci`; all of them with `all`.
     #[arg(long, default_value = "all", value_name = "TEXT")]
     case: String,
     /// Number of blocks at each point and of each seed; a fifth of it where far more than 10 % fail.
@@ -185,7 +194,7 @@ impl BlerArgs {
 
     /// Checks that something is measured, before files are made.
     fn check(&self) -> anyhow::Result<()> {
-        let names = || CASES.iter().map(|c| c.name).chain(["slss", "false-sci"]);
+        let names = || CASES.iter().map(|c| c.name).chain([COLLISIONS, "slss", "false-sci"]);
         if !names().any(|name| self.is_wanted(name)) {
             let names = names().collect::<Vec<_>>().join(", ");
             anyhow::bail!("no case has {:?} in its name; there are {names}", self.case);
@@ -216,6 +225,11 @@ pub(super) fn run(args: &BlerArgs, outputs: &mut Outputs) -> anyhow::Result<()> 
     announce(args, &jobs);
     let curves = measure(args, &jobs, &mut out)?;
     let json = args.output.form == Form::Json;
+    if args.is_wanted(COLLISIONS) {
+        for channel in args.channels() {
+            run_collisions(args, &args.air(channel), json, &mut out)?;
+        }
+    }
     if args.is_wanted("slss") {
         for channel in args.channels() {
             run_slss(args, &args.air(channel), json, &mut out)?;
@@ -391,6 +405,35 @@ fn write_files(args: &BlerArgs, files: &Files, curves: &[(Job, Crossing)]) -> an
     for name in pictures(&jobs) {
         let of_case: Vec<_> = curves.iter().filter(|(job, _)| picture(job) == name).cloned().collect();
         plot::draw(&Place::File(Path::new(folder).join(&name)), title, &of_case)?;
+    }
+    Ok(())
+}
+
+fn run_collisions(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    for gap in GAPS {
+        let o = bler::collisions::run(STRONGER, gap, COLLIDING_MCS, air, args.effort());
+        if json {
+            let line = json!({
+                "type": "collision", "mode": "tm4", "channel": air.channel.to_string(), "antennas": air.antennas.count(),
+                "es_n0_db": STRONGER.0, "gap_db": gap.0, "mcs": COLLIDING_MCS, "trials": o.trials, "stronger": o.stronger,
+                "weaker": o.weaker, "both": o.both, "wrong": o.wrong,
+            });
+            writeln!(out, "{line}")?;
+        } else {
+            let share = |n: u32| 100.0 * f64::from(n) / f64::from(o.trials.max(1));
+            writeln!(
+                out,
+                "{COLLISIONS}, {}, {STRONGER}, {gap} apart, MCS {COLLIDING_MCS}: both {:.1} %, the stronger {:.1} %, the weaker \
+                 {:.1} %, made up {} of {}",
+                air.channel,
+                share(o.both),
+                share(o.stronger),
+                share(o.weaker),
+                o.wrong,
+                o.trials
+            )?;
+        }
+        out.flush()?;
     }
     Ok(())
 }
