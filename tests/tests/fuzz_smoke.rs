@@ -166,4 +166,5 @@ targets!(
     psdch,
     pssch,
     stream,
+    collision,
 );

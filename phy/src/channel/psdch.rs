@@ -153,6 +153,8 @@ pub struct Received {
     pub measurement: Measurement,
     /// Error vector magnitude of the equalised symbols.
     pub evm_percent: f32,
+    /// Power of the error against the one that the reference signals promise.
+    pub excess: f32,
 }
 
 /// Decodes resource elements to discovery messages.
@@ -205,7 +207,7 @@ impl Decoder {
             self.equaliser.soft_bits(&self.estimator, grids, self.layout, Modulation::Qpsk, &mut self.soft);
         scramble::descramble_llrs(&mut self.soft, &self.scrambling);
         interleave::deinterleave_llrs(2, self.layout.data.len(), &self.soft, &mut self.coded).ok()?;
-        Some(Received { measurement, evm_percent: vector.percent() })
+        Some(Received { measurement, evm_percent: vector.percent(), excess: vector.excess() })
     }
 
     /// Adds the transmission that was received last to `process`, as redundancy version `rv`.

@@ -189,6 +189,8 @@ pub struct Received {
     pub measurement: Measurement,
     /// Error vector magnitude of the equalised symbols.
     pub evm_percent: f32,
+    /// Power of the error against the one that the reference signals promise.
+    pub excess: f32,
 }
 
 /// Decodes resource elements to transport blocks.
@@ -261,7 +263,7 @@ impl Decoder {
             .map_err(|_| Error::Coding)?;
         self.coder.combine(&mut process.soft, &self.coded[..g], q_m, grant.rv).map_err(|_| Error::Coding)?;
         process.transmissions += 1;
-        Ok(Received { measurement, evm_percent: vector.percent() })
+        Ok(Received { measurement, evm_percent: vector.percent(), excess: vector.excess() })
     }
 
     /// Decodes the combined soft bits of `process` into `transport_block` (packed, exactly its size).

@@ -28,9 +28,16 @@ pub struct ErrorVector {
     error: f32,
     /// Number of counted symbols.
     count: usize,
+    /// Sum that the estimated channels and noises promise.
+    expected: f32,
 }
 
 impl ErrorVector {
+    /// Returns the power of the error against the one that the reference signals promise.
+    pub fn excess(&self) -> f32 {
+        self.error / self.expected.max(f32::MIN_POSITIVE)
+    }
+
     /// Returns the error vector magnitude in percent of the mean symbol.
     pub fn percent(&self) -> f32 {
         100.0 * (self.error / self.count.max(1) as f32).sqrt()
@@ -124,7 +131,9 @@ impl Equaliser {
             for y in symbol.iter_mut() {
                 *y *= turn;
             }
-            modulation::demap(modulation, symbol, (1.0 - gain).max(1e-4) * scale, llrs);
+            let noise = (1.0 - gain).max(1e-4) * scale;
+            modulation::demap(modulation, symbol, noise, llrs);
+            vector.expected += noise * m_sc.div_ceil(3) as f32;
             // a sample of the symbols is enough for the error vector
             for &y in symbol.iter().step_by(3) {
                 vector.error += (y - modulation::nearest(modulation, y)).norm_sqr();

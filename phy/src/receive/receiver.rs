@@ -18,6 +18,8 @@ mod front;
 mod v2x;
 
 #[cfg(test)]
+mod collisions;
+#[cfg(test)]
 mod foreign;
 
 pub use super::tuning::Tuning;
