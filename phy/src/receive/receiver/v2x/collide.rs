@@ -139,6 +139,8 @@ impl V2x {
                 break;
             }
             front.show(View::Left);
+            // those of this layer have their turn in the next
+            let blocks = self.collisions.blocks.len();
             self.collisions.open(from, front);
             let first = from;
             from = self.collisions.subtracted.len();
@@ -154,7 +156,6 @@ impl V2x {
                     self.receive(i, k, time, front, emit);
                 }
             }
-            let blocks = self.collisions.blocks.len();
             for at in std::mem::replace(&mut twins, blocks)..blocks {
                 self.receive_twin(at, (k, layer), front, emit);
             }
