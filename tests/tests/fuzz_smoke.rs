@@ -167,4 +167,5 @@ targets!(
     pssch,
     stream,
     antennas,
+    collision,
 );

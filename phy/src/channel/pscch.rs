@@ -112,6 +112,8 @@ pub struct Decoded {
     pub measurement: Measurement,
     /// Error vector magnitude of the equalised symbols.
     pub evm_percent: f32,
+    /// Power of the error against the one that the reference signals promise.
+    pub excess: f32,
 }
 
 /// Least correlation of a decode with the received soft bits, in modes 1 and 2, and in modes 3 and 4.
@@ -266,6 +268,7 @@ impl Decoder {
             correlation: decode.correlation,
             measurement,
             evm_percent: vector.percent(),
+            excess: vector.excess(),
         };
         Some((decoded, decode.crc_ok))
     }

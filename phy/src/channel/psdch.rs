@@ -153,6 +153,8 @@ pub struct Received {
     pub measurement: Measurement,
     /// Error vector magnitude of the equalised symbols.
     pub evm_percent: f32,
+    /// Power of the error against the one that the reference signals promise.
+    pub excess: f32,
 }
 
 /// Signal to noise ratio from which a wide and fast channel is supposed beside the most likely one.
@@ -215,7 +217,7 @@ impl Decoder {
         let vector = equaliser.soft_bits(estimator, grids, *layout, Modulation::Qpsk, soft);
         scramble::descramble_llrs(soft, &self.scrambling);
         interleave::deinterleave_llrs(2, layout.data.len(), soft, &mut self.coded).ok()?;
-        Some(Received { measurement, evm_percent: vector.percent() })
+        Some(Received { measurement, evm_percent: vector.percent(), excess: vector.excess() })
     }
 
     /// Adds the transmission that was received last to `process`, as redundancy version `rv`.

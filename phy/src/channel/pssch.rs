@@ -191,6 +191,8 @@ pub struct Received {
     pub measurement: Measurement,
     /// Error vector magnitude of the equalised symbols.
     pub evm_percent: f32,
+    /// Power of the error against the one that the reference signals promise.
+    pub excess: f32,
 }
 
 /// Delay in seconds from which the receive window loses a path: half a normal cyclic prefix and what profiles are wide.
@@ -277,7 +279,7 @@ impl Demapper {
         interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut out.coded[..g])
             .map_err(|_| Error::Coding)?;
         out.form = (g, q_m, grant.rv);
-        out.received = Received { measurement, evm_percent: vector.percent() };
+        out.received = Received { measurement, evm_percent: vector.percent(), excess: vector.excess() };
         out.is_late = self.estimator.last_delay() > LATEST && measurement.snr() > LATE_MATTERS;
         Ok(())
     }

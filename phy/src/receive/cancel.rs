@@ -26,6 +26,9 @@ pub const LAYERS: u8 = 3;
 /// Power against the noise from which something may be hidden: 3 dB below the noise.
 const HIDDEN: f32 = 1.5;
 
+/// Excess of the error of the data from which they are worse than the reference signals promise.
+const WORSE: f32 = 2.0;
+
 /// PRBs on either side of a place whose last symbol is noise for it too: twelve values alone scatter by 30 %.
 const AROUND: usize = 4;
 
@@ -152,25 +155,17 @@ impl Canceller<psdch::Encoder> {
     }
 }
 
-/// Whether a transmission that has decoded may hide another: its reference signals at any antenna, or its data, were
-/// farther from what they should be than the noise explains.
-pub fn may_hide(measurement: &Measurement, evm_percent: f32, prbs: PrbRange, grids: &[Grid]) -> bool {
-    let error = (evm_percent * 0.01).powi(2);
+/// Whether a transmission that has decoded may hide another: its reference signals at any antenna were farther from what
+/// they should be than the noise explains, or its data were than its reference signals promise (`excess`).
+pub fn may_hide(measurement: &Measurement, excess: f32, prbs: PrbRange, grids: &[Grid]) -> bool {
+    // data may be worse by `excess`; less than promised shows nothing
+    let factor = if excess > WORSE { excess } else { 1.0 };
     let antennas = &measurement.antennas;
-    let each = || grids.iter().zip(antennas.signals().iter().zip(antennas.noises()));
-    let is_dirty = error > FLOOR || each().any(|(_, (signal, noise))| *noise > FLOOR * signal);
-    if !is_dirty {
-        return false;
-    }
-    let mut ratio = 0.0;
-    for (grid, (signal, noise)) in each() {
-        let silence = silence(prbs, grid);
-        if *noise > FLOOR * signal && *noise > HIDDEN * silence {
-            return true;
-        }
-        ratio += if silence > 0.0 { signal / silence } else { 0.0 };
-    }
-    error > FLOOR && error * ratio > HIDDEN
+    let mut each = grids.iter().zip(antennas.signals().iter().zip(antennas.noises()));
+    each.any(|(grid, (signal, noise))| {
+        let rest = noise * factor;
+        rest > FLOOR * signal && rest > HIDDEN * silence(prbs, grid)
+    })
 }
 
 /// PRBs at which a channel may begin in what subtractions have left.

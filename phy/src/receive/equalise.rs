@@ -30,9 +30,16 @@ pub struct ErrorVector {
     error: f32,
     /// Number of counted symbols.
     count: usize,
+    /// Sum that the estimated channels and noises promise.
+    expected: f32,
 }
 
 impl ErrorVector {
+    /// Returns the power of the error against the one that the reference signals promise.
+    pub fn excess(&self) -> f32 {
+        self.error / self.expected.max(f32::MIN_POSITIVE)
+    }
+
     /// Returns the error vector magnitude in percent of the mean symbol.
     pub fn percent(&self) -> f32 {
         100.0 * (self.error / self.count.max(1) as f32).sqrt()
@@ -121,11 +128,13 @@ impl Equaliser {
             // the equaliser shrinks the symbols by its mean gain: undo it; the rest is noise
             let scale = 1.0 / gain.max(1e-6);
             (self.loops.scale)(symbol, turns[l] * (scale / (m_sc as f32).sqrt()));
-            modulation::demap(modulation, symbol, (1.0 - gain).max(1e-4) * scale, llrs);
+            let noise = (1.0 - gain).max(1e-4) * scale;
+            modulation::demap(modulation, symbol, noise, llrs);
             // a sample of the symbols is enough for the error vector
             let (error, count) = modulation::error(modulation, symbol);
             vector.error += error;
             vector.count += count;
+            vector.expected += noise * count as f32;
             if let Some(points) = points.as_deref_mut() {
                 points.extend_from_slice(symbol);
             }

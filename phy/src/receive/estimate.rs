@@ -241,6 +241,9 @@ impl Estimator {
     /// Estimates the same allocation again under a hypothesis, whatever its reference symbols say: where they are few, a
     /// guess that suits most moving channels is right more often than the most likely one.
     pub fn suppose(&mut self, hypothesis: Hypothesis) -> Measurement {
+        if self.known.is_some() {
+            return self.state.measurement;
+        }
         let (profile, doppler_hz) = hypothesis.assumed();
         self.settle(motion::nearest(doppler_hz), Some(profile))
     }

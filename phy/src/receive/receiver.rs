@@ -20,6 +20,8 @@ mod v2x;
 #[cfg(test)]
 mod antennas;
 #[cfg(test)]
+mod collisions;
+#[cfg(test)]
 mod foreign;
 
 pub use super::tuning::Tuning;

@@ -15,9 +15,11 @@
 //! | [`network`] | messages of the network side: XML, HTTP Digest, EAP, RADIUS, IKEv2, short messages |
 //! | [`keying`] | messages of direct keying and of group keys |
 //! | [`coding`] | SCI, channel decoders on soft values and grids |
+//! | [`collision`] | two UEs at one place |
 //! | [`stream`] | the whole receiver on samples, of one antenna and of several |
 
 pub mod coding;
+pub mod collision;
 pub mod config;
 pub mod files;
 pub mod keying;
@@ -75,6 +77,7 @@ pub const TARGETS: &[Target] = &[
     coding::PSSCH,
     stream::STREAM,
     stream::ANTENNAS,
+    collision::COLLISION,
 ];
 
 /// Bytes to one number after the other; zeros when they have run out.

@@ -81,7 +81,7 @@ struct Heard {
     prb: usize,
     cfo: Hertz,
     measurement: Measurement,
-    evm_percent: f32,
+    excess: f32,
 }
 
 /// The samples of a received transmission.
@@ -295,7 +295,7 @@ impl D2d {
                 prb: found.prb,
                 cfo: measurement.offset,
                 measurement,
-                evm_percent: found.decoded.evm_percent,
+                excess: found.decoded.excess,
             });
         };
         let is_open = |prb: &usize| layer == 0 || hidden.is_open(*prb);
@@ -528,7 +528,7 @@ impl D2d {
         self.taken.push((grant.n_id, grant.prbs));
         let measurement = Measurement { layer: air.layer, ..received.measurement };
         let offset = Hertz::from(g.cfo.to_f32() - air.near.to_f32());
-        self.hidden.note(i, &grant, block, with_common(measurement, offset), received.evm_percent);
+        self.hidden.note(i, &grant, block, with_common(measurement, offset), received.excess);
         // zeros are no evidence: their CRC always holds. The place of a hopping PSSCH depends on parameters that are
         // not learnt
         let is_evidence =

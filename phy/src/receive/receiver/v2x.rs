@@ -86,6 +86,7 @@ struct Heard {
     cfo: Hertz,
     measurement: Measurement,
     evm_percent: f32,
+    excess: f32,
     attempt: Attempt,
     /// Whether its PSCCH was subtracted: another may be below it.
     is_contested: bool,
@@ -113,6 +114,7 @@ impl Heard {
             cfo: measurement.offset,
             measurement,
             evm_percent: found.decoded.evm_percent,
+            excess: found.decoded.excess,
             attempt: Attempt::First,
             is_contested: false,
             pending: None,

@@ -42,7 +42,7 @@ struct Reported {
     octets: usize,
     /// On the common grid.
     measurement: Measurement,
-    evm_percent: f32,
+    excess: f32,
 }
 
 impl Hidden {
@@ -79,9 +79,9 @@ impl Hidden {
         grant: &Grant,
         block: &[u8],
         measurement: Measurement,
-        evm_percent: f32,
+        excess: f32,
     ) {
-        self.last = Some(Reported { tracked, grant: *grant, octets: block.len(), measurement, evm_percent });
+        self.last = Some(Reported { tracked, grant: *grant, octets: block.len(), measurement, excess });
     }
 
     /// Returns the number of blocks from number `from` on that were subtracted on some of `prbs`.
@@ -99,7 +99,7 @@ impl D2d {
         for heard in &heard[from..] {
             let prbs = PrbRange { start: heard.prb, len: pscch::prbs(SidelinkMode::D2d) };
             let grids = front.grid(*control_cp);
-            if may_hide(&heard.measurement, heard.evm_percent, prbs, grids)
+            if may_hide(&heard.measurement, heard.excess, prbs, grids)
                 && control_canceller.control(
                     &heard.bits[..search.bits()],
                     (heard.prb, 0),
@@ -125,7 +125,7 @@ impl D2d {
         let (grant, prbs) = (last.grant, last.grant.prbs);
         let grids = front.grid(self.cp);
         if self.hidden.blocks.len() == GRANTS
-            || !may_hide(&last.measurement, last.evm_percent, prbs, grids)
+            || !may_hide(&last.measurement, last.excess, prbs, grids)
             || !self.shared_canceller.shared(block, &grant, &last.measurement, front.left_mut(self.cp))
             || !is_left(prbs, prbs, front.left_mut(self.cp))
         {
@@ -207,7 +207,7 @@ impl D2d {
         let content = Some(CRC24A.bytes(block));
         let measurement = Measurement { layer, ..received.measurement };
         let offset = Hertz::from(g.cfo.to_f32() - near.to_f32());
-        self.hidden.note(tracked, &grant, block, with_common(measurement, offset), received.evm_percent);
+        self.hidden.note(tracked, &grant, block, with_common(measurement, offset), received.excess);
         emit(Event::SlSch(SharedBlock {
             subframe: k,
             rv: &[grant.rv],

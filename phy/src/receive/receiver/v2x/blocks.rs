@@ -76,7 +76,8 @@ pub(super) struct Delivered {
     transmissions: usize,
     repeat: bool,
     measurement: Measurement,
-    pub evm_percent: f32,
+    evm_percent: f32,
+    pub excess: f32,
 }
 
 /// Identifies a transmission: its subframe, place and CRC of its SCI, and its layer.
@@ -385,6 +386,7 @@ impl Blocks {
             repeat: false,
             measurement: received.measurement,
             evm_percent: received.evm_percent,
+            excess: received.excess,
         })
     }
 

@@ -59,7 +59,7 @@ impl V2x {
         for i in from..self.heard.len() {
             let heard = self.heard[i];
             let prbs = control_of(&heard);
-            if may_hide(&heard.measurement, heard.evm_percent, prbs, front.grid(CP))
+            if may_hide(&heard.measurement, heard.excess, prbs, front.grid(CP))
                 && self.control.control(
                     &heard.bits,
                     (heard.prb, heard.cyclic_shift),
@@ -77,7 +77,7 @@ impl V2x {
     pub(super) fn subtract_block(&mut self, i: usize, delivered: &Delivered, front: &mut Front) {
         let prbs = delivered.grant.prbs;
         let measurement = delivered.measured(front.common_cfo());
-        if may_hide(&measurement, delivered.evm_percent, prbs, front.grid(CP))
+        if may_hide(&measurement, delivered.excess, prbs, front.grid(CP))
             && self.shared.shared(
                 self.blocks.block(delivered),
                 &delivered.grant,
@@ -139,6 +139,8 @@ impl V2x {
                 break;
             }
             front.show(View::Left);
+            // those of this layer have their turn in the next
+            let blocks = self.collisions.blocks.len();
             self.collisions.open(from, front);
             let first = from;
             from = self.collisions.subtracted.len();
@@ -154,11 +156,11 @@ impl V2x {
                     self.receive(i, k, time, front, emit);
                 }
             }
-            let blocks = self.collisions.blocks.len();
             for at in std::mem::replace(&mut twins, blocks)..blocks {
                 self.receive_twin(at, (k, layer), front, emit);
             }
         }
+        front.show(View::Received);
         let common = front.common_cfo();
         for heard in &mut self.heard {
             if let Some((sci, undelivered)) = heard.pending.take() {
