@@ -213,7 +213,12 @@ pub struct Soft {
 impl Soft {
     /// Makes room for one transmission over a whole carrier.
     pub fn new(numerology: Numerology) -> Self {
-        Self { coded: vec![0; max_coded_bits(numerology)], form: (0, 2, 0), received: Received::default(), is_late: false }
+        Self {
+            coded: vec![0; max_coded_bits(numerology)],
+            form: (0, 2, 0),
+            received: Received::default(),
+            is_late: false,
+        }
     }
 }
 

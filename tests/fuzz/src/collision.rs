@@ -11,9 +11,7 @@ use sidelink_phy::receive::receiver::{Config, Event, Receiver};
 use sidelink_phy::sc_fdma::{Modulator, rotate};
 use sidelink_phy::sci::{Format1, riv_encode};
 use sidelink_phy::sequence::dmrs::References;
-use sidelink_phy::units::{
-    Antennas, Bandwidth, CyclicPrefix, DfnSubframe, SidelinkMode, TransmissionMode,
-};
+use sidelink_phy::units::{Antennas, Bandwidth, CyclicPrefix, DfnSubframe, SidelinkMode, TransmissionMode};
 use std::sync::Arc;
 
 /// A byte for the mode and the antennas, five for each of two UEs (content, place, level, offset, delay), and four for

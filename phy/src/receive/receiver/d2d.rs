@@ -431,7 +431,8 @@ impl D2d {
                 let n_ssf = (j % 10) as u8;
                 if !self.transmission(i, &air, n_ssf, index, emit) && self.is_worth_a_later_window(i) {
                     let cfo = self.grants[i].cfo;
-                    let air = Air { k, grids: front.grid_late(self.cp, cfo), near: Hertz(0.0), common, layer };
+                    let air =
+                        Air { k, grids: front.grid_late(self.cp, cfo), near: Hertz(0.0), common, layer };
                     self.grants[i].block_index = None;
                     self.transmission(i, &air, n_ssf, index, emit);
                 }

@@ -234,7 +234,8 @@ impl Blocks {
             && self.start(slot, size).is_some()
         {
             let grids = front.grid_late(CyclicPrefix::Normal, heard.cfo);
-            outcome = self.attempt(slot, Source::Grids(grids, Hertz(0.0)), (&Grant { n_ssf, ..grant }, announced));
+            outcome =
+                self.attempt(slot, Source::Grids(grids, Hertz(0.0)), (&Grant { n_ssf, ..grant }, announced));
             removed = common + heard.cfo;
         }
         if let Ok(delivered) = &mut outcome {
