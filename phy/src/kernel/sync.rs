@@ -13,6 +13,12 @@ pub(crate) const GROUP: usize = 48;
 /// Real and imaginary part.
 pub(crate) type Pair = [f32; 2];
 
+/// A halfband filter of `K` outer coefficients on each side: coefficients, outer and inner samples, output.
+type Halfband<const K: usize> = fn(&[f32; K], &[Pair], &[Pair], &mut [Pair]);
+
+/// Power, powers on either side of it, output.
+type Pairs = fn(&[f32], &[f32], &[f32], &mut [f32]);
+
 /// The loops of one backend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Loops {
@@ -29,7 +35,7 @@ pub(crate) struct Loops {
     /// Index of the first number that equals the second argument.
     pub(crate) find: fn(&[f32], f32) -> Option<usize>,
     /// `out[t] = power[t] + max(near[t], far[t])`, up to the end of the shortest slice.
-    pub(crate) pairs: fn(&[f32], &[f32], &[f32], &mut [f32]),
+    pub(crate) pairs: Pairs,
     /// `sum x conj(template)`, up to the end of the shorter slice; its length is a multiple of 8.
     pub(crate) correlation: fn(&[Sample], &[Sample]) -> Sample,
     /// `|sum_k y[k] rows[k][i]|²` of every `i`.
@@ -37,9 +43,9 @@ pub(crate) struct Loops {
     /// Even and odd samples, up to the end of the shortest slice.
     pub(crate) split: fn(&[Pair], &mut [Pair], &mut [Pair]),
     /// Halfband filters of 2, 3 and 5 outer coefficients: `y[n] = centre[n] / 2 + sum_k c[k] (x[n + k] + x[n + 2 K - 1 - k])`.
-    pub(crate) halfband_2: fn(&[f32; 2], &[Pair], &[Pair], &mut [Pair]),
-    pub(crate) halfband_3: fn(&[f32; 3], &[Pair], &[Pair], &mut [Pair]),
-    pub(crate) halfband_5: fn(&[f32; 5], &[Pair], &[Pair], &mut [Pair]),
+    pub(crate) halfband_2: Halfband<2>,
+    pub(crate) halfband_3: Halfband<3>,
+    pub(crate) halfband_5: Halfband<5>,
 }
 
 /// Returns the loops of a backend.

@@ -480,10 +480,9 @@ impl Antenna {
         let Self { smooth_sums, trial, .. } = self;
         let mut at = |k: usize, last: &mut [Sample; TERMS]| {
             if moments[0][k].re > LEAST_WEIGHT * mean {
-                let powers: [f32; 2 * MOMENTS] =
-                    std::array::from_fn(
-                        |i| if i % 2 == 0 { moments[i / 2][k].re } else { moments[i / 2][k].im },
-                    );
+                let powers: [f32; 2 * MOMENTS] = std::array::from_fn(|i| {
+                    if i.is_multiple_of(2) { moments[i / 2][k].re } else { moments[i / 2][k].im }
+                });
                 let right: [Sample; TERMS] = std::array::from_fn(|i| smooth_sums[i][k]);
                 if let Some(solution) = solve(&powers, &right, terms) {
                     *last = solution;
@@ -505,7 +504,8 @@ impl Antenna {
     fn residual(&self, moments: &[Vec<Sample>; MOMENTS], terms: usize, m_sc: usize) -> f32 {
         let mut rest = 0.0;
         for k in 0..m_sc {
-            let moment = |i: usize| if i % 2 == 0 { moments[i / 2][k].re } else { moments[i / 2][k].im };
+            let moment =
+                |i: usize| if i.is_multiple_of(2) { moments[i / 2][k].re } else { moments[i / 2][k].im };
             let mut explained = 0.0;
             for i in 0..terms {
                 let c = self.trial[i][k];
@@ -553,7 +553,7 @@ fn solve(moments: &[f32; 2 * MOMENTS], right: &[Sample; TERMS], terms: usize) ->
             let known: f32 = (0..j).map(|k| lower[i][k] * lower[j][k]).sum();
             let value = moments[i + j] - known;
             if i == j {
-                if !(value > 1e-4 * moments[0]) {
+                if value.is_nan() || value <= 1e-4 * moments[0] {
                     return None;
                 }
                 lower[i][i] = value.sqrt();

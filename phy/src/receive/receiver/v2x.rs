@@ -459,21 +459,25 @@ fn receive_in(
         Ok(announced) => {
             Outcome { sci: Some(announced.sci), block: blocks.receive(k, heard, &announced, front) }
         }
-        Err(outcome) => outcome,
+        Err((sci, why)) => Outcome { sci, block: Err(why) },
     }
 }
 
-/// Returns the place of the PSSCH that an SCI announces in a pool, or the outcome if there is none.
-fn announced_in(pool: &V2xPool, heard: &Heard, n_ssf: Known) -> Result<Announced, Outcome> {
-    let unknown = |sci, why| Outcome { sci, block: Err(why) };
-    let sci = Format1::parse(pool.num, &heard.bits).map_err(|_| unknown(None, Undelivered::PoolUnknown))?;
+/// Returns the place of the PSSCH that an SCI announces in a pool; if there is none, the reason, and the SCI where the
+/// pool explains it.
+fn announced_in(
+    pool: &V2xPool,
+    heard: &Heard,
+    n_ssf: Known,
+) -> Result<Announced, (Option<Format1>, Undelivered)> {
+    let sci = Format1::parse(pool.num, &heard.bits).map_err(|_| (None, Undelivered::PoolUnknown))?;
     let place = || {
         let own = pool.control_index(heard.prb)?;
         let (other, subchannels) = sci.allocation(pool.num).ok()?;
         // TS 36.213 §14.1.1.4C (2)
         Some((other, pool.data(own, subchannels)?))
     };
-    let (other, prbs) = place().ok_or_else(|| unknown(Some(sci), Undelivered::Allocation))?;
+    let (other, prbs) = place().ok_or((Some(sci), Undelivered::Allocation))?;
     Ok(Announced { sci, prbs, other: Some(pool.control(other).start), n_ssf })
 }
 
