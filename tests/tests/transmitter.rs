@@ -269,6 +269,8 @@ fn scenario(sidecar: &Value) -> Scenario {
         cfo: Number(0.0),
         delay: Number(0.0),
         channel: Channel::default(),
+        antennas: 1,
+        correlation: 0.0,
         description: None,
         radio,
         ue: ues,
