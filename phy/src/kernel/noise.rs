@@ -224,7 +224,7 @@ mod tests {
         unsafe { transform(&mut out) };
         for (k, row) in out.iter().enumerate() {
             for (i, value) in row.iter().enumerate() {
-                let sign = |r: usize| if (r & k).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+                let sign = |r: usize| if (r & k).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
                 assert_eq!(f32::from_bits(*value), (0..ROWS).map(|r| sign(r) * rows[r][i]).sum::<f32>());
             }
         }
