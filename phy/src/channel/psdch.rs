@@ -232,7 +232,7 @@ impl Decoder {
     /// If the reference signals allow two offsets within `max_cfo`, the first process is for a carrier offset of 0 or
     /// above, the second for one below. If they allow only one, the first is for the most likely channel, the second for a
     /// wide and fast one.
-    pub fn receive_both_sides(
+    pub fn receive_both(
         &mut self,
         grids: &[Grid],
         prb: usize,

@@ -67,7 +67,7 @@ impl FromStr for Correlation {
     }
 }
 
-/// What each antenna receives of each of some independent channels.
+/// Weight of each independent channel at each antenna.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ArrayWeights {
     /// By antenna, then by channel.

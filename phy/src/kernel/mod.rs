@@ -14,7 +14,9 @@
 //! | `transpose` | interleavers |
 //! | `turbo`, `viterbi` | the recursions of the two decoders |
 //! | `crc` | folding by carry-less multiplication |
-//! | `channel`, `elementary` | noise and filters of the channel models |
+//! | `noise` | Gaussian noise |
+//! | `sync` | search for synchronisation signals, decimators |
+//! | `channel`, `elementary` | filters of the channel models; sines |
 #![allow(unsafe_code)]
 
 /// Compiles plain loops for every instruction set, to let the compiler use its vectors.

@@ -12,7 +12,8 @@
 //! 6. estimate the channel of that profile and Doppler, over frequency and time together, and count the
 //!    remaining error as noise.
 //!
-//! Where a decoder knows that this failed, [`Estimator::suppose`] does the last step again for another channel.
+//! Where a decoder knows that this failed, [`Estimator::suppose`] does the last step again for another channel (PSCCH, PSBCH); PSDCH
+//! keeps the soft bits of both.
 
 mod bessel;
 mod branch;

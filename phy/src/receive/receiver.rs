@@ -18,11 +18,7 @@ mod front;
 mod v2x;
 
 #[cfg(test)]
-mod antennas;
-#[cfg(test)]
-mod collisions;
-#[cfg(test)]
-mod foreign;
+mod tests;
 
 pub use super::tuning::Tuning;
 pub use event::{ControlInformation, Event, SharedBlock, Undelivered};
@@ -60,21 +56,8 @@ pub struct Config {
     pub v2x_also: Vec<V2xPool>,
     /// Tunable thresholds.
     pub tuning: Tuning,
-    /// Threads that work on a subframe.
-    pub threads: Threads,
     /// Number of receive antennas.
     pub antennas: Antennas,
-}
-
-/// Threads that work on a subframe. Events are the same with one and with two, bit for bit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Threads {
-    /// The caller's alone.
-    #[default]
-    One,
-    /// The caller's, and one of the receiver that makes soft bits of PSSCH in modes 3 and 4. It is awake for most of the time:
-    /// for recordings, not for a radio beside other work.
-    Two,
 }
 
 impl Config {
@@ -90,7 +73,6 @@ impl Config {
             v2x: None,
             v2x_also: Vec::new(),
             tuning: Tuning::default(),
-            threads: Threads::One,
             antennas: Antennas::ONE,
         }
     }
@@ -328,11 +310,12 @@ impl Receiver {
             }
             emit(event);
         };
+        let slss = std::mem::take(&mut self.slss);
         if !self.front.load(samples, self.common_cfo) {
             return 0;
         }
         mark(Part::Transform);
-        if std::mem::take(&mut self.slss) == SlssSearch::Always {
+        if slss == SlssSearch::Always {
             self.synchronisation(k, &mut counted);
         }
         mark(Part::Synchronisation);

@@ -323,8 +323,12 @@ impl StreamReceiver {
         self.subframes += 1;
         self.next += n + self.follow();
         self.history.trim(self.next.min(self.history.end()) - (CHUNK_SUBFRAMES as i64) * n);
+        let several = self.floor.len() > 1;
         for (floor, power) in self.floor.iter_mut().zip(power) {
-            *floor = (*floor * FLOOR_RISE).min(power);
+            // one of several antennas is silent where its samples were lost: that is no floor
+            if power > 0.0 || !several {
+                *floor = (*floor * FLOOR_RISE).min(power);
+            }
         }
         if heard.events > 0 {
             self.confirm(self.lock.map_or(0, |lock| heard.speaks_for(lock.source)));

@@ -161,7 +161,7 @@ impl Ends for PsdchEnds {
             let grid = path.front.grid(CyclicPrefix::Normal);
             let layout = Layout::shared(SidelinkMode::D2d, CyclicPrefix::Normal);
             seen += self.presence.narrow(grid, 12 * prb, 24, layout, &Dmrs::pscch_or_psdch());
-            self.decoder.receive_both_sides(grid, prb, rv, tuning.max_cfo, &mut self.sides)?;
+            self.decoder.receive_both(grid, prb, rv, tuning.max_cfo, &mut self.sides)?;
         }
         if seen < tuning.discovery * (self.transmissions as f32).sqrt() {
             return None;

@@ -14,6 +14,7 @@
 //!
 //! Products and sums are fused: results are those of any other order within rounding, and the same for one number of
 //! lanes.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only x86-64 has passes of its own"))]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -98,15 +99,18 @@ macro_rules! kernel_of {
 use kernel_of;
 
 /// Returns the passes of a backend for `n` samples, if there are any.
+#[cfg(not(target_arch = "x86_64"))]
+fn kernel(_: Backend, _: usize) -> Option<Kernel> {
+    None
+}
+
+/// Returns the passes of a backend for `n` samples, if there are any.
+#[cfg(target_arch = "x86_64")]
 fn kernel(backend: Backend, n: usize) -> Option<Kernel> {
     let best = match backend.or_scalar() {
-        #[cfg(target_arch = "x86_64")]
         _ if !is_x86_feature_detected!("fma") => return None,
-        #[cfg(target_arch = "x86_64")]
         Backend::Avx512 if Tables::suit(n, avx512::SIXTEEN.lanes) => avx512::SIXTEEN,
-        #[cfg(target_arch = "x86_64")]
         Backend::Avx512 => avx512::EIGHT,
-        #[cfg(target_arch = "x86_64")]
         Backend::Avx2 => avx2::EIGHT,
         _ => return None,
     };

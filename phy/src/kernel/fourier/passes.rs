@@ -6,7 +6,7 @@ use super::tables::{LAST, Lines, Tables};
 use super::{Forward, Inverse};
 use crate::Sample;
 
-/// What goes into the first pass and comes out of the last.
+/// Input of the first pass and output of the last.
 ///
 /// # Safety
 /// The functions need the instruction set of `V`. Vectors of samples and of frequencies are numbered, from 0 to

@@ -12,7 +12,7 @@ const OFFSET: i16 = 1 << 14;
 /// Rows between two normalisations of the metrics.
 const NORMALISE: usize = 4;
 
-/// In max-log-MAP, of so many rows one keeps its forward metrics, and those of the others are computed again: those of a
+/// In max-log-MAP, one of this many rows keeps its forward metrics, and those of the others are computed again: those of a
 /// long block do not fit the first cache. A divisor of [`NORMALISE`]. In log-MAP computing them costs more.
 const KEEP: usize = 2;
 

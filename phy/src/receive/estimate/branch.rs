@@ -17,7 +17,7 @@ const LANES: usize = 8;
 /// Signal to noise ratio below which an accurate noise counts more than a channel that changes within a group.
 const FAINT: f32 = 2.0;
 
-/// What one antenna received of an allocation, and its channel.
+/// The received values of one antenna in an allocation, and its channel.
 pub(crate) struct Branch {
     /// Received values divided by the reference, one row a DMRS symbol.
     pub(super) ls: [Vec<Sample>; MAX_DMRS],
@@ -33,7 +33,7 @@ pub(crate) struct Branch {
     pub(crate) weights: TimeWeights,
     /// Rows of `smooth` that are in use.
     pub(super) modes: usize,
-    /// What the estimated channel leaves of each DMRS symbol; with several antennas alone.
+    /// Residuals of each DMRS symbol beside the estimated channel; with several antennas alone.
     pub(super) residuals: [Vec<Sample>; MAX_DMRS],
     /// Power of the signal on a resource element.
     pub(crate) signal: f32,

@@ -1,6 +1,6 @@
 //! The true channel in place of an estimate: for measurements of what estimation costs.
 //!
-//! Everything after the estimator is as ever: the same equaliser, combining and decoders. The channel of every resource
+//! Everything after the estimator is the same: equaliser, combining and decoders. The channel of every resource
 //! element has delay, phase and motion in it; the carrier offset has been removed before.
 
 use super::weights::TimeWeights;
@@ -11,7 +11,7 @@ use crate::grid::Grid;
 use crate::receive::diversity::PerAntenna;
 use crate::units::{Antennas, Hertz};
 
-/// What is known of the next subframe.
+/// Knowledge of the next subframe.
 #[derive(Default)]
 pub(super) struct Known {
     /// The channel on every resource element, one grid an antenna.
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// What decides between few and many errors with one antenna is no difficulty with two: all of them are combined.
+    /// Known antennas are combined: two of them have few errors where one has many.
     #[test]
     fn known_antennas_are_combined() {
         let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);

@@ -130,12 +130,22 @@ impl Products {
     }
 }
 
-/// What each Doppler means for one layout.
-#[derive(Clone, Debug, Default)]
+/// Tables of each Doppler for one layout.
+#[derive(Clone, Debug)]
 pub(super) struct Motion {
     layout: Option<Layout>,
-    pub(super) modes: [Modes; DOPPLERS.len()],
-    pub(super) interpolations: [Interpolation; DOPPLERS.len()],
+    pub(super) modes: Vec<Modes>,
+    pub(super) interpolations: Vec<Interpolation>,
+}
+
+impl Default for Motion {
+    fn default() -> Self {
+        Self {
+            layout: None,
+            modes: vec![Modes::default(); DOPPLERS.len()],
+            interpolations: vec![Interpolation::default(); DOPPLERS.len()],
+        }
+    }
 }
 
 /// Eigenvalues and eigenvectors of the correlation between the reference symbols: what a moving channel is made of.

@@ -429,7 +429,8 @@ impl D2d {
             Some((j, index)) => {
                 // TS 36.211 §9.2.4 (1)
                 let n_ssf = (j % 10) as u8;
-                if !self.transmission(i, &air, n_ssf, index, emit) && self.is_worth_a_later_window(i) {
+                let decodes = self.transmission(i, &air, n_ssf, index, emit);
+                if !decodes && layer == 0 && self.is_worth_a_later_window(i, k) {
                     let cfo = self.grants[i].cfo;
                     let air =
                         Air { k, grids: front.grid_late(self.cp, cfo), near: Hertz(0.0), common, layer };
@@ -442,9 +443,9 @@ impl D2d {
     }
 
     /// Whether the only transmission of a block that did not decode may decode with a later window.
-    fn is_worth_a_later_window(&self, i: usize) -> bool {
+    fn is_worth_a_later_window(&self, i: usize, k: u64) -> bool {
         let g = &self.grants[i];
-        let only = g.process.transmissions() == 1 && !g.delivered;
+        let only = g.added == Some(k) && g.process.transmissions() == 1 && !g.delivered;
         only && g.modulation != Modulation::Qpsk && self.shared.is_late()
     }
 

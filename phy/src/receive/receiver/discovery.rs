@@ -246,7 +246,7 @@ struct Now {
     layer: u8,
 }
 
-/// What receives the transmissions of a subframe.
+/// Receiver of the transmissions of a subframe.
 struct Chain<'a> {
     presence: &'a mut Presence,
     decoder: &'a mut psdch::Decoder,
@@ -282,10 +282,10 @@ impl Chain<'_> {
         let sides = &mut slot.sides;
         for i in 0..slot.waiting.count() {
             let (prb, rv) = slot.waiting.restore(i, self.again);
-            let _ = self.decoder.receive_both_sides(self.again, prb, rv, self.max_cfo, sides);
+            let _ = self.decoder.receive_both(self.again, prb, rv, self.max_cfo, sides);
         }
         slot.waiting.clear();
-        let received = self.decoder.receive_both_sides(grids, prb, self.rv, self.max_cfo, sides)?;
+        let received = self.decoder.receive_both(grids, prb, self.rv, self.max_cfo, sides)?;
         if slot.sides.iter_mut().any(|side| decode(self.decoder, side, message)) {
             return Some(received);
         }

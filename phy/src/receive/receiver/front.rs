@@ -12,11 +12,10 @@ use crate::receive::diversity::is_sound;
 use crate::receive::estimate::Measurement;
 use crate::sc_fdma::Demodulator;
 use crate::units::{Antennas, CyclicPrefix, Hertz, PrbRange};
-use std::sync::Arc;
 
 mod part;
 
-pub(super) use part::PartTurner;
+use part::PartTurner;
 
 /// A grid for one offset in Hz is reused for others within this distance.
 const SAME_OFFSET: f32 = 40.0;
@@ -31,7 +30,7 @@ pub struct Front {
 
 /// How the grids of a UE are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Way {
+enum Way {
     /// The common grids: its offset stays on them.
     Common,
     /// The common grids, its own subcarriers turned.
@@ -45,8 +44,8 @@ struct Band {
     /// The same with windows that begin later.
     late: Demodulator,
     turner: PartTurner,
-    /// One grid an antenna. Another thread may read them.
-    common: Arc<Vec<Grid>>,
+    /// One grid an antenna.
+    common: Vec<Grid>,
     common_valid: bool,
     corrected: Vec<Grid>,
     /// Offset in Hz of `corrected` against the common one.
@@ -82,13 +81,13 @@ impl Front {
             if bands.iter().any(|b| b.demodulator.numerology() == n) {
                 continue;
             }
-            let grids = || (0..antennas.count()).map(|_| Grid::new(n)).collect::<Vec<_>>();
+            let grids = || (0..antennas.count()).map(|_| Grid::new(n)).collect();
             let demodulator = Demodulator::new(n, Self::advance(n));
             bands.push(Band {
                 turner: PartTurner::new(n, demodulator.advance()),
                 demodulator,
                 late: Demodulator::new(n, n.fft() * 16 / 2048),
-                common: Arc::new(grids()),
+                common: grids(),
                 common_valid: false,
                 corrected: grids(),
                 corrected_for: None,
@@ -155,7 +154,7 @@ impl Front {
         self.make_common(index);
         let band = &mut self.bands[index];
         if !band.has_left {
-            band.left.iter_mut().zip(band.common.iter()).for_each(|(left, common)| left.copy_from(common));
+            band.left.iter_mut().zip(&band.common).for_each(|(left, common)| left.copy_from(common));
             band.has_left = true;
         }
         &mut band.left
@@ -181,8 +180,7 @@ impl Front {
         let Self { bands, samples, common_cfo, .. } = self;
         let band = &mut bands[index];
         if !band.common_valid {
-            // nobody else holds them between two subframes
-            for (samples, grid) in samples.iter().zip(Arc::make_mut(&mut band.common)) {
+            for (samples, grid) in samples.iter().zip(&mut band.common) {
                 band.demodulator.demodulate(samples, *common_cfo, grid);
             }
             band.common_valid = true;
@@ -234,7 +232,7 @@ impl Front {
     }
 
     /// Returns how [`Self::grid_for`] makes the grids of a UE.
-    pub(super) fn way(&self, cp: CyclicPrefix, cfo: Hertz, tolerance: Hertz, prbs: PrbRange) -> Way {
+    fn way(&self, cp: CyclicPrefix, cfo: Hertz, tolerance: Hertz, prbs: PrbRange) -> Way {
         let index = self.index(cp);
         let band = &self.bands[index];
         let (cfo, tolerance) = (cfo.to_f32(), tolerance.to_f32());
@@ -263,20 +261,13 @@ impl Front {
         turner.turn(if is_left { left } else { common }, cfo, prbs, corrected);
     }
 
-    /// Returns the common grids as received, for another thread.
-    pub(super) fn shared(&mut self, cp: CyclicPrefix) -> &Arc<Vec<Grid>> {
-        let index = self.index(cp);
-        self.make_common(index);
-        &self.bands[index].common
-    }
-
     /// Whether [`Self::grid`] gives the common grids as received.
     pub(super) fn is_as_received(&self, cp: CyclicPrefix) -> bool {
         !self.is_left(self.index(cp))
     }
 
     /// Returns the samples of each window that come out of the cyclic prefix: half a normal one lies on either side.
-    pub(super) fn advance(numerology: Numerology) -> usize {
+    fn advance(numerology: Numerology) -> usize {
         numerology.fft() * 72 / 2048
     }
 

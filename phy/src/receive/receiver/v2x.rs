@@ -6,7 +6,6 @@
 //!                   blocks -> learner -> pools, and from then on as configured, with a search beside them now and then
 //! ```
 
-mod ahead;
 mod blocks;
 mod collide;
 mod extent;
@@ -184,27 +183,10 @@ impl V2x {
         self.collisions.clear();
         self.control(k, 0, front);
         self.contest(0, front);
-        self.announce(k, time, front);
         for i in 0..self.heard.len() {
             self.receive(i, k, time, front, emit);
         }
-        self.blocks.end();
         self.receive_hidden(k, time, front, emit);
-    }
-
-    /// Announces the blocks of all SCIs, each in the first pool that explains it.
-    fn announce(&mut self, k: u64, time: Option<DfnSubframe>, front: &mut Front) {
-        let Self { told, learner, heard, blocks, .. } = self;
-        let announced = |heard: &Heard| {
-            let is_own = |pool: &V2xPool| pool.control_index(heard.prb).is_some();
-            if let Some(told) = told.iter().find(|told| is_own(&told.pool)) {
-                announced_in(&told.pool, heard, told.n_ssf(time)).ok()
-            } else {
-                let learnt = learner.supposed().iter().find(|learnt| is_own(&learnt.pool))?;
-                announced_in(&learnt.pool, heard, Known::Nothing).ok()
-            }
-        };
-        blocks.announce(k, heard.iter().filter_map(|h| Some((h, announced(h)?))), front);
     }
 
     /// Receives the block of an SCI, and reports both.
@@ -300,7 +282,7 @@ impl V2x {
                 continue;
             }
             let tried = receive_in(&mut self.blocks, k, heard, pool, Known::Nothing, front);
-            if believed && tried.sci.is_some() {
+            if believed && tried.sci.is_some() && heard.attempt == Attempt::First {
                 self.learner.count_sci(i);
             }
             if let Ok(delivered) = &tried.block {

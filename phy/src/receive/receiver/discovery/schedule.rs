@@ -29,7 +29,7 @@ pub(super) struct Schedule {
 }
 
 pub(super) struct Slot {
-    /// Soft bits, resolved to an offset on either side of zero if the reference signals allow both.
+    /// Soft bits under two hypotheses: offsets on either side of zero, or the likeliest channel and a wide and fast one.
     pub(super) sides: [Process; 2],
     pub(super) rv: [u8; 4],
     /// Transmissions that are not in [`Self::sides`] yet.

@@ -1,13 +1,11 @@
 //! Transport blocks of PSSCH: one transmission or two of each, and whether a decode is credible.
 
-mod early;
 mod n_ssf;
 
 use super::super::credible;
 use super::super::event::{SharedBlock, Undelivered};
 use super::super::front::{Front, with_common};
-use super::super::{Config, ControlInformation, Event, Threads};
-use super::ahead::{Ahead, Ask, MOST_AHEAD};
+use super::super::{Config, ControlInformation, Event};
 use super::{Attempt, Heard};
 use crate::channel::layout::Layout;
 use crate::channel::pssch::{self, Grant, Process, REDUNDANCY_VERSIONS_V2X};
@@ -114,19 +112,15 @@ struct Waiting {
     snr: f32,
 }
 
-/// Origin of the soft bits of a transmission.
+/// Grids of a transmission, one an antenna, and the offset that remains on them.
 #[derive(Clone, Copy)]
-enum Source<'a> {
-    /// These grids, with the offset that remains on them.
-    Grids(&'a [Grid], Hertz),
-    /// The second thread.
-    Ahead(&'a Ask),
+struct Air<'a> {
+    grids: &'a [Grid],
+    near: Hertz,
 }
 
 /// Receives blocks.
 pub(super) struct Blocks {
-    ahead: Option<Ahead>,
-    asks: Vec<Ask>,
     least: f32,
     layout: Layout,
     presence: Presence,
@@ -155,8 +149,6 @@ impl Blocks {
             snr: 0.0,
         };
         Self {
-            ahead: (config.threads == Threads::Two).then(|| Ahead::start(config, &references)).flatten(),
-            asks: Vec::with_capacity(MOST_AHEAD),
             least: config.tuning.shared,
             layout: Layout::shared(SidelinkMode::V2x, CyclicPrefix::Normal),
             presence: Presence::new(carrier_prbs, references.clone()),
@@ -195,48 +187,27 @@ impl Blocks {
             self.waiting[slot].reported = None;
         }
         self.waiting[slot].last = Some(Transmission::of(k, heard));
-        let ahead = self.ask(k, heard, announced, front).filter(|ask| self.is_made(ask));
-        let (tries, near, mut outcome) = match &ahead {
-            Some(ask) => {
-                grant = ask.grant;
-                let outcome = self.attempt(slot, Source::Ahead(ask), (&grant, announced));
-                (Tries::one(grant.n_ssf), ask.near, outcome)
-            }
-            None => {
-                let tolerance = tolerance(modulation);
-                let (grids, near) =
-                    front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
-                let tries = self.n_ssf_candidates(k, announced.n_ssf, grids, &grant);
-                let outcome =
-                    self.try_each(slot, Source::Grids(grids, near), (&mut grant, announced), &tries);
-                (tries, near, outcome)
-            }
-        };
+        let allowed = tolerance(modulation);
+        let (grids, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo, allowed, announced.prbs);
+        let air = Air { grids, near };
+        let tries = self.n_ssf_candidates(k, announced.n_ssf, grids, &grant);
+        let mut outcome = self.try_each(slot, air, (&mut grant, announced), &tries);
         if combined
             && let Ok(delivered) = &mut outcome
-            && tries.first() == Some(grant.n_ssf)
+            && tries.values().first() == Some(&grant.n_ssf)
         {
             (delivered.rv, delivered.transmissions) = ([REDUNDANCY_VERSIONS_V2X[0], grant.rv], 2);
         }
-        if outcome.is_err() && has_two_readings(announced) {
-            let tolerance = tolerance(modulation);
-            let (grids, near) = front.grid_for(CyclicPrefix::Normal, heard.cfo, tolerance, announced.prbs);
-            let other = self.other_format(slot, grids, (&grant, announced), (&tries, near));
-            outcome = other.ok_or(()).or(outcome);
+        if outcome.is_err()
+            && has_two_readings(announced)
+            && let Some(delivered) = self.other_format(slot, air, (&grant, announced), &tries)
+        {
+            outcome = Ok(delivered);
         }
         let mut removed = common + Hertz::from(heard.cfo.to_f32() - near.to_f32());
-        if outcome.is_err()
-            && !combined
-            && modulation != Modulation::Qpsk
-            && let [n_ssf] = *tries.values()
-            && self.shared.is_late()
-            && front.is_as_received(CyclicPrefix::Normal)
-            && self.start(slot, size).is_some()
-        {
-            let grids = front.grid_late(CyclicPrefix::Normal, heard.cfo);
-            outcome =
-                self.attempt(slot, Source::Grids(grids, Hertz(0.0)), (&Grant { n_ssf, ..grant }, announced));
-            removed = common + heard.cfo;
+        if outcome.is_err() && !combined && modulation != Modulation::Qpsk && tries.values().len() == 1 {
+            let late = self.receive_late(slot, heard, (&grant, announced), front);
+            (outcome, removed) = late.map_or((outcome, removed), |late| (late, common + heard.cfo));
         }
         if let Ok(delivered) = &mut outcome {
             delivered.measurement.layer = heard.measurement.layer;
@@ -320,11 +291,27 @@ impl Blocks {
         waiting.process.start(size).ok()
     }
 
+    /// Receives the only transmission of a block once more with a later window, if it has late paths.
+    fn receive_late(
+        &mut self,
+        slot: usize,
+        heard: &Heard,
+        (grant, announced): (&Grant, &Announced),
+        front: &mut Front,
+    ) -> Option<Result<Delivered, Undelivered>> {
+        if !self.shared.is_late() || !front.is_as_received(CyclicPrefix::Normal) {
+            return None;
+        }
+        self.start(slot, self.waiting[slot].process.bits())?;
+        let grids = front.grid_late(CyclicPrefix::Normal, heard.cfo);
+        Some(self.attempt(slot, Air { grids, near: Hertz(0.0) }, (grant, announced)))
+    }
+
     /// Receives one transmission with each n_ssf until a block decodes; leaves the one that was tried last in the grant.
     fn try_each(
         &mut self,
         slot: usize,
-        source: Source<'_>,
+        air: Air<'_>,
         (grant, announced): (&mut Grant, &Announced),
         tries: &Tries,
     ) -> Result<Delivered, Undelivered> {
@@ -336,7 +323,7 @@ impl Blocks {
             if attempt > 0 && self.start(slot, size).is_none() {
                 break;
             }
-            outcome = self.attempt(slot, source, (grant, announced));
+            outcome = self.attempt(slot, air, (grant, announced));
             if outcome.is_ok() {
                 break;
             }
@@ -348,20 +335,14 @@ impl Blocks {
     fn attempt(
         &mut self,
         slot: usize,
-        source: Source<'_>,
+        air: Air<'_>,
         (grant, announced): (&Grant, &Announced),
     ) -> Result<Delivered, Undelivered> {
-        let Self { waiting, shared, ahead, .. } = self;
-        let waiting = &mut waiting[slot];
+        let waiting = &mut self.waiting[slot];
         let process = &mut waiting.process;
-        let received = match source {
-            Source::Grids(grids, near) => shared.receive(grids, grant, near, process).ok(),
-            Source::Ahead(ask) => {
-                let made = ahead.as_ref().and_then(|ahead| ahead.take(ask));
-                made.and_then(|made| shared.add(&made.soft, process).ok())
-            }
-        };
-        let received = received.ok_or(Undelivered::Allocation)?;
+        let Air { grids, near } = air;
+        let received =
+            self.shared.receive(grids, grant, near, process).map_err(|_| Undelivered::Allocation)?;
         waiting.snr += received.measurement.ratio();
         let size = process.bits();
         let needed = credible::least_snr(size, grant.prbs.subcarriers() * SENT_SYMBOLS);
@@ -395,15 +376,15 @@ impl Blocks {
     fn other_format(
         &mut self,
         slot: usize,
-        grids: &[Grid],
+        air: Air<'_>,
         (grant, announced): (&Grant, &Announced),
-        (tries, near): (&Tries, Hertz),
+        tries: &Tries,
     ) -> Option<Delivered> {
         let other = Grant { transmission_format: !grant.transmission_format, ..*grant };
         let (_, size) = other.size(SidelinkMode::V2x).ok()?;
         let delivered = tries.iter().find_map(|&n_ssf| {
             self.start(SPARE, size)?;
-            self.attempt(SPARE, Source::Grids(grids, near), (&Grant { n_ssf, ..other }, announced)).ok()
+            self.attempt(SPARE, air, (&Grant { n_ssf, ..other }, announced)).ok()
         })?;
         if !delivered.constant {
             self.has_format = other.transmission_format;

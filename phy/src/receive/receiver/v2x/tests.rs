@@ -21,15 +21,15 @@ const SIZE: [usize; 19] = [4, 5, 6, 8, 9, 10, 12, 15, 16, 18, 20, 25, 30, 48, 50
 
 /// A UE that sends a block periodically, once or twice.
 #[derive(Clone, Debug)]
-pub(super) struct Ue {
+struct Ue {
     pool: V2xPool,
     from: u64,
     interval: u64,
     first: [usize; 2],
     len: usize,
-    pub(super) gap: u64,
-    pub(super) mcs: u8,
-    pub(super) cfo: f64,
+    gap: u64,
+    mcs: u8,
+    cfo: f64,
     payload: Option<u8>,
     /// Leaves PSSCH out.
     control_only: bool,
@@ -38,7 +38,7 @@ pub(super) struct Ue {
 }
 
 impl Ue {
-    pub(super) fn new(pool: &V2xPool, first: usize, len: usize) -> Self {
+    fn new(pool: &V2xPool, first: usize, len: usize) -> Self {
         Self {
             pool: pool.clone(),
             from: 3,
@@ -57,7 +57,7 @@ impl Ue {
 
 /// Sent and received blocks.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
+struct Heard {
     sent: Vec<(u64, Vec<u8>)>,
     scis_sent: usize,
     scis: usize,
@@ -83,7 +83,7 @@ impl Heard {
 }
 
 /// Transmits for UEs, at an Es/N0 in dB.
-pub(super) struct Air {
+struct Air {
     numerology: Numerology,
     control: pscch::Encoder,
     data: pssch::Encoder,
@@ -96,7 +96,7 @@ pub(super) struct Air {
 }
 
 impl Air {
-    pub(super) fn new(bandwidth: Bandwidth, es_n0: f64, seed: u64) -> Self {
+    fn new(bandwidth: Bandwidth, es_n0: f64, seed: u64) -> Self {
         let numerology = Numerology::standard(bandwidth, CyclicPrefix::Normal);
         let references = Arc::new(References::new(bandwidth.prbs()));
         let amplitude = 1.0 / (numerology.subcarriers() as f64).sqrt();
@@ -115,7 +115,7 @@ impl Air {
     }
 
     /// Runs one subframe and returns its samples.
-    pub(super) fn subframe(&mut self, k: u64, ues: &[Ue], heard: &mut Heard) -> Vec<Sample> {
+    fn subframe(&mut self, k: u64, ues: &[Ue], heard: &mut Heard) -> Vec<Sample> {
         let mut sum = vec![Sample::default(); self.numerology.subframe_samples()];
         let mut taken: Vec<PrbRange> = Vec::new();
         for (i, ue) in ues.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::units::SidelinkMode;
 const MAX_TRIES: usize = 4;
 
 /// Presence from which the n_ssf by the time is not doubted.
-pub(super) const PRESENT: f32 = 0.5;
+const PRESENT: f32 = 0.5;
 
 /// Values of n_ssf in the order of tries.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,10 +33,6 @@ impl Tries {
             *value = n_ssf;
             self.count += 1;
         }
-    }
-
-    pub(super) fn first(&self) -> Option<u8> {
-        self.iter().next().copied()
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, u8> {

@@ -1,6 +1,6 @@
 //! Signals of other systems, and of our own without control information, for tests: nothing may be detected in them.
 
-use super::{Config, Event, Receiver};
+use super::super::{Config, Event, Receiver};
 use crate::Sample;
 use crate::channel::pssch;
 use crate::grid::Grid;

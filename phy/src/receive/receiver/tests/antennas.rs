@@ -1,6 +1,6 @@
 //! Tests with several antennas: what they gain, and what a damaged one costs.
 
-use super::{Config, Event, Front, Receiver};
+use super::super::{Config, Event, Front, Receiver};
 use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::channel::{psbch, pscch, psdch, pssch};

@@ -1,6 +1,6 @@
 //! Two UEs at one place: the weaker is received under the stronger, and nothing else is.
 
-use super::{CommunicationPlace, Config, DiscoveryPlace, Event, Receiver};
+use super::super::{CommunicationPlace, Config, DiscoveryPlace, Event, Receiver};
 use crate::Sample;
 use crate::channel::pssch::{self, Grant, REDUNDANCY_VERSIONS_V2X};
 use crate::channel::{pscch, psdch};
@@ -27,7 +27,7 @@ fn numerology() -> Numerology {
     Numerology::standard(Bandwidth::Prb25, CP)
 }
 
-/// What a UE sends in a subframe, and how it arrives.
+/// Transmission of a UE in a subframe, and the way on which it arrives.
 struct Encoders {
     control: pscch::Encoder,
     shared: pssch::Encoder,
@@ -64,7 +64,8 @@ impl Encoders {
         self.grid.clear();
         x.rotate_right(delay);
         FrequencyOffset::new(Hertz(cfo), numerology().sample_rate()).process(&mut x);
-        let gain = Sample::from_polar(10f32.powf(level / 20.0), std::f32::consts::TAU * self.rng.uniform() as f32);
+        let gain =
+            Sample::from_polar(10f32.powf(level / 20.0), std::f32::consts::TAU * self.rng.uniform() as f32);
         air.iter_mut().zip(&x).for_each(|(y, x)| *y += x * gain);
     }
 

@@ -1,0 +1,5 @@
+//! The receiver against two UEs at one place, several antennas, and signals of other systems.
+
+mod antennas;
+mod collisions;
+mod foreign;
