@@ -64,7 +64,8 @@ impl Encoders {
         self.grid.clear();
         x.rotate_right(delay);
         FrequencyOffset::new(Hertz(cfo), numerology().sample_rate()).process(&mut x);
-        let gain = Sample::from_polar(10f32.powf(level / 20.0), std::f32::consts::TAU * self.rng.uniform() as f32);
+        let gain =
+            Sample::from_polar(10f32.powf(level / 20.0), std::f32::consts::TAU * self.rng.uniform() as f32);
         air.iter_mut().zip(&x).for_each(|(y, x)| *y += x * gain);
     }
 
