@@ -50,7 +50,11 @@ impl FileRadio {
     /// The recording's error, or that the other file cannot be made.
     pub fn open(path: &Path, options: FileRadioOptions) -> Result<Self, RadioError> {
         let name = path.display();
-        let refused = |why: String| RadioError::unusable(format!("cannot replay {name}: {why}"), REMEDY);
+        let refused = |why: String| {
+            let names_options = ["--format", "--channel"].iter().any(|option| why.contains(option));
+            let remedy = if names_options { REMEDY } else { "check the recording" };
+            RadioError::unusable(format!("cannot replay {name}: {why}"), remedy)
+        };
         let open_options = OpenOptions {
             format: options.format,
             interleaved: options.interleaved,
