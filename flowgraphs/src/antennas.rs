@@ -1,17 +1,16 @@
-//! Samples of several antennas: buffers, and their quality over a recording.
+//! Several antennas: their number, and their quality over a recording.
 
-use crate::Sample;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::units::{Antennas, Decibel};
+use sidelink_radio::Description;
 
-/// A slice for each antenna, and empty ones behind them.
-pub type Slices<'a> = [&'a [Sample]; Antennas::MAX];
-
-/// Returns the first `count` samples of each buffer.
-pub fn views(buffers: &[Vec<Sample>], count: usize) -> Slices<'_> {
-    let mut views = Slices::default();
-    views.iter_mut().zip(buffers).for_each(|(view, buffer)| *view = &buffer[..count]);
-    views
+/// Returns the line about a radio at the start of a command; it says how many antennas receive if there are several.
+pub fn start_line(radio: &Description) -> String {
+    let antennas = match radio.antennas {
+        Antennas::ONE => String::new(),
+        several => format!(", {several} antennas"),
+    };
+    format!("{}, {:.2} MS/s{antennas}; Ctrl-C ends it", radio.name, radio.rate / 1e6)
 }
 
 /// An antenna is weak if its signal stands this much less above its noise than that of the best, in dB.

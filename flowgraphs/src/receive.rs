@@ -14,14 +14,14 @@ pub use learnt::{LearntRadio, SyncSeen};
 pub use plan::{Plan, plan};
 
 use crate::Sample;
-use crate::antennas::{Quality, Slices, views};
+use crate::antennas::Quality;
 use crate::input::Input;
 use findings::Findings;
 use sidelink_phy::impair::resample::Resampler;
 use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::{Alignment, StreamReceiver};
 use sidelink_phy::units::Hertz;
-use sidelink_radio::slices;
+use sidelink_radio::{Views, slices, views};
 use sidelink_recordings::{Gap, GapSize};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -142,11 +142,11 @@ impl Rates {
     }
 
     /// Samples of the recording at the receiver's rate; the last ones come out when there are none left.
-    fn convert<'a>(&'a mut self, samples: &Slices<'a>) -> Slices<'a> {
+    fn convert<'a>(&'a mut self, samples: &Views<'a>) -> Views<'a> {
         if self.resamplers.is_empty() {
             return *samples;
         }
-        let mut converted = Slices::default();
+        let mut converted = Views::default();
         let each = self.resamplers.iter_mut().zip(&mut self.converted);
         for ((out, samples), (resampler, buffer)) in converted.iter_mut().zip(samples).zip(each) {
             // as many zeros go in at the end as the filter looks ahead

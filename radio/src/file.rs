@@ -10,6 +10,10 @@ use sidelink_recordings::{
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// Remedy for a recording that cannot be replayed; its own error names the options of commands.
+const REMEDY: &str =
+    "for --format, --channels and --channel write format=, channels= and channel= behind driver=file";
+
 /// Options of a replay.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FileRadioOptions {
@@ -46,8 +50,11 @@ impl FileRadio {
     /// The recording's error, or that the other file cannot be made.
     pub fn open(path: &Path, options: FileRadioOptions) -> Result<Self, RadioError> {
         let name = path.display();
-        let refused =
-            |why: String| RadioError::unusable(format!("cannot replay {name}: {why}"), "check the recording");
+        let refused = |why: String| {
+            let names_options = ["--format", "--channel"].iter().any(|option| why.contains(option));
+            let remedy = if names_options { REMEDY } else { "check the recording" };
+            RadioError::unusable(format!("cannot replay {name}: {why}"), remedy)
+        };
         let open_options = OpenOptions {
             format: options.format,
             interleaved: options.interleaved,
@@ -59,8 +66,8 @@ impl FileRadio {
         let antennas = options.antennas.unwrap_or(channels);
         if antennas > channels {
             return Err(RadioError::unusable(
-                format!("{name} has {channels} channels, and {antennas} antennas are asked for"),
-                "ask for fewer antennas, or take another recording",
+                format!("{name} has {}, and {antennas} antennas are asked for", channels_of(channels)),
+                format!("ask for {channels}, or take another recording"),
             ));
         }
         for warning in recording.warnings() {
@@ -94,6 +101,11 @@ impl FileRadio {
             anchor,
         })
     }
+}
+
+/// Returns the words for a number of channels.
+fn channels_of(channels: Antennas) -> String {
+    if channels == Antennas::ONE { "one channel".to_owned() } else { format!("{channels} channels") }
 }
 
 /// Joins an error and its causes in one line.
@@ -165,7 +177,7 @@ impl Pace {
 struct Replay {
     recording: Recording,
     antennas: Antennas,
-    /// Samples of channels that nobody takes.
+    /// Samples of channels that are not taken.
     unused: Vec<Vec<Sample>>,
     pace: Pace,
     next: u64,

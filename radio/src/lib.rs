@@ -166,6 +166,19 @@ pub fn slices(buffers: &mut [Vec<Sample>], count: usize) -> [&mut [Sample]; Ante
     slices
 }
 
+/// A slice of received samples for each antenna, and empty ones behind them.
+pub type Views<'a> = [&'a [Sample]; Antennas::MAX];
+
+/// Returns the first `count` samples of each buffer, as [`slices`] does, to read them.
+///
+/// # Panics
+/// If a buffer is shorter.
+pub fn views(buffers: &[Vec<Sample>], count: usize) -> Views<'_> {
+    let mut views = Views::default();
+    views.iter_mut().zip(buffers).for_each(|(view, buffer)| *view = &buffer[..count]);
+    views
+}
+
 /// The transmitting end.
 pub trait Transmit: Send {
     /// Sends a burst whose first sample leaves the antenna as sample `first`. A burst that is too late is dropped and

@@ -3,7 +3,7 @@
 use super::air::{Air, AirConfig, Pace, PortConfig};
 use super::file::{FileRadio, FileRadioOptions};
 use super::settings::{DeviceArgs, RadioSettings};
-use super::{Radio, RadioError};
+use super::{Description, Radio, RadioError};
 use crate::number::Number;
 use sidelink_phy::units::Antennas;
 use sidelink_recordings::SampleFormat;
@@ -28,6 +28,27 @@ pub fn drivers() -> &'static str {
 /// # Errors
 /// There is no such device, or it cannot do what was requested.
 pub fn open(args: &str, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
+    let radio = open_driver(args, settings)?;
+    let Description { name, antennas, .. } = radio.description();
+    check_antennas(name, *antennas, settings)?;
+    Ok(radio)
+}
+
+/// Checks that a radio has the antennas that are asked for.
+fn check_antennas(name: &str, has: Antennas, settings: &RadioSettings) -> Result<(), RadioError> {
+    let Some(wanted) = settings.antennas.filter(|wanted| *wanted != has) else { return Ok(()) };
+    let words = |antennas: Antennas| match antennas {
+        Antennas::ONE => "one receive antenna".to_owned(),
+        several => format!("{several} receive antennas"),
+    };
+    let asked = if wanted == Antennas::ONE { "one is".to_owned() } else { format!("{wanted} are") };
+    Err(RadioError::unusable(
+        format!("{name} has {}, and {asked} asked for", words(has)),
+        format!("ask for {has}, or for no number; or open a radio with {}", words(wanted)),
+    ))
+}
+
+fn open_driver(args: &str, settings: &RadioSettings) -> Result<Box<dyn Radio>, RadioError> {
     let mut args = DeviceArgs::parse(args)?;
     match args.take("driver").as_deref() {
         Some("air") | None => open_air(args, settings),
@@ -49,8 +70,15 @@ fn open_soapy(
     if driver == "virtualair" {
         // As with driver=air: each user of a medium has a port of its own.
         args.0.entry("port".to_owned()).or_insert_with(|| settings.name.clone());
+        let said = args.0.get("antennas").map(|text| {
+            let antennas = text.parse().ok().and_then(Antennas::new);
+            antennas.ok_or_else(|| RadioError::unusable(format!("antennas={text}"), "write antennas=1 to 4"))
+        });
+        let said = said.transpose()?;
         if let Some(antennas) = settings.antennas {
             args.0.entry("antennas".to_owned()).or_insert_with(|| antennas.to_string());
+        } else if !args.0.contains_key("channels") {
+            return super::soapy::open(args, &RadioSettings { antennas: said, ..settings.clone() });
         }
     }
     super::soapy::open(args, settings)
@@ -96,7 +124,7 @@ fn open_air(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn Ra
     take_port(&mut words, settings, &mut port)?;
     words.finish(
         "air",
-        "medium, port; config, pace, snr, channel, correlation, seed, wait-for, memory for who makes it; antennas, gain, cfo, drift, \
+        "medium, port; config, pace, snr, channel, correlation, seed, wait-for, memory for its maker; antennas, gain, cfo, drift, \
          delay, start, x, y, half-duplex, listen-only, utc of the port",
     )?;
     let air = Air::open_or_create(&medium, &config)?;
@@ -128,6 +156,9 @@ fn take_port(
 ) -> Result<(), RadioError> {
     port.antennas = settings.antennas.map_or(port.antennas, Antennas::count);
     args.set("antennas", &mut port.antennas)?;
+    if let Some(antennas) = Antennas::new(port.antennas) {
+        check_antennas(&format!("port {:?}", port.name), antennas, settings)?;
+    }
     args.set("gain", &mut port.gain)?;
     args.set("cfo", &mut port.cfo)?;
     args.set("drift", &mut port.drift)?;
@@ -157,9 +188,7 @@ fn open_file(mut args: DeviceArgs, settings: &RadioSettings) -> Result<Box<dyn R
     args.set("pace", &mut pace)?;
     let format = args.take("format").map(|name| name.parse::<SampleFormat>());
     let format = format.transpose().map_err(|e| RadioError::unusable(e.to_string(), "as format=cf32"))?;
-    let number = |words: Option<f64>| words.map(|number| number as usize);
-    let (interleaved, channel) =
-        (number(args.take_number("channels")?), number(args.take_number("channel")?));
+    let (interleaved, channel) = (args.take_count("channels")?, args.take_count("channel")?);
     let options = FileRadioOptions {
         interleaved,
         channel,
@@ -208,11 +237,40 @@ mod tests {
             ("driver=air,medium=never/ever", "letters"),
             ("driver=file", "read=FILE"),
             ("driver=file,read=no-such-file", "no-such-file"),
+            ("driver=file,read=no-such-file,channel=-1", "channel=-1 is no whole number"),
+            ("driver=file,read=no-such-file,channel=0.9", "channel=0.9 is no whole number"),
+            ("driver=file,read=no-such-file,channels=2.7", "channels=2.7 is no whole number"),
         ] {
             let error = open(args, &settings).err().unwrap().to_string();
             assert!(error.contains(words), "{args}: {error}");
         }
         assert!(Air::open("never").is_err());
+    }
+
+    #[test]
+    fn a_radio_with_another_number_of_antennas_is_refused() {
+        let settings = |antennas| RadioSettings { antennas, ..RadioSettings::new("ue", 1.92e6) };
+        let medium = format!("open-antennas-{}", std::process::id());
+        let args = format!("driver=air,medium={medium},antennas=1");
+        let error = open(&args, &settings(Antennas::new(2))).err().unwrap().to_string();
+        assert!(error.contains("has one receive antenna, and 2 are asked for: ask for 1"), "{error}");
+        assert!(Air::open(&medium).is_err(), "nothing is made");
+        let args = format!("driver=air,medium={medium},antennas=2");
+        let error = open(&args, &settings(Some(Antennas::ONE))).err().unwrap().to_string();
+        assert!(error.contains("has 2 receive antennas, and one is asked for: ask for 2"), "{error}");
+        for antennas in [None, Antennas::new(2)] {
+            assert_eq!(open(&args, &settings(antennas)).unwrap().description().antennas.count(), 2);
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "soapysdr")]
+    fn words_of_a_virtual_air_are_checked_before_soapysdr_is_asked() {
+        for antennas in ["0", "5", "two", "1.5"] {
+            let args = format!("driver=virtualair,antennas={antennas}");
+            let error = open(&args, &RadioSettings::new("ue", 1.92e6)).err().unwrap().to_string();
+            assert!(error.contains("write antennas=1 to 4"), "{error}");
+        }
     }
 
     #[test]

@@ -185,8 +185,6 @@ fn write(
     state: &RecordingState,
     (longest_gap, clock): (u64, Option<(u64, f64)>),
 ) -> Result<Summary, Error> {
-    const SILENCE: [Sample; 1024] = [Sample { re: 0.0, im: 0.0 }; 1024];
-    let antennas = writer.channels();
     // The number of the file's first sample.
     let mut origin = None;
     for mut block in from_radio {
@@ -202,24 +200,8 @@ fn write(
             // Its clock was set back, or it lost more than can be filled: the samples that follow are written where
             // they came.
             let gap = at.checked_sub(position).filter(|&gap| gap <= longest_gap);
-            let (label, comment) = match gap {
-                Some(gap) => ("samples lost", Some(format!("{gap} samples lost"))),
-                None => ("sample numbers jumped", None),
-            };
-            let mut missing = gap.unwrap_or(0);
-            state.lost.fetch_add(missing, Relaxed);
-            writer.annotate(Annotation {
-                sample_start: position,
-                sample_count: gap,
-                label: Some(label.to_owned()),
-                comment,
-                ..Annotation::default()
-            })?;
-            while missing > 0 {
-                let length = missing.min((SILENCE.len() / antennas) as u64);
-                writer.write(&SILENCE[..length as usize * antennas])?;
-                missing -= length;
-            }
+            state.lost.fetch_add(gap.unwrap_or(0), Relaxed);
+            fill(&mut writer, gap)?;
         }
         writer.write(&block.samples)?;
         state.written.store(writer.position(), Relaxed);
@@ -240,6 +222,30 @@ fn write(
     writer.finish()
 }
 
+/// Notes a gap of so many samples and fills it with zeros, or notes that the numbers jumped (`None`).
+fn fill(writer: &mut Writer, gap: Option<u64>) -> Result<(), Error> {
+    const SILENCE: [Sample; 1024] = [Sample { re: 0.0, im: 0.0 }; 1024];
+    let (label, comment) = match gap {
+        Some(gap) => ("samples lost", Some(format!("{gap} samples lost"))),
+        None => ("sample numbers jumped", None),
+    };
+    writer.annotate(Annotation {
+        sample_start: writer.position(),
+        sample_count: gap,
+        label: Some(label.to_owned()),
+        comment,
+        ..Annotation::default()
+    })?;
+    let antennas = writer.channels();
+    let mut missing = gap.unwrap_or(0);
+    while missing > 0 {
+        let length = missing.min((SILENCE.len() / antennas) as u64);
+        writer.write(&SILENCE[..length as usize * antennas])?;
+        missing -= length;
+    }
+    Ok(())
+}
+
 /// Adds an annotation with the radio's sample numbers; one outside the file is left out.
 fn annotate(writer: &mut Writer, mut annotation: Annotation, origin: u64) -> Result<(), Error> {
     match annotation.sample_start.checked_sub(origin) {
@@ -256,7 +262,7 @@ fn annotate(writer: &mut Writer, mut annotation: Annotation, origin: u64) -> Res
 /// A receiving end that passes its samples on, those of all antennas.
 struct Tap {
     antennas: usize,
-    /// Samples of antennas that nobody takes.
+    /// Samples of antennas that are not taken.
     received: Vec<Vec<Sample>>,
     receive: Box<dyn Receive>,
     to_file: Option<Sender<Block>>,

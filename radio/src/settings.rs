@@ -105,6 +105,18 @@ impl DeviceArgs {
         Ok(Some(number.0))
     }
 
+    /// Takes a whole number out.
+    ///
+    /// # Errors
+    /// The value is anything else.
+    pub fn take_count(&mut self, key: &str) -> Result<Option<usize>, RadioError> {
+        let Some(text) = self.take(key) else { return Ok(None) };
+        let wrong = |_| {
+            RadioError::unusable(format!("{key}={text} is no whole number from 0 on"), format!("as {key}=1"))
+        };
+        text.parse().map(Some).map_err(wrong)
+    }
+
     /// Takes out a value of any type; `value` is unchanged if the argument is absent.
     ///
     /// # Errors

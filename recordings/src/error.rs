@@ -150,6 +150,7 @@ impl Error {
                 let fewer =
                     (1..*channels).rev().find(|n| bytes % (format.bytes_per_sample() * n) as u64 == 0);
                 match (fewer, format.narrower_that_divides(*bytes)) {
+                    (Some(1), _) => f.write_str("has it one channel? try --channels 1; ")?,
                     (Some(fewer), _) => write!(f, "has it {fewer}? try --channels {fewer}; ")?,
                     (None, Some(other)) => write!(f, "is it {0}? try --format {0}; ", other.short_name())?,
                     (None, None) => {}

@@ -193,8 +193,8 @@ fn measurements_that_make_no_sense_are_told_at_once() {
     for (option, value, told) in [
         ("--channel", "eva999999", "the maximum Doppler frequency is not in 0 to a tenth of the sample rate"),
         ("--channel", "evo70", "unknown channel model"),
-        ("--antennas", "5", "not 1 to 4"),
-        ("--antennas", "0", "not 1 to 4"),
+        ("--antennas", "5", "\"5\" is no number of antennas"),
+        ("--antennas", "0", "\"0\" is no number of antennas"),
         ("--cfo", "nan", "not -10000 to 10000"),
         ("--sweep", "5..inf", "no range within -30..60"),
         ("--sweep", "5..1", "no range within -30..60"),
@@ -206,4 +206,21 @@ fn measurements_that_make_no_sense_are_told_at_once() {
         let message = run(&["bench", "bler", option, value]).unwrap_err();
         assert!(message.contains(told), "{option} {value}: {message}");
     }
+    let folder = Folder::new("outputs-bler-options");
+    let made = folder.path("figures");
+    let picture = folder.path("x.png");
+    for (words, told) in [
+        (vec!["--case", "pscch", "--sweep", "0..1", "-o", text(&made)], "-o with --sweep"),
+        (vec!["--case", "collisions", "-o", text(&made)], "-o is not for --case collisions"),
+        (vec!["--case", "slss", "--plot", text(&picture)], "--plot is not for --case slss"),
+        (vec!["--case", "collisions", "--genie"], "--genie is not for"),
+        (vec!["--case", "slss", "--sweep", "0..1"], "--sweep is not for"),
+        (vec!["--case", "slss", "--antennas", "2"], "--antennas is not for"),
+        (vec!["--case", "false-sci", "--seeds", "2"], "--seeds is not for"),
+        (vec!["--case", "false-sci", "--cfo", "100"], "--cfo is not for"),
+    ] {
+        let message = run(&[&["bench", "bler"], &words[..]].concat()).unwrap_err();
+        assert!(message.contains(told), "{words:?}: {message}");
+    }
+    assert!(!made.exists() && !picture.exists());
 }

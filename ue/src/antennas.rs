@@ -4,10 +4,8 @@ use super::framer::{Continuity, Framer};
 use super::notch::Notch;
 use crate::Sample;
 use sidelink_phy::units::Antennas;
+use sidelink_radio::Views;
 use std::ops::Range;
-
-/// A slice for each antenna, and empty ones behind them.
-pub(super) type Slices<'a> = [&'a [Sample]; Antennas::MAX];
 
 /// The samples of the antennas. No memory is allocated after construction.
 pub(super) struct Streams {
@@ -57,8 +55,8 @@ impl Streams {
     }
 
     /// Returns `count` samples from number `from` on, if all of them are kept.
-    pub(super) fn cut(&self, from: i64, count: usize) -> Option<Slices<'_>> {
-        let mut slices = Slices::default();
+    pub(super) fn cut(&self, from: i64, count: usize) -> Option<Views<'_>> {
+        let mut slices = Views::default();
         for (slice, framer) in slices.iter_mut().zip(&self.framers) {
             *slice = framer.cut(from, count)?;
         }
@@ -66,8 +64,8 @@ impl Streams {
     }
 
     /// Returns the samples that are kept, without the oldest `skipped`.
-    pub(super) fn kept(&self, skipped: usize) -> Slices<'_> {
-        let mut slices = Slices::default();
+    pub(super) fn kept(&self, skipped: usize) -> Views<'_> {
+        let mut slices = Views::default();
         for (slice, framer) in slices.iter_mut().zip(&self.framers) {
             *slice = &framer.samples()[skipped..];
         }

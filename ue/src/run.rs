@@ -9,12 +9,11 @@
 //! The length of the queue limits how far a UE may be behind; when it is full the newest samples are dropped and the UE
 //! sees a gap. In lock-step there is one thread, and no sample is ever dropped.
 
-use super::antennas::Slices;
 use super::{LatencyStats, Stage};
 use crate::Sample;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use sidelink_phy::units::Antennas;
-use sidelink_radio::{Interrupt, RadioError, Receive, Streams, Transmit, slices};
+use sidelink_radio::{Interrupt, RadioError, Receive, Streams, Transmit, slices, views};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -250,13 +249,6 @@ struct Filled {
 
 /// A buffer for each antenna.
 type Buffers = Vec<Vec<Sample>>;
-
-/// Returns the first `count` samples of each buffer, and empty slices behind them.
-fn views(buffers: &[Vec<Sample>], count: usize) -> Slices<'_> {
-    let mut views = Slices::default();
-    views.iter_mut().zip(buffers).for_each(|(view, buffer)| *view = &buffer[..count]);
-    views
-}
 
 fn in_real_time<P: Participant>(
     ue: &mut P,

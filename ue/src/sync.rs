@@ -190,8 +190,9 @@ impl Sync {
         false
     }
 
-    /// Whether signals of a UE on this time may come in subframe `t`, or `t` lies in a period in which every subframe is
-    /// looked at. A UE without a source searches in every subframe.
+    /// Whether signals of a UE on this time may come in subframe `t`, at a configured offset or at that of the reference
+    /// that is followed, or `t` lies in a period in which every subframe is looked at. A UE without a source searches in
+    /// every subframe.
     ///
     /// A full search (TS 36.331 §5.10.7) covers all subframes. One period in [`FULL_SEARCH`] comes round in 0.32 s (modes 1
     /// and 2) or 1.28 s; TS 36.133 §11.5 allows many seconds, as we remember it. A UE whose subframes begin elsewhere is
@@ -199,9 +200,12 @@ impl Sync {
     pub fn expects_signals(&self, t: u64) -> bool {
         let period = u64::from(self.config.period);
         let phase = (t % period) as u32;
-        matches!(self.role, Role::Searching | Role::Reference)
-            || self.config.offsets.contains(&phase)
-            || (t / period).is_multiple_of(FULL_SEARCH)
+        let of_role = match self.role {
+            Role::Searching | Role::Reference => true,
+            Role::Following(_, offset) => offset == phase,
+            Role::Absolute => false,
+        };
+        of_role || self.config.offsets.contains(&phase) || (t / period).is_multiple_of(FULL_SEARCH)
     }
 
     /// Whether the followed UE was silent for more than a period.

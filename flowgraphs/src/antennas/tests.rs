@@ -1,10 +1,11 @@
 use super::*;
+use crate::Sample;
 use crate::args::RadioArgs;
 use crate::input;
 use crate::receive::{self, Outcome};
 use crate::report::Counts;
 use crate::scenario::{Generator, Scenario};
-use sidelink_radio::slices;
+use sidelink_radio::{slices, views};
 use sidelink_recordings::{Writer, WriterOptions};
 use std::path::{Path, PathBuf};
 use tempfile::{TempDir, tempdir};

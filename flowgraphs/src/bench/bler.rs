@@ -34,7 +34,7 @@ pub use search::{crossing, sweep};
 
 use sidelink_phy::units::Decibel;
 
-/// What the receiver knows of the channel.
+/// The receiver's knowledge of the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Knowledge {
     /// Everything is estimated.

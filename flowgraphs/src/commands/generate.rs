@@ -1,7 +1,6 @@
 //! `sidelink generate`: a recording with its ground truth from a scenario.
 
 use crate::Sample;
-use crate::antennas::views;
 use crate::args::{Peak, parse_antennas, parse_utc};
 use crate::config::{ConfigError, CyclicPrefixName, to_sigmf};
 use crate::outputs::{ForceArgs, Outputs, Place};
@@ -12,7 +11,7 @@ use sidelink_phy::impair::array::Correlation;
 use sidelink_phy::impair::measure::Levels;
 use sidelink_phy::units::{Antennas, CyclicPrefix};
 use sidelink_radio::number::Number;
-use sidelink_radio::slices;
+use sidelink_radio::{slices, views};
 use sidelink_recordings::{
     Container, SampleFormat, Summary, UtcMicros, Writer, WriterOptions, hints_of_name,
 };

@@ -13,7 +13,7 @@ use super::decode::{keys, open, since_first};
 use super::record::{Annotations, RecordArgs};
 use super::ue::{host_time, parse_duration, stop_on_signals};
 use crate::Sample;
-use crate::antennas::views;
+use crate::antennas::start_line;
 use crate::args::{Form, Output, parse_antennas};
 use crate::config::{ConfigError, CyclicPrefixName, RadioConfig, V2xConfig};
 use crate::config::{receiver_config, set_timing};
@@ -30,7 +30,7 @@ use sidelink_phy::receive::receiver::Event;
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{Antennas, CyclicPrefix, DfnSubframe, SidelinkMode, TransmissionMode};
 use sidelink_radio::number::Number;
-use sidelink_radio::{self as radio, Radio, RadioError, RadioSettings, Receive, slices};
+use sidelink_radio::{self as radio, Description, Radio, RadioError, RadioSettings, Receive, slices, views};
 use sidelink_recordings::UtcMicros;
 use sidelink_security::counter::UtcTime;
 use std::io::Write;
@@ -198,12 +198,8 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
     let rate = numerology.sample_rate().0;
     let settings = settings(&args, &config, discovery_only, rate);
     let radio = radio::open(&device(&args), &settings.for_duration(args.duration))?;
-    let name = radio.description().name.clone();
-    receiver.antennas = radio.description().antennas;
-    let antennas = match receiver.antennas {
-        Antennas::ONE => String::new(),
-        several => format!(", {several} antennas"),
-    };
+    let description = radio.description().clone();
+    receiver.antennas = description.antennas;
     let (radio, annotations) = args.record.open(radio, &config, numerology)?;
     let (network, mut opener) = opener(&args)?;
     if let Some(discovery) = radio_config.discovery.first() {
@@ -235,19 +231,25 @@ pub fn run(args: ListenArgs, discovery_only: bool) -> anyhow::Result<()> {
         sync: SyncSeen::default(),
         sidelink: receiver.mode.sidelink(),
     };
-    eprintln!("{name}, {:.2} MS/s{antennas}; Ctrl-C ends it", rate / 1e6);
-    if in_place {
-        terminal::print("\x1b[2J")?;
-    }
+    banner(&description, in_place)?;
     let mut receiver = StreamReceiver::new(receiver);
     let result = listen(radio, &mut receiver, &mut sinks, args.duration, &stop);
     if let Some(file) = learn {
         let learnt = LearntRadio::new(receiver.receiver_mut(), std::mem::take(&mut sinks.sync));
-        learnt.write(file, &name)?;
+        learnt.write(file, &description.name)?;
         eprintln!("{} pools learnt", learnt.pools());
     }
     say_heard(&sinks.counts);
     result
+}
+
+/// Says which radio is listened to, and clears the screen for a table in place.
+fn banner(description: &Description, in_place: bool) -> anyhow::Result<()> {
+    eprintln!("{}", start_line(description));
+    if in_place {
+        terminal::print("\x1b[2J")?;
+    }
+    Ok(())
 }
 
 fn say_heard(counts: &Counts) {

@@ -4,6 +4,7 @@ mod example;
 mod key_source;
 mod permit;
 
+use crate::antennas::start_line;
 use crate::args::{Form as OutputForm, Output};
 use crate::commands::record::{Annotations, RecordArgs};
 use crate::config::ConfigError;
@@ -165,12 +166,8 @@ pub(super) fn run_config(
         ue.set_duration(duration.as_millis() as u64);
     }
     let (board, panel) = control::board_for(Arc::clone(&stop), applications);
-    let listen = args.control.map(|listen| ControlConfig { listen, token });
-    let server = listen.map(|listen| Server::start(listen, Arc::clone(&board))).transpose()?;
-    if let Some(server) = &server {
-        eprintln!("control at http://{}/status", server.address());
-    }
-    eprintln!("{} on {}, {:.2} MS/s; Ctrl-C ends it", config.name, description.name, description.rate / 1e6);
+    let server = args.control.map(|at| serve(at, token, &board)).transpose()?;
+    eprintln!("{} on {}", config.name, start_line(&description));
     let options = ThreadOptions { cpu: args.cpu, real_time: args.real_time, duration: args.duration };
     let observers = Observers([Some(Box::new(panel) as Box<dyn Observer<Ue>>), updates]);
     let running = Running::start(ue, streams, description.real_time, options, Some(Box::new(observers)))?;
@@ -187,6 +184,13 @@ pub(super) fn run_config(
     drop(network);
     sum_up(ue, writer, args.all)?;
     result.map_err(Into::into)
+}
+
+/// Starts the server of commands at this address.
+fn serve(listen: SocketAddr, token: Option<Zeroizing<String>>, board: &Arc<Board>) -> anyhow::Result<Server> {
+    let server = Server::start(ControlConfig { listen, token }, Arc::clone(board))?;
+    eprintln!("control at http://{}/status", server.address());
+    Ok(server)
 }
 
 /// Returns the form of the lines about events.

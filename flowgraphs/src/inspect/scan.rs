@@ -84,8 +84,9 @@ pub struct Scan {
     pub rows: Vec<Row>,
     /// Which bands are in use.
     pub occupancy: Occupancy,
-    /// Magnitude of the correlation with the first channel of the recording: 0 (independent) to 1 (alike).
-    pub alike: f64,
+    /// Magnitude of the correlation with the first channel of the recording: 0 (independent) to 1 (alike); `None` if one of
+    /// both is silent, or the recording has one channel.
+    pub alike: Option<f64>,
 }
 
 /// Stretches of time that are told apart.
@@ -127,7 +128,9 @@ pub fn scan(
             return Ok(scanners.into_iter().map(Scanner::finish).collect());
         }
         for (scanner, channel) in scanners.iter_mut().zip(&samples) {
-            scanner.compare(&samples[0][..n], &channel[..n]);
+            if channels > 1 {
+                scanner.compare(&samples[0][..n], &channel[..n]);
+            }
             scanner.add(&channel[..n]);
         }
         blocks += 1;
@@ -178,7 +181,7 @@ impl Scanner {
                 spectrum: vec![0.0; bins],
                 occupancy: Occupancy { floor: 0.0, threshold: 0.0, share: vec![0.0; count] },
                 bands,
-                alike: 1.0,
+                alike: None,
                 rows: Vec::new(),
             },
         }
@@ -227,7 +230,7 @@ impl Scanner {
     fn finish(self) -> Scan {
         let Self { mut scan, blocks_per_row, cells, total, together, first, .. } = self;
         let both = (first * scan.levels.power() * scan.samples as f64).sqrt();
-        scan.alike = if both > 0.0 { (together.norm() / both).min(1.0) } else { 0.0 };
+        scan.alike = (both > 0.0).then(|| (together.norm() / both).min(1.0));
         // the last row may have fewer blocks than the others
         let last = scan.blocks % blocks_per_row;
         if let Some(row) = scan.rows.last_mut().filter(|_| last != 0) {

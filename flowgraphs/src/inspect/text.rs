@@ -72,24 +72,26 @@ pub fn describe(input: &Input, colours: bool, out: &mut dyn Write) -> io::Result
         if let Some(text) = &metadata.global.description {
             writeln!(out, "description: {}", Plain(text.replace('\n', " ")))?;
         }
-        let mut kinds = BTreeMap::<String, usize>::new();
-        let mut count = |a: Annotation| {
-            let kind = a.channel.or(a.label).unwrap_or_else(|| "unnamed".to_owned());
-            // annotations of other programs may each have a label of its own
-            let kind = if kinds.len() < MOST_KINDS || kinds.contains_key(&kind) {
-                kind
-            } else {
-                "others".to_owned()
-            };
-            *kinds.entry(kind).or_default() += 1;
-        };
-        input.recording.annotations(&mut count).map_err(io::Error::other)?;
-        if !kinds.is_empty() {
-            let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{n} {}", Plain(k))).collect();
-            writeln!(out, "annotations: {}", kinds.join(", "))?;
-        }
+        annotations(input, out)?;
     }
     Ok(())
+}
+
+/// Prints the numbers of annotations of each kind, if there are any.
+fn annotations(input: &Input, out: &mut dyn Write) -> io::Result<()> {
+    let mut kinds = BTreeMap::<String, usize>::new();
+    let mut count = |a: Annotation| {
+        let kind = a.channel.or(a.label).unwrap_or_else(|| "unnamed".to_owned());
+        // annotations of other programs may each have a label of its own
+        let is_kept = kinds.len() < MOST_KINDS || kinds.contains_key(&kind);
+        *kinds.entry(if is_kept { kind } else { "others".to_owned() }).or_default() += 1;
+    };
+    input.recording.annotations(&mut count).map_err(io::Error::other)?;
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    let kinds: Vec<String> = kinds.iter().map(|(k, n)| format!("{n} {}", Plain(k))).collect();
+    writeln!(out, "annotations: {}", kinds.join(", "))
 }
 
 /// Prints the look of the samples of every antenna, in `width` columns.
@@ -103,12 +105,17 @@ pub fn show_all(scans: &[Scan], colours: bool, width: usize, out: &mut dyn Write
     for (antenna, scan) in scans.iter().enumerate() {
         let mut title = format!("Antenna {antenna}");
         if antenna > 0 {
-            let apart = Decibel::of_ratio(scan.levels.power() / first.levels.power().max(1e-30));
-            let apart = match scan.levels.power() {
-                0.0 => "silent".to_owned(),
-                _ => format!("{:+.1} dB against antenna 0, correlation {:.2}", apart.0, scan.alike),
+            let apart = match (scan.levels.power(), scan.alike) {
+                (0.0, _) => "silent".to_owned(),
+                (_, None) => "not compared: antenna 0 is silent".to_owned(),
+                (own, Some(alike)) => {
+                    let apart = Decibel::of_ratio(own / first.levels.power()).0;
+                    format!("{apart:+.1} dB against antenna 0, correlation {alike:.2}")
+                }
             };
             let _ = write!(title, ": {apart}");
+        } else if scan.levels.power() == 0.0 {
+            title.push_str(": silent");
         }
         let gap = if antenna == 0 { "" } else { "\n" };
         writeln!(out, "{gap}{}", paint(colours, Ink::Bold, &title))?;

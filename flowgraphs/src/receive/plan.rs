@@ -2,14 +2,13 @@
 
 use super::findings::Findings;
 use crate::Sample;
-use crate::antennas::views;
 use crate::config::{ConfigError, receiver_config};
 use crate::input::Input;
 use sidelink_phy::numerology::{Numerology, SUBCARRIER_SPACING};
 use sidelink_phy::receive::receiver::{Config, Event};
 use sidelink_phy::receive::stream::StreamReceiver;
 use sidelink_phy::units::{Bandwidth, Hertz, TransmissionMode};
-use sidelink_radio::slices;
+use sidelink_radio::{slices, views};
 
 /// Seconds at the start of a recording on which a mode is chosen if none is given.
 const PROBE_SECONDS: f64 = 0.4;

@@ -48,9 +48,9 @@ struct UeState {
     delay: f64,
     /// The next subframe that it sends.
     next: u64,
-    /// What has arrived through each channel and was not yet handed out.
+    /// Samples that have arrived through each channel and were not yet handed out.
     arrived: Vec<Vec<Sample>>,
-    /// What was sent in subframes that are not yet handed out.
+    /// Transmissions of subframes that are not yet handed out.
     events: VecDeque<Event>,
     sent: Vec<Sample>,
     received: Vec<Sample>,
@@ -193,7 +193,7 @@ fn noise(
     Ok((0..antennas.count() as u64).map(|antenna| Awgn::new(power, seed(antenna))).collect())
 }
 
-/// What each antenna receives of the channels of a UE.
+/// Returns the share of each channel of a UE at each antenna.
 fn weights(scenario: &Scenario, channel: ChannelModel, seed: u64) -> Result<ArrayWeights, ConfigError> {
     let antennas = antennas(scenario)?;
     let correlation = Correlation::new(scenario.correlation).ok_or_else(|| {

@@ -83,7 +83,7 @@ fn all_antennas_are_in_the_file_whichever_are_taken() {
     for (antenna, (read, all)) in read.iter().zip(&all).enumerate() {
         let taken = |n: usize| all[n] != Sample::default();
         assert!((0..length).all(|n| !taken(n) || read[n] == all[n]), "{antenna}");
-        // What nobody took was received and kept; only the lost samples are zero.
+        // Antennas that were not taken are kept as well; only the lost samples are zero.
         assert_eq!(read.iter().filter(|s| **s == Sample::default()).count(), 5000, "{antenna}");
     }
 }

@@ -70,7 +70,7 @@ pub(super) struct ReceiveEnd {
     shared: Arc<Shared>,
     stream: Stream,
     antennas: Antennas,
-    /// Samples of antennas that nobody takes.
+    /// Samples of antennas that are not taken.
     unused: Vec<Vec<Sample>>,
     order: Order,
     /// Time of the last samples.

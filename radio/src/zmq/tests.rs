@@ -65,6 +65,17 @@ fn each_hears_what_the_other_sends_at_its_sample() {
 }
 
 #[test]
+fn a_peer_has_one_antenna() {
+    let [bind, _] = ports();
+    let args = format!("driver=zmq,tx_port=tcp://127.0.0.1:{bind}");
+    let settings =
+        |antennas| RadioSettings { antennas: Antennas::new(antennas), ..RadioSettings::new("ue", RATE) };
+    let error = open_radio(&args, &settings(2)).err().unwrap().to_string();
+    assert!(error.contains("has one receive antenna, and 2 are asked for"), "{error}");
+    assert_eq!(open_radio(&args, &settings(1)).unwrap().description().antennas, Antennas::ONE);
+}
+
+#[test]
 fn who_comes_in_a_peers_place_goes_on_where_it_stopped() {
     let [a, b] = ports();
     let mut alice = radio(a, b, "");

@@ -165,7 +165,8 @@ public:
         for (size_t i = 0; i < wanted.size(); ++i)
         {
             if (wanted[i] >= has)
-                throw std::runtime_error("virtualair has " + std::to_string(has) + " channels here, from 0 on");
+                throw std::runtime_error(
+                    "virtualair has no channel " + std::to_string(wanted[i]) + " here, the last is " + std::to_string(has - 1));
             for (size_t j = 0; j < i; ++j)
                 if (wanted[j] == wanted[i]) throw std::runtime_error("virtualair: a channel is named twice");
         }

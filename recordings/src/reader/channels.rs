@@ -112,7 +112,7 @@ pub(super) fn check(options: &OpenOptions) -> Result<(), Error> {
 pub(super) fn of(located: &mut Located, options: &OpenOptions) -> Result<Weave, Error> {
     let (path, refused) = (located.data_path.clone(), |path, what| Err(Error::Unsupported { path, what }));
     let file = match (&located.metadata, &located.wav) {
-        (Some(metadata), _) => Some(metadata.global.num_channels.unwrap_or(1)),
+        (Some(metadata), _) => metadata.global.num_channels,
         (None, Some(wav)) => Some(wav.channels as u64),
         (None, None) => hints_of_name(&path).channels.map(|channels| channels as u64),
     };
@@ -139,8 +139,11 @@ pub(super) fn of(located: &mut Located, options: &OpenOptions) -> Result<Weave, 
     match options.channels {
         Channels::One(one) if one <= last => Ok(Weave::new(channels, one, 1)),
         Channels::One(one) => {
-            let has = if last == 0 { "one channel".to_owned() } else { format!("channels 0 to {last}") };
-            refused(path, format!("has {has}, and --channel {one} was chosen"))
+            let (has, remedy) = match last {
+                0 => ("one channel".to_owned(), "leave --channel out".to_owned()),
+                _ => (format!("channels 0 to {last}"), format!("choose one with --channel 0 to {last}")),
+            };
+            refused(path, format!("has {has}, and channel {one} was chosen: {remedy}"))
         }
         Channels::Single if channels > 1 => refused(
             path,

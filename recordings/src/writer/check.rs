@@ -36,10 +36,16 @@ pub(super) fn check(path: &Path, container: Container, options: &WriterOptions) 
             format!("{} is to be written, and the name {} says otherwise", options.format, path.display());
         return argument("format", problem);
     }
-    if container == Container::Raw && hints_of_name(path).channels.unwrap_or(1) != options.channels {
+    let (said, channels) = (hints_of_name(path).channels.unwrap_or(1), options.channels);
+    if container == Container::Raw && said != channels {
+        let are = if channels == 1 { "one is".to_owned() } else { format!("{channels} are") };
+        let remedy = match (channels, said) {
+            (1, said) => format!("leave _{said}ch out of it"),
+            (_, 1) => format!("write _{channels}ch into it"),
+            _ => format!("write _{channels}ch in its place"),
+        };
         let problem = format!(
-            "{} are to be written, and the name {} does not say so: a part such as _2ch says it, and SigMF does",
-            options.channels,
+            "{are} to be written, and the name {} says {said}: {remedy}, or name a SigMF recording",
             path.display()
         );
         return argument("channels", problem);

@@ -265,7 +265,7 @@ fn unused_bits_of_the_last_octet_do_not_matter() {
 
 /// Every length up to 300 bits, then lengths that leave every remainder of the groups of 16 blocks and of words.
 #[test]
-// TS 33.401 §B.2.4
+// As TS 33.401 §B.2.4
 fn eia3_at_any_length_is_that_of_the_zuc_crate() {
     let key = [0x3b; 16];
     let message: Vec<u8> = (0..9000_usize).map(|i| (i * i % 251) as u8).collect();

@@ -132,6 +132,11 @@ fn every_subframe_of_a_period_is_looked_at_in_time() {
             assert!(looked, "subframe {phase} of the periods from {start}");
         }
     }
+    // A reference whose offset is not configured here.
+    assert!(!sync.expects_signals(40 + 27));
+    sync.heard(candidate(90, true, 27, -40.0, 27));
+    assert_eq!(sync.role(), Role::Following(id(90), 27));
+    assert!((0..40_u64).all(|n| sync.expects_signals(40 * n + 27)));
     let all = (0..3200).filter(|&t| sync.expects_signals(t)).count();
     assert!(all < 3200 / 5, "{all}");
     sync.begin(9);

@@ -40,7 +40,7 @@ pub(super) struct Air {
     noise: f32,
 }
 
-/// What differs between antennas.
+/// The part that differs between antennas.
 struct Antenna {
     noise: Awgn,
     samples: Vec<Sample>,

@@ -23,9 +23,9 @@ const POINTS: f64 = 6.5;
 pub struct Job {
     /// The channel.
     pub case: &'static Case,
-    /// What lies between the ends; its seed is the first one.
+    /// Everything between the ends; its seed is the first one.
     pub air: AirConfig,
-    /// What the receiver knows.
+    /// The receiver's knowledge.
     pub knowledge: Knowledge,
 }
 

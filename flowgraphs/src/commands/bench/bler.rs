@@ -1,6 +1,6 @@
 //! `sidelink bench bler`: block error rates, with estimates and with perfect knowledge of the channel.
 
-use crate::args::{Form, Output};
+use crate::args::{Form, Output, parse_antennas};
 use crate::bench::bler::plan::{self, GOAL, Job, Wanted};
 use crate::bench::bler::{self, AirConfig, CASES, Crossing, Effort, Knowledge, Point, page, plot};
 use crate::config::ConfigError;
@@ -30,6 +30,10 @@ const LONG: Duration = Duration::from_secs(20);
 /// Name of the case of two UEs on one sub-channel.
 const COLLISIONS: &str = "collisions-tm4";
 
+/// Names of the cases of synchronisation, and of noise.
+const SLSS: &str = "slss";
+const FALSE_SCI: &str = "false-sci";
+
 /// Es/N0 of the stronger of them, its distance to the weaker, and their I_MCS.
 const STRONGER: Decibel = Decibel(20.0);
 const GAPS: [Decibel; 4] = [Decibel(0.0), Decibel(3.0), Decibel(6.0), Decibel(10.0)];
@@ -49,10 +53,11 @@ Examples:
   sidelink bench bler --case pssch-tm4-8prb --sweep 0..20 --channel epa5 --seeds 3
       a whole curve over three sets of channels
   sidelink bench bler --channel all --genie -o figures
-      every figure of docs/performance.md, on all processors; it says how long that takes")]
+      the 10 % points of docs/performance.md, on all processors; it says how long that takes")]
 pub(super) struct BlerArgs {
     /// Measure only cases whose name contains this text: a channel, `collisions-tm4` (two UEs on one sub-channel, at 20 dB),
-    /// `slss` or `false-sci`; all of them with `all`.
+    /// `slss` or `false-sci`; all of them with `all`. These three are counts without a curve: --genie, --sweep, --plot and -o
+    /// are not about them. `slss` has one antenna and one seed; `false-sci` is noise alone, at one antenna and of one seed.
     #[arg(long, default_value = "all", value_name = "TEXT")]
     case: String,
     /// Number of blocks at each point and of each seed; a fifth of it where far more than 10 % fail.
@@ -73,7 +78,8 @@ pub(super) struct BlerArgs {
     /// carrier offset: the difference is what estimation costs.
     #[arg(long)]
     genie: bool,
-    /// Sweep Es/N0 over FROM..TO in steps of 1 dB, within -30..60, instead of searching for 10 %.
+    /// Sweep Es/N0 over FROM..TO in steps of 1 dB, within -30..60, instead of searching for 10 %; not with -o, whose tables
+    /// are of the 10 % points.
     #[arg(long, value_name = "FROM..TO", allow_hyphen_values = true, value_parser = parse_range)]
     sweep: Option<(f64, f64)>,
     /// Number of seeds: each has channels and blocks of its own, which count together.
@@ -124,12 +130,6 @@ impl FromStr for Channels {
 fn parse_cfo(text: &str) -> Result<f64, ConfigError> {
     let wrong = || ConfigError::new(format!("{text:?} is not -10000 to 10000"), "", "write an offset in Hz");
     text.parse().ok().filter(|cfo: &f64| cfo.abs() <= MOST_CFO).ok_or_else(wrong)
-}
-
-fn parse_antennas(text: &str) -> Result<Antennas, ConfigError> {
-    let wrong =
-        || ConfigError::new(format!("{text:?} is not 1 to 4"), "", "write a number of receive antennas");
-    text.parse().ok().and_then(Antennas::new).ok_or_else(wrong)
 }
 
 fn parse_range(text: &str) -> Result<(f64, f64), ConfigError> {
@@ -192,12 +192,38 @@ impl BlerArgs {
         }
     }
 
-    /// Checks that something is measured, before files are made.
-    fn check(&self) -> anyhow::Result<()> {
-        let names = || CASES.iter().map(|c| c.name).chain([COLLISIONS, "slss", "false-sci"]);
+    /// Checks that something is measured, and that it is what the options are about, before files are made.
+    fn check(&self, jobs: &[Job]) -> anyhow::Result<()> {
+        let names = || CASES.iter().map(|c| c.name).chain([COLLISIONS, SLSS, FALSE_SCI]);
         if !names().any(|name| self.is_wanted(name)) {
             let names = names().collect::<Vec<_>>().join(", ");
             anyhow::bail!("no case has {:?} in its name; there are {names}", self.case);
+        }
+        if self.sweep.is_some() && self.folder.is_some() {
+            anyhow::bail!(
+                "-o with --sweep: its tables are of the Es/N0 at which 10 % fail; leave one out, or write the points with \
+                 --plot FILE and -F json:FILE"
+            );
+        }
+        if !jobs.is_empty() {
+            return Ok(());
+        }
+        let single = !self.is_wanted(COLLISIONS);
+        let noise = single && !self.is_wanted(SLSS);
+        let ignored = [
+            ("-o", self.folder.is_some()),
+            ("--plot", self.plot.is_some()),
+            ("--genie", self.genie),
+            ("--sweep", self.sweep.is_some()),
+            ("--antennas", single && self.antennas != Antennas::ONE),
+            ("--seeds", single && self.seeds != 1),
+            ("--cfo", noise && self.cfo != 0.0),
+        ];
+        if let Some((option, _)) = ignored.iter().find(|(_, is_ignored)| *is_ignored) {
+            anyhow::bail!(
+                "{option} is not for --case {}: leave it out, or take a case of a channel",
+                self.case
+            );
         }
         Ok(())
     }
@@ -210,8 +236,8 @@ struct Files {
 }
 
 pub(super) fn run(args: &BlerArgs, outputs: &mut Outputs) -> anyhow::Result<()> {
-    args.check()?;
     let jobs = args.jobs();
+    args.check(&jobs)?;
     let plot = args.plot.as_deref().map(|path| crate::inspect::plot::claim(outputs, path)).transpose()?;
     if let Some(folder) = &args.folder {
         let names = [PAGE.to_owned(), LINES.to_owned()].into_iter().chain(pictures(&jobs));
@@ -230,12 +256,12 @@ pub(super) fn run(args: &BlerArgs, outputs: &mut Outputs) -> anyhow::Result<()> 
             run_collisions(args, &args.air(channel), json, &mut out)?;
         }
     }
-    if args.is_wanted("slss") {
+    if args.is_wanted(SLSS) {
         for channel in args.channels() {
             run_slss(args, &args.air(channel), json, &mut out)?;
         }
     }
-    if args.is_wanted("false-sci") {
+    if args.is_wanted(FALSE_SCI) {
         run_false_sci(args, json, &mut out)?;
     }
     write_files(args, &files, &curves)?;
@@ -291,12 +317,15 @@ fn measure(args: &BlerArgs, jobs: &[Job], out: &mut OutputFile) -> anyhow::Resul
 }
 
 fn head(args: &BlerArgs, job: &Job, out: &mut dyn Write) -> std::io::Result<()> {
+    let antennas = match args.antennas {
+        Antennas::ONE => "one receive antenna".to_owned(),
+        several => format!("{several} receive antennas"),
+    };
     writeln!(
         out,
-        "{} at {} Hz of carrier offset, {} receive antenna(s), {} blocks a point",
+        "{} at {} Hz of carrier offset, {antennas}, {} blocks a point",
         job.air.channel,
         args.cfo,
-        args.antennas.count(),
         u64::from(args.trials) * u64::from(args.seeds)
     )?;
     if args.sweep.is_some() {
@@ -409,23 +438,33 @@ fn write_files(args: &BlerArgs, files: &Files, curves: &[(Job, Crossing)]) -> an
     Ok(())
 }
 
+/// Returns the words for `count` seeds from `first` on.
+fn seeds(first: u64, count: u32) -> String {
+    match count {
+        1 => format!("seed {first}"),
+        _ => format!("seeds {first} to {}", first + u64::from(count) - 1),
+    }
+}
+
 fn run_collisions(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
     for gap in GAPS {
         let o = bler::collisions::run(STRONGER, gap, COLLIDING_MCS, air, args.effort());
         if json {
             let line = json!({
-                "type": "collision", "mode": "tm4", "channel": air.channel.to_string(), "antennas": air.antennas.count(),
-                "es_n0_db": STRONGER.0, "gap_db": gap.0, "mcs": COLLIDING_MCS, "trials": o.trials, "stronger": o.stronger,
-                "weaker": o.weaker, "both": o.both, "wrong": o.wrong,
+                "type": "collision", "mode": "tm4", "channel": air.channel.to_string(), "cfo_hz": air.cfo.0,
+                "antennas": air.antennas.count(), "seed": args.seed, "seeds": args.seeds, "es_n0_db": STRONGER.0, "gap_db": gap.0,
+                "mcs": COLLIDING_MCS, "trials": o.trials, "stronger": o.stronger, "weaker": o.weaker, "both": o.both,
+                "wrong": o.wrong,
             });
             writeln!(out, "{line}")?;
         } else {
             let share = |n: u32| 100.0 * f64::from(n) / f64::from(o.trials.max(1));
             writeln!(
                 out,
-                "{COLLISIONS}, {}, {STRONGER}, {gap} apart, MCS {COLLIDING_MCS}: both {:.1} %, the stronger {:.1} %, the weaker \
-                 {:.1} %, made up {} of {}",
+                "{COLLISIONS}, {}, {}, {STRONGER}, {gap} apart, MCS {COLLIDING_MCS}: both {:.1} %, the stronger {:.1} %, the \
+                 weaker {:.1} %, made up {} of {}",
                 air.channel,
+                seeds(args.seed, args.seeds),
                 share(o.both),
                 share(o.stronger),
                 share(o.weaker),
@@ -447,7 +486,8 @@ fn run_slss(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -
             let o = bler::slss::run(es_n0, air, sidelink, args.trials);
             if json {
                 let line = json!({
-                    "type": "slss-search", "mode": mode, "es_n0_db": es_n0.map(|es_n0| es_n0.0), "trials": o.trials,
+                    "type": "slss-search", "mode": mode, "channel": air.channel.to_string(), "cfo_hz": air.cfo.0,
+                    "antennas": 1, "seed": args.seed, "es_n0_db": es_n0.map(|es_n0| es_n0.0), "trials": o.trials,
                     "right": o.right, "missed": o.missed, "wrong": o.wrong,
                 });
                 writeln!(out, "{line}")?;
@@ -456,8 +496,12 @@ fn run_slss(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -
                 let share = 100.0 * o.right as f64 / o.trials as f64;
                 writeln!(
                     out,
-                    "slss {mode}, 40 ms, {at}: right {share:.2} %, missed {}, wrong {} of {}",
-                    o.missed, o.wrong, o.trials
+                    "{SLSS} {mode}, {}, {}, 40 ms, {at}: right {share:.2} %, missed {}, wrong {} of {}",
+                    air.channel,
+                    seeds(args.seed, 1),
+                    o.missed,
+                    o.wrong,
+                    o.trials
                 )?;
             }
             out.flush()?;
@@ -471,14 +515,18 @@ fn run_false_sci(args: &BlerArgs, json: bool, out: &mut dyn Write) -> std::io::R
         let o = bler::false_sci::run(sidelink, 10 * args.trials, args.seed);
         if json {
             let line = json!({
-                "type": "false-sci", "mode": mode, "screened": o.screened, "decoded": o.decoded, "found": o.found,
+                "type": "false-sci", "mode": mode, "antennas": 1, "seed": args.seed, "screened": o.screened,
+                "decoded": o.decoded, "found": o.found,
             });
             writeln!(out, "{line}")?;
         } else {
             writeln!(
                 out,
-                "false SCI {mode}: {} of {} places in noise ({} of them decoded)",
-                o.found, o.screened, o.decoded
+                "false SCI {mode}, {}: {} of {} places in noise ({} of them decoded)",
+                seeds(args.seed, 1),
+                o.found,
+                o.screened,
+                o.decoded
             )?;
         }
     }

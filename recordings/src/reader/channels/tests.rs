@@ -133,8 +133,13 @@ fn what_cannot_be_written_or_read_says_what_to_do() {
     };
     assert!(refused("x", 0).contains("channels: must be 1 to 4, and is 0"));
     assert!(refused("x", 5).contains("must be 1 to 4"));
-    assert!(refused("x.cf32", 2).contains("a part such as _2ch says it"));
-    assert!(refused("x_3ch.cf32", 2).contains("a part such as _2ch says it"));
+    let told = refused("x.cf32", 2);
+    assert!(
+        told.contains("2 are to be written, and the name") && told.contains("says 1: write _2ch into it"),
+        "{told}"
+    );
+    assert!(refused("x_3ch.cf32", 2).contains("says 3: write _2ch in its place"));
+    assert!(refused("x_3ch.cf32", 1).contains("says 3: leave _3ch out of it"));
     let options = WriterOptions { channels: 2, ..WriterOptions::new(1.92e6) };
     let mut writer = Writer::create(&folder.path("y"), options).unwrap();
     let piece: &[Sample] = &[Sample::default(); 3];
@@ -152,8 +157,12 @@ fn what_cannot_be_written_or_read_says_what_to_do() {
             Channels::All,
             "has 6 channels, and at most 4 are received together: choose one with --channel 0 to 5",
         ),
-        (None, Channels::One(6), "has channels 0 to 5, and --channel 6 was chosen"),
-        (Some(1), Channels::One(1), "has one channel, and --channel 1 was chosen"),
+        (
+            None,
+            Channels::One(6),
+            "has channels 0 to 5, and channel 6 was chosen: choose one with --channel 0 to 5",
+        ),
+        (Some(1), Channels::One(1), "has one channel, and channel 1 was chosen: leave --channel out"),
         (Some(0), Channels::All, "channels: must be 1 to 256, and is 0"),
         (Some(257), Channels::All, "channels: must be 1 to 256, and is 257"),
     ] {
@@ -169,6 +178,11 @@ fn what_cannot_be_written_or_read_says_what_to_do() {
     let [mut a, mut b] = [[Sample::default(); 4]; 2];
     assert!(recording.read(&mut a).is_err());
     assert!(recording.read_channels(&mut [&mut a, &mut b]).is_err());
+    // Metadata that say nothing of channels contradict nothing.
+    let silent = metadata(6, "").replace(r#", "core:num_channels": 6"#, "");
+    let path = folder.put("x.sigmf-meta", silent);
+    let recording = open(&path, Some(3), Channels::All).unwrap();
+    assert_eq!((recording.warnings(), recording.delivered()), (&[][..], 3));
     let too_many = metadata(6, "").replace(": 6", ": 9223372036854775807");
     let path = folder.put("x.sigmf-meta", too_many);
     assert!(
@@ -184,8 +198,8 @@ fn a_file_that_ends_within_a_sample_of_all_channels() {
     let message = open(&path, None, Channels::All).unwrap_err().to_string();
     assert!(
         message.ends_with(
-            "x_2ch.cf32: 40 bytes is not a whole number of cf32 samples of 2 channels (16 bytes together): has it 1? try \
-             --channels 1; if it was cut short, --format cf32 reads all but its last 8 bytes"
+            "x_2ch.cf32: 40 bytes is not a whole number of cf32 samples of 2 channels (16 bytes together): has it one \
+             channel? try --channels 1; if it was cut short, --format cf32 reads all but its last 8 bytes"
         ),
         "{message}"
     );
