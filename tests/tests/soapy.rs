@@ -116,10 +116,17 @@ fn antennas(medium: &str) {
         assert_eq!(radio.description().antennas.count(), count, "{name}");
         radio.start().unwrap()
     });
-    // A long burst, 30 ms ahead of what was received last: where it is heard, antennas differ by a phase.
+    // what lay there while the others started
     let mut buffers = vec![vec![Sample::default(); 4096]; 2];
-    let (first, count) = fetch(&mut *sender.receive, &mut buffers[0]);
-    sender.transmit.transmit(first + count as u64 + 40_000, &vec![Sample::new(1.0, 0.0); 20_000]).unwrap();
+    let began = Instant::now();
+    let mut newest = 0;
+    while began.elapsed() < Duration::from_millis(100) {
+        let (first, count) = fetch(&mut *sender.receive, &mut buffers[0]);
+        newest = first + count as u64;
+    }
+    // a long burst, 100 ms ahead: where it is heard, antennas differ by a phase
+    let first = newest + (0.1 * RATE) as u64;
+    sender.transmit.transmit(first, &vec![Sample::new(1.0, 0.0); 20_000]).unwrap();
     for (mut radio, (name, _)) in radios.into_iter().zip(ports) {
         let antennas = radio.receive.antennas().count();
         let deadline = Instant::now() + Duration::from_secs(5);
