@@ -201,67 +201,55 @@ const LATEST: f64 = 2.6e-6;
 /// Signal to noise ratio from which paths outside of the window are more than noise.
 const LATE_MATTERS: Decibel = Decibel(9.0);
 
-/// Soft bits of one transmission, in the order of the coded bits, before they are combined.
-pub struct Soft {
-    coded: Vec<Llr>,
-    /// Number of bits, modulation order and redundancy version of the transmission.
-    form: (usize, usize, u8),
-    received: Received,
-    is_late: bool,
-}
-
-impl Soft {
-    /// Makes room for one transmission over a whole carrier.
-    pub fn new(numerology: Numerology) -> Self {
-        Self {
-            coded: vec![0; max_coded_bits(numerology)],
-            form: (0, 2, 0),
-            received: Received::default(),
-            is_late: false,
-        }
-    }
-}
-
-/// Converts resource elements to soft bits.
-pub struct Demapper {
+/// Decodes resource elements to transport blocks.
+pub struct Decoder {
     sidelink: SidelinkMode,
     numerology: Numerology,
+    coder: TransportDecoder,
     estimator: Estimator,
     equaliser: Equaliser,
     scrambling: Vec<u32>,
     soft: Vec<Llr>,
+    coded: Vec<Llr>,
 }
 
-impl Demapper {
-    /// Makes a demapper for a carrier, a mode and a number of antennas; nothing is allocated afterwards.
+impl Decoder {
+    /// Makes a decoder for a carrier, a mode and a number of antennas; nothing is allocated afterwards.
     pub fn new(
         numerology: Numerology,
         mode: TransmissionMode,
         references: Arc<References>,
         antennas: Antennas,
     ) -> Self {
+        let carrier = numerology.bandwidth().prbs();
         let e = max_coded_bits(numerology);
         Self {
             sidelink: mode.sidelink(),
             numerology,
+            coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
             estimator: Estimator::new(numerology, references, antennas),
-            equaliser: Equaliser::new(numerology.bandwidth().prbs(), antennas),
+            equaliser: Equaliser::new(carrier, antennas),
             scrambling: vec![0; e.div_ceil(32)],
             soft: vec![0; e],
+            coded: vec![0; e],
         }
     }
 
-    /// Estimates and demaps one transmission of `grids`, one an antenna.
+    /// Estimates and demaps one transmission of `grids`, one an antenna, and adds it to `process`, which was started for
+    /// its size.
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
-    pub fn demap(
+    pub fn receive(
         &mut self,
         grids: &[Grid],
         grant: &Grant,
         cfo_near: Hertz,
-        out: &mut Soft,
-    ) -> Result<(), Error> {
-        let (modulation, _) = grant.size(self.sidelink)?;
+        process: &mut Process,
+    ) -> Result<Received, Error> {
+        let (modulation, bits) = grant.size(self.sidelink)?;
+        if bits != process.bits {
+            return Err(Error::Payload { got: process.bits, want: bits });
+        }
         let bad = Error::Allocation { start: grant.prbs.start, len: grant.prbs.len };
         let Some(grid) = grids.first() else { return Err(bad) };
         if grant.prbs.end() * 12 > grid.subcarriers() || !tables::is_precoding_size(grant.prbs.len) {
@@ -281,66 +269,11 @@ impl Demapper {
         let scrambling = &mut self.scrambling[..g.div_ceil(32)];
         Gold::new(grant.scrambling()).fill_words(scrambling);
         scramble::descramble_llrs(soft, scrambling);
-        interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut out.coded[..g])
+        interleave::deinterleave_llrs(q_m, layout.data.len(), soft, &mut self.coded[..g])
             .map_err(|_| Error::Coding)?;
-        out.form = (g, q_m, grant.rv);
-        out.received = Received { measurement, evm_percent: vector.percent(), excess: vector.excess() };
-        out.is_late = self.estimator.last_delay() > LATEST && measurement.snr() > LATE_MATTERS;
-        Ok(())
-    }
-}
-
-/// Decodes resource elements to transport blocks.
-pub struct Decoder {
-    sidelink: SidelinkMode,
-    coder: TransportDecoder,
-    demapper: Demapper,
-    soft: Soft,
-    is_late: bool,
-}
-
-impl Decoder {
-    /// Makes a decoder for a carrier, a mode and a number of antennas; nothing is allocated afterwards.
-    pub fn new(
-        numerology: Numerology,
-        mode: TransmissionMode,
-        references: Arc<References>,
-        antennas: Antennas,
-    ) -> Self {
-        let carrier = numerology.bandwidth().prbs();
-        Self {
-            sidelink: mode.sidelink(),
-            coder: TransportDecoder::new(max_transport_block(carrier), DecoderConfig::default()),
-            demapper: Demapper::new(numerology, mode, references, antennas),
-            soft: Soft::new(numerology),
-            is_late: false,
-        }
-    }
-
-    /// Estimates and demaps one transmission of `grids`, one an antenna, and adds it to `process`, which was started for its size.
-    ///
-    /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
-    pub fn receive(
-        &mut self,
-        grids: &[Grid],
-        grant: &Grant,
-        cfo_near: Hertz,
-        process: &mut Process,
-    ) -> Result<Received, Error> {
-        let (_, bits) = grant.size(self.sidelink)?;
-        if bits != process.bits {
-            return Err(Error::Payload { got: process.bits, want: bits });
-        }
-        let Self { demapper, soft, coder, is_late, .. } = self;
-        demapper.demap(grids, grant, cfo_near, soft)?;
-        *is_late = soft.is_late;
-        add(coder, soft, process)
-    }
-
-    /// Adds the soft bits of one transmission to `process`, which was started for its size.
-    pub fn add(&mut self, soft: &Soft, process: &mut Process) -> Result<Received, Error> {
-        self.is_late = soft.is_late;
-        add(&mut self.coder, soft, process)
+        self.coder.combine(&mut process.soft, &self.coded[..g], q_m, grant.rv).map_err(|_| Error::Coding)?;
+        process.transmissions += 1;
+        Ok(Received { measurement, evm_percent: vector.percent(), excess: vector.excess() })
     }
 
     /// Decodes the combined soft bits of `process` into `transport_block` (packed, exactly its size).
@@ -357,24 +290,17 @@ impl Decoder {
 
     /// Gives the true channel in place of estimates: as [`Estimator::know`].
     pub fn know(&mut self, channels: &[Grid], noise: f32) {
-        self.demapper.estimator.know(channels, noise);
+        self.estimator.know(channels, noise);
     }
 
     /// Whether the transmission that was received last may have paths later than the receive window allows for, at a signal
     /// to noise ratio at which they matter: a later window may lose less of it.
     pub fn is_late(&self) -> bool {
-        self.is_late
+        self.estimator.last_delay() > LATEST && self.estimator.measurement().snr() > LATE_MATTERS
     }
 
     /// Returns estimator and equaliser after [`Self::receive`], for display.
     pub fn front_end(&mut self) -> (&Estimator, &mut Equaliser) {
-        (&self.demapper.estimator, &mut self.demapper.equaliser)
+        (&self.estimator, &mut self.equaliser)
     }
-}
-
-fn add(coder: &mut TransportDecoder, soft: &Soft, process: &mut Process) -> Result<Received, Error> {
-    let (g, q_m, rv) = soft.form;
-    coder.combine(&mut process.soft, &soft.coded[..g], q_m, rv).map_err(|_| Error::Coding)?;
-    process.transmissions += 1;
-    Ok(soft.received)
 }
