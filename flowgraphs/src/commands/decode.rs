@@ -4,7 +4,7 @@ use crate::args::{Form, Output, RadioArgs, parse_utc};
 use crate::config::{ConfigError, set_timing};
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, OutputFile, Outputs, Place};
-use crate::receive::{self, Outcome};
+use crate::receive::{self, Outcome, Threads};
 use crate::report::{self, Counts, PcapReport, Repeats, Report};
 use crate::{input, terminal};
 use clap::Args;
@@ -146,6 +146,7 @@ fn decode(path: &Path, args: &DecodeArgs, keys: Option<&Keys>, sinks: &Mutex<Sin
     let several = args.files.len() > 1;
     let mut input = input::open(path, &args.radio)?;
     let mut plan = receive::plan(&mut input, &name)?;
+    plan.threads = Threads::for_each_of(args.files.len());
     for assumed in &plan.assumed {
         tracing::info!("{name}: {assumed}");
     }

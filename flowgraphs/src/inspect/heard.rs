@@ -3,7 +3,7 @@
 use crate::Sample;
 use crate::antennas::Quality;
 use crate::input::Input;
-use crate::receive;
+use crate::receive::{self, Threads};
 use sidelink_phy::channel::layout::Layout;
 use sidelink_phy::channel::pssch::{self, Grant};
 use sidelink_phy::grid::Grid;
@@ -39,7 +39,8 @@ pub struct Heard {
 /// The error of the reader or of the receiver's plan.
 pub fn hear(input: &mut Input, name: &str) -> anyhow::Result<Heard> {
     input.recording.seek(0)?;
-    let plan = receive::plan(input, name)?;
+    let mut plan = receive::plan(input, name)?;
+    plan.threads = Threads::for_each_of(1);
     let rate = input.rate;
     let mut heard = Heard::default();
     let mut blocks: Vec<(i64, Grant, Hertz)> = Vec::new();

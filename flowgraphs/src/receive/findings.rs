@@ -1,9 +1,8 @@
 //! Findings about a recording for the operator, beside its events.
 
 use sidelink_phy::numerology::SUBCARRIER_SPACING;
-use sidelink_phy::receive::condition::Spectrum;
 use sidelink_phy::receive::receiver::Event;
-use sidelink_phy::receive::stream::StreamReceiver;
+use sidelink_phy::receive::stream::{Spectrum, StreamReceiver};
 use sidelink_phy::receive::sync::PREPARED;
 use sidelink_phy::units::Hertz;
 use sidelink_ue::mapping::parse_mib_sl;

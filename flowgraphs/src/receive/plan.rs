@@ -1,5 +1,6 @@
 //! The receiver for an input.
 
+use super::Threads;
 use super::findings::Findings;
 use crate::Sample;
 use crate::config::{ConfigError, receiver_config};
@@ -20,6 +21,8 @@ pub struct Plan {
     pub config: Config,
     /// Whether the recording has to be resampled to the receiver's rate.
     pub resample: bool,
+    /// Threads that receive it.
+    pub threads: Threads,
     /// Assumptions and findings for missing values, as text.
     pub assumed: Vec<String>,
 }
@@ -82,7 +85,7 @@ pub fn plan(input: &mut Input, name: &str) -> anyhow::Result<Plan> {
     if config.is_blind() {
         assumed.push("no pool is known: every PRB of every subframe is searched".to_owned());
     }
-    Ok(Plan { config, resample, assumed })
+    Ok(Plan { config, resample, threads: Threads::One, assumed })
 }
 
 /// Returns the note about a bandwidth that was chosen among those that fit the rate.
@@ -156,7 +159,7 @@ fn start_of(input: &mut Input, rate: f64, resample: bool) -> anyhow::Result<Vec<
     for samples in &mut samples {
         samples.truncate(filled);
         if resample {
-            let mut resampler = super::resampler(rate / input.rate)?;
+            let mut resampler = super::source::resampler(rate / input.rate)?;
             let mut out = vec![Sample::default(); resampler.output_len(samples.len())];
             let written = resampler.process(samples, &mut out);
             out.truncate(written);

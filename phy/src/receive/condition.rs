@@ -1,5 +1,5 @@
 //! Corrects faults of a receiver's samples before anything is known of the signal: a line at 0 Hz, other lines (spurs),
-//! a level far from 1, an inverted spectrum. All are corrected here, block by block, and need no attention further on.
+//! a level far from 1. All are corrected here, block by block, and need no attention further on.
 //!
 //! The line of direct-conversion receivers (local oscillator leakage, converter offset) lies between the two central
 //! subcarriers of SC-FDMA, which are shifted by half a subcarrier spacing (TS 36.211 §9.3.3), and leaks into all of
@@ -27,16 +27,6 @@ const RUN: usize = 256;
 
 /// Range of root mean squares that need no change of level.
 const LEVELS: std::ops::Range<f64> = 1e-4..1e4;
-
-/// Direction of the frequencies of the samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Spectrum {
-    /// Higher frequencies of the air are higher ones of the samples.
-    #[default]
-    Normal,
-    /// Reversed: a mixer above the carrier, or I and Q exchanged.
-    Inverted,
-}
 
 /// Tracks the line at 0 Hz from block to block.
 #[derive(Clone, Debug, Default)]
@@ -93,17 +83,11 @@ impl LineTracker {
         }
         self.weight = MEMORY * self.weight + weight;
     }
-
-    /// Applies a reversal of the direction of frequencies.
-    fn conjugate(&mut self) {
-        self.sum[1] = -self.sum[1];
-    }
 }
 
 /// Conditions a stream of samples. Allocates nothing after construction.
 #[derive(Clone)]
 pub struct Conditioner {
-    spectrum: Spectrum,
     /// Factor of every sample, a power of two; 0 before the first block with any power.
     gain: f32,
     tracker: LineTracker,
@@ -113,31 +97,12 @@ pub struct Conditioner {
 impl Conditioner {
     /// Makes a conditioner for blocks of `block` samples, about a subframe.
     pub fn new(block: usize) -> Self {
-        Self {
-            spectrum: Spectrum::Normal,
-            gain: 0.0,
-            tracker: LineTracker::default(),
-            spurs: Spurs::new(block),
-        }
-    }
-
-    /// Changes the direction of frequencies, from the next block on.
-    pub fn set_spectrum(&mut self, spectrum: Spectrum) {
-        if spectrum != self.spectrum {
-            self.spectrum = spectrum;
-            self.tracker.conjugate();
-            self.spurs.mirror();
-        }
+        Self { gain: 0.0, tracker: LineTracker::default(), spurs: Spurs::new(block) }
     }
 
     /// Reports that `count` samples were lost before the next block.
     pub fn skip(&mut self, count: u64) {
         self.spurs.pass(count);
-    }
-
-    /// Returns the direction of frequencies.
-    pub fn spectrum(&self) -> Spectrum {
-        self.spectrum
     }
 
     /// Returns the line at 0 Hz, in units of the conditioned samples.
@@ -158,10 +123,8 @@ impl Conditioner {
         let gain = if self.gain == 0.0 { 1.0 } else { f64::from(self.gain) };
         self.track([mean[0] * gain, mean[1] * gain], power * gain * gain);
         let line = self.line();
-        match self.spectrum {
-            Spectrum::Normal if line == Sample::default() => {}
-            Spectrum::Normal => block.iter_mut().for_each(|x| *x -= line),
-            Spectrum::Inverted => block.iter_mut().for_each(|x| *x = x.conj() - line),
+        if line != Sample::default() {
+            block.iter_mut().for_each(|x| *x -= line);
         }
         let of_line = mean[0] * mean[0] + mean[1] * mean[1];
         self.spurs.process(block, (power - of_line).max(0.0) * gain * gain);
@@ -187,10 +150,7 @@ impl Conditioner {
         }
     }
 
-    fn track(&mut self, mut mean: [f64; 2], power: f64) {
-        if self.spectrum == Spectrum::Inverted {
-            mean[1] = -mean[1];
-        }
+    fn track(&mut self, mean: [f64; 2], power: f64) {
         let of_line = mean[0] * mean[0] + mean[1] * mean[1];
         self.tracker.track(mean, (power - of_line).max(SMALLEST_REST * power));
     }
@@ -306,19 +266,5 @@ mod tests {
         let mut block = noise(1920, 0.1, 5);
         conditioner.process(&mut block);
         assert!((0.009..0.011).contains(&power(&block)));
-    }
-
-    #[test]
-    fn an_inverted_spectrum_is_turned_round_and_its_line_taken_out() {
-        let mut conditioner = Conditioner::new(1920);
-        let with_line =
-            |k: u64| -> Vec<_> { noise(1920, 1.0, k).iter().map(|x| x + Sample::new(0.0, 3.0)).collect() };
-        conditioner.process(&mut with_line(1));
-        conditioner.set_spectrum(Spectrum::Inverted);
-        let mut block = with_line(2);
-        conditioner.process(&mut block);
-        let wanted: Vec<_> = noise(1920, 1.0, 2).iter().map(|x| x.conj()).collect();
-        let rest: Vec<_> = block.iter().zip(&wanted).map(|(a, b)| a - b).collect();
-        assert!(power(&rest) < 1e-3, "{}", power(&rest));
     }
 }

@@ -23,6 +23,7 @@ mod tests;
 pub use super::tuning::Tuning;
 pub use event::{ControlInformation, Event, SharedBlock, Undelivered};
 pub use front::Front;
+pub(super) use front::{Transformed, Transformer, Wanted};
 
 use crate::Sample;
 use crate::channel::{psbch, psdch};
@@ -175,12 +176,8 @@ impl Receiver {
             d2d.push(d2d::D2d::new(&config, None, references.clone()));
             discovery.push(discovery::Discovery::new(&config, None, references.clone()));
         }
-        let prefixes = config.communication.iter().flat_map(|p| [p.control_cp, p.data_cp]);
-        let prefixes = prefixes.chain(config.discovery.iter().map(|p| p.cp));
-        let mut numerologies = vec![config.numerology];
-        numerologies.extend(prefixes.map(|cp| config.numerology.with_cp(cp)));
         Self {
-            front: Front::new(&numerologies, config.antennas),
+            front: Front::new(&front::numerologies(&config), config.antennas),
             detector: Detector::new(psbch::ssss_form(sidelink), config.numerology.cp()),
             psbch: psbch::Decoder::new(config.numerology, sidelink, references.clone(), config.antennas),
             v2x: (sidelink == SidelinkMode::V2x).then(|| v2x::V2x::new(&config, references)),
@@ -300,8 +297,44 @@ impl Receiver {
         emit: &mut dyn FnMut(Event<'_>),
         mark: &mut dyn FnMut(Part),
     ) -> usize {
-        let mut heard = 0;
+        if self.load(samples) { self.receive(k, emit, mark) } else { 0 }
+    }
+
+    /// Does the same as [`Self::process_antennas`] with grids that may have been made ahead of the same samples.
+    pub(super) fn process_transformed(
+        &mut self,
+        k: u64,
+        samples: &[&[Sample]],
+        transformed: Option<&mut Transformed>,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> usize {
+        if !self.load(samples) {
+            return 0;
+        }
+        if let Some(transformed) = transformed {
+            self.front.adopt(transformed);
+        }
+        self.receive(k, emit, &mut |_| {})
+    }
+
+    /// Returns the common grids that the last subframe needed.
+    pub(super) fn wanted(&self) -> Wanted {
+        self.front.wanted()
+    }
+
+    /// Loads a subframe; returns `false` if there is nothing in it.
+    fn load(&mut self, samples: &[&[Sample]]) -> bool {
         self.delay = None;
+        let loaded = self.front.load(samples, self.common_cfo);
+        if !loaded {
+            self.slss = SlssSearch::default();
+        }
+        loaded
+    }
+
+    /// Receives the loaded subframe.
+    fn receive(&mut self, k: u64, emit: &mut dyn FnMut(Event<'_>), mark: &mut dyn FnMut(Part)) -> usize {
+        let mut heard = 0;
         let mut best_delay: Option<f32> = None;
         let mut counted = |event: Event<'_>| {
             heard += 1;
@@ -311,9 +344,6 @@ impl Receiver {
             emit(event);
         };
         let slss = std::mem::take(&mut self.slss);
-        if !self.front.load(samples, self.common_cfo) {
-            return 0;
-        }
         mark(Part::Transform);
         if slss == SlssSearch::Always {
             self.synchronisation(k, &mut counted);

@@ -12,19 +12,23 @@
 //!
 //! A timing with new decodes replaces the old one from the last subframe with a reception on.
 
+mod ahead;
 mod doubt;
 mod history;
 mod hunt;
+mod intake;
 
-use super::condition::{Conditioner, Spectrum};
-use super::diversity::{Views, is_sound};
-use super::receiver::{Config, Event, Receiver};
+pub use ahead::{Ahead, Filled, Forecast, Prepared};
+
+use super::diversity::Views;
+use super::receiver::{Config, Event, Receiver, Transformed};
 use super::sync::Detection;
 use crate::Sample;
 use crate::numerology::Numerology;
 use crate::units::{Antennas, Hertz};
 use history::History;
 use hunt::{Hunter, Source};
+use intake::Intake;
 
 /// Subframes that are collected before a timing is searched: one synchronisation period of modes 1 and 2, and twice the
 /// signal's own subframe.
@@ -54,6 +58,9 @@ const DEAD_ZONE: f64 = 0.4e-6;
 /// Share of a measured carrier offset that is corrected at once without a MIB.
 const CARRIER_GAIN: f64 = 0.05;
 
+/// Carrier offset in Hz that is corrected: a smaller one costs nothing, and grids that were made ahead stay right.
+const CARRIER_STEP: Hertz = Hertz(25.0);
+
 /// Subframes for which the carrier offset of a MIB's sender takes precedence over that of others.
 const MIB_RULES: u64 = 500;
 
@@ -71,6 +78,16 @@ pub enum Alignment {
     Assumed,
 }
 
+/// Direction of the frequencies of the samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Spectrum {
+    /// Higher frequencies of the air are higher ones of the samples.
+    #[default]
+    Normal,
+    /// Reversed: a mixer above the carrier, or I and Q exchanged.
+    Inverted,
+}
+
 /// Powers of a subframe at each antenna.
 type Powers = [f32; Antennas::MAX];
 
@@ -81,11 +98,12 @@ pub type Emit<'a> = dyn FnMut(Event<'_>, i64) + 'a;
 pub struct StreamReceiver {
     receiver: Receiver,
     numerology: Numerology,
-    /// One an antenna: each has a line, a level and spurs of its own.
-    conditioners: Vec<Conditioner>,
-    /// Samples of each antenna that do not complete a block yet.
-    incoming: Vec<Vec<Sample>>,
+    intake: Intake,
+    spectrum: Spectrum,
     history: History,
+    /// Grids that were made ahead, and the sample of the stream at which their subframe begins.
+    ready: Transformed,
+    ready_for: Option<i64>,
     hunter: Hunter,
     /// The present subframe of each antenna.
     subframe: Vec<Vec<Sample>>,
@@ -102,6 +120,8 @@ pub struct StreamReceiver {
     /// Power of a quiet subframe at each antenna.
     floor: Powers,
     last_mib: Option<u64>,
+    /// Measured carrier offset that is not corrected yet.
+    carrier_rest: Hertz,
 }
 
 /// The present timing.
@@ -175,8 +195,10 @@ impl StreamReceiver {
             hunter: Hunter::new(&config, longest),
             receiver: Receiver::new(config),
             numerology,
-            conditioners: (0..antennas.count()).map(|_| Conditioner::new(n)).collect(),
-            incoming: (0..antennas.count()).map(|_| Vec::with_capacity(n)).collect(),
+            intake: Intake::new(numerology, antennas),
+            spectrum: Spectrum::Normal,
+            ready: Transformed::default(),
+            ready_for: None,
             history: History::new(longest, antennas),
             subframe: vec![vec![Sample::default(); n]; antennas.count()],
             next: 0,
@@ -188,6 +210,7 @@ impl StreamReceiver {
             misses: 0,
             floor: [f32::INFINITY; Antennas::MAX],
             last_mib: None,
+            carrier_rest: Hertz(0.0),
         }
     }
 
@@ -214,7 +237,7 @@ impl StreamReceiver {
 
     /// Returns the direction of the frequencies of the samples, by the receptions.
     pub fn spectrum(&self) -> Spectrum {
-        self.conditioners[0].spectrum()
+        self.spectrum
     }
 
     /// Returns the sample of the stream at which capture subframe 0 began; negative when the stream began late.
@@ -237,20 +260,11 @@ impl StreamReceiver {
     /// Processes more samples, of any number, equally many of each antenna. Antennas with fewer, or without a slice, are
     /// silent for the rest.
     pub fn push_antennas(&mut self, samples: &[&[Sample]], emit: &mut Emit<'_>) {
-        let n = self.numerology.subframe_samples();
         let all = samples.iter().map(|s| s.len()).max().unwrap_or(0);
         let mut taken = 0;
         while taken < all {
-            let now = taken..(taken + n - self.incoming[0].len()).min(all);
-            taken = now.end;
-            for (a, incoming) in self.incoming.iter_mut().enumerate() {
-                let samples = samples.get(a).copied().unwrap_or(&[]);
-                let present = now.start.min(samples.len())..now.end.min(samples.len());
-                let missing = now.len() - present.len();
-                incoming.extend_from_slice(&samples[present]);
-                incoming.extend(std::iter::repeat_n(Sample::default(), missing));
-            }
-            if self.incoming[0].len() == n {
+            taken = self.intake.fill(samples, taken);
+            if self.intake.is_whole() {
                 self.flush();
                 self.advance(false, emit);
             }
@@ -262,8 +276,8 @@ impl StreamReceiver {
     pub fn skip(&mut self, count: u64, emit: &mut Emit<'_>) {
         let n = self.numerology.subframe_samples() as i64;
         self.flush();
-        self.conditioners.iter_mut().for_each(|c| c.skip(count));
-        let end = self.history.end() + count.min(i64::MAX as u64 / 2) as i64;
+        self.intake.skip(count);
+        let end = ahead::behind(self.history.end(), count);
         // a range ends here: its content is tried now
         self.advance(self.lock.is_none(), emit);
         let symbol = n / self.numerology.symbols() as i64;
@@ -284,18 +298,9 @@ impl StreamReceiver {
         self.first_sample.get_or_insert(0);
     }
 
-    /// Conditions the incoming samples.
+    /// Conditions the samples that came in.
     fn flush(&mut self) {
-        let several = self.incoming.len() > 1;
-        for (conditioner, incoming) in self.conditioners.iter_mut().zip(&mut self.incoming) {
-            conditioner.process(incoming);
-            if several {
-                // the other antennas go on
-                incoming.iter_mut().filter(|x| !is_sound(x)).for_each(|x| *x = Sample::default());
-            }
-        }
-        self.history.extend(&self.incoming);
-        self.incoming.iter_mut().for_each(Vec::clear);
+        enter(self.intake.conditioned(), self.spectrum, &mut self.history);
     }
 
     fn advance(&mut self, last: bool, emit: &mut Emit<'_>) {
@@ -362,20 +367,31 @@ impl StreamReceiver {
     fn receive(&mut self, at: i64, k: u64, emit: &mut Emit<'_>) -> Heard {
         let mut heard = Heard::default();
         let subframe = Views::new(self.subframe.iter().map(|samples| &samples[..]));
-        self.receiver.process_antennas(k, &subframe, &mut |event: Event<'_>| {
+        let ready = (self.ready_for == Some(at)).then_some(&mut self.ready);
+        self.receiver.process_transformed(k, &subframe, ready, &mut |event: Event<'_>| {
             heard.note(&event);
             emit(event, at);
         });
         self.signals_heard += u64::from(heard.signals);
         if heard.mib {
-            self.last_mib = Some(k);
+            (self.last_mib, self.carrier_rest) = (Some(k), Hertz(0.0));
         } else if let Some(cfo) = heard.cfo
             && self.last_mib.is_none_or(|m| k > m + MIB_RULES)
         {
-            let common = self.receiver.common_cfo();
-            self.receiver.set_common_cfo(common + Hertz(CARRIER_GAIN * (cfo - common).0));
+            self.follow_carrier(cfo);
         }
         heard
+    }
+
+    /// Lets the common offset follow a measured one, in steps.
+    fn follow_carrier(&mut self, cfo: Hertz) {
+        let common = self.receiver.common_cfo();
+        let rest = self.carrier_rest;
+        self.carrier_rest = rest + Hertz(CARRIER_GAIN * (cfo - common - rest).0);
+        if self.carrier_rest.abs() > CARRIER_STEP {
+            self.receiver.set_common_cfo(common + self.carrier_rest);
+            self.carrier_rest = Hertz(0.0);
+        }
     }
 
     /// Returns the samples by which the next subframe begins later than the length of the last one implies.
@@ -389,4 +405,13 @@ impl StreamReceiver {
         self.drift -= whole;
         whole as i64
     }
+}
+
+/// Appends a conditioned block to the history, and empties it.
+fn enter(block: &mut [Vec<Sample>], spectrum: Spectrum, history: &mut History) {
+    if spectrum == Spectrum::Inverted {
+        block.iter_mut().flatten().for_each(|x| *x = x.conj());
+    }
+    history.extend(block);
+    block.iter_mut().for_each(Vec::clear);
 }

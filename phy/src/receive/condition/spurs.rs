@@ -81,12 +81,6 @@ impl Spurs {
         self.tones.iter_mut().for_each(|tone| tone.pass(count));
     }
 
-    /// Reverses the direction of frequencies from now on.
-    pub(super) fn mirror(&mut self) {
-        self.tones.iter_mut().for_each(Tone::mirror);
-        self.watch.forget();
-    }
-
     /// Forgets all lines: the level of the samples changes from now on.
     pub(super) fn forget(&mut self) {
         self.tones.clear();

@@ -14,8 +14,11 @@ use crate::sc_fdma::Demodulator;
 use crate::units::{Antennas, CyclicPrefix, Hertz, PrbRange};
 
 mod part;
+mod transform;
 
 use part::PartTurner;
+pub(super) use transform::numerologies;
+pub(in crate::receive) use transform::{Transformed, Transformer, Wanted};
 
 /// A grid for one offset in Hz is reused for others within this distance.
 const SAME_OFFSET: f32 = 40.0;

@@ -1,10 +1,11 @@
 //! Doubt of a timing: when it arises, what is tried instead, and what confirms it.
 
-use super::super::condition::Spectrum;
 use super::super::diversity::Views;
 use super::super::receiver::Event;
 use super::hunt::{Hypothesis, Reach, Source};
-use super::{BELIEVED, BURST, DOUBT_AFTER, Emit, Heard, LONGEST_PATIENCE, Lock, Powers, StreamReceiver};
+use super::{
+    BELIEVED, BURST, DOUBT_AFTER, Emit, Heard, LONGEST_PATIENCE, Lock, Powers, Spectrum, StreamReceiver,
+};
 use crate::units::Hertz;
 
 /// Ranges without a result in which everything is tried; afterwards every [`SELDOM`]th.
@@ -192,11 +193,11 @@ impl StreamReceiver {
     }
 
     fn turn_round(&mut self) {
-        let other = match self.spectrum() {
+        self.spectrum = match self.spectrum {
             Spectrum::Normal => Spectrum::Inverted,
             Spectrum::Inverted => Spectrum::Normal,
         };
-        self.conditioners.iter_mut().for_each(|c| c.set_spectrum(other));
+        self.ready_for = None;
         self.history.conjugate();
     }
 
@@ -214,6 +215,7 @@ impl StreamReceiver {
         let needed = if believed.is_some() { REPLACES } else { 1 };
         let lost = believed.filter(|_| shift != 0).map(|lock| Lost { since: lock.heard_at, shift });
         let cfo = self.receiver.common_cfo();
+        let rest = std::mem::take(&mut self.carrier_rest);
         let time = self.lock.and_then(|_| self.receiver.forget_time());
         self.receiver.set_common_cfo(hypothesis.cfo);
         let mut trial = Trial {
@@ -228,6 +230,7 @@ impl StreamReceiver {
         self.receive_all(&mut trial, last, emit);
         if trial.evidence() < needed {
             self.receiver.set_common_cfo(cfo);
+            self.carrier_rest = rest;
             if let Some(time) = time {
                 self.receiver.restore_time(time);
             }

@@ -162,11 +162,6 @@ impl Tone {
         self.phase = (self.phase + (self.step * count as f64).fract()).fract();
     }
 
-    /// Reverses the direction of frequencies.
-    pub(super) fn mirror(&mut self) {
-        (self.step, self.phase, self.amplitude) = (-self.step, -self.phase, self.amplitude.conj());
-    }
-
     /// Returns the mean of the block, turned back by the line's frequency and phase.
     fn mean(&self, block: &[Sample]) -> Complex64 {
         let table = self.table();
