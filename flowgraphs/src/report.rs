@@ -116,6 +116,8 @@ pub struct Report {
     colours: bool,
     repeats: Repeats,
     header_of: Option<String>,
+    /// Buffer for a line.
+    line: Vec<u8>,
 }
 
 /// Treatment of transmissions that repeat a received block. In JSON they are always written.
@@ -138,7 +140,7 @@ impl Repeats {
 impl Report {
     /// Makes a report of `form` to `out`.
     pub fn new(form: Form, out: OutputFile, colours: bool) -> Self {
-        Self { form, out, colours, repeats: Repeats::default(), header_of: None }
+        Self { form, out, colours, repeats: Repeats::default(), header_of: None, line: Vec::new() }
     }
 
     /// Sets the treatment of repeated blocks in the table.
@@ -250,8 +252,10 @@ impl Report {
         if let Some(file) = file {
             object.insert("file".into(), file.into());
         }
-        serde_json::to_writer(&mut self.out, &object)?;
-        self.out.write_all(b"\n")
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &object)?;
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)
     }
 
     fn csv_row(&mut self, file: &str, object: &serde_json::Map<String, serde_json::Value>) -> io::Result<()> {

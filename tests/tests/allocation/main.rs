@@ -21,7 +21,7 @@ use sidelink_phy::pool::{
 use sidelink_phy::receive::acquire::Acquisition;
 use sidelink_phy::receive::receiver::{CommunicationPlace, Config, DiscoveryPlace, Event, Receiver};
 use sidelink_phy::receive::slss::Detector;
-use sidelink_phy::receive::stream::StreamReceiver;
+use sidelink_phy::receive::stream::{Ahead, Filled, Prepared, StreamReceiver};
 use sidelink_phy::receive::sync::{Search, SearchConfig};
 use sidelink_phy::sc_fdma::{Demodulator, Modulator};
 use sidelink_phy::sci::{Format0, Format1, riv_encode};
@@ -460,7 +460,32 @@ fn receive(what: &str, config: &Config, subframes: &[Vec<Sample>]) -> Heard {
     });
     assert!(streamed.0[2] + streamed.0[4] > 0, "{what}, as a stream: {streamed:?}");
     receive_at_two_antennas(what, config, subframes);
+    receive_ahead(what, config, subframes);
     heard
+}
+
+/// All subframes with the work that needs no result done ahead: buffers go round, and are made the first time.
+fn receive_ahead(what: &str, config: &Config, subframes: &[Vec<Sample>]) {
+    let mut stream = StreamReceiver::new(config.clone());
+    let mut ahead = Ahead::new(config);
+    let mut block = Prepared::default();
+    let mut heard = Heard::default();
+    let mut receive = || {
+        for samples in subframes.iter().flat_map(|samples| samples.chunks(777)) {
+            let mut taken = 0;
+            while taken < samples.len() {
+                let filled;
+                ahead.expect(stream.forecast());
+                (taken, filled) = ahead.push(&[samples], taken, &mut block);
+                if filled == Filled::Whole {
+                    stream.take(&mut block, &mut |event, _| heard.note(&event));
+                }
+            }
+        }
+    };
+    receive();
+    without_allocation("StreamReceiver with work ahead", receive);
+    assert!(heard.0[2] + heard.0[4] > 0, "{what}, ahead: {heard:?}");
 }
 
 /// All subframes once more at two antennas with noise of their own, subframe by subframe and as a stream; the second
