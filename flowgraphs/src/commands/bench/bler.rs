@@ -1,14 +1,17 @@
 //! `sidelink bench bler`: block error rates, with estimates and with perfect knowledge of the channel.
 
+mod counts;
+
 use crate::args::{Form, Output, parse_antennas};
+use crate::bench::bler::collisions::Shared;
 use crate::bench::bler::plan::{self, GOAL, Job, Wanted};
-use crate::bench::bler::{self, AirConfig, CASES, Crossing, Effort, Knowledge, Point, page, plot};
+use crate::bench::bler::{AirConfig, CASES, Crossing, Effort, Knowledge, Point, page, plot};
 use crate::config::ConfigError;
 use crate::outputs::{OutputFile, Outputs, Place};
 use clap::Args;
 use serde_json::json;
 use sidelink_phy::impair::fading::ChannelModel;
-use sidelink_phy::units::{Antennas, Decibel, Hertz, SidelinkMode};
+use sidelink_phy::units::{Antennas, Decibel, Hertz};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -27,17 +30,8 @@ const MOST_SEED: u64 = 1_000_000_000_000;
 /// Measurements of less time are not announced.
 const LONG: Duration = Duration::from_secs(20);
 
-/// Name of the case of two UEs on one sub-channel.
-const COLLISIONS: &str = "collisions-tm4";
-
-/// Names of the cases of synchronisation, and of noise.
-const SLSS: &str = "slss";
-const FALSE_SCI: &str = "false-sci";
-
-/// Es/N0 of the stronger of them, its distance to the weaker, and their I_MCS.
+/// Es/N0 of the stronger of two UEs that collide.
 const STRONGER: Decibel = Decibel(20.0);
-const GAPS: [Decibel; 4] = [Decibel(0.0), Decibel(3.0), Decibel(6.0), Decibel(10.0)];
-const COLLIDING_MCS: u8 = 5;
 
 /// Files of `-o`.
 const PAGE: &str = "bler.md";
@@ -55,9 +49,10 @@ Examples:
   sidelink bench bler --channel all --genie -o figures
       the 10 % points of docs/performance.md, on all processors; it says how long that takes")]
 pub(super) struct BlerArgs {
-    /// Measure only cases whose name contains this text: a channel, `collisions-tm4` (two UEs on one sub-channel, at 20 dB),
-    /// `slss` or `false-sci`; all of them with `all`. These three are counts without a curve: --genie, --sweep, --plot and -o
-    /// are not about them. `slss` has one antenna and one seed; `false-sci` is noise alone, at one antenna and of one seed.
+    /// Measure only cases whose name contains this text: a channel, `collisions` (two UEs on the same resources at 20 dB, of
+    /// modes 4 and 2 and of discovery), `slss` or `false-sci`; all of them with `all`. These are counts without a curve:
+    /// --genie, --sweep, --plot and -o are not about them. `slss` has one antenna and one seed; `false-sci` is noise alone,
+    /// at one antenna and of one seed.
     #[arg(long, default_value = "all", value_name = "TEXT")]
     case: String,
     /// Number of blocks at each point and of each seed; a fifth of it where far more than 10 % fail.
@@ -194,7 +189,7 @@ impl BlerArgs {
 
     /// Checks that something is measured, and that it is what the options are about, before files are made.
     fn check(&self, jobs: &[Job]) -> anyhow::Result<()> {
-        let names = || CASES.iter().map(|c| c.name).chain([COLLISIONS, SLSS, FALSE_SCI]);
+        let names = || CASES.iter().map(|c| c.name).chain(counts::names());
         if !names().any(|name| self.is_wanted(name)) {
             let names = names().collect::<Vec<_>>().join(", ");
             anyhow::bail!("no case has {:?} in its name; there are {names}", self.case);
@@ -208,8 +203,8 @@ impl BlerArgs {
         if !jobs.is_empty() {
             return Ok(());
         }
-        let single = !self.is_wanted(COLLISIONS);
-        let noise = single && !self.is_wanted(SLSS);
+        let single = !Shared::ALL.into_iter().any(|shared| self.is_wanted(shared.case()));
+        let noise = single && !self.is_wanted(counts::SLSS);
         let ignored = [
             ("-o", self.folder.is_some()),
             ("--plot", self.plot.is_some()),
@@ -218,6 +213,7 @@ impl BlerArgs {
             ("--antennas", single && self.antennas != Antennas::ONE),
             ("--seeds", single && self.seeds != 1),
             ("--cfo", noise && self.cfo != 0.0),
+            ("--channel", noise && self.channels() != [ChannelModel::Awgn]),
         ];
         if let Some((option, _)) = ignored.iter().find(|(_, is_ignored)| *is_ignored) {
             anyhow::bail!(
@@ -250,20 +246,7 @@ pub(super) fn run(args: &BlerArgs, outputs: &mut Outputs) -> anyhow::Result<()> 
     let mut out = super::open(&args.output, outputs)?;
     announce(args, &jobs);
     let curves = measure(args, &jobs, &mut out)?;
-    let json = args.output.form == Form::Json;
-    if args.is_wanted(COLLISIONS) {
-        for channel in args.channels() {
-            run_collisions(args, &args.air(channel), json, &mut out)?;
-        }
-    }
-    if args.is_wanted(SLSS) {
-        for channel in args.channels() {
-            run_slss(args, &args.air(channel), json, &mut out)?;
-        }
-    }
-    if args.is_wanted(FALSE_SCI) {
-        run_false_sci(args, json, &mut out)?;
-    }
+    counts::run(args, args.output.form, &mut out)?;
     write_files(args, &files, &curves)?;
     Ok(out.finish()?)
 }
@@ -434,101 +417,6 @@ fn write_files(args: &BlerArgs, files: &Files, curves: &[(Job, Crossing)]) -> an
     for name in pictures(&jobs) {
         let of_case: Vec<_> = curves.iter().filter(|(job, _)| picture(job) == name).cloned().collect();
         plot::draw(&Place::File(Path::new(folder).join(&name)), title, &of_case)?;
-    }
-    Ok(())
-}
-
-/// Returns the words for `count` seeds from `first` on.
-fn seeds(first: u64, count: u32) -> String {
-    match count {
-        1 => format!("seed {first}"),
-        _ => format!("seeds {first} to {}", first + u64::from(count) - 1),
-    }
-}
-
-fn run_collisions(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    for gap in GAPS {
-        let o = bler::collisions::run(STRONGER, gap, COLLIDING_MCS, air, args.effort());
-        if json {
-            let line = json!({
-                "type": "collision", "mode": "tm4", "channel": air.channel.to_string(), "cfo_hz": air.cfo.0,
-                "antennas": air.antennas.count(), "seed": args.seed, "seeds": args.seeds, "es_n0_db": STRONGER.0, "gap_db": gap.0,
-                "mcs": COLLIDING_MCS, "trials": o.trials, "stronger": o.stronger, "weaker": o.weaker, "both": o.both,
-                "wrong": o.wrong,
-            });
-            writeln!(out, "{line}")?;
-        } else {
-            let share = |n: u32| 100.0 * f64::from(n) / f64::from(o.trials.max(1));
-            writeln!(
-                out,
-                "{COLLISIONS}, {}, {}, {STRONGER}, {gap} apart, MCS {COLLIDING_MCS}: both {:.1} %, the stronger {:.1} %, the \
-                 weaker {:.1} %, made up {} of {}",
-                air.channel,
-                seeds(args.seed, args.seeds),
-                share(o.both),
-                share(o.stronger),
-                share(o.weaker),
-                o.wrong,
-                o.trials
-            )?;
-        }
-        out.flush()?;
-    }
-    Ok(())
-}
-
-/// A mode of each family, by its name in the output.
-const FAMILIES: [(SidelinkMode, &str); 2] = [(SidelinkMode::D2d, "tm2"), (SidelinkMode::V2x, "tm4")];
-
-fn run_slss(args: &BlerArgs, air: &AirConfig, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    for (sidelink, mode) in FAMILIES {
-        for es_n0 in [Some(Decibel(-4.0)), Some(Decibel(-6.0)), None] {
-            let o = bler::slss::run(es_n0, air, sidelink, args.trials);
-            if json {
-                let line = json!({
-                    "type": "slss-search", "mode": mode, "channel": air.channel.to_string(), "cfo_hz": air.cfo.0,
-                    "antennas": 1, "seed": args.seed, "es_n0_db": es_n0.map(|es_n0| es_n0.0), "trials": o.trials,
-                    "right": o.right, "missed": o.missed, "wrong": o.wrong,
-                });
-                writeln!(out, "{line}")?;
-            } else {
-                let at = es_n0.map_or("noise alone".to_owned(), |es_n0| es_n0.to_string());
-                let share = 100.0 * o.right as f64 / o.trials as f64;
-                writeln!(
-                    out,
-                    "{SLSS} {mode}, {}, {}, 40 ms, {at}: right {share:.2} %, missed {}, wrong {} of {}",
-                    air.channel,
-                    seeds(args.seed, 1),
-                    o.missed,
-                    o.wrong,
-                    o.trials
-                )?;
-            }
-            out.flush()?;
-        }
-    }
-    Ok(())
-}
-
-fn run_false_sci(args: &BlerArgs, json: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    for (sidelink, mode) in FAMILIES {
-        let o = bler::false_sci::run(sidelink, 10 * args.trials, args.seed);
-        if json {
-            let line = json!({
-                "type": "false-sci", "mode": mode, "antennas": 1, "seed": args.seed, "screened": o.screened,
-                "decoded": o.decoded, "found": o.found,
-            });
-            writeln!(out, "{line}")?;
-        } else {
-            writeln!(
-                out,
-                "false SCI {mode}, {}: {} of {} places in noise ({} of them decoded)",
-                seeds(args.seed, 1),
-                o.found,
-                o.screened,
-                o.decoded
-            )?;
-        }
     }
     Ok(())
 }
