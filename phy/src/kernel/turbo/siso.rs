@@ -338,16 +338,11 @@ unsafe fn forward<V: Lanes, const CORRECT: bool>(a: [V; STATES], c: V, x: V, y: 
     // SAFETY: the caller has the instruction set.
     unsafe {
         let xy = x.add(y);
-        [
-            best::<V, CORRECT>(a[0], a[1].sub(xy), c),
-            best::<V, CORRECT>(a[2].sub(x), a[3].sub(y), c),
-            best::<V, CORRECT>(a[4].sub(y), a[5].sub(x), c),
-            best::<V, CORRECT>(a[6].sub(xy), a[7], c),
-            best::<V, CORRECT>(a[0].sub(xy), a[1], c),
-            best::<V, CORRECT>(a[2].sub(y), a[3].sub(x), c),
-            best::<V, CORRECT>(a[4].sub(x), a[5].sub(y), c),
-            best::<V, CORRECT>(a[6], a[7].sub(xy), c),
-        ]
+        let [m0, m4] = butterfly::<V, CORRECT>([a[0], a[1].sub(xy)], [a[0].sub(xy), a[1]], c);
+        let [m1, m5] = butterfly::<V, CORRECT>([a[2].sub(x), a[3].sub(y)], [a[2].sub(y), a[3].sub(x)], c);
+        let [m2, m6] = butterfly::<V, CORRECT>([a[4].sub(y), a[5].sub(x)], [a[4].sub(x), a[5].sub(y)], c);
+        let [m3, m7] = butterfly::<V, CORRECT>([a[6].sub(xy), a[7]], [a[6], a[7].sub(xy)], c);
+        [m0, m1, m2, m3, m4, m5, m6, m7]
     }
 }
 
@@ -357,16 +352,11 @@ unsafe fn backward<V: Lanes, const CORRECT: bool>(b: [V; STATES], c: V, x: V, y:
     // SAFETY: the caller has the instruction set.
     unsafe {
         let xy = x.add(y);
-        [
-            best::<V, CORRECT>(b[0], b[4].sub(xy), c),
-            best::<V, CORRECT>(b[4], b[0].sub(xy), c),
-            best::<V, CORRECT>(b[5].sub(y), b[1].sub(x), c),
-            best::<V, CORRECT>(b[1].sub(y), b[5].sub(x), c),
-            best::<V, CORRECT>(b[2].sub(y), b[6].sub(x), c),
-            best::<V, CORRECT>(b[6].sub(y), b[2].sub(x), c),
-            best::<V, CORRECT>(b[7], b[3].sub(xy), c),
-            best::<V, CORRECT>(b[3], b[7].sub(xy), c),
-        ]
+        let [m0, m1] = butterfly::<V, CORRECT>([b[0], b[4].sub(xy)], [b[4], b[0].sub(xy)], c);
+        let [m2, m3] = butterfly::<V, CORRECT>([b[5].sub(y), b[1].sub(x)], [b[1].sub(y), b[5].sub(x)], c);
+        let [m4, m5] = butterfly::<V, CORRECT>([b[2].sub(y), b[6].sub(x)], [b[6].sub(y), b[2].sub(x)], c);
+        let [m6, m7] = butterfly::<V, CORRECT>([b[7], b[3].sub(xy)], [b[3], b[7].sub(xy)], c);
+        [m0, m1, m2, m3, m4, m5, m6, m7]
     }
 }
 
@@ -376,22 +366,42 @@ unsafe fn backward<V: Lanes, const CORRECT: bool>(b: [V; STATES], c: V, x: V, y:
 unsafe fn extrinsic_value<V: Lanes, const CORRECT: bool>(a: [V; STATES], b: [V; STATES], c: V, y: V) -> V {
     // SAFETY: the caller has the instruction set.
     unsafe {
-        // By (u, z).
-        let u0z0 = best4::<V, CORRECT>([a[0].add(b[0]), a[1].add(b[4]), a[6].add(b[7]), a[7].add(b[3])], c);
-        let u0z1 = best4::<V, CORRECT>([a[2].add(b[5]), a[3].add(b[1]), a[4].add(b[2]), a[5].add(b[6])], c);
-        let u1z1 = best4::<V, CORRECT>([a[0].add(b[4]), a[1].add(b[0]), a[6].add(b[3]), a[7].add(b[7])], c);
-        let u1z0 = best4::<V, CORRECT>([a[2].add(b[1]), a[3].add(b[5]), a[4].add(b[6]), a[5].add(b[2])], c);
+        // By (u, z), of two states each.
+        let [u0z0, u1z1] = pair::<V, CORRECT>([a[0], a[1]], [b[0], b[4]], c);
+        let [v0z0, v1z1] = pair::<V, CORRECT>([a[6], a[7]], [b[7], b[3]], c);
+        let [u0z1, u1z0] = pair::<V, CORRECT>([a[2], a[3]], [b[5], b[1]], c);
+        let [v0z1, v1z0] = pair::<V, CORRECT>([a[4], a[5]], [b[2], b[6]], c);
+        let u0z0 = best::<V, CORRECT>(u0z0, v0z0, c);
+        let u0z1 = best::<V, CORRECT>(u0z1, v0z1, c);
+        let u1z1 = best::<V, CORRECT>(u1z1, v1z1, c);
+        let u1z0 = best::<V, CORRECT>(u1z0, v1z0, c);
         let (u0, u1) = (best::<V, CORRECT>(u0z0, u0z1.sub(y), c), best::<V, CORRECT>(u1z0, u1z1.sub(y), c));
         u0.sub(u1)
     }
 }
 
+/// Returns the better of the two paths from the states `a` to `b`, straight on and crossed.
 #[inline(always)]
-unsafe fn best4<V: Lanes, const CORRECT: bool>(v: [V; 4], c: V) -> V {
+unsafe fn pair<V: Lanes, const CORRECT: bool>(a: [V; 2], b: [V; 2], c: V) -> [V; 2] {
     // SAFETY: the caller has the instruction set.
     unsafe {
-        let (low, high) = (best::<V, CORRECT>(v[0], v[1], c), best::<V, CORRECT>(v[2], v[3], c));
-        best::<V, CORRECT>(low, high, c)
+        let straight = [a[0].add(b[0]), a[1].add(b[1])];
+        butterfly::<V, CORRECT>(straight, [a[0].add(b[1]), a[1].add(b[0])], c)
+    }
+}
+
+/// Returns what [`best`] makes of two pairs with the same sum, and therefore the same average.
+#[inline(always)]
+unsafe fn butterfly<V: Lanes, const CORRECT: bool>(p: [V; 2], q: [V; 2], c: V) -> [V; 2] {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let (p0, q0) = (p[0].max(p[1]), q[0].max(q[1]));
+        if CORRECT {
+            let middle = p[0].average(p[1]).add(c);
+            [p0.max(middle), q0.max(middle)]
+        } else {
+            [p0, q0]
+        }
     }
 }
 
