@@ -6,6 +6,7 @@ use crate::Sample;
 use crate::grid::Grid;
 use crate::kernel::Backend;
 use crate::kernel::fourier::{Analysis, Synthesis};
+use crate::kernel::samples::{BLOCK, best};
 use crate::numerology::Numerology;
 use crate::tables::is_precoding_size;
 use crate::units::Hertz;
@@ -139,26 +140,18 @@ impl Demodulator {
 /// The phasor of each block follows from that of the block before, in double precision: after ten million samples the
 /// error is still below what single precision shows.
 pub fn rotate(samples: &mut [Sample], start: f64, step: f64) {
-    const BLOCK: usize = 32;
     let turn = |turns: f64| Complex64::from_polar(1.0, 2.0 * PI * turns.fract());
-    let single = |x: Complex64| Sample::new(x.re as f32, x.im as f32);
     let one = turn(step);
-    let mut within = Complex64::new(1.0, 0.0);
-    let mut table = [Sample::default(); BLOCK];
-    for t in &mut table[..BLOCK.min(samples.len())] {
-        *t = single(within);
-        within *= one;
+    let mut phasor = Complex64::new(1.0, 0.0);
+    let mut within = [Sample::default(); BLOCK];
+    for t in &mut within[..BLOCK.min(samples.len())] {
+        *t = Sample::new(phasor.re as f32, phasor.im as f32);
+        phasor *= one;
     }
-    let mut at = if start == 0.0 { Complex64::new(1.0, 0.0) } else { turn(start) };
-    // not exactly `within`, which has the errors of its steps
+    let at = if start == 0.0 { Complex64::new(1.0, 0.0) } else { turn(start) };
+    // not exactly `phasor`, which has the errors of its steps
     let block_turn = if samples.len() > BLOCK { turn(step * BLOCK as f64) } else { one };
-    for block in samples.chunks_mut(BLOCK) {
-        let base = single(at);
-        for (x, &t) in block.iter_mut().zip(&table) {
-            *x *= base * t;
-        }
-        at *= block_turn;
-    }
+    (best().turn_blocks)(samples, &within, at, block_turn);
 }
 
 /// The DFTs of transform precoding and their inverses, one pair for every allowed number of PRBs of a carrier.

@@ -387,8 +387,10 @@ impl Recording {
 
     /// Replaces samples that are not finite by zero, and records them.
     fn mend(&mut self, samples: &mut [Sample]) {
-        // The usual case in one pass that vectorises: zero times anything finite is zero.
-        let all_finite = samples.iter().fold(0.0, |sum, s| sum + (s.re * 0.0 + s.im * 0.0)) == 0.0;
+        // The usual case in one pass that vectorises, as a sum of floats does not: an exponent of ones is no number.
+        const INFINITE: u32 = f32::INFINITY.to_bits();
+        let is_none = |part: f32| u32::from(part.to_bits() & INFINITE == INFINITE);
+        let all_finite = samples.iter().fold(0, |any, s| any | is_none(s.re) | is_none(s.im)) == 0;
         if all_finite {
             return;
         }

@@ -3,9 +3,16 @@
 //! All stop at the end of the shortest slice.
 
 use crate::Sample;
+use num_complex::Complex64;
 
 /// Partial sums of a long sum: one addition need not wait for the one before.
 const LANES: usize = 8;
+
+/// Samples of a block of [`Loops::turn_blocks`].
+pub(crate) const BLOCK: usize = 32;
+
+/// Samples that are summed in single precision by [`Loops::moments`].
+const RUN: usize = 256;
 
 /// Subcarriers of a PRB.
 const PRB: usize = 12;
@@ -21,6 +28,14 @@ super::compile_loops! {
     fn scale(x: &mut [Sample], factor: Sample);
     /// `x = x conj(y)`.
     fn turn_back(x: &mut [Sample], y: &[Sample]);
+    /// `x = x - y`.
+    fn subtract(x: &mut [Sample], y: Sample);
+    /// Turns blocks of samples by the phasors of `within`, the first by `at` besides, and each by `step` more than the one
+    /// before.
+    fn turn_blocks(x: &mut [Sample], within: &[Sample; BLOCK], at: Complex64, step: Complex64);
+    /// Sums of the real parts, of the imaginary parts and of the squared magnitudes, in single precision over
+    /// [`RUN`] samples.
+    fn moments(x: &[Sample]) -> [f64; 3];
     /// `x = x conj(turns)`, with the turns of a PRB repeated.
     fn turn_prbs(x: &mut [Sample], turns: &[Sample; PRB]);
     /// `sum = sum + x weight`.
@@ -63,6 +78,61 @@ fn turn_back(x: &mut [Sample], y: &[Sample]) {
     for (x, y) in x.iter_mut().zip(y) {
         *x *= y.conj();
     }
+}
+
+#[inline(always)]
+fn subtract(x: &mut [Sample], y: Sample) {
+    for x in x {
+        *x -= y;
+    }
+}
+
+#[inline(always)]
+fn turn_blocks(x: &mut [Sample], within: &[Sample; BLOCK], mut at: Complex64, step: Complex64) {
+    for block in x.chunks_mut(BLOCK) {
+        let base = Sample::new(at.re as f32, at.im as f32);
+        for (x, &turn) in block.iter_mut().zip(within) {
+            *x *= base * turn;
+        }
+        at *= step;
+    }
+}
+
+#[inline(always)]
+fn moments(x: &[Sample]) -> [f64; 3] {
+    let mut sums = [0.0f64; 3];
+    for run in x.chunks(RUN) {
+        let (whole, rest) = run.as_chunks::<LANES>();
+        for x in rest {
+            sums[0] += f64::from(x.re);
+            sums[1] += f64::from(x.im);
+            sums[2] += f64::from(x.re) * f64::from(x.re) + f64::from(x.im) * f64::from(x.im);
+        }
+        // real and imaginary parts in turn, and the squared magnitude twice
+        let (mut parts, mut squares) = ([0.0f32; 2 * LANES], [0.0f32; 2 * LANES]);
+        for x in whole {
+            // SAFETY: eight samples are sixteen parts, without gaps.
+            let x: &[f32; 2 * LANES] = unsafe { &*x.as_ptr().cast() };
+            for i in 0..2 * LANES {
+                parts[i] += x[i];
+            }
+            for i in 0..2 * LANES {
+                squares[i] += x[i] * x[i] + x[i ^ 1] * x[i ^ 1];
+            }
+        }
+        // all of them, or the compiler leaves the vectors for those that are used
+        let (mut wide, mut powers) = ([0.0f64; 2 * LANES], [0.0f64; 2 * LANES]);
+        for i in 0..2 * LANES {
+            wide[i] = f64::from(parts[i]);
+            powers[i] = f64::from(squares[i]);
+        }
+        for i in 0..LANES {
+            sums[0] += wide[2 * i];
+            sums[1] += wide[2 * i + 1];
+            sums[2] += powers[2 * i];
+        }
+    }
+    sums
 }
 
 #[inline(always)]
@@ -231,6 +301,11 @@ mod tests {
                 };
                 prop_assert!(same(&|out| (loops.product)(&x, &y, out), &|out| product(&x, &y, out)));
                 prop_assert!(same(&|out| (loops.scale)(out, y[0]), &|out| scale(out, y[0])));
+                prop_assert!(same(&|out| (loops.subtract)(out, y[0]), &|out| subtract(out, y[0])));
+                let (turns32, [at, step]) = (y.first_chunk().unwrap(), [0, 1].map(|i| Complex64::new(y[i].re.into(), y[i].im.into())));
+                prop_assert!(same(&|out| (loops.turn_blocks)(out, turns32, at, step), &|out| turn_blocks(out, turns32, at, step)));
+                let f64_bits = |x: [f64; 3]| x.map(|x| if x.is_nan() { u64::MAX } else { x.to_bits() });
+                prop_assert_eq!(f64_bits((loops.moments)(&x)), f64_bits(moments(&x)));
                 prop_assert!(same(&|out| (loops.turn_back)(out, &y), &|out| turn_back(out, &y)));
                 prop_assert!(same(&|out| (loops.add_weighted)(out, &y, weight), &|out| add_weighted(out, &y, weight)));
                 prop_assert!(same(&|out| (loops.add_product)(&y, &y[1..], out), &|out| add_product(&y, &y[1..], out)));
@@ -251,19 +326,22 @@ mod tests {
         #[test]
         fn sums_are_those_of_the_definition(x in proptest::collection::vec((-9.0f32..9.0, -9.0f32..9.0), 0..200)) {
             let x: Vec<Sample> = x.into_iter().map(|(re, im)| Sample::new(re, im)).collect();
-            let wide = |x: Sample| num_complex::Complex64::new(x.re.into(), x.im.into());
+            let wide = |x: Sample| Complex64::new(x.re.into(), x.im.into());
             let y: Vec<Sample> = x.iter().rev().copied().collect();
-            let exact: num_complex::Complex64 = x.iter().zip(&y).map(|(&x, &y)| wide(x).conj() * wide(y)).sum();
+            let exact: Complex64 = x.iter().zip(&y).map(|(&x, &y)| wide(x).conj() * wide(y)).sum();
             prop_assert!((wide(correlation(&x, &y)) - exact).norm() < 1e-2);
             let exact: f64 = x.iter().map(|&x| wide(x).norm_sqr()).sum();
             prop_assert!((f64::from(power(&x)) - exact).abs() <= 1e-5 * exact);
+            let [re, im, square] = moments(&x);
+            let sum: Complex64 = x.iter().map(|&x| wide(x)).sum();
+            prop_assert!((Complex64::new(re, im) - sum).norm() < 1e-2 && (square - exact).abs() <= 1e-5 * exact);
             if let Some(x) = x.first_chunk::<24>() {
                 let turns = std::array::from_fn(|i| std::array::from_fn(|b| Sample::from_polar(1.0, (i * b) as f32)));
                 let powers = quarter_turn_powers(x, &turns);
                 for (i, k) in [(0, 0), (1, 1), (2, 2), (1, 3), (2, 1)] {
-                    let sum: num_complex::Complex64 = x.iter().enumerate().map(|(n, &x)| {
+                    let sum: Complex64 = x.iter().enumerate().map(|(n, &x)| {
                         let angle = -0.5 * std::f64::consts::PI * (k * n) as f64 + (i * (n / 8)) as f64;
-                        wide(x) * num_complex::Complex64::from_polar(1.0, angle)
+                        wide(x) * Complex64::from_polar(1.0, angle)
                     }).sum();
                     prop_assert!((f64::from(powers[i][k]) - sum.norm_sqr()).abs() < 1e-2);
                 }

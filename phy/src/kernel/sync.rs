@@ -16,6 +16,14 @@ pub(crate) type Pair = [f32; 2];
 /// A halfband filter of `K` outer coefficients on each side: coefficients, outer and inner samples, output.
 type Halfband<const K: usize> = fn(&[f32; K], &[Pair], &[Pair], &mut [Pair]);
 
+/// Samples that a decimator by two keeps of its even and of its odd ones, at least `2 K - 1`.
+pub(crate) const PAST: usize = 16;
+
+/// A decimator by two with a halfband filter of `K` outer coefficients on each side: coefficients, earlier even and odd
+/// samples, input, output.
+type Decimate<const K: usize> =
+    fn(&[f32; K], &mut [Pair; PAST], &mut [Pair; PAST], &[Pair], &mut [Pair]) -> usize;
+
 /// Power, powers on either side of it, output.
 type Pairs = fn(&[f32], &[f32], &[f32], &mut [f32]);
 
@@ -46,6 +54,11 @@ pub(crate) struct Loops {
     pub(crate) halfband_2: Halfband<2>,
     pub(crate) halfband_3: Halfband<3>,
     pub(crate) halfband_5: Halfband<5>,
+    /// [`Self::split`] and halfband filter at once, for the first whole vectors of the output, whose samples it returns
+    /// the number of; the earlier samples become those before the rest. None without vectors for it.
+    pub(crate) decimate_2: Decimate<2>,
+    pub(crate) decimate_3: Decimate<3>,
+    pub(crate) decimate_5: Decimate<5>,
 }
 
 /// Returns the loops of a backend.
@@ -69,6 +82,9 @@ pub(crate) fn loops(backend: Backend) -> Loops {
             halfband_2: halfband::<2>,
             halfband_3: halfband::<3>,
             halfband_5: halfband::<5>,
+            decimate_2: |_, _, _, _, _| 0,
+            decimate_3: |_, _, _, _, _| 0,
+            decimate_5: |_, _, _, _, _| 0,
         },
     }
 }
@@ -232,7 +248,7 @@ fn halfband<const K: usize>(c: &[f32; K], x: &[Pair], centre: &[Pair], output: &
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! backend {
-    ($name:ident, $features:literal, $split:path, [$($function:ident ($($argument:ident: $type:ty),*) $(-> $result:ty)? = $body:path;)*]) => {
+    ($name:ident, $features:literal, $split:path, $decimate:path, [$($function:ident ($($argument:ident: $type:ty),*) $(-> $result:ty)? = $body:path;)*]) => {
         mod $name {
             use super::{GROUP, Pair, Sample};
 
@@ -242,6 +258,12 @@ macro_rules! backend {
                 $($function: |$($argument),*| unsafe { $function($($argument),*) },)*
                 // SAFETY: the machine has the instruction set, see above.
                 split: |x, even, odd| unsafe { $split(x, even, odd) },
+                // SAFETY: the machine has the instruction set, see above.
+                decimate_2: |c, even, odd, x, y| unsafe { $decimate(c, even, odd, x, y) },
+                // SAFETY: the machine has the instruction set, see above.
+                decimate_3: |c, even, odd, x, y| unsafe { $decimate(c, even, odd, x, y) },
+                // SAFETY: the machine has the instruction set, see above.
+                decimate_5: |c, even, odd, x, y| unsafe { $decimate(c, even, odd, x, y) },
             };
 
             $(
@@ -257,8 +279,14 @@ macro_rules! backend {
 #[cfg(target_arch = "x86_64")]
 macro_rules! backends {
     ($functions:tt) => {
-        backend!(avx2, "avx2", super::split_avx2, $functions);
-        backend!(avx512, "avx2,avx512f,avx512bw,avx512vl", super::split_avx512, $functions);
+        backend!(avx2, "avx2", super::split_avx2, super::decimate_avx2, $functions);
+        backend!(
+            avx512,
+            "avx2,avx512f,avx512bw,avx512vl",
+            super::split_avx512,
+            super::decimate_avx512,
+            $functions
+        );
     };
 }
 
@@ -295,6 +323,64 @@ fn split_avx2(x: &[Pair], even: &mut [Pair], odd: &mut [Pair]) {
         }
     }
     split(&x[8 * whole..], &mut even[4 * whole..], &mut odd[4 * whole..]);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn decimate_avx2<const K: usize>(
+    _: &[f32; K],
+    _: &mut [Pair; PAST],
+    _: &mut [Pair; PAST],
+    _: &[Pair],
+    _: &mut [Pair],
+) -> usize {
+    0
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vl")]
+fn decimate_avx512<const K: usize>(
+    c: &[f32; K],
+    even: &mut [Pair; PAST],
+    odd: &mut [Pair; PAST],
+    x: &[Pair],
+    y: &mut [Pair],
+) -> usize {
+    use std::arch::x86_64::*;
+    const { assert!(2 * K - 1 < PAST) };
+    let whole = y.len().min(x.len() / 2) / 8;
+    let (evens, odds) =
+        (_mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15));
+    let first = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+    // Of three vectors, newest first, the one `d` samples before the newest.
+    let delayed = |v: [__m512d; 3], d: usize| {
+        let pair = if d < 8 { [v[1], v[0]] } else { [v[2], v[1]] };
+        let index = _mm512_add_epi64(first, _mm512_set1_epi64((8 - d % 8) as i64));
+        _mm512_castpd_ps(_mm512_permutex2var_pd(pair[0], index, pair[1]))
+    };
+    // SAFETY: the arrays of earlier samples have two vectors each; 16 pairs are read and 8 written, which are 8 octets
+    // each.
+    unsafe {
+        let past = |p: &[Pair; PAST], i: usize| _mm512_loadu_pd(p.as_ptr().add(8 * i).cast());
+        let (mut e, mut o) = ([past(even, 1), past(even, 0)], [past(odd, 1), past(odd, 0)]);
+        for (y, x) in y.as_chunks_mut::<8>().0.iter_mut().zip(x.as_chunks::<16>().0).take(whole) {
+            let (a, b) = (_mm512_loadu_pd(x.as_ptr().cast()), _mm512_loadu_pd(x.as_ptr().add(8).cast()));
+            let even = [_mm512_permutex2var_pd(a, evens, b), e[0], e[1]];
+            let odd = [_mm512_permutex2var_pd(a, odds, b), o[0], o[1]];
+            let mut sum = _mm512_mul_ps(_mm512_set1_ps(0.5), delayed(odd, K));
+            for k in 0..K {
+                let ends = _mm512_add_ps(delayed(even, 2 * K - 1 - k), delayed(even, k));
+                sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_set1_ps(c[k]), ends));
+            }
+            _mm512_storeu_ps(y.as_mut_ptr().cast(), sum);
+            (e, o) = ([even[0], even[1]], [odd[0], odd[1]]);
+        }
+        for (past, v) in [(even, e), (odd, o)] {
+            _mm512_storeu_pd(past.as_mut_ptr().add(8).cast(), v[0]);
+            _mm512_storeu_pd(past.as_mut_ptr().cast(), v[1]);
+        }
+    }
+    8 * whole
 }
 
 #[cfg(target_arch = "x86_64")]

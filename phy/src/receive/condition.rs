@@ -9,6 +9,7 @@
 mod spurs;
 
 use crate::Sample;
+use crate::kernel::samples::best;
 pub use spurs::SpurTracker;
 use spurs::Spurs;
 
@@ -21,9 +22,6 @@ const LARGEST_MEAN: f64 = 10.0 / 180.0;
 
 /// Least share of a block's power that counts as not being the line: the rest after rounding.
 const SMALLEST_REST: f64 = 1e-12;
-
-/// Samples that are summed in single precision.
-const RUN: usize = 256;
 
 /// Range of root mean squares that need no change of level.
 const LEVELS: std::ops::Range<f64> = 1e-4..1e4;
@@ -124,7 +122,7 @@ impl Conditioner {
         self.track([mean[0] * gain, mean[1] * gain], power * gain * gain);
         let line = self.line();
         if line != Sample::default() {
-            block.iter_mut().for_each(|x| *x -= line);
+            (best().subtract)(block, line);
         }
         let of_line = mean[0] * mean[0] + mean[1] * mean[1];
         self.spurs.process(block, (power - of_line).max(0.0) * gain * gain);
@@ -158,30 +156,9 @@ impl Conditioner {
 
 /// Returns mean and mean power of a block.
 fn moments(block: &[Sample]) -> ([f64; 2], f64) {
-    let (mut sum, mut power) = ([0.0f64; 2], 0.0f64);
-    for run in block.chunks(RUN) {
-        let mut lanes = [[0.0f32; 3]; 8];
-        let eights = run.chunks_exact(8);
-        for x in eights.remainder() {
-            sum[0] += f64::from(x.re);
-            sum[1] += f64::from(x.im);
-            power += f64::from(x.re) * f64::from(x.re) + f64::from(x.im) * f64::from(x.im);
-        }
-        for eight in eights {
-            for (lane, x) in lanes.iter_mut().zip(eight) {
-                lane[0] += x.re;
-                lane[1] += x.im;
-                lane[2] += x.re * x.re + x.im * x.im;
-            }
-        }
-        for [re, im, square] in lanes {
-            sum[0] += f64::from(re);
-            sum[1] += f64::from(im);
-            power += f64::from(square);
-        }
-    }
+    let [re, im, square] = (best().moments)(block);
     let n = block.len() as f64;
-    ([sum[0] / n, sum[1] / n], power / n)
+    ([re / n, im / n], square / n)
 }
 
 #[cfg(test)]

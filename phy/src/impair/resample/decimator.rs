@@ -16,7 +16,7 @@
 
 use crate::Sample;
 use crate::kernel::Backend;
-use crate::kernel::sync::{Pair, as_pairs, as_pairs_mut, loops};
+use crate::kernel::sync::{Loops, PAST, Pair, as_pairs, as_pairs_mut, loops};
 
 /// Equiripple halfband filters, pass-band edges 0.55/11.52, 0.55/7.68 and 0.55/3.84 of the input rate: outer
 /// coefficients at even distances, from the edge inwards. The centre is 1/2, the other coefficients are 0.
@@ -83,10 +83,14 @@ impl Decimator {
     /// # Errors
     /// [`UnsupportedFactor`] for a factor outside [`Decimator::FACTORS`].
     pub fn new(factor: usize) -> Result<Self, UnsupportedFactor> {
-        let loops = loops(Backend::detect());
-        let h7 = || Stage::Halfband7(Halfband::new(HALFBAND_7, loops.split, loops.halfband_2));
-        let h11 = || Stage::Halfband11(Halfband::new(HALFBAND_11, loops.split, loops.halfband_3));
-        let h19 = || Stage::Halfband19(Halfband::new(HALFBAND_19, loops.split, loops.halfband_5));
+        Self::with_loops(factor, &loops(Backend::detect()))
+    }
+
+    fn with_loops(factor: usize, loops: &Loops) -> Result<Self, UnsupportedFactor> {
+        let split = loops.split;
+        let h7 = || Stage::Halfband7(Halfband::new(HALFBAND_7, loops.decimate_2, split, loops.halfband_2));
+        let h11 = || Stage::Halfband11(Halfband::new(HALFBAND_11, loops.decimate_3, split, loops.halfband_3));
+        let h19 = || Stage::Halfband19(Halfband::new(HALFBAND_19, loops.decimate_5, split, loops.halfband_5));
         let t29 = || Stage::Thirdband(Thirdband::new());
         let stages = match factor {
             1 => vec![],
@@ -238,38 +242,55 @@ impl Stage {
 /// `y[n] = centre[n] / 2 + sum_k c[k] (x[n + k] + x[n + 2 K - 1 - k])`.
 type Filter<const K: usize> = fn(&[f32; K], &[Pair], &[Pair], &mut [Pair]);
 
+/// All at once for the first outputs, whose number it returns.
+type Whole<const K: usize> =
+    fn(&[f32; K], &mut [Pair; PAST], &mut [Pair; PAST], &[Pair], &mut [Pair]) -> usize;
+
 /// Decimation by 2 with a halfband filter of `4 K - 1` taps; output `n` is centred on input `2 n - (2 K - 1)`.
 #[derive(Clone, Debug)]
 struct Halfband<const K: usize> {
     coefficients: [f32; K],
+    whole: Whole<K>,
     split: fn(&[Pair], &mut [Pair], &mut [Pair]),
     filter: Filter<K>,
-    /// Input samples of even and of odd index, each led by the `2 K - 1` that came before.
+    /// Input samples of even and of odd index that came before.
+    past: [[Pair; PAST]; 2],
+    /// Those that [`Self::whole`] leaves, led by those before.
     even: Vec<Pair>,
     odd: Vec<Pair>,
 }
 
 impl<const K: usize> Halfband<K> {
-    const HISTORY: usize = 2 * K - 1;
-
-    fn new(coefficients: [f32; K], split: fn(&[Pair], &mut [Pair], &mut [Pair]), filter: Filter<K>) -> Self {
-        let buffer = vec![[0.0; 2]; Self::HISTORY + CHUNK / 2];
-        Self { coefficients, split, filter, even: buffer.clone(), odd: buffer }
+    fn new(
+        coefficients: [f32; K],
+        whole: Whole<K>,
+        split: fn(&[Pair], &mut [Pair], &mut [Pair]),
+        filter: Filter<K>,
+    ) -> Self {
+        let buffer = vec![[0.0; 2]; PAST + CHUNK / 2];
+        let past = [[[0.0; 2]; PAST]; 2];
+        Self { coefficients, whole, split, filter, past, even: buffer.clone(), odd: buffer }
     }
 
     fn reset(&mut self) {
-        self.even[..Self::HISTORY].fill([0.0; 2]);
-        self.odd[..Self::HISTORY].fill([0.0; 2]);
+        self.past = [[[0.0; 2]; PAST]; 2];
     }
 
     fn process(&mut self, input: &[Pair], output: &mut [Pair]) {
+        let [even, odd] = &mut self.past;
+        let done = (self.whole)(&self.coefficients, even, odd, input, output);
+        let (input, output) = (&input[2 * done..], &mut output[done..]);
         let n = output.len();
-        let even = &mut self.even[..Self::HISTORY + n];
-        let odd = &mut self.odd[..Self::HISTORY + n];
-        (self.split)(input, &mut even[Self::HISTORY..], &mut odd[Self::HISTORY..]);
-        (self.filter)(&self.coefficients, even, &odd[K - 1..], output);
-        even.copy_within(n.., 0);
-        odd.copy_within(n.., 0);
+        if n == 0 {
+            return;
+        }
+        self.even[..PAST].copy_from_slice(even);
+        self.odd[..PAST].copy_from_slice(odd);
+        (self.split)(input, &mut self.even[PAST..PAST + n], &mut self.odd[PAST..PAST + n]);
+        let (from, centre) = (PAST - (2 * K - 1), PAST - K);
+        (self.filter)(&self.coefficients, &self.even[from..PAST + n], &self.odd[centre..PAST + n], output);
+        even.copy_from_slice(&self.even[n..n + PAST]);
+        odd.copy_from_slice(&self.odd[n..n + PAST]);
     }
 }
 

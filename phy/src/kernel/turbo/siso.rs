@@ -2,6 +2,7 @@
 
 use super::order::Order;
 use super::{CORRECTION_LIMIT, EXTRINSIC_LIMIT, IMPOSSIBLE, Lanes};
+use std::hint::black_box;
 
 /// States of the constituent code.
 const STATES: usize = 8;
@@ -46,7 +47,7 @@ pub(crate) struct HalfIteration<'a> {
     /// Rows of a window, W.
     pub(crate) window: usize,
     /// Rows of the neighbour, W at most, over which a recursion runs before its own window, starting from the
-    /// neighbour's metrics of the previous iteration.
+    /// neighbour's metrics of the previous iteration. All of them, or a multiple of 4.
     pub(crate) training: usize,
     /// The interleaver, for the second constituent code; `None` for the first.
     pub(crate) order: Option<Order<'a>>,
@@ -78,6 +79,7 @@ impl HalfIteration<'_> {
         let (w, k) = (self.window, self.window * lanes);
         assert!(
             (1..=w).contains(&self.training)
+                && (self.training == w || self.training.is_multiple_of(NORMALISE))
                 && lanes < LINE
                 && self.systematic.len() >= k
                 && self.parity.len() >= k
@@ -107,6 +109,14 @@ pub(crate) unsafe fn half_iteration<V: Lanes>(job: &mut HalfIteration<'_>) {
     }
 }
 
+/// Values that a half iteration needs at every step.
+#[derive(Clone, Copy)]
+struct Constants<V> {
+    correction: V,
+    /// [`OFFSET`], of which the compiler must not know: it would make two operations of one in [`normalise`].
+    offset: V,
+}
+
 /// Runs a half iteration: log-MAP with a correction, or max-log-MAP.
 ///
 /// # Safety
@@ -118,74 +128,159 @@ unsafe fn run<V: Lanes, const CORRECT: bool, const KEEP: usize>(
 ) {
     // SAFETY: `check` saw that every array holds W rows (8 W of forward metrics); row indices stay below W.
     unsafe {
+        let constants = Constants { correction: V::splat(correction), offset: black_box(V::splat(OFFSET)) };
         gather::<V>(job);
-        let c = V::splat(correction);
-        let (w, p) = (job.window, V::LANES);
-        let (known, parity) = (job.known.as_ptr(), job.parity.as_ptr());
-        let training = job.training;
-
-        // Forward, keeping the metrics before one row in KEEP.
-        let mut m = start_forward::<V, CORRECT>(job, c, w - training);
-        let mut to = job.forward.as_mut_ptr();
-        for r in 0..w {
-            if r == w - training {
-                m = normalise(m);
-                store_metrics(m, &mut job.boundary.forward, 0);
-            }
-            if r.is_multiple_of(KEEP) {
-                for metric in m {
-                    metric.store(to);
-                    to = to.add(p);
-                }
-            }
-            m = forward::<V, CORRECT>(m, c, V::load(known.add(r * p)), V::load(parity.add(r * p)));
-            if r % NORMALISE == NORMALISE - 1 {
-                m = normalise(m);
-            }
-        }
-
-        go_back::<V, CORRECT, KEEP>(job, c);
+        let (first, last) = train::<V, CORRECT>(job, constants);
+        go_forth::<V, CORRECT, KEEP>(job, constants, first);
+        go_back::<V, CORRECT, KEEP>(job, constants, last);
     }
 }
 
-/// Backward, with the extrinsic values.
-///
-/// # Safety
-/// That of [`run`], which has written the forward metrics.
+/// Returns the metrics before the first row: state 0 in the first window, in the others the result of a recursion over
+/// the last rows of the window before. And those after the last row: those of the tail in the last window, in the others
+/// the result of a recursion over the first rows of the window after. Both run at once, as each waits for itself at
+/// every step.
 #[inline(always)]
-unsafe fn go_back<V: Lanes, const CORRECT: bool, const KEEP: usize>(job: &mut HalfIteration<'_>, c: V) {
+unsafe fn train<V: Lanes, const CORRECT: bool>(
+    job: &mut HalfIteration<'_>,
+    k: Constants<V>,
+) -> ([V; STATES], [V; STATES]) {
+    let (w, training) = (job.window, job.training);
     // SAFETY: as in `run`.
     unsafe {
-        let (p, known, parity) = (V::LANES, job.known.as_ptr(), job.parity.as_ptr());
-        let mut m = start_backward::<V, CORRECT>(job, c, job.training);
-        let mut end = job.window;
-        while end > 0 {
-            let first = (end - 1) / KEEP * KEEP;
-            let a = job.forward.as_ptr().add(first / KEEP * STATES * p);
-            let mut before = [[m[0]; STATES]; KEEP];
-            for (s, metric) in before[0].iter_mut().enumerate() {
-                *metric = V::load(a.add(s * p));
+        let mut a = load_metrics::<V>(&job.boundary.forward, 0);
+        let mut b = load_metrics::<V>(&job.boundary.backward, 0);
+        for i in 0..training {
+            let (up, down) = (w - training + i, training - 1 - i);
+            a = forward::<V, CORRECT>(a, k.correction, known::<V>(job, up), parity::<V>(job, up));
+            b = backward::<V, CORRECT>(b, k.correction, known::<V>(job, down), parity::<V>(job, down));
+            if i % NORMALISE == NORMALISE - 1 {
+                (a, b) = (normalise(a, k), normalise(b, k));
             }
-            if end - first == KEEP {
-                for i in 1..KEEP {
-                    let row = (first + i - 1) * p;
-                    let (x, y) = (V::load(known.add(row)), V::load(parity.add(row)));
-                    before[i] = forward::<V, CORRECT>(before[i - 1], c, x, y);
-                }
-                for i in (0..KEEP).rev() {
-                    m = back::<V, CORRECT>(job, c, first + i, before[i], m);
-                }
-            } else {
-                for i in (0..end - first).rev() {
-                    let mut before = before[0];
-                    for row in first..first + i {
-                        let (x, y) = (V::load(known.add(row * p)), V::load(parity.add(row * p)));
-                        before = forward::<V, CORRECT>(before, c, x, y);
-                    }
-                    m = back::<V, CORRECT>(job, c, first + i, before, m);
-                }
+        }
+        // One lane up, to the window after.
+        let mut lines: Lines = [[OFFSET + IMPOSSIBLE; LINE]; STATES];
+        store_metrics(normalise(a, k), &mut lines, 1);
+        lines[0][0] = OFFSET;
+        let first = load_metrics(&lines, 0);
+
+        let mut lines: Lines = [[0; LINE]; STATES];
+        store_metrics(normalise(b, k), &mut lines, 0);
+        for (line, end) in lines.iter_mut().zip(job.end) {
+            line[V::LANES] = OFFSET + end;
+        }
+        // One lane down, from the window after.
+        (first, load_metrics(&lines, 1))
+    }
+}
+
+/// Goes forward from the metrics `m` before the first row, and keeps the metrics before one row in KEEP.
+///
+/// # Safety
+/// That of [`run`].
+#[inline(always)]
+unsafe fn go_forth<V: Lanes, const CORRECT: bool, const KEEP: usize>(
+    job: &mut HalfIteration<'_>,
+    k: Constants<V>,
+    mut m: [V; STATES],
+) {
+    const { assert!(NORMALISE == 4) };
+    let w = job.window;
+    // SAFETY: as in `run`.
+    unsafe {
+        for r in (0..w / NORMALISE).map(|block| NORMALISE * block) {
+            m = forth::<V, CORRECT, KEEP>(job, k, r, m);
+            m = forth::<V, CORRECT, KEEP>(job, k, r + 1, m);
+            m = forth::<V, CORRECT, KEEP>(job, k, r + 2, m);
+            m = forth::<V, CORRECT, KEEP>(job, k, r + 3, m);
+            m = normalise(m, k);
+        }
+        for r in w / NORMALISE * NORMALISE..w {
+            m = forth::<V, CORRECT, KEEP>(job, k, r, m);
+        }
+        let passed_on = before::<V, CORRECT, KEEP>(job, k, w - job.training);
+        store_metrics(normalise(passed_on, k), &mut job.boundary.forward, 0);
+    }
+}
+
+/// Goes forward over row `r`, from the metrics before it to those after.
+///
+/// # Safety
+/// That of [`run`]; `r` is below W.
+#[inline(always)]
+unsafe fn forth<V: Lanes, const CORRECT: bool, const KEEP: usize>(
+    job: &mut HalfIteration<'_>,
+    k: Constants<V>,
+    r: usize,
+    m: [V; STATES],
+) -> [V; STATES] {
+    // SAFETY: as in `run`.
+    unsafe {
+        if r.is_multiple_of(KEEP) {
+            let to = job.forward.as_mut_ptr().add(r / KEEP * STATES * V::LANES);
+            for (s, metric) in m.into_iter().enumerate() {
+                metric.store(to.add(s * V::LANES));
             }
-            end = first;
+        }
+        forward::<V, CORRECT>(m, k.correction, known::<V>(job, r), parity::<V>(job, r))
+    }
+}
+
+/// Returns the forward metrics before row `r`, which [`go_forth`] has kept or which follow from those of the row before.
+///
+/// # Safety
+/// That of [`run`]; `r` is below W.
+#[inline(always)]
+unsafe fn before<V: Lanes, const CORRECT: bool, const KEEP: usize>(
+    job: &HalfIteration<'_>,
+    k: Constants<V>,
+    r: usize,
+) -> [V; STATES] {
+    const { assert!(KEEP <= 2) };
+    let p = V::LANES;
+    // SAFETY: as in `run`.
+    unsafe {
+        let from = job.forward.as_ptr().add(r / KEEP * STATES * p);
+        let mut m = [k.offset; STATES];
+        for (s, metric) in m.iter_mut().enumerate() {
+            *metric = V::load(from.add(s * p));
+        }
+        if r.is_multiple_of(KEEP) {
+            return m;
+        }
+        let x = V::load(job.known.as_ptr().add((r - 1) * p));
+        forward::<V, CORRECT>(m, k.correction, x, parity::<V>(job, r - 1))
+    }
+}
+
+/// Goes back from the metrics `m` after the last row, with the extrinsic values.
+///
+/// # Safety
+/// That of [`run`], after [`go_forth`].
+#[inline(always)]
+unsafe fn go_back<V: Lanes, const CORRECT: bool, const KEEP: usize>(
+    job: &mut HalfIteration<'_>,
+    k: Constants<V>,
+    mut m: [V; STATES],
+) {
+    let w = job.window;
+    // SAFETY: as in `run`.
+    unsafe {
+        if job.training == w {
+            store_metrics(m, &mut job.boundary.backward, 0);
+        }
+        for r in (w / NORMALISE * NORMALISE..w).rev() {
+            m = back::<V, CORRECT>(job, k, r, before::<V, CORRECT, KEEP>(job, k, r), m);
+        }
+        for r in (0..w / NORMALISE).rev().map(|block| NORMALISE * block) {
+            m = normalise(m, k);
+            if r + NORMALISE == job.training {
+                store_metrics(m, &mut job.boundary.backward, 0);
+            }
+            m = back::<V, CORRECT>(job, k, r + 3, before::<V, CORRECT, KEEP>(job, k, r + 3), m);
+            m = back::<V, CORRECT>(job, k, r + 2, before::<V, CORRECT, KEEP>(job, k, r + 2), m);
+            m = back::<V, CORRECT>(job, k, r + 1, before::<V, CORRECT, KEEP>(job, k, r + 1), m);
+            m = back::<V, CORRECT>(job, k, r, before::<V, CORRECT, KEEP>(job, k, r), m);
         }
     }
 }
@@ -194,25 +289,21 @@ unsafe fn go_back<V: Lanes, const CORRECT: bool, const KEEP: usize>(job: &mut Ha
 /// metrics.
 ///
 /// # Safety
-/// That of [`run`].
+/// That of [`run`]; `r` is below W.
 #[inline(always)]
 unsafe fn back<V: Lanes, const CORRECT: bool>(
     job: &mut HalfIteration<'_>,
-    c: V,
+    k: Constants<V>,
     r: usize,
     before: [V; STATES],
-    mut m: [V; STATES],
+    m: [V; STATES],
 ) -> [V; STATES] {
     let p = V::LANES;
-    // SAFETY: as in `run`; `r` is below W.
+    // SAFETY: as in `run`.
     unsafe {
-        if r + 1 == job.training {
-            m = normalise(m);
-            store_metrics(m, &mut job.boundary.backward, 0);
-        }
         let x = V::load(job.known.as_ptr().add(r * p));
-        let y = V::load(job.parity.as_ptr().add(r * p));
-        let e = extrinsic_value::<V, CORRECT>(before, m, c, y);
+        let y = parity::<V>(job, r);
+        let e = extrinsic_value::<V, CORRECT>(before, m, k.correction, y);
         let e = e.scale(V::splat(job.scale)).clamp(EXTRINSIC_LIMIT);
         let extrinsic = job.extrinsic.as_mut_ptr();
         match &job.order {
@@ -222,91 +313,46 @@ unsafe fn back<V: Lanes, const CORRECT: bool>(
                 e.permute(order.inverse.as_ptr().add(r * p)).store(extrinsic.add(row * p));
             }
         }
-        m = backward::<V, CORRECT>(m, c, x, y);
-        if r.is_multiple_of(NORMALISE) { normalise(m) } else { m }
+        backward::<V, CORRECT>(m, k.correction, x, y)
     }
 }
 
-/// `known` = systematic + a priori, in the order of this constituent code.
+/// Lays `known` out for the second constituent code: systematic values, and a priori values in its order.
 #[inline(always)]
 unsafe fn gather<V: Lanes>(job: &mut HalfIteration<'_>) {
+    let Some(order) = job.order else { return };
     let p = V::LANES;
-    let (systematic, a_priori) = (job.systematic.as_ptr(), job.a_priori.as_ptr());
-    let known = job.known.as_mut_ptr();
-    // SAFETY: as in `half_iteration`.
+    // SAFETY: as in `run`.
     unsafe {
-        match &job.order {
-            None => {
-                for r in 0..job.window {
-                    let sum = V::load(systematic.add(r * p)).add(V::load(a_priori.add(r * p)));
-                    sum.store(known.add(r * p));
-                }
-            }
-            Some(order) => {
-                for r in 0..job.window {
-                    let row = *order.rows.get_unchecked(r) as usize;
-                    let moved = V::load(a_priori.add(row * p)).permute(order.lanes.as_ptr().add(r * p));
-                    V::load(systematic.add(r * p)).add(moved).store(known.add(r * p));
-                }
-            }
+        for r in 0..job.window {
+            let row = *order.rows.get_unchecked(r) as usize;
+            let moved = V::load(job.a_priori.as_ptr().add(row * p)).permute(order.lanes.as_ptr().add(r * p));
+            let sum = V::load(job.systematic.as_ptr().add(r * p)).add(moved);
+            sum.store(job.known.as_mut_ptr().add(r * p));
         }
     }
 }
 
-/// Returns the metrics before the first row: state 0 in the first window, in the others the result of a recursion over
-/// the rows from `from` on of the window before.
+/// Returns systematic and a priori values of row `r` together. For the first constituent code it writes `known`, which
+/// takes less time in the recursions than before them.
 #[inline(always)]
-unsafe fn start_forward<V: Lanes, const CORRECT: bool>(
-    job: &HalfIteration<'_>,
-    c: V,
-    from: usize,
-) -> [V; STATES] {
-    let (known, parity) = (job.known.as_ptr(), job.parity.as_ptr());
-    // SAFETY: as in `half_iteration`.
+unsafe fn known<V: Lanes>(job: &mut HalfIteration<'_>, r: usize) -> V {
+    let at = r * V::LANES;
+    // SAFETY: as in `run`.
     unsafe {
-        let mut m = load_metrics::<V>(&job.boundary.forward, 0);
-        for r in from..job.window {
-            let row = r * V::LANES;
-            m = forward::<V, CORRECT>(m, c, V::load(known.add(row)), V::load(parity.add(row)));
-            if r % NORMALISE == NORMALISE - 1 {
-                m = normalise(m);
-            }
+        if job.order.is_some() {
+            return V::load(job.known.as_ptr().add(at));
         }
-        // One lane up, to the window after.
-        let mut lines: Lines = [[OFFSET + IMPOSSIBLE; LINE]; STATES];
-        store_metrics(normalise(m), &mut lines, 1);
-        lines[0][0] = OFFSET;
-        load_metrics(&lines, 0)
+        let sum = V::load(job.systematic.as_ptr().add(at)).add(V::load(job.a_priori.as_ptr().add(at)));
+        sum.store(job.known.as_mut_ptr().add(at));
+        sum
     }
 }
 
-/// Returns the metrics after the last row: those of the tail in the last window, in the others the result of a
-/// recursion over the rows before `to` of the window after.
 #[inline(always)]
-unsafe fn start_backward<V: Lanes, const CORRECT: bool>(
-    job: &HalfIteration<'_>,
-    c: V,
-    to: usize,
-) -> [V; STATES] {
-    let (known, parity) = (job.known.as_ptr(), job.parity.as_ptr());
-    // SAFETY: as in `half_iteration`.
-    unsafe {
-        let mut m = load_metrics::<V>(&job.boundary.backward, 0);
-        for r in (0..to).rev() {
-            let row = r * V::LANES;
-            m = backward::<V, CORRECT>(m, c, V::load(known.add(row)), V::load(parity.add(row)));
-            if r % NORMALISE == 0 {
-                m = normalise(m);
-            }
-        }
-        let mut lines: Lines = [[0; LINE]; STATES];
-        store_metrics(normalise(m), &mut lines, 0);
-        for (line, end) in lines.iter_mut().zip(job.end) {
-            line[V::LANES] = OFFSET + end;
-        }
-        // One lane down, from the window after.
-        load_metrics(&lines, 1)
-    }
+unsafe fn parity<V: Lanes>(job: &HalfIteration<'_>, r: usize) -> V {
+    // SAFETY: as in `run`.
+    unsafe { V::load(job.parity.as_ptr().add(r * V::LANES)) }
 }
 
 #[inline(always)]
@@ -338,16 +384,11 @@ unsafe fn forward<V: Lanes, const CORRECT: bool>(a: [V; STATES], c: V, x: V, y: 
     // SAFETY: the caller has the instruction set.
     unsafe {
         let xy = x.add(y);
-        [
-            best::<V, CORRECT>(a[0], a[1].sub(xy), c),
-            best::<V, CORRECT>(a[2].sub(x), a[3].sub(y), c),
-            best::<V, CORRECT>(a[4].sub(y), a[5].sub(x), c),
-            best::<V, CORRECT>(a[6].sub(xy), a[7], c),
-            best::<V, CORRECT>(a[0].sub(xy), a[1], c),
-            best::<V, CORRECT>(a[2].sub(y), a[3].sub(x), c),
-            best::<V, CORRECT>(a[4].sub(x), a[5].sub(y), c),
-            best::<V, CORRECT>(a[6], a[7].sub(xy), c),
-        ]
+        let [m0, m4] = butterfly::<V, CORRECT>([a[0], a[1].sub(xy)], [a[0].sub(xy), a[1]], c);
+        let [m1, m5] = butterfly::<V, CORRECT>([a[2].sub(x), a[3].sub(y)], [a[2].sub(y), a[3].sub(x)], c);
+        let [m2, m6] = butterfly::<V, CORRECT>([a[4].sub(y), a[5].sub(x)], [a[4].sub(x), a[5].sub(y)], c);
+        let [m3, m7] = butterfly::<V, CORRECT>([a[6].sub(xy), a[7]], [a[6], a[7].sub(xy)], c);
+        [m0, m1, m2, m3, m4, m5, m6, m7]
     }
 }
 
@@ -357,16 +398,11 @@ unsafe fn backward<V: Lanes, const CORRECT: bool>(b: [V; STATES], c: V, x: V, y:
     // SAFETY: the caller has the instruction set.
     unsafe {
         let xy = x.add(y);
-        [
-            best::<V, CORRECT>(b[0], b[4].sub(xy), c),
-            best::<V, CORRECT>(b[4], b[0].sub(xy), c),
-            best::<V, CORRECT>(b[5].sub(y), b[1].sub(x), c),
-            best::<V, CORRECT>(b[1].sub(y), b[5].sub(x), c),
-            best::<V, CORRECT>(b[2].sub(y), b[6].sub(x), c),
-            best::<V, CORRECT>(b[6].sub(y), b[2].sub(x), c),
-            best::<V, CORRECT>(b[7], b[3].sub(xy), c),
-            best::<V, CORRECT>(b[3], b[7].sub(xy), c),
-        ]
+        let [m0, m1] = butterfly::<V, CORRECT>([b[0], b[4].sub(xy)], [b[4], b[0].sub(xy)], c);
+        let [m2, m3] = butterfly::<V, CORRECT>([b[5].sub(y), b[1].sub(x)], [b[1].sub(y), b[5].sub(x)], c);
+        let [m4, m5] = butterfly::<V, CORRECT>([b[2].sub(y), b[6].sub(x)], [b[6].sub(y), b[2].sub(x)], c);
+        let [m6, m7] = butterfly::<V, CORRECT>([b[7], b[3].sub(xy)], [b[3], b[7].sub(xy)], c);
+        [m0, m1, m2, m3, m4, m5, m6, m7]
     }
 }
 
@@ -376,22 +412,42 @@ unsafe fn backward<V: Lanes, const CORRECT: bool>(b: [V; STATES], c: V, x: V, y:
 unsafe fn extrinsic_value<V: Lanes, const CORRECT: bool>(a: [V; STATES], b: [V; STATES], c: V, y: V) -> V {
     // SAFETY: the caller has the instruction set.
     unsafe {
-        // By (u, z).
-        let u0z0 = best4::<V, CORRECT>([a[0].add(b[0]), a[1].add(b[4]), a[6].add(b[7]), a[7].add(b[3])], c);
-        let u0z1 = best4::<V, CORRECT>([a[2].add(b[5]), a[3].add(b[1]), a[4].add(b[2]), a[5].add(b[6])], c);
-        let u1z1 = best4::<V, CORRECT>([a[0].add(b[4]), a[1].add(b[0]), a[6].add(b[3]), a[7].add(b[7])], c);
-        let u1z0 = best4::<V, CORRECT>([a[2].add(b[1]), a[3].add(b[5]), a[4].add(b[6]), a[5].add(b[2])], c);
+        // By (u, z), of two states each.
+        let [u0z0, u1z1] = pair::<V, CORRECT>([a[0], a[1]], [b[0], b[4]], c);
+        let [v0z0, v1z1] = pair::<V, CORRECT>([a[6], a[7]], [b[7], b[3]], c);
+        let [u0z1, u1z0] = pair::<V, CORRECT>([a[2], a[3]], [b[5], b[1]], c);
+        let [v0z1, v1z0] = pair::<V, CORRECT>([a[4], a[5]], [b[2], b[6]], c);
+        let u0z0 = best::<V, CORRECT>(u0z0, v0z0, c);
+        let u0z1 = best::<V, CORRECT>(u0z1, v0z1, c);
+        let u1z1 = best::<V, CORRECT>(u1z1, v1z1, c);
+        let u1z0 = best::<V, CORRECT>(u1z0, v1z0, c);
         let (u0, u1) = (best::<V, CORRECT>(u0z0, u0z1.sub(y), c), best::<V, CORRECT>(u1z0, u1z1.sub(y), c));
         u0.sub(u1)
     }
 }
 
+/// Returns the better of the two paths from the states `a` to `b`, straight on and crossed.
 #[inline(always)]
-unsafe fn best4<V: Lanes, const CORRECT: bool>(v: [V; 4], c: V) -> V {
+unsafe fn pair<V: Lanes, const CORRECT: bool>(a: [V; 2], b: [V; 2], c: V) -> [V; 2] {
     // SAFETY: the caller has the instruction set.
     unsafe {
-        let (low, high) = (best::<V, CORRECT>(v[0], v[1], c), best::<V, CORRECT>(v[2], v[3], c));
-        best::<V, CORRECT>(low, high, c)
+        let straight = [a[0].add(b[0]), a[1].add(b[1])];
+        butterfly::<V, CORRECT>(straight, [a[0].add(b[1]), a[1].add(b[0])], c)
+    }
+}
+
+/// Returns what [`best`] makes of two pairs with the same sum, and therefore the same average.
+#[inline(always)]
+unsafe fn butterfly<V: Lanes, const CORRECT: bool>(p: [V; 2], q: [V; 2], c: V) -> [V; 2] {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let (p0, q0) = (p[0].max(p[1]), q[0].max(q[1]));
+        if CORRECT {
+            let middle = p[0].average(p[1]).add(c);
+            [p0.max(middle), q0.max(middle)]
+        } else {
+            [p0, q0]
+        }
     }
 }
 
@@ -404,10 +460,10 @@ unsafe fn best<V: Lanes, const CORRECT: bool>(a: V, b: V, c: V) -> V {
 
 /// Shifts the metrics so that state 0 has `OFFSET`.
 #[inline(always)]
-unsafe fn normalise<V: Lanes>(mut m: [V; STATES]) -> [V; STATES] {
+unsafe fn normalise<V: Lanes>(mut m: [V; STATES], k: Constants<V>) -> [V; STATES] {
     // SAFETY: the caller has the instruction set.
     unsafe {
-        let excess = m[0].sub(V::splat(OFFSET));
+        let excess = m[0].sub(k.offset);
         for metric in &mut m {
             *metric = metric.sub(excess);
         }

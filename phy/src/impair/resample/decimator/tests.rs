@@ -159,3 +159,27 @@ proptest! {
         prop_assert_eq!(whole, parts);
     }
 }
+
+#[test]
+fn every_backend_gives_the_same_bits_however_the_samples_come() {
+    let mut rng = crate::impair::rng::Rng::new(3);
+    let input: Vec<Sample> = (0..9000).map(|_| rng.complex_gaussian()).collect();
+    for factor in Decimator::FACTORS {
+        let mut made = Vec::new();
+        for backend in Backend::ALL.into_iter().filter(|backend| backend.is_available()) {
+            for pieces in [vec![9000], vec![1, 300, 17, 1600, 5, 40, 4096, 2941]] {
+                let mut decimator =
+                    Decimator::with_loops(factor, &loops(backend)).expect("a supported factor");
+                let mut output = vec![Sample::default(); decimator.output_len(input.len())];
+                let (mut from, mut to) = (0, 0);
+                for piece in pieces {
+                    to += decimator.process(&input[from..from + piece], &mut output[to..]);
+                    from += piece;
+                }
+                assert_eq!((from, to), (input.len(), output.len()));
+                made.push(output.iter().map(|x| [x.re.to_bits(), x.im.to_bits()]).collect::<Vec<_>>());
+            }
+        }
+        assert!(made.iter().all(|output| *output == made[0]), "factor {factor}");
+    }
+}
