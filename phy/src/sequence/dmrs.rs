@@ -1,6 +1,6 @@
 //! Demodulation reference signals of the sidelink channels (TS 36.211 §9.8): group, shift and sign of each.
 
-use super::base::base_sequence;
+use super::base::base_sequences;
 #[cfg(test)]
 use super::base::group_hopping;
 use super::gold::Gold;
@@ -151,9 +151,7 @@ impl References {
     pub fn new(carrier_prbs: usize) -> Self {
         let table = |prbs: usize| {
             let mut values = vec![Sample::default(); 30 * 12 * prbs];
-            for (u, row) in values.chunks_mut(12 * prbs).enumerate() {
-                base_sequence(u, row);
-            }
+            base_sequences(&mut values);
             values
         };
         let wanted = |prbs| is_precoding_size(prbs);
