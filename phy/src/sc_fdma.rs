@@ -184,7 +184,7 @@ impl Precoding {
     /// Computes y(k) = 1/sqrt(M_sc) sum x(i) exp(-j 2 pi i k / M_sc), in place. `false` when the size is not allowed.
     // TS 36.211 §9.3.4
     pub fn precode(&mut self, symbol: &mut [Sample]) -> bool {
-        let done = run(&self.forward, symbol, &mut self.scratch);
+        let done = run(&self.forward, symbol.len(), symbol, &mut self.scratch);
         if done {
             unit_power(symbol);
         }
@@ -193,22 +193,27 @@ impl Precoding {
 
     /// Computes the inverse of [`Self::precode`].
     pub fn despread(&mut self, symbol: &mut [Sample]) -> bool {
-        let done = self.despread_unscaled(symbol);
+        let done = self.despread_unscaled(symbol.len(), symbol);
         if done {
             unit_power(symbol);
         }
         done
     }
 
-    /// Computes `sqrt(M_sc)` times the inverse of [`Self::precode`].
-    pub(crate) fn despread_unscaled(&mut self, symbol: &mut [Sample]) -> bool {
-        run(&self.inverse, symbol, &mut self.scratch)
+    /// Computes `sqrt(M_sc)` times the inverse of [`Self::precode`] for symbols one after the other.
+    pub(crate) fn despread_unscaled(&mut self, m_sc: usize, symbols: &mut [Sample]) -> bool {
+        run(&self.inverse, m_sc, symbols, &mut self.scratch)
     }
 }
 
-fn run(plans: &[Option<Arc<dyn Fft<f32>>>], symbol: &mut [Sample], scratch: &mut [Sample]) -> bool {
-    let Some(Some(plan)) = plans.get(symbol.len() / 12) else { return false };
-    plan.process_with_scratch(symbol, scratch);
+fn run(
+    plans: &[Option<Arc<dyn Fft<f32>>>],
+    m_sc: usize,
+    symbols: &mut [Sample],
+    scratch: &mut [Sample],
+) -> bool {
+    let Some(Some(plan)) = plans.get(m_sc / 12) else { return false };
+    plan.process_with_scratch(symbols, scratch);
     true
 }
 

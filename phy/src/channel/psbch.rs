@@ -8,6 +8,7 @@ use crate::coding::interleave;
 use crate::coding::scramble;
 use crate::coding::tail_biting::{ControlDecoder, ControlEncoder};
 use crate::grid::Grid;
+use crate::kernel::samples::best;
 use crate::numerology::Numerology;
 use crate::receive::equalise::Equaliser;
 use crate::receive::estimate::{Estimator, Hypothesis, Measurement};
@@ -160,6 +161,9 @@ pub struct Decoder {
     coder: ControlDecoder,
     estimator: Estimator,
     equaliser: Equaliser,
+    /// PSSS out of network and in network.
+    psss: [[Sample; SSSS_LEN]; 2],
+    stripped: [Sample; SSSS_LEN],
     scrambling: Vec<u32>,
     soft: Vec<Llr>,
     coded: Vec<Llr>,
@@ -181,6 +185,8 @@ impl Decoder {
             coder: ControlDecoder::new(payload_bits(sidelink) + 16),
             estimator: Estimator::new(numerology, references, antennas),
             equaliser: Equaliser::new(PRBS, antennas),
+            psss: [false, true].map(psss),
+            stripped: [Sample::default(); SSSS_LEN],
             scrambling: vec![0; e.div_ceil(32)],
             soft: vec![0; e],
             coded: vec![0; e],
@@ -234,28 +240,26 @@ impl Decoder {
 
     /// Returns the carrier offset from the phase between the two PSSS symbols and between the two SSSS symbols.
     // TS 36.211 Table 9.2.1-1
-    fn offset_of_pairs(&self, grids: &[Grid], id: SlssId) -> Hertz {
+    fn offset_of_pairs(&mut self, grids: &[Grid], id: SlssId) -> Hertz {
         let at = SlssLayout::new(self.cp);
-        let primary = psss(id.is_in_network());
-        let secondary = ssss(id, ssss_form(self.sidelink));
+        let primary = self.psss[usize::from(id.is_in_network())];
+        let secondary = ssss(id, ssss_form(self.sidelink)).map(|d| Sample::new(d as f32, 0.0));
         let mut product = Sample::default();
         for grid in grids {
             let first = grid.subcarriers() / 2 - SSSS_LEN / 2;
             let values = |l: usize| &grid.symbol(l)[first..first + SSSS_LEN];
             // stripping the sequences lets neighbouring subcarriers be summed before the product
-            let sums = |l: usize, strip: &dyn Fn(usize) -> Sample| -> [Sample; 4] {
+            let mut sums = |l: usize, sequence: &[Sample; SSSS_LEN]| -> [Sample; 4] {
+                (best().quotient)(values(l), sequence, &mut self.stripped);
                 let mut sums = [Sample::default(); 4];
-                for (k, &x) in values(l).iter().enumerate() {
-                    sums[k / 16] += x * strip(k);
+                for (sum, x) in sums.iter_mut().zip(self.stripped.chunks(16)) {
+                    *sum = x.iter().sum();
                 }
                 sums
             };
             let mut of_antenna = Sample::default();
-            let p = |k: usize| primary[k].conj();
-            let s = |k: usize| Sample::new(secondary[k] as f32, 0.0);
-            for (a, b) in
-                [(sums(at.psss[0], &p), sums(at.psss[1], &p)), (sums(at.ssss[0], &s), sums(at.ssss[1], &s))]
-            {
+            for (symbols, sequence) in [(at.psss, &primary), (at.ssss, &secondary)] {
+                let [a, b] = symbols.map(|l| sums(l, sequence));
                 of_antenna += a.iter().zip(&b).map(|(a, b)| a.conj() * b).sum::<Sample>();
             }
             let energy = match grids.len() {

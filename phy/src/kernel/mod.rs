@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `fourier` | transforms of SC-FDMA symbols, with half-subcarrier shift, offset, window and gain |
 //! | `samples` | products, powers and distances of samples |
+//! | `estimate` | the channel estimator: delay, motion, delay profile, smoothing |
 //! | `demap` | symbols to soft values, error vectors |
 //! | `flip` | descrambling |
 //! | `reduce` | sums over soft values, combining |
@@ -81,6 +82,7 @@ pub(crate) mod channel;
 pub(crate) mod crc;
 pub(crate) mod demap;
 pub(crate) mod elementary;
+pub(crate) mod estimate;
 pub(crate) mod flip;
 pub(crate) mod fourier;
 pub(crate) mod noise;

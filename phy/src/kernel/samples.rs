@@ -14,14 +14,14 @@ pub(crate) const BLOCK: usize = 32;
 /// Samples that are summed in single precision by [`Loops::moments`].
 const RUN: usize = 256;
 
-/// Subcarriers of a PRB.
-const PRB: usize = 12;
+/// Subcarriers after which turns are repeated: four PRBs, a whole number of vectors of any backend.
+pub(crate) const TURNS: usize = 48;
 
 super::compile_loops! {
-    /// `out = x y`.
-    fn product(x: &[Sample], y: &[Sample], out: &mut [Sample]);
-    /// `sum = sum + x y`.
-    fn add_product(x: &[Sample], y: &[Sample], sum: &mut [Sample]);
+    /// `out = x y factor`.
+    fn scaled_product(x: &[Sample], y: &[Sample], factor: Sample, out: &mut [Sample]);
+    /// `sum = sum + x y factor`.
+    fn add_product(x: &[Sample], y: &[Sample], factor: Sample, sum: &mut [Sample]);
     /// `out = x conj(y)`.
     fn quotient(x: &[Sample], y: &[Sample], out: &mut [Sample]);
     /// `x = x factor`.
@@ -36,19 +36,18 @@ super::compile_loops! {
     /// Sums of the real parts, of the imaginary parts and of the squared magnitudes, in single precision over
     /// [`RUN`] samples.
     fn moments(x: &[Sample]) -> [f64; 3];
-    /// `x = x conj(turns)`, with the turns of a PRB repeated.
-    fn turn_prbs(x: &mut [Sample], turns: &[Sample; PRB]);
+    /// `out = x conj(y turns)`, with the turns of a few PRBs repeated.
+    fn turned_quotient(x: &[Sample], y: &[Sample], turns: &[Sample; TURNS], out: &mut [Sample]);
     /// `sum = sum + x weight`.
     fn add_weighted(sum: &mut [Sample], x: &[Sample], weight: f32);
     /// Sums over groups of six.
     fn sixes(x: &[Sample], sums: &mut [Sample]);
     /// Sum of the squared magnitudes.
     fn power(x: &[Sample]) -> f32;
-    /// Sum of `conj(x) y`.
-    fn correlation(x: &[Sample], y: &[Sample]) -> Sample;
-    /// Powers of the sums of 24 values with a quarter of a turn back a value, 0 to 3 times, their three spans of eight
-    /// turned by each row of `turns`.
-    fn quarter_turn_powers(x: &[Sample; 24], turns: &[[Sample; 4]; 3]) -> [[f32; 4]; 3];
+    /// For 24 values of each symbol, times the conjugate of `y`: powers of their sums with a quarter of a turn back a value, 0
+    /// to 3 times, their three spans of eight turned by each row of `turns`; added over the symbols. The second result is
+    /// the energy of the values.
+    fn quarter_turn_powers(symbols: &[&[Sample; 24]], y: &[Sample; 24], turns: &[[Sample; 4]; 3]) -> ([[f32; 4]; 3], f32);
     /// `conj(h ramp) / (|h|^2 + noise)` in the place of `h`; the sum of `|h|^2 / (|h|^2 + noise)`.
     fn equalise(h: &mut [Sample], ramp: &[Sample], noise: f32) -> f32;
 }
@@ -57,13 +56,6 @@ super::compile_loops! {
 #[inline(always)]
 fn total(s: [f32; LANES]) -> f32 {
     ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
-}
-
-#[inline(always)]
-fn product(x: &[Sample], y: &[Sample], out: &mut [Sample]) {
-    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
-        *out = x * y;
-    }
 }
 
 #[inline(always)]
@@ -143,9 +135,16 @@ fn add_weighted(sum: &mut [Sample], x: &[Sample], weight: f32) {
 }
 
 #[inline(always)]
-fn add_product(x: &[Sample], y: &[Sample], sum: &mut [Sample]) {
+fn scaled_product(x: &[Sample], y: &[Sample], factor: Sample, out: &mut [Sample]) {
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = x * y * factor;
+    }
+}
+
+#[inline(always)]
+fn add_product(x: &[Sample], y: &[Sample], factor: Sample, sum: &mut [Sample]) {
     for ((sum, x), y) in sum.iter_mut().zip(x).zip(y) {
-        *sum += x * y;
+        *sum += x * y * factor;
     }
 }
 
@@ -157,16 +156,10 @@ fn quotient(x: &[Sample], y: &[Sample], out: &mut [Sample]) {
 }
 
 #[inline(always)]
-fn turn_prbs(x: &mut [Sample], turns: &[Sample; PRB]) {
-    /// A whole number of vectors of any backend.
-    const FOUR: usize = 4 * PRB;
-    let mut repeated = [Sample::default(); FOUR];
-    for (i, turn) in repeated.iter_mut().enumerate() {
-        *turn = turns[i % PRB].conj();
-    }
-    for x in x.chunks_mut(FOUR) {
-        for (x, turn) in x.iter_mut().zip(&repeated) {
-            *x *= turn;
+fn turned_quotient(x: &[Sample], y: &[Sample], turns: &[Sample; TURNS], out: &mut [Sample]) {
+    for ((out, x), y) in out.chunks_mut(TURNS).zip(x.chunks(TURNS)).zip(y.chunks(TURNS)) {
+        for (((out, x), y), turn) in out.iter_mut().zip(x).zip(y).zip(turns) {
+            *out = x * y.conj() * turn.conj();
         }
     }
 }
@@ -174,16 +167,63 @@ fn turn_prbs(x: &mut [Sample], turns: &[Sample; PRB]) {
 #[inline(always)]
 fn sixes(x: &[Sample], sums: &mut [Sample]) {
     for (sum, x) in sums.iter_mut().zip(x.as_chunks::<6>().0) {
-        // SAFETY: six samples are twelve parts, without gaps.
-        let parts: &[f32; 12] = unsafe { &*x.as_ptr().cast() };
-        // two samples at a time
-        let pair: [f32; 4] = std::array::from_fn(|i| parts[i] + parts[i + 4] + parts[i + 8]);
-        *sum = Sample::new(pair[0] + pair[2], pair[1] + pair[3]);
+        *sum = six(x);
     }
 }
 
+/// Sums six samples, two at a time. Left to itself the compiler gathers single values of several groups.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn quarter_turn_powers(x: &[Sample; 24], turns: &[[Sample; 4]; 3]) -> [[f32; 4]; 3] {
+fn six(x: &[Sample; 6]) -> Sample {
+    use std::arch::x86_64::{_mm_add_ps, _mm_castps_si128, _mm_loadu_ps, _mm_movehl_ps, _mm_storel_epi64};
+    let mut sum = Sample::default();
+    // SAFETY: every x86-64 has SSE2; six samples are twelve parts, and one is two, without gaps.
+    unsafe {
+        let parts = x.as_ptr().cast::<f32>();
+        let [a, b, c] = [0, 4, 8].map(|at| _mm_loadu_ps(parts.add(at)));
+        let pair = _mm_add_ps(_mm_add_ps(a, b), c);
+        let both = _mm_add_ps(pair, _mm_movehl_ps(pair, pair));
+        _mm_storel_epi64((&raw mut sum).cast(), _mm_castps_si128(both));
+    }
+    sum
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn six(x: &[Sample; 6]) -> Sample {
+    let pair = [x[0] + x[2] + x[4], x[1] + x[3] + x[5]];
+    pair[0] + pair[1]
+}
+
+#[inline(always)]
+fn quarter_turn_powers(
+    symbols: &[&[Sample; 24]],
+    y: &[Sample; 24],
+    turns: &[[Sample; 4]; 3],
+) -> ([[f32; 4]; 3], f32) {
+    let (mut powers, mut energies) = ([[0.0; 4]; 3], [0.0; LANES]);
+    for x in symbols {
+        let mut stripped = [Sample::default(); 24];
+        for i in 0..24 {
+            stripped[i] = x[i] * y[i].conj();
+        }
+        for x in x.as_chunks::<LANES>().0 {
+            for i in 0..LANES {
+                energies[i] += x[i].norm_sqr();
+            }
+        }
+        let of_symbol = quarter_turn_powers_of(&stripped, turns);
+        for (sums, powers) in powers.iter_mut().zip(of_symbol) {
+            for i in 0..4 {
+                sums[i] += powers[i];
+            }
+        }
+    }
+    (powers, total(energies))
+}
+
+#[inline(always)]
+fn quarter_turn_powers_of(x: &[Sample; 24], turns: &[[Sample; 4]; 3]) -> [[f32; 4]; 3] {
     // for each span its DFT of length 4, real and imaginary parts
     let mut spans = [[[0.0f32; 4]; 2]; 3];
     for ([re, im], x) in spans.iter_mut().zip(x.as_chunks::<8>().0) {
@@ -246,26 +286,6 @@ fn equalise(h: &mut [Sample], ramp: &[Sample], noise: f32) -> f32 {
     total(sums)
 }
 
-#[inline(always)]
-fn correlation(x: &[Sample], y: &[Sample]) -> Sample {
-    let n = x.len().min(y.len());
-    let (mut re, mut im) = ([0.0; LANES], [0.0; LANES]);
-    let mut one = |i: usize, x: &Sample, y: &Sample| {
-        re[i] += x.re * y.re + x.im * y.im;
-        im[i] += x.re * y.im - x.im * y.re;
-    };
-    let ((xs, x), (ys, y)) = (x[..n].as_chunks::<LANES>(), y[..n].as_chunks::<LANES>());
-    for (x, y) in xs.iter().zip(ys) {
-        for i in 0..LANES {
-            one(i, &x[i], &y[i]);
-        }
-    }
-    for (i, (x, y)) in x.iter().zip(y).enumerate() {
-        one(i, x, y);
-    }
-    Sample::new(total(re), total(im))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,7 +306,7 @@ mod tests {
     proptest! {
         #[test]
         fn backends_give_the_bits_of_plain_loops(x in samples(0..200), y in samples(200..201), weight in -2.0f32..2.0) {
-            let turns = std::array::from_fn(|i| y[i]);
+            let turns = std::array::from_fn(|i| y[i + 7]);
             for loops in Backend::ALL.into_iter().filter(|b| b.is_available()).map(loops) {
                 let run = |new: &dyn Fn(&mut [Sample]) -> f32, plain: &dyn Fn(&mut [Sample]) -> f32| {
                     let (mut a, mut b) = (x.clone(), x.clone());
@@ -299,7 +319,6 @@ mod tests {
                     plain(&mut b);
                     bits(&a) == bits(&b)
                 };
-                prop_assert!(same(&|out| (loops.product)(&x, &y, out), &|out| product(&x, &y, out)));
                 prop_assert!(same(&|out| (loops.scale)(out, y[0]), &|out| scale(out, y[0])));
                 prop_assert!(same(&|out| (loops.subtract)(out, y[0]), &|out| subtract(out, y[0])));
                 let (turns32, [at, step]) = (y.first_chunk().unwrap(), [0, 1].map(|i| Complex64::new(y[i].re.into(), y[i].im.into())));
@@ -308,13 +327,18 @@ mod tests {
                 prop_assert_eq!(f64_bits((loops.moments)(&x)), f64_bits(moments(&x)));
                 prop_assert!(same(&|out| (loops.turn_back)(out, &y), &|out| turn_back(out, &y)));
                 prop_assert!(same(&|out| (loops.add_weighted)(out, &y, weight), &|out| add_weighted(out, &y, weight)));
-                prop_assert!(same(&|out| (loops.add_product)(&y, &y[1..], out), &|out| add_product(&y, &y[1..], out)));
+                prop_assert!(same(&|out| (loops.scaled_product)(&x, &y, y[0], out), &|out| scaled_product(&x, &y, y[0], out)));
+                prop_assert!(same(&|out| (loops.add_product)(&y, &y[1..], y[0], out), &|out| add_product(&y, &y[1..], y[0], out)));
                 prop_assert!(same(&|out| (loops.quotient)(&x, &y, out), &|out| quotient(&x, &y, out)));
-                prop_assert!(same(&|out| (loops.turn_prbs)(out, &turns), &|out| turn_prbs(out, &turns)));
-                prop_assert_eq!(bits(&[(loops.correlation)(&x, &y)]), bits(&[correlation(&x, &y)]));
+                prop_assert!(same(&|out| (loops.turned_quotient)(&x, &y, &turns, out), &|out| turned_quotient(&x, &y, &turns, out)));
                 let (values, turns) = (y.first_chunk().unwrap(), std::array::from_fn(|i| [y[i], y[i + 30], y[i + 60], y[0]]));
-                let flat = |p: [[f32; 4]; 3]| p.as_flattened().iter().map(|&p| Sample::new(p, 0.0)).collect::<Vec<_>>();
-                let (new, plain) = ((loops.quarter_turn_powers)(values, &turns), quarter_turn_powers(values, &turns));
+                let symbols = [values, y[50..].first_chunk().unwrap(), y[90..].first_chunk().unwrap()];
+                let flat = |(p, energy): ([[f32; 4]; 3], f32)| {
+                    p.as_flattened().iter().chain([&energy]).map(|&p| Sample::new(p, 0.0)).collect::<Vec<_>>()
+                };
+                let reference = y[20..].first_chunk().unwrap();
+                let new = (loops.quarter_turn_powers)(&symbols, reference, &turns);
+                let plain = quarter_turn_powers(&symbols, reference, &turns);
                 prop_assert_eq!(bits(&flat(new)), bits(&flat(plain)));
                 prop_assert!(same(&|out| (loops.sixes)(&y, out), &|out| sixes(&y, out)));
                 prop_assert!(run(&|out| (loops.power)(out), &|out| power(out)));
@@ -328,8 +352,19 @@ mod tests {
             let x: Vec<Sample> = x.into_iter().map(|(re, im)| Sample::new(re, im)).collect();
             let wide = |x: Sample| Complex64::new(x.re.into(), x.im.into());
             let y: Vec<Sample> = x.iter().rev().copied().collect();
-            let exact: Complex64 = x.iter().zip(&y).map(|(&x, &y)| wide(x).conj() * wide(y)).sum();
-            prop_assert!((wide(correlation(&x, &y)) - exact).norm() < 1e-2);
+            let turns = std::array::from_fn(|i| Sample::from_polar(1.0, i as f32));
+            let (mut turned, mut scaled) = (x.clone(), x.clone());
+            turned_quotient(&x, &y, &turns, &mut turned);
+            scaled_product(&x, &y, turns[3], &mut scaled);
+            let mut sums = vec![Sample::default(); 33];
+            sixes(&x, &mut sums);
+            for k in 0..x.len() {
+                let exact = wide(x[k]) * wide(y[k] * turns[k % TURNS]).conj();
+                prop_assert!((wide(turned[k]) - exact).norm() < 1e-3);
+                prop_assert!((wide(scaled[k]) - wide(x[k]) * wide(y[k]) * wide(turns[3])).norm() < 1e-3);
+                let exact: Complex64 = x[k / 6 * 6..].iter().take(6).map(|&x| wide(x)).sum();
+                prop_assert!(k >= x.len() / 6 * 6 || (wide(sums[k / 6]) - exact).norm() < 1e-3);
+            }
             let exact: f64 = x.iter().map(|&x| wide(x).norm_sqr()).sum();
             prop_assert!((f64::from(power(&x)) - exact).abs() <= 1e-5 * exact);
             let [re, im, square] = moments(&x);
@@ -337,13 +372,16 @@ mod tests {
             prop_assert!((Complex64::new(re, im) - sum).norm() < 1e-2 && (square - exact).abs() <= 1e-5 * exact);
             if let Some(x) = x.first_chunk::<24>() {
                 let turns = std::array::from_fn(|i| std::array::from_fn(|b| Sample::from_polar(1.0, (i * b) as f32)));
-                let powers = quarter_turn_powers(x, &turns);
+                let reference = std::array::from_fn(|n| Sample::from_polar(1.0, 0.3 * (n * n) as f32));
+                let (powers, energy) = quarter_turn_powers(&[x, &reference], &reference, &turns);
+                let exact: f64 = x.iter().chain(&reference).map(|&x| wide(x).norm_sqr()).sum();
+                prop_assert!((f64::from(energy) - exact).abs() < 1e-5 * exact);
                 for (i, k) in [(0, 0), (1, 1), (2, 2), (1, 3), (2, 1)] {
-                    let sum: Complex64 = x.iter().enumerate().map(|(n, &x)| {
+                    let exact: f64 = [x, &reference].map(|x| x.iter().enumerate().map(|(n, &x)| {
                         let angle = -0.5 * std::f64::consts::PI * (k * n) as f64 + (i * (n / 8)) as f64;
-                        wide(x) * Complex64::from_polar(1.0, angle)
-                    }).sum();
-                    prop_assert!((f64::from(powers[i][k]) - sum.norm_sqr()).abs() < 1e-2);
+                        wide(x) * wide(reference[n]).conj() * Complex64::from_polar(1.0, angle)
+                    }).sum::<Complex64>().norm_sqr()).iter().sum();
+                    prop_assert!((f64::from(powers[i][k]) - exact).abs() < 1e-5 * exact + 1e-2);
                 }
             }
         }

@@ -3,7 +3,7 @@
 
 mod combine;
 
-use super::estimate::{Branch, Estimator, phasor};
+use super::estimate::{Branch, Estimator, State, phasor};
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::kernel::samples::{Loops, best};
@@ -12,11 +12,15 @@ use crate::sc_fdma::Precoding;
 use crate::units::{Antennas, Modulation};
 use crate::{Llr, Sample};
 
+/// Values that are despread at a time where the channel is static: several narrow symbols.
+const RUN: usize = 1024;
+
 /// Equalises the allocation that an [`Estimator`] holds.
 pub struct Equaliser {
     loops: &'static Loops,
     precoding: Precoding,
-    symbol: Vec<Sample>,
+    /// Equalised symbols, one or more.
+    symbols: Vec<Sample>,
     /// Weight of each subcarrier, one row an antenna.
     weights: Vec<Vec<Sample>>,
     /// Buffer for one value a subcarrier.
@@ -54,7 +58,7 @@ impl Equaliser {
         Self {
             loops: best(),
             precoding: Precoding::new(carrier_prbs.max(6)),
-            symbol: zero(),
+            symbols: vec![Sample::default(); m_max.max(RUN)],
             weights: vec![zero(); antennas.count()],
             power: vec![0.0; if antennas == Antennas::ONE { 0 } else { m_max }],
         }
@@ -98,18 +102,20 @@ impl Equaliser {
         mut points: Option<&mut Vec<Sample>>,
     ) -> ErrorVector {
         let state = &estimator.state;
-        let (first, m_sc) = (state.first, state.m_sc);
+        let m_sc = state.m_sc;
         let Some(last) = grids.first().map(|grid| grid.symbols() - 1) else { return ErrorVector::default() };
         let turns = turns(state.offset_hz, &state.times);
         let mut vector = ErrorVector::default();
+        // several narrow symbols at a time
+        let run = if estimator.is_static() { (self.symbols.len() / m_sc.max(1)).max(1) } else { 1 };
         let mut gain = 0.0;
-        for (i, (&l, llrs)) in
-            layout.data.iter().zip(out.chunks_exact_mut(m_sc * modulation.bits())).enumerate()
-        {
-            let l = l as usize;
+        let bits = m_sc * modulation.bits();
+        for (i, (symbols, llrs)) in layout.data.chunks(run).zip(out.chunks_mut(run * bits)).enumerate() {
             // TS 36.211 §9.2.5
-            if l == last {
-                llrs.fill(0);
+            let sent = symbols.iter().take_while(|&&l| usize::from(l) != last).count().min(llrs.len() / bits);
+            let (llrs, erased) = llrs.split_at_mut(sent * bits);
+            erased.fill(0);
+            if sent == 0 {
                 continue;
             }
             if i == 0 || !estimator.is_static() {
@@ -118,28 +124,46 @@ impl Equaliser {
                     _ => self.weigh_antennas(estimator, i),
                 };
             }
-            let symbol = &mut self.symbol[..m_sc];
-            for (a, (grid, weights)) in grids.iter().zip(&self.weights).enumerate() {
-                let received = &grid.symbol(l)[first..first + m_sc];
-                let combine = if a == 0 { self.loops.product } else { self.loops.add_product };
-                combine(received, weights, symbol);
-            }
-            self.precoding.despread_unscaled(symbol);
             // the equaliser shrinks the symbols by its mean gain: undo it; the rest is noise
             let scale = 1.0 / gain.max(1e-6);
-            (self.loops.scale)(symbol, turns[l] * (scale / (m_sc as f32).sqrt()));
             let noise = (1.0 - gain).max(1e-4) * scale;
-            modulation::demap(modulation, symbol, noise, llrs);
-            // a sample of the symbols is enough for the error vector
-            let (error, count) = modulation::error(modulation, symbol);
-            vector.error += error;
-            vector.count += count;
-            vector.expected += noise * count as f32;
+            for (at, &l) in symbols[..sent].iter().enumerate() {
+                let factor = turns[usize::from(l)] * (scale / (m_sc as f32).sqrt());
+                self.combine_antennas(estimator, grids, usize::from(l), factor, at * m_sc);
+            }
+            let received = &mut self.symbols[..sent * m_sc];
+            self.precoding.despread_unscaled(m_sc, received);
+            modulation::demap(modulation, received, noise, llrs);
+            for symbol in received.chunks_exact(m_sc) {
+                // a sample of the symbols is enough for the error vector
+                let (error, count) = modulation::error(modulation, symbol);
+                vector.error += error;
+                vector.count += count;
+                vector.expected += noise * count as f32;
+            }
             if let Some(points) = points.as_deref_mut() {
-                points.extend_from_slice(symbol);
+                points.extend_from_slice(received);
             }
         }
         vector
+    }
+
+    /// Writes the weighted sum of the antennas on symbol `l`, times a factor, to the buffer at `at`.
+    fn combine_antennas(
+        &mut self,
+        estimator: &Estimator,
+        grids: &[Grid],
+        l: usize,
+        factor: Sample,
+        at: usize,
+    ) {
+        let State { first, m_sc, .. } = estimator.state;
+        let out = &mut self.symbols[at..at + m_sc];
+        for (a, (grid, weights)) in grids.iter().zip(&self.weights).enumerate() {
+            let received = &grid.symbol(l)[first..first + m_sc];
+            let combine = if a == 0 { self.loops.scaled_product } else { self.loops.add_product };
+            combine(received, weights, factor, out);
+        }
     }
 
     /// Computes MMSE weights `conj(h) / (|h|^2 + noise)` of the only antenna for data symbol `i`, delay included;

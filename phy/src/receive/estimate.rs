@@ -31,9 +31,9 @@ use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::kernel::elementary::cos_sin;
+use crate::kernel::estimate::{MODES, best as estimate_loops};
 use crate::kernel::samples::best;
 use crate::numerology::{Numerology, SUBCARRIER_SPACING};
-use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
 use crate::units::{Antennas, Decibel, Hertz};
 pub(super) use branch::Branch;
@@ -121,7 +121,8 @@ impl Measurement {
 /// Several antennas receive the same delay, offset and motion, each through a channel and with a noise of its own.
 pub struct Estimator {
     references: Arc<References>,
-    numerology: Numerology,
+    /// Seconds from symbol 0 to each symbol.
+    times: [f64; 14],
     delay_ffts: Vec<Arc<dyn Fft<f32>>>,
     delay_bins: Vec<Sample>,
     delay_power: Vec<f32>,
@@ -173,7 +174,10 @@ impl Estimator {
         let scratch = delay_ffts.iter().map(|f| f.get_inplace_scratch_len()).max().unwrap_or(0);
         Self {
             references,
-            numerology,
+            times: std::array::from_fn(|l| match l < numerology.symbols() {
+                true => numerology.symbol_distance(0, l),
+                false => 0.0,
+            }),
             delay_ffts,
             delay_bins: vec![Sample::default(); size],
             delay_power: vec![0.0; size],
@@ -206,7 +210,7 @@ impl Estimator {
         }
         let n_d = layout.dmrs.len();
         self.strip(grids, first, m_sc, layout, dmrs);
-        let times = self.symbol_times(self.numerology.symbols());
+        let times = self.times;
         let mut reference_times = [0.0; MAX_DMRS];
         for (t, &l) in reference_times.iter_mut().zip(layout.dmrs) {
             *t = times[l as usize];
@@ -259,24 +263,24 @@ impl Estimator {
             turns.iter_mut().zip(dmrs_times).for_each(|(turn, t)| *turn = phasor(-offset_hz * t));
         }
         for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
-            branch.gather(shape, m_sc, &turns[..dmrs_times.len()]);
+            branch.gather(shape, m_sc, &turns[..dmrs_times.len()], &self.motion.modes[doppler]);
         }
         let modes = &self.motion.modes[doppler];
-        let profile = profile.unwrap_or_else(|| {
-            let cost = |profile: usize| -> f64 {
-                let heard = self.branches.iter().filter(|b| b.is_heard());
-                let each = heard.map(|b| {
-                    let rows = &b.rows[..m_sc / shape.group];
-                    fit::unlikely(shape, profile, rows, modes, b.levels).0 as f64
-                });
-                each.sum::<f64>() + if profile > 0 { FLAT_ADVANTAGE } else { 0.0 }
-            };
-            motion::lowest(PROFILES, cost).1
-        });
+        let mut cost = |profile: usize| -> f64 {
+            let heard = self.branches.iter_mut().filter(|b| b.is_heard());
+            heard.map(|b| f64::from(b.unlikely(shape, profile, m_sc, modes))).sum::<f64>()
+                + if profile > 0 { FLAT_ADVANTAGE } else { 0.0 }
+        };
+        let profile = match profile {
+            None => motion::lowest(PROFILES, cost).1,
+            Some(profile) => {
+                // for the levels under it
+                cost(profile);
+                profile
+            }
+        };
         let centre = shape.profiles[profile].centre;
-        let ramp = &mut self.ramp[..m_sc];
-        ramp.fill(Sample::new(1.0, 0.0));
-        rotate(ramp, 0.0, delay_turns - centre);
+        (estimate_loops().ramp)(&mut self.ramp[..m_sc], phase(delay_turns - centre));
         let interpolation = &self.motion.interpolations[doppler];
         let carrying = modes.powers.iter().filter(|p| **p > LEAST_MODE).count();
         let kept = if doppler > 0 { carrying.max(2) } else { 1 };
@@ -330,7 +334,7 @@ impl Estimator {
         for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
             branch.measure(shape, m_sc, n_d);
             let groups: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &branch.groups[m][..m_sc / GROUP]);
-            let noise = GROUP as f64 * branch.levels.noise as f64;
+            let noise = GROUP as f32 * branch.levels.noise;
             observed.add(Products::new(&groups[..n_d], noise.max(1e-12)));
         }
         observed
@@ -361,15 +365,6 @@ impl Estimator {
     /// Whether one set of weights holds for every data symbol.
     pub(super) fn is_static(&self) -> bool {
         self.state.dmrs_symbols == 1
-    }
-
-    /// Seconds from symbol 0 to each of the first `symbols` of a subframe.
-    fn symbol_times(&self, symbols: usize) -> [f64; 14] {
-        let mut times = [0.0; 14];
-        for (l, t) in times.iter_mut().enumerate().take(symbols) {
-            *t = self.numerology.symbol_distance(0, l);
-        }
-        times
     }
 
     /// What was measured last.
@@ -405,14 +400,14 @@ impl Estimator {
                 bins[blocks..].fill(Sample::default());
                 (best().sixes)(&ls[..m_sc], bins);
                 self.delay_ffts[plan].process_with_scratch(bins, &mut self.fft_scratch);
-                let (from_zero, negative) = (&bins[..reach + 1], &bins[size - reach..]);
-                for (p, x) in self.delay_power.iter_mut().zip(negative.iter().chain(from_zero)) {
-                    *p += x.norm_sqr() * branch.weight;
-                }
+                let (negative, from_zero) = self.delay_power.split_at_mut(reach);
+                (estimate_loops().add_powers)(&bins[size - reach..], branch.weight, negative);
+                (estimate_loops().add_powers)(&bins[..reach + 1], branch.weight, from_zero);
             }
         }
         let power = &self.delay_power[..2 * reach + 1];
-        let best = (0..power.len()).max_by(|&a, &b| power[a].total_cmp(&power[b])).unwrap_or(reach);
+        let most = (estimate_loops().largest)(power);
+        let best = power.iter().rposition(|p| *p == most).unwrap_or(reach);
         let fine = if best > 0 && best + 1 < power.len() {
             parabola(power[best - 1], power[best], power[best + 1])
         } else {
@@ -421,8 +416,7 @@ impl Estimator {
         // the inverse transform peaks where its ramp is the conjugate of the signal's
         let turns = -(best as f64 + fine as f64 - reach as f64) / (size * GROUP) as f64;
         let ramp = &mut self.ramp[..m_sc];
-        ramp.fill(Sample::new(1.0, 0.0));
-        rotate(ramp, 0.0, turns);
+        (estimate_loops().ramp)(ramp, phase(turns));
         for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
             branch.align(ramp, n_d);
         }
@@ -431,11 +425,13 @@ impl Estimator {
 
     /// Returns the carrier offset in Hz nearest to `near`, and the spacing of its ambiguity.
     fn carrier_offset(&self, m_sc: usize, times: &[f64], near: f64) -> (f64, f64) {
-        let correlation = |i: usize, j: usize| -> Sample {
-            self.branches.iter().filter(|b| b.is_heard()).map(|b| b.correlation(i, j, m_sc)).sum()
-        };
         // the shortest spacing decides between aliases, the longer ones refine
         let n = times.len();
+        let mut products = [[Sample::default(); MODES]; MODES];
+        for branch in self.branches.iter().filter(|b| b.is_heard()) {
+            branch.add_products(m_sc, n, &mut products);
+        }
+        let correlation = |i: usize, j: usize| products[i][j];
         let (shortest, pair) = if n == 3 {
             (times[1] - times[0], correlation(0, 1))
         } else {
@@ -467,9 +463,13 @@ fn turns(x: Sample) -> f64 {
 }
 
 pub(crate) fn phasor(turns: f64) -> Sample {
-    // units of 2^-32 turns; what is no number has no phase
-    let (cos, sin) = cos_sin(((turns - turns.floor()) * 4_294_967_296.0) as u64 as u32);
+    let (cos, sin) = cos_sin(phase(turns));
     Sample::new(cos, sin)
+}
+
+/// Converts turns to units of 2^-32 turns; what is no number has no phase.
+fn phase(turns: f64) -> u32 {
+    ((turns - turns.floor()) * 4_294_967_296.0) as u64 as u32
 }
 
 fn nearest_alias(value: f64, spacing: f64, near: f64) -> f64 {

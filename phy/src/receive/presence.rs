@@ -6,7 +6,7 @@ use crate::Sample;
 use crate::channel::layout::Layout;
 use crate::grid::Grid;
 use crate::kernel::samples::best as best_loops;
-use crate::sequence::dmrs::{Dmrs, References};
+use crate::sequence::dmrs::{Dmrs, MAX_DMRS, References};
 use crate::units::Antennas;
 use std::sync::Arc;
 
@@ -18,6 +18,9 @@ const SPAN: usize = 8;
 
 /// Subcarriers of a PSCCH of modes 3 and 4.
 const CONTROL_V2X: usize = 24;
+
+/// What a symbol without values has.
+const SILENCE: [Sample; CONTROL_V2X] = [Sample::new(0.0, 0.0); CONTROL_V2X];
 
 /// Phase steps between blocks that are tried, in radians: for delays of 0 and ±1.8 µs.
 const RAMPS: [f32; 3] = [0.0, 1.0, -1.0];
@@ -99,19 +102,23 @@ impl Presence {
         (3 * shift as u8, metric)
     }
 
-    fn control_powers(&mut self, grid: &Grid, first: usize, layout: Layout) -> Powers<4> {
-        let dmrs = Dmrs::pscch_v2x(0);
+    fn control_powers(&self, grid: &Grid, first: usize, layout: Layout) -> Powers<4> {
+        let mut symbols = [&SILENCE; MAX_DMRS];
+        for (symbol, &l) in symbols.iter_mut().zip(layout.dmrs) {
+            if let Some(values) = grid.symbol(l as usize)[first..].first_chunk() {
+                *symbol = values;
+            }
+        }
+        let symbols = &symbols[..layout.dmrs.len().min(MAX_DMRS)];
+        // the same group on every symbol
+        let reference = self.references.group(Dmrs::pscch_v2x(0).u[0], CONTROL_V2X);
         let mut seen = Powers::default();
-        for (m, &l) in layout.dmrs.iter().enumerate() {
-            let received = &grid.symbol(l as usize)[first..first + CONTROL_V2X];
-            let stripped = &mut self.stripped[..CONTROL_V2X];
-            self.references.strip(&dmrs, m, received, stripped);
-            seen.energy += (best_loops().power)(received);
-            let Some(stripped) = stripped.first_chunk::<CONTROL_V2X>() else { continue };
-            let powers = (best_loops().quarter_turn_powers)(stripped, &self.span_turns);
+        if let Some(reference) = reference.first_chunk() {
+            let (powers, energy) = (best_loops().quarter_turn_powers)(symbols, reference, &self.span_turns);
+            seen.energy = energy;
             for (ramp, powers) in powers.iter().enumerate() {
                 for (seen, power) in seen.power.iter_mut().zip(powers) {
-                    seen[ramp] += power;
+                    seen[ramp] = *power;
                 }
             }
         }

@@ -13,7 +13,19 @@ pub fn base_sequence(u: usize, out: &mut [Sample]) {
     match out.len() {
         12 => from_phi(&PHI_12[u], out),
         24 => from_phi(&PHI_24[u], out),
-        m_sc => zadoff_chu(u, largest_prime_below(m_sc), out),
+        m_sc => zadoff_chu(u, &roots_of_unity(largest_prime_below(m_sc)), out),
+    }
+}
+
+/// Writes the base sequences of all thirty groups, `out.len() / 30` values each, as [`base_sequence`] does.
+pub(super) fn base_sequences(out: &mut [Sample]) {
+    let m_sc = out.len() / 30;
+    let roots = if m_sc > 24 { roots_of_unity(largest_prime_below(m_sc)) } else { Vec::new() };
+    for (u, row) in out.chunks_exact_mut(m_sc.max(1)).enumerate() {
+        match m_sc {
+            12 | 24 => base_sequence(u, row),
+            _ => zadoff_chu(u, &roots, row),
+        }
     }
 }
 
@@ -34,16 +46,31 @@ fn from_phi(phi: &[i8], out: &mut [Sample]) {
 }
 
 // TS 36.211 §9.8 with §5.5.1.1
-fn zadoff_chu(u: usize, n_zc: usize, out: &mut [Sample]) {
+fn zadoff_chu(u: usize, roots: &[Sample], out: &mut [Sample]) {
+    let n_zc = roots.len();
     // q = floor(qbar + 1/2) + v (-1)^floor(2 qbar) with v = 0, qbar = N_ZC (u + 1) / 31
     let q = (2 * n_zc * (u + 1) + 31) / 62;
-    for (n, x) in out.iter_mut().enumerate() {
-        let m = n % n_zc;
-        // the phase is pi q m (m + 1) / N_ZC: reduce the integer part first, for an exact result
-        let turns = (q * m * (m + 1)) % (2 * n_zc);
-        let angle = -PI * turns as f64 / n_zc as f64;
-        *x = Sample::new(angle.cos() as f32, angle.sin() as f32);
+    // the phase is pi q m (m + 1) / N_ZC, always an even number of half turns: they grow by 2 q (m + 1)
+    let (mut at, mut step) = (0, 0);
+    for (m, x) in out.iter_mut().enumerate() {
+        if m == n_zc {
+            (at, step) = (0, 0);
+        }
+        *x = roots[at];
+        step += q;
+        step -= if step >= n_zc { n_zc } else { 0 };
+        at += step;
+        at -= if at >= n_zc { n_zc } else { 0 };
     }
+}
+
+/// Returns `exp(-j 2 pi k / n)` for k = 0 to n - 1.
+fn roots_of_unity(n: usize) -> Vec<Sample> {
+    let root = |k: usize| {
+        let angle = -PI * (2 * k) as f64 / n as f64;
+        Sample::new(angle.cos() as f32, angle.sin() as f32)
+    };
+    (0..n).map(root).collect()
 }
 
 fn largest_prime_below(n: usize) -> usize {
@@ -65,6 +92,28 @@ mod tests {
             assert!(a.iter().all(|x| (x.norm() - 1.0).abs() < 1e-6));
             let cross: Sample = a.iter().zip(&b).map(|(x, y)| x * y.conj()).sum();
             assert!(cross.norm() < 0.75 * m_sc as f32, "{m_sc}: {}", cross.norm());
+        }
+    }
+
+    /// In double precision, from the definition: every group of narrow and of wide channels.
+    #[test]
+    // TS 36.211 §9.8 with §5.5.1.1
+    fn all_groups_are_those_of_the_clause() {
+        for (m_sc, n_zc) in [(36, 31), (72, 71), (576, 571)] {
+            let mut all = vec![Sample::default(); 30 * m_sc];
+            base_sequences(&mut all);
+            for (u, row) in all.chunks_exact(m_sc).enumerate() {
+                let q = (n_zc as f64 * (u + 1) as f64 / 31.0 + 0.5).floor() as usize;
+                for (n, x) in row.iter().enumerate() {
+                    let m = n % n_zc;
+                    let angle = -PI * ((q * m * (m + 1)) % (2 * n_zc)) as f64 / n_zc as f64;
+                    let exact = Sample::new(angle.cos() as f32, angle.sin() as f32);
+                    assert!((x - exact).norm() < 1e-6, "{m_sc} subcarriers, group {u}, value {n}: {x}");
+                }
+                let mut alone = vec![Sample::default(); m_sc];
+                base_sequence(u, &mut alone);
+                assert_eq!(alone, row);
+            }
         }
     }
 

@@ -1,11 +1,11 @@
 //! Demodulation reference signals of the sidelink channels (TS 36.211 §9.8): group, shift and sign of each.
 
-use super::base::base_sequence;
+use super::base::base_sequences;
 #[cfg(test)]
 use super::base::group_hopping;
 use super::gold::Gold;
 use crate::Sample;
-use crate::kernel::samples::best;
+use crate::kernel::samples::{TURNS, best};
 use crate::tables::is_precoding_size;
 use crate::units::{SidelinkMode, SlssId};
 
@@ -95,9 +95,9 @@ impl Dmrs {
         }
     }
 
-    /// Returns `w[m] exp(j 2 pi n_cs n / 12)` for n = 0 to 11, after which it repeats.
-    fn turns(&self, m: usize) -> [Sample; 12] {
-        std::array::from_fn(|n| TWELFTHS[self.n_cs as usize * n % 12] * self.w[m] as f32)
+    /// Returns `w[m] exp(j 2 pi n_cs n / 12)` for four PRBs; it repeats after each.
+    fn turns(&self, m: usize) -> &'static [Sample; TURNS] {
+        &SHIFTS[usize::from(self.w[m] < 0)][self.n_cs as usize % 12]
     }
 }
 
@@ -119,6 +119,20 @@ const TWELFTHS: [Sample; 12] = [
     Sample::new(0.5, -HIGH),
     Sample::new(HIGH, -0.5),
 ];
+
+/// Those of each cyclic shift over four PRBs, with both signs.
+static SHIFTS: [[[Sample; TURNS]; 12]; 2] = {
+    let mut shifts = [[[Sample::new(0.0, 0.0); TURNS]; 12]; 2];
+    let mut at = 0;
+    while at < 12 * TURNS {
+        let (n_cs, n) = (at / TURNS, at % TURNS);
+        let turn = TWELFTHS[n_cs * n % 12];
+        shifts[0][n_cs][n] = turn;
+        shifts[1][n_cs][n] = Sample::new(-turn.re, -turn.im);
+        at += 1;
+    }
+    shifts
+};
 
 /// f_gh of every n_s that PSSCH can use (TS 36.211 §5.5.1.3), 0 to 39.
 struct GroupHopping {
@@ -151,9 +165,7 @@ impl References {
     pub fn new(carrier_prbs: usize) -> Self {
         let table = |prbs: usize| {
             let mut values = vec![Sample::default(); 30 * 12 * prbs];
-            for (u, row) in values.chunks_mut(12 * prbs).enumerate() {
-                base_sequence(u, row);
-            }
+            base_sequences(&mut values);
             values
         };
         let wanted = |prbs| is_precoding_size(prbs);
@@ -177,8 +189,8 @@ impl References {
     pub fn emit(&self, dmrs: &Dmrs, m: usize, out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
         let turns = dmrs.turns(m);
-        for (out, base) in out.chunks_exact_mut(12).zip(base.chunks_exact(12)) {
-            for ((x, r), t) in out.iter_mut().zip(base).zip(&turns) {
+        for (out, base) in out.chunks_mut(TURNS).zip(base.chunks(TURNS)) {
+            for ((x, r), t) in out.iter_mut().zip(base).zip(turns) {
                 *x = r * t;
             }
         }
@@ -188,9 +200,10 @@ impl References {
     pub fn strip(&self, dmrs: &Dmrs, m: usize, received: &[Sample], out: &mut [Sample]) {
         let base = self.group(dmrs.u[m], out.len());
         let loops = best();
-        (loops.quotient)(received, base, out);
-        if dmrs.n_cs != 0 || dmrs.w[m] != 1 {
-            (loops.turn_prbs)(out, &dmrs.turns(m));
+        if dmrs.n_cs == 0 && dmrs.w[m] == 1 {
+            (loops.quotient)(received, base, out);
+        } else {
+            (loops.turned_quotient)(received, base, dmrs.turns(m), out);
         }
     }
 }

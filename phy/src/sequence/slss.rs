@@ -38,9 +38,9 @@ pub fn ssss(id: SlssId, form: SsssForm) -> [i8; SSSS_LEN] {
     let m0 = m_prime % 31;
     let m1 = (m0 + m_prime / 31 + 1) % 31;
 
-    let s = m_sequence(&[2, 0]);
-    let c = m_sequence(&[3, 0]);
-    let z = m_sequence(&[4, 2, 1, 0]);
+    const S: [i8; 31] = m_sequence(0b00101);
+    const C: [i8; 31] = m_sequence(0b01001);
+    const Z: [i8; 31] = m_sequence(0b10111);
     let (first, second) = match form {
         SsssForm::Subframe0 => (m0, m1),
         SsssForm::Subframe5 => (m1, m0),
@@ -48,21 +48,25 @@ pub fn ssss(id: SlssId, form: SsssForm) -> [i8; SSSS_LEN] {
     std::array::from_fn(|i| {
         let n = i / 2;
         if i % 2 == 0 {
-            s[(n + first) % 31] * c[(n + n2) % 31]
+            S[(n + first) % 31] * C[(n + n2) % 31]
         } else {
-            s[(n + second) % 31] * c[(n + n2 + 3) % 31] * z[(n + first % 8) % 31]
+            S[(n + second) % 31] * C[(n + n2 + 3) % 31] * Z[(n + first % 8) % 31]
         }
     })
 }
 
-/// Returns 1 - 2 x(i) with x(0..4) = 0, 0, 0, 0, 1 and x(i + 5) the sum of x(i + tap).
-fn m_sequence(taps: &[usize]) -> [i8; 31] {
-    let mut x = [0u8; 31];
-    x[4] = 1;
-    for i in 0..26 {
-        x[i + 5] = taps.iter().fold(0, |sum, t| sum ^ x[i + t]);
+/// Returns 1 - 2 x(i) with x(0..4) = 0, 0, 0, 0, 1 and x(i + 5) the sum of x(i + tap), a bit of `taps` each.
+const fn m_sequence(taps: u32) -> [i8; 31] {
+    let mut out = [1; 31];
+    // x(i) to x(i + 4), the first one in the lowest place
+    let mut x = 0b10000;
+    let mut i = 0;
+    while i < 31 {
+        out[i] = 1 - 2 * (x & 1) as i8;
+        x = x >> 1 | ((x & taps).count_ones() & 1) << 4;
+        i += 1;
     }
-    x.map(|bit| 1 - 2 * bit as i8)
+    out
 }
 
 #[cfg(test)]
@@ -77,6 +81,21 @@ mod tests {
                 let all: std::collections::HashSet<_> = ids.map(|id| ssss(id, form)).collect();
                 assert_eq!(all.len(), 168);
             }
+        }
+    }
+
+    /// By the recursions of the clause, and sixteen ones in each.
+    #[test]
+    // TS 36.211 §9.7.2.1
+    fn m_sequences_are_those_of_the_clause() {
+        for taps in [&[2, 0][..], &[3, 0], &[4, 2, 1, 0]] {
+            let mut x = [0usize; 31];
+            x[4] = 1;
+            for i in 0..26 {
+                x[i + 5] = taps.iter().map(|t| x[i + t]).sum::<usize>() % 2;
+            }
+            assert_eq!(x.iter().sum::<usize>(), 16);
+            assert_eq!(m_sequence(taps.iter().map(|t| 1 << t).sum()), x.map(|bit| 1 - 2 * bit as i8));
         }
     }
 

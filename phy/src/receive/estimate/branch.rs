@@ -1,18 +1,16 @@
 //! One receive antenna of an allocation: its least-squares values, its smoothed channel and its noise.
 
-use super::fit::{self, Fit, Levels, Row};
+use super::fit::{self, Fit, Levels, Planes};
 use super::motion::Modes;
-use super::profile::{LONGEST, Window};
+use super::profile::{PROFILES, Window};
 use super::weights::{Interpolation, TimeWeights};
 use super::{GROUP, power};
 use crate::Sample;
+use crate::kernel::estimate::{MODES, best as estimate_loops};
 use crate::kernel::samples::best;
 use crate::sc_fdma::rotate;
 use crate::sequence::dmrs::MAX_DMRS;
 use crate::units::Antennas;
-
-/// Partial sums of a long sum: one addition need not wait for the one before.
-const LANES: usize = 8;
 
 /// Signal to noise ratio below which an accurate noise counts more than a channel that changes within a group.
 const FAINT: f32 = 2.0;
@@ -23,10 +21,14 @@ pub(crate) struct Branch {
     pub(super) ls: [Vec<Sample>; MAX_DMRS],
     /// Sums of `ls` over groups of [`GROUP`] subcarriers.
     pub(super) groups: [Vec<Sample>; MAX_DMRS],
-    /// Sums over the groups of a window, one row a group.
-    pub(super) rows: Vec<Row>,
+    /// Sums of `groups` over PRBs.
+    pub(super) prbs: [Vec<Sample>; MAX_DMRS],
+    /// Sums over the groups of a window, of each symbol, then of each mode over time.
+    planes: Planes,
     /// Power of signal and noise before the profile is known.
     pub(super) levels: Levels,
+    /// The same for each profile that was asked about.
+    of_profile: [Levels; PROFILES],
     /// Channel of each mode over time, without delay and offset; on a static channel the first row alone.
     pub(crate) smooth: [Vec<Sample>; MAX_DMRS],
     /// Weight of each row of `smooth` for each data symbol.
@@ -52,8 +54,10 @@ impl Branch {
             ls: std::array::from_fn(|_| zero()),
             groups: std::array::from_fn(|_| vec![Sample::default(); m_max / GROUP]),
             smooth: std::array::from_fn(|_| zero()),
-            rows: vec![Row::default(); (m_max / 3).max(LONGEST)],
+            prbs: std::array::from_fn(|_| vec![Sample::default(); m_max / 12]),
+            planes: fit::planes(m_max),
             levels: Levels::default(),
+            of_profile: [Levels::default(); PROFILES],
             weights: TimeWeights::default(),
             modes: 1,
             residuals: std::array::from_fn(|_| {
@@ -108,20 +112,26 @@ impl Branch {
         }
     }
 
-    /// Removes the phase ramp of a delay, and sums over groups.
+    /// Removes the phase ramp of a delay, and sums over groups and PRBs.
     pub(super) fn align(&mut self, ramp: &[Sample], n_d: usize) {
-        for (ls, groups) in self.ls[..n_d].iter_mut().zip(&mut self.groups) {
+        let sums = self.groups.iter_mut().zip(&mut self.prbs);
+        for (ls, (groups, prbs)) in self.ls[..n_d].iter_mut().zip(sums) {
             let ls = &mut ls[..ramp.len()];
+            let groups = &mut groups[..ramp.len() / GROUP];
             (best().turn_back)(ls, ramp);
             (best().sixes)(ls, groups);
+            (estimate_loops().pairs)(groups, prbs);
         }
     }
 
-    /// Returns the product of symbols `i` and `j` over PRBs: a channel hardly changes over one.
-    pub(super) fn correlation(&self, i: usize, j: usize, m_sc: usize) -> Sample {
-        let prbs = |m: usize| self.groups[m][..m_sc / GROUP].chunks_exact(12 / GROUP);
-        let sum = |x: &[Sample]| x.iter().sum::<Sample>();
-        prbs(i).zip(prbs(j)).map(|(a, b)| sum(a).conj() * sum(b)).sum::<Sample>() * self.weight
+    /// Adds the products of the symbols over PRBs: a channel hardly changes over one.
+    pub(super) fn add_products(&self, m_sc: usize, n_d: usize, sums: &mut [[Sample; MODES]; MODES]) {
+        let prbs: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &self.prbs[m][..m_sc / 12]);
+        let mut products = [[Sample::default(); MODES]; MODES];
+        (estimate_loops().products)(&prbs[..n_d], &mut products);
+        for (sum, product) in sums.as_flattened_mut().iter_mut().zip(products.as_flattened()) {
+            *sum += product * self.weight;
+        }
     }
 
     /// Measures signal and noise before the profile is known: from what a wide profile leaves of a narrow allocation or of
@@ -130,45 +140,48 @@ impl Branch {
     pub(super) fn measure(&mut self, shape: &Window, m_sc: usize, n_d: usize) {
         let values = (m_sc * n_d) as f32;
         let total = self.ls[..n_d].iter().map(|ls| power(&ls[..m_sc])).sum::<f32>() / values;
+        let beside = |branch: &mut Self| {
+            let groups = m_sc / shape.group;
+            fit::gather_symbols(&branch.ls[..n_d], m_sc, shape.group, &mut branch.planes);
+            fit::noise_beside(shape, &branch.planes, groups, total, n_d)
+        };
         let noise = if shape.group == 1 {
-            let rows = &mut self.rows[..shape.length];
-            fit::gather(&self.ls[..n_d], &[Sample::new(1.0, 0.0); MAX_DMRS], 1, rows);
-            fit::noise_beside(shape, rows, total, n_d)
+            beside(self)
         } else {
-            let rough: f32 = self.ls[..n_d].iter().map(|ls| third_difference(&ls[..m_sc])).sum();
+            let rough: f32 =
+                self.ls[..n_d].iter().map(|ls| (estimate_loops().third_difference)(&ls[..m_sc])).sum();
             let noise = rough / (20 * (m_sc - 3) * n_d) as f32;
-            if total - noise > FAINT * noise {
-                noise
-            } else {
-                let rows = &mut self.rows[..m_sc / shape.group];
-                fit::gather(&self.ls[..n_d], &[Sample::new(1.0, 0.0); MAX_DMRS], shape.group, rows);
-                fit::noise_beside(shape, rows, total, n_d)
-            }
+            if total - noise > FAINT * noise { noise } else { beside(self) }
         };
-        self.levels = Levels { total, noise: noise.max(total * 1e-7).max(1e-12) };
+        self.levels = Levels::new(total, noise);
     }
 
-    /// Sums over the groups of `shape`, every symbol multiplied by its turn.
-    pub(super) fn gather(&mut self, shape: &Window, m_sc: usize, turns: &[Sample]) {
-        let rows = &mut self.rows[..m_sc / shape.group];
-        fit::gather(&self.ls[..turns.len()], turns, shape.group, rows);
+    /// Sums over the groups of `shape`, every symbol multiplied by its turn, and takes the modes over time of the sums.
+    pub(super) fn gather(&mut self, shape: &Window, m_sc: usize, turns: &[Sample], modes: &Modes) {
+        let weights = modes.weights(turns);
+        fit::gather(&self.ls[..turns.len()], m_sc, &weights, shape.group, &mut self.planes);
     }
 
-    /// Estimates the channel from the gathered rows.
+    /// Returns how unlikely a profile is, in nats against others, from what was gathered.
+    pub(super) fn unlikely(&mut self, shape: &Window, profile: usize, m_sc: usize, modes: &Modes) -> f32 {
+        let planes = (&self.planes, m_sc / shape.group);
+        let (cost, levels) = fit::unlikely(shape, profile, planes, modes, self.levels);
+        self.of_profile[profile] = levels;
+        cost
+    }
+
+    /// Estimates the channel from what was gathered, under a profile that was asked about.
     pub(super) fn estimate(&mut self, shape: &Window, profile: usize, m_sc: usize, time: Time<'_>) {
-        let rows = &mut self.rows[..m_sc / shape.group];
-        let levels = if shape.group == 1 {
-            fit::unlikely(shape, profile, rows, time.modes, self.levels).1
-        } else {
-            self.levels
-        };
+        let levels = self.of_profile[profile];
         let mut scales = [1.0; MAX_DMRS];
         if let Some(weight) = time.still {
             scales[0] = weight;
         }
-        fit::centre(rows, &shape.profiles[profile], shape.group);
-        let fit = Fit { modes: time.modes, levels, kept: time.kept, scales };
-        let (known, spent) = fit::estimate(shape, profile, rows, &fit, &mut self.smooth);
+        let groups = m_sc / shape.group;
+        let planes = &mut self.planes[..2 * time.kept];
+        fit::centre(planes, groups, &shape.profiles[profile], shape.group);
+        let fit = Fit { modes: time.modes, ratio: levels.ratio(), kept: time.kept, scales };
+        let (known, spent) = fit::estimate(shape, profile, (&self.planes, groups), &fit, &mut self.smooth);
         self.modes = time.kept;
         self.freedom = (m_sc * time.modes.symbols) as f32 - spent;
         self.weights = match time.still {
@@ -188,17 +201,4 @@ pub(super) struct Time<'a> {
     pub(super) kept: usize,
     /// Weight of the only mode of a static channel.
     pub(super) still: Option<f32>,
-}
-
-/// Returns the energy of the third difference.
-fn third_difference(x: &[Sample]) -> f32 {
-    let mut sums = [0.0; LANES];
-    let n = x.len().saturating_sub(3);
-    let chunks = |first: usize| x.get(first..first + n).unwrap_or(&[]).chunks(LANES);
-    for (((a, b), c), d) in chunks(0).zip(chunks(1)).zip(chunks(2)).zip(chunks(3)) {
-        for ((((s, a), b), c), d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *s += (d - a + (b - c) * 3.0).norm_sqr();
-        }
-    }
-    sums.iter().sum()
 }

@@ -5,18 +5,18 @@
 //! noise ratio, and subcarriers are made of what is left. The same coefficients tell how likely the profile is.
 
 use super::motion::Modes;
-use super::profile::{Basis, FUNCTIONS, LONGEST, WIDE, Window};
+use super::phase;
+use super::profile::{Basis, WIDE, Window, middle};
 use crate::Sample;
+use crate::kernel::elementary::ln;
+use crate::kernel::estimate::{FUNCTIONS, LONGEST, MODES, best};
 use crate::sequence::dmrs::MAX_DMRS;
 
-/// Real and imaginary parts of a value on each reference symbol, or of each mode over time.
-pub(super) type Row = [f32; 2 * MAX_DMRS];
+/// Sums over groups of subcarriers: real and imaginary parts of each symbol, or of each mode over time.
+pub(super) type Planes = [Vec<f32>; 2 * MAX_DMRS];
 
 /// Windows from which the profile is told: more tell little more.
 const ENOUGH: usize = 3;
-
-/// Functions with more than this part of the power of the first are signal when the noise is measured.
-const SIGNAL: f32 = 0.003;
 
 /// Signal to noise ratio below which a function tells nothing.
 const NOTHING: f32 = 0.003;
@@ -29,106 +29,103 @@ pub(super) struct Levels {
 }
 
 impl Levels {
+    /// Returns the levels for a mean power and the noise in it.
+    pub(super) fn new(total: f32, noise: f32) -> Self {
+        Self { total, noise: noise.max(total * 1e-7).max(1e-12) }
+    }
+
     /// Returns the power of the signal: some is always assumed.
     pub(super) fn signal(self) -> f32 {
         (self.total - self.noise).max(0.02 * self.noise)
     }
 
-    fn with_noise(self, noise: f32) -> Self {
-        Self { noise: noise.max(self.total * 1e-7).max(1e-12), ..self }
+    pub(super) fn ratio(self) -> f32 {
+        self.signal() / self.noise
     }
 }
 
-/// Sums the values of each group to rows whose noise has the power of that of one value, each symbol multiplied by its
-/// turn.
-pub(super) fn gather(ls: &[Vec<Sample>], turns: &[Sample], group: usize, rows: &mut [Row]) {
-    rows.fill(Row::default());
+/// Makes planes for `m_max` subcarriers: kernels read and write beyond the last group.
+pub(super) fn planes(m_max: usize) -> Planes {
+    std::array::from_fn(|_| vec![0.0; (m_max / 3).max(LONGEST) + LONGEST])
+}
+
+/// Sums the values of each group such that their noise has the power of that of one value. Each row of `weights` makes
+/// real and imaginary parts of one sum over the symbols.
+pub(super) fn gather(
+    ls: &[Vec<Sample>],
+    m_sc: usize,
+    weights: &[[Sample; MODES]; MODES],
+    group: usize,
+    planes: &mut Planes,
+) {
     let scale = 1.0 / (group as f32).sqrt();
-    for (m, (ls, turn)) in ls.iter().zip(turns).enumerate() {
-        let turn = turn * scale;
-        for (row, x) in rows.iter_mut().zip(ls.chunks_exact(group)) {
-            let sum = x.iter().sum::<Sample>() * turn;
-            (row[2 * m], row[2 * m + 1]) = (sum.re, sum.im);
-        }
+    let weights = weights.map(|row| row.map(|weight| weight * scale));
+    let (symbols, count) = (views(ls, m_sc), ls.len());
+    (best().gather)(&symbols[..count], Some(&weights), group, &mut planes[..2 * count]);
+}
+
+/// Sums the values of each group of each symbol.
+pub(super) fn gather_symbols(ls: &[Vec<Sample>], m_sc: usize, group: usize, planes: &mut Planes) {
+    let (symbols, count) = (views(ls, m_sc), ls.len());
+    (best().gather)(&symbols[..count], None, group, &mut planes[..2 * count]);
+}
+
+/// Returns the first `m_sc` values of each symbol.
+fn views(ls: &[Vec<Sample>], m_sc: usize) -> [&[Sample]; MAX_DMRS] {
+    std::array::from_fn(|m| ls.get(m).map_or(&[][..], |ls| &ls[..m_sc]))
+}
+
+/// Takes the middle delay of a profile out of the first groups of all planes.
+pub(super) fn centre(planes: &mut [Vec<f32>], groups: usize, basis: &Basis, group: usize) {
+    if basis.centre != 0.0 {
+        let start = phase(basis.centre * middle(group));
+        (best().turn)(planes, groups, start, phase(basis.centre * group as f64));
     }
 }
 
-/// Takes the middle delay of a profile out of all rows.
-pub(super) fn centre(rows: &mut [Row], basis: &Basis, group: usize) {
-    if basis.centre == 0.0 {
-        return;
-    }
-    let window = basis.turns.len();
-    for (i, rows) in rows.chunks_mut(window).enumerate() {
-        let begin = super::phasor(basis.centre * (i * window * group) as f64);
-        for (row, turn) in rows.iter_mut().zip(&basis.turns) {
-            *row = turned(row, begin * turn);
-        }
-    }
-}
-
-/// Returns the noise power that a wide profile leaves of values with the mean power `total`.
-pub(super) fn noise_beside(shape: &Window, rows: &[Row], total: f32, symbols: usize) -> f32 {
+/// Returns the noise power that a wide profile leaves of values of `symbols` symbols with the mean power `total`, from the
+/// sums over groups of each symbol.
+pub(super) fn noise_beside(
+    shape: &Window,
+    planes: &Planes,
+    groups: usize,
+    total: f32,
+    symbols: usize,
+) -> f32 {
     let basis = &shape.profiles[WIDE];
-    let signal = signal_functions(basis);
-    let mut room = [Row::default(); LONGEST];
-    let (mut explained, mut windows) = (0.0, 0);
-    for window in samples_of(rows, shape.length) {
-        let coefficients = analyse(basis, signal, centred(basis, window, &mut room));
-        explained += coefficients[..signal].iter().map(energy).sum::<f32>();
-        windows += 1;
-    }
+    let (energies, windows) = energies(shape, basis, (planes, groups), symbols);
+    let explained = (best().weighted)(&energies, &basis.signal);
     let values = shape.length * shape.group;
-    let each = explained / (windows * symbols) as f32;
-    (total * values as f32 - each).max(0.0) / (values - signal).max(1) as f32
+    // sums over groups have more noise than a value
+    let each = explained / (windows * symbols * shape.group) as f32;
+    (total * values as f32 - each).max(0.0) / (values - basis.signals).max(1) as f32
 }
 
 /// Returns how unlikely a profile is, in nats against others, and the levels under it.
 pub(super) fn unlikely(
     shape: &Window,
     profile: usize,
-    rows: &[Row],
+    planes: (&Planes, usize),
     modes: &Modes,
     levels: Levels,
 ) -> (f32, Levels) {
     let basis = &shape.profiles[profile];
-    let used = basis.powers.len();
-    let mut room = [Row::default(); LONGEST];
-    let mut energies = [[0.0; MAX_DMRS]; FUNCTIONS];
-    let (mut total, mut windows) = (0.0, 0.0);
-    for window in samples_of(rows, shape.length) {
-        let coefficients = analyse(basis, used, centred(basis, window, &mut room));
-        for (energies, c) in energies.iter_mut().zip(&coefficients[..used]) {
-            let c = modes.of_symbols(c);
-            for (e, x) in energies.iter_mut().zip(c.chunks_exact(2)) {
-                *e += x[0] * x[0] + x[1] * x[1];
-            }
-        }
-        total += window.iter().map(energy).sum::<f32>();
-        windows += 1.0;
-    }
-    let values = windows * (shape.length * modes.symbols) as f32;
+    let (energies, windows) = energies(shape, basis, planes, modes.symbols);
     let mut cost = 0.0;
     let levels = if shape.group > 1 {
         levels
     } else {
-        let signal = signal_functions(basis);
-        let explained: f32 = energies[..signal].iter().flatten().sum();
-        let freedom = windows * (modes.symbols * (shape.length - signal)) as f32;
-        let levels = levels.with_noise((total - explained).max(0.0) / freedom);
-        cost += values * levels.noise.ln() + total / levels.noise;
+        let explained = (best().weighted)(&energies, &basis.signal);
+        let values = (windows * shape.length * modes.symbols) as f32;
+        let total = levels.total * values;
+        let freedom = (windows * modes.symbols * (shape.length - basis.signals)) as f32;
+        let levels = Levels::new(levels.total, (total - explained).max(0.0) / freedom);
+        cost += values * ln(levels.noise) + total / levels.noise;
         levels
     };
-    let ratio = levels.signal() / levels.noise;
-    for (energies, power) in energies.iter().zip(&basis.powers) {
-        let mut determinant = 1.0;
-        for (energy, value) in energies.iter().zip(&modes.powers) {
-            let s = ratio * power * value;
-            determinant *= 1.0 + s;
-            cost -= energy / levels.noise * s / (1.0 + s);
-        }
-        cost += windows * determinant.ln();
-    }
+    let ratio = levels.ratio();
+    let modes = &modes.powers[..modes.symbols];
+    cost += (best().unlikely)(&energies, &basis.powers, modes, [ratio, levels.noise], windows as f32);
     (cost, levels)
 }
 
@@ -137,111 +134,73 @@ pub(super) fn unlikely(
 pub(super) fn estimate(
     shape: &Window,
     profile: usize,
-    rows: &[Row],
+    (planes, groups): (&Planes, usize),
     fit: &Fit<'_>,
     smooth: &mut [Vec<Sample>; MAX_DMRS],
 ) -> ([f32; MAX_DMRS], f32) {
     let basis = &shape.profiles[profile];
-    let ratio = fit.levels.signal() / fit.levels.noise;
-    let strongest = ratio * fit.modes.powers[0];
-    let used = basis.powers.iter().take_while(|p| strongest * **p > NOTHING).count().max(1);
-    let mut gains = [Row::default(); FUNCTIONS];
+    let strongest = fit.ratio * fit.modes.powers[0];
+    let carries = |power: &&f32| strongest * **power > NOTHING;
+    let used = basis.powers[..basis.functions].iter().take_while(carries).count().max(1);
+    let mut gains = [[0.0; FUNCTIONS]; MAX_DMRS];
     let mut known = [0.0; MAX_DMRS];
     let mut spent = 0.0;
-    for ((gains, power), share) in gains[..used].iter_mut().zip(&basis.powers).zip(&basis.shares) {
-        for j in 0..fit.kept {
-            let s = ratio * power * fit.modes.powers[j];
-            known[j] += share * s / (1.0 + s);
-            spent += s / (1.0 + s);
-            gains[2 * j] = s / (1.0 + s) * fit.scales[j];
-            gains[2 * j + 1] = gains[2 * j];
+    for j in 0..fit.kept {
+        let ratio = fit.ratio * fit.modes.powers[j];
+        for q in 0..used {
+            let s = ratio * basis.powers[q];
+            let gain = s / (1.0 + s);
+            known[j] += basis.shares[q] * gain;
+            spent += gain;
+            gains[j][q] = gain * fit.scales[j];
         }
     }
-    let (length, step) = (shape.length, shape.step());
+    let (length, step, group) = (shape.length, shape.step(), shape.group);
+    let width = group * length;
+    let synthesis = &basis.synthesis[..width * used];
     let mut done = 0;
     let mut start = 0;
-    while done < rows.len() {
-        let last = start + length >= rows.len();
-        start = start.min(rows.len() - length);
-        let end = if last { rows.len() } else { start + length - step };
-        let mut coefficients = analyse(basis, used, &rows[start..start + length]);
-        for (c, gains) in coefficients[..used].iter_mut().zip(&gains) {
-            *c = fit.modes.of_symbols(c);
-            for (c, gain) in c.iter_mut().zip(gains) {
-                *c *= gain;
-            }
-        }
-        let group = shape.group;
-        for k in group * done..group * end {
-            let mut row = Row::default();
-            for (c, u) in coefficients[..used].iter().zip(&basis.synthesis[k - group * start]) {
-                for (r, c) in row.iter_mut().zip(c) {
-                    *r += c * u;
-                }
-            }
-            for (smooth, x) in smooth[..fit.kept].iter_mut().zip(row.chunks_exact(2)) {
-                smooth[k] = Sample::new(x[0], x[1]);
-            }
+    while done < groups {
+        let last = start + length >= groups;
+        start = start.min(groups - length);
+        let end = if last { groups } else { start + length - step };
+        let written = group * done..group * end;
+        let modes = smooth[..fit.kept].iter_mut().zip(&gains).zip(planes.as_chunks().0);
+        for ((smooth, gains), planes) in modes {
+            let out = &mut smooth[written.clone()];
+            let synthesis = (synthesis, width, group * (done - start));
+            (best().smooth)(&basis.analysis, gains, (planes, start), synthesis, out);
         }
         done = end;
         start += step;
     }
-    (known, spent * rows.len() as f32 / length as f32)
+    (known, spent * groups as f32 / length as f32)
 }
 
 /// How a channel is estimated beside its profile.
 pub(super) struct Fit<'a> {
     pub(super) modes: &'a Modes,
-    pub(super) levels: Levels,
+    /// Signal to noise ratio of a resource element.
+    pub(super) ratio: f32,
     /// Modes over time that are written.
     pub(super) kept: usize,
     pub(super) scales: [f32; MAX_DMRS],
 }
 
-/// Returns a few windows that lie evenly over all rows.
-fn samples_of(rows: &[Row], length: usize) -> impl Iterator<Item = &[Row]> {
-    let count = (rows.len() / length).clamp(1, ENOUGH);
-    let step = (rows.len() - length) / (count - 1).max(1);
-    (0..count).map(move |i| &rows[i * step..][..length])
-}
-
-fn signal_functions(basis: &Basis) -> usize {
-    basis.powers.iter().take_while(|p| **p > SIGNAL * basis.powers[0]).count()
-}
-
-fn energy(row: &Row) -> f32 {
-    row.iter().map(|x| x * x).sum()
-}
-
-/// Multiplies every symbol of a row.
-fn turned(row: &Row, turn: Sample) -> Row {
-    let mut out = *row;
-    for (out, x) in out.chunks_exact_mut(2).zip(row.chunks_exact(2)) {
-        (out[0], out[1]) = (x[0] * turn.re - x[1] * turn.im, x[0] * turn.im + x[1] * turn.re);
+/// Returns the energy of each function, by mode or symbol, in a few windows that lie evenly over all groups, and the number
+/// of the windows.
+fn energies(
+    shape: &Window,
+    basis: &Basis,
+    (planes, groups): (&Planes, usize),
+    modes: usize,
+) -> ([[f32; FUNCTIONS]; MAX_DMRS], usize) {
+    let count = (groups / shape.length).clamp(1, ENOUGH);
+    let step = (groups - shape.length) / (count - 1).max(1);
+    let turns = (basis.centre != 0.0).then_some(&basis.turns);
+    let mut energies = [[0.0; FUNCTIONS]; MAX_DMRS];
+    for i in 0..count {
+        (best().add_energies)(&basis.analysis, turns, &planes[..2 * modes], i * step, &mut energies);
     }
-    out
-}
-
-/// Returns a window without the middle delay; `room` is where it is made.
-fn centred<'a>(basis: &Basis, window: &'a [Row], room: &'a mut [Row; LONGEST]) -> &'a [Row] {
-    if basis.centre == 0.0 {
-        return window;
-    }
-    for ((out, row), turn) in room.iter_mut().zip(window).zip(&basis.turns) {
-        *out = turned(row, *turn);
-    }
-    &room[..window.len()]
-}
-
-/// Returns the coefficients of the first `used` functions in a window.
-fn analyse(basis: &Basis, used: usize, window: &[Row]) -> [Row; FUNCTIONS] {
-    let mut out = [Row::default(); FUNCTIONS];
-    for (out, function) in out[..used].iter_mut().zip(basis.analysis.chunks_exact(window.len())) {
-        for (row, &u) in window.iter().zip(function) {
-            for (o, x) in out.iter_mut().zip(row) {
-                *o += x * u;
-            }
-        }
-    }
-    out
+    (energies, count)
 }

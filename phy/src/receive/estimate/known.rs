@@ -72,7 +72,7 @@ impl Estimator {
             m_sc,
             // the channel of each data symbol is its own
             dmrs_symbols: layout.dmrs.len(),
-            times: self.symbol_times(self.numerology.symbols()),
+            times: self.times,
             measurement,
             ..State::default()
         };

@@ -6,20 +6,18 @@
 //! which they are most likely is taken. All inputs are products of the symbols, summed over the allocation.
 
 use super::bessel::j0;
-use super::fit::Row;
 use super::phasor;
 use super::profile::diagonalise;
 use super::weights::Interpolation;
 use crate::Sample;
 use crate::channel::layout::Layout;
-use crate::kernel::samples::best;
+use crate::kernel::estimate::{DOPPLERS as COUNT, MODES, PAIRS, best};
 use crate::sequence::dmrs::MAX_DMRS;
 use crate::units::Antennas;
-use num_complex::Complex64;
 use std::f64::consts::PI;
 
 /// Maximum Doppler frequencies in Hz that are distinguished.
-const DOPPLERS: [f64; 16] = [
+const DOPPLERS: [f64; COUNT] = [
     0.0, 15.0, 30.0, 50.0, 75.0, 110.0, 160.0, 220.0, 300.0, 400.0, 550.0, 750.0, 1000.0, 1300.0, 1700.0,
     2200.0,
 ];
@@ -38,8 +36,6 @@ const INDEPENDENT: f64 = 12.0;
 
 /// Disadvantage in likelihood (in nats) of an offset that was fitted to very many groups.
 const OFFSET_DISADVANTAGE: f64 = 2.0;
-
-type Matrix = [[f64; MAX_DMRS]; MAX_DMRS];
 
 /// The most likely explanation of the reference symbols.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,11 +60,11 @@ pub(super) fn nearest(hz: f64) -> usize {
 /// Products of the received reference symbols with each other, summed over groups of subcarriers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Products {
-    sums: [[Complex64; MAX_DMRS]; MAX_DMRS],
+    sums: [[Sample; MAX_DMRS]; MAX_DMRS],
     symbols: usize,
     groups: usize,
     /// Noise power of a sum over a group.
-    noise: f64,
+    noise: f32,
 }
 
 /// Products of every antenna.
@@ -93,47 +89,43 @@ impl Observed {
 
 impl Products {
     /// Computes the products of the sums of each symbol over each group; `noise` is the noise power of such a sum.
-    pub(super) fn new(groups: &[&[Sample]], noise: f64) -> Self {
-        let mut sums = [[Complex64::default(); MAX_DMRS]; MAX_DMRS];
-        for (i, a) in groups.iter().enumerate() {
-            for (j, b) in groups.iter().enumerate().skip(i) {
-                let sum = (best().correlation)(a, b);
-                sums[i][j] = Complex64::new(sum.re as f64, sum.im as f64);
-            }
-        }
+    pub(super) fn new(groups: &[&[Sample]], noise: f32) -> Self {
+        let mut sums = [[Sample::default(); MAX_DMRS]; MAX_DMRS];
+        (best().products)(groups, &mut sums);
         Self { sums, symbols: groups.len(), groups: groups.first().map_or(0, |g| g.len()), noise }
     }
 
     /// Returns the signal to noise ratio of a sum.
-    fn snr(&self) -> f64 {
-        let n = (self.symbols * self.groups).max(1) as f64;
-        let power = (0..self.symbols).map(|i| self.sums[i][i].re).sum::<f64>() / n;
+    fn snr(&self) -> f32 {
+        let n = (self.symbols * self.groups).max(1) as f32;
+        let power = (0..self.symbols).map(|i| self.sums[i][i].re).sum::<f32>() / n;
         (power / self.noise - 1.0).max(0.02)
     }
 
-    /// Returns the real part of the products after removal of an offset; the upper triangle.
-    fn turned(&self, offset_hz: f64, times: &[f64]) -> Matrix {
-        let mut turns = [Complex64::new(1.0, 0.0); MAX_DMRS];
-        if offset_hz != 0.0 {
-            for (turn, t) in turns.iter_mut().zip(times) {
-                let phasor = phasor(-offset_hz * t);
-                *turn = Complex64::new(phasor.re.into(), phasor.im.into());
-            }
-        }
-        let mut real = [[0.0; MAX_DMRS]; MAX_DMRS];
-        for i in 0..self.symbols {
-            for j in i..self.symbols {
-                real[i][j] = (self.sums[i][j] * turns[i].conj() * turns[j]).re;
-            }
+    /// Returns the real part of the products after symbols were turned, pair by pair.
+    fn turned(&self, turns: &[Sample; MAX_DMRS]) -> [f64; PAIRS] {
+        let mut real = [0.0; PAIRS];
+        for (real, (i, j)) in real.iter_mut().zip(pairs()) {
+            let turn = turns[i].conj() * turns[j];
+            *real = f64::from((self.sums[i][j] * turn).re);
         }
         real
     }
+}
+
+/// Returns the pairs of symbols, each with itself included.
+fn pairs() -> impl Iterator<Item = (usize, usize)> {
+    (0..MAX_DMRS).flat_map(|i| (i..MAX_DMRS).map(move |j| (i, j)))
 }
 
 /// Tables of each Doppler for one layout.
 #[derive(Clone, Debug)]
 pub(super) struct Motion {
     layout: Option<Layout>,
+    /// Energy of a mode in the products of each pair of symbols, by Doppler.
+    forms: Box<[[[f64; COUNT]; PAIRS]; MODES]>,
+    /// Power of each mode, by Doppler.
+    powers: [[f32; COUNT]; MODES],
     pub(super) modes: Vec<Modes>,
     pub(super) interpolations: Vec<Interpolation>,
 }
@@ -142,6 +134,8 @@ impl Default for Motion {
     fn default() -> Self {
         Self {
             layout: None,
+            forms: Box::new([[[0.0; COUNT]; PAIRS]; MODES]),
+            powers: [[0.0; COUNT]; MODES],
             modes: vec![Modes::default(); DOPPLERS.len()],
             interpolations: vec![Interpolation::default(); DOPPLERS.len()],
         }
@@ -170,29 +164,31 @@ impl Motion {
         let antennas = observed.antennas();
         let groups = antennas.first().map_or(0, |p| p.groups);
         let evidence = (INDEPENDENT / groups.max(1) as f64).min(1.0);
-        let mut best = (f64::INFINITY, Explanation::default());
+        let mut most_likely = (f64::INFINITY, Explanation::default());
         for offset_hz in offsets {
-            let mut turned = [(Matrix::default(), 0.0); Antennas::MAX];
-            for (t, products) in turned.iter_mut().zip(antennas) {
-                *t = (products.turned(offset_hz, times), products.snr());
+            let mut turns = [Sample::new(1.0, 0.0); MAX_DMRS];
+            if offset_hz != 0.0 {
+                turns.iter_mut().zip(times).for_each(|(turn, t)| *turn = phasor(-offset_hz * t));
+            }
+            let mut costs = [0.0; COUNT];
+            for products in antennas {
+                let levels = [products.snr(), products.noise];
+                let turned = products.turned(&turns);
+                let each =
+                    (best().motions)(&self.forms, &self.powers, &turned, levels, products.groups as f32);
+                costs.iter_mut().zip(each).for_each(|(sum, cost)| *sum += f64::from(cost));
             }
             let mut unlikely = 0.5 * (offset_hz / OFFSET_SPREAD).powi(2);
             if offset_hz != 0.0 {
                 unlikely += OFFSET_DISADVANTAGE * (1.0 - evidence);
             }
-            let cost = |i: usize| {
-                let each = antennas.iter().zip(&turned);
-                each.map(|(p, (real, snr))| self.modes[i].cost(real, *snr, p.noise, p.groups as f64))
-                    .sum::<f64>()
-                    * evidence
-                    + if i > 0 { STILL_ADVANTAGE } else { 0.0 }
-            };
+            let cost = |i: usize| costs[i] * evidence + if i > 0 { STILL_ADVANTAGE } else { 0.0 };
             let (least, i) = lowest(DOPPLERS.len(), cost);
-            if least + unlikely < best.0 {
-                best = (least + unlikely, Explanation { offset_hz, doppler: i });
+            if least + unlikely < most_likely.0 {
+                most_likely = (least + unlikely, Explanation { offset_hz, doppler: i });
             }
         }
-        best.1
+        most_likely.1
     }
 
     /// Makes the tables of a layout, unless they are those of the last call.
@@ -203,9 +199,16 @@ impl Motion {
         }
         self.layout = Some(layout);
         let tables = self.modes.iter_mut().zip(&mut self.interpolations).zip(DOPPLERS);
-        for ((modes, interpolation), doppler) in tables {
+        for (at, ((modes, interpolation), doppler)) in tables.enumerate() {
             *modes = Modes::of_doppler(doppler, dmrs);
             *interpolation = Interpolation::new(layout, times, dmrs, doppler, modes);
+            for (mode, vector) in modes.vectors.iter().enumerate() {
+                self.powers[mode][at] = modes.powers[mode];
+                for (form, (i, j)) in self.forms[mode].iter_mut().zip(pairs()) {
+                    let both = if i == j { 1.0 } else { 2.0 };
+                    form[at] = both * f64::from(vector[i]) * f64::from(vector[j]);
+                }
+            }
         }
     }
 }
@@ -265,37 +268,15 @@ impl Modes {
         modes
     }
 
-    /// Returns the coefficients of the modes in the values of the symbols.
-    pub(super) fn of_symbols(&self, row: &Row) -> Row {
-        let mut out = Row::default();
-        for (out, vector) in out.chunks_exact_mut(2).zip(&self.vectors) {
-            for (x, v) in row.chunks_exact(2).zip(vector) {
-                out[0] += x[0] * v;
-                out[1] += x[1] * v;
+    /// Returns the weight of each symbol in each mode, one row a mode, for symbols that are turned.
+    pub(super) fn weights(&self, turns: &[Sample]) -> [[Sample; MODES]; MODES] {
+        let mut weights = [[Sample::default(); MODES]; MODES];
+        for (row, vector) in weights.iter_mut().zip(&self.vectors) {
+            for ((weight, turn), v) in row.iter_mut().zip(turns).zip(vector) {
+                *weight = turn * v;
             }
         }
-        out
-    }
-
-    /// Returns minus the logarithm of the likelihood of `groups` groups, without the part common to all hypotheses.
-    fn cost(&self, real: &Matrix, snr: f64, noise: f64, groups: f64) -> f64 {
-        let mut determinant = 1.0;
-        let mut energy = 0.0;
-        for (value, v) in self.powers.iter().zip(&self.vectors) {
-            let v = v.map(f64::from);
-            let mut e = 0.0;
-            for i in 0..MAX_DMRS {
-                let mut row = 0.5 * real[i][i] * v[i];
-                for j in i + 1..MAX_DMRS {
-                    row += real[i][j] * v[j];
-                }
-                e += 2.0 * row * v[i];
-            }
-            let power = 1.0 + snr * *value as f64;
-            determinant *= power;
-            energy += e / power;
-        }
-        groups * determinant.ln() + energy / noise
+        weights
     }
 }
 

@@ -11,7 +11,7 @@
 //! the next window                             |---+---+---+---+---+---|
 //! ```
 
-use crate::Sample;
+use crate::kernel::estimate::{FUNCTIONS, LONGEST};
 use crate::numerology::SUBCARRIER_SPACING;
 use std::f64::consts::PI;
 use std::sync::LazyLock;
@@ -47,13 +47,13 @@ pub(super) const PROFILES: usize = 9;
 pub(super) const WIDE: usize = 6;
 
 /// Most functions of a profile that are used.
-pub(super) const FUNCTIONS: usize = 12;
-
-/// Most groups of a window.
-pub(super) const LONGEST: usize = 24;
+const MOST: usize = 12;
 
 /// Functions with less than this part of the power of the first are left out.
 const LEAST_POWER: f64 = 1e-5;
+
+/// Functions with more than this part of the power of the first are signal when the noise is measured.
+const SIGNAL: f64 = 0.003;
 
 /// Passes over a matrix after which it is diagonal.
 const SWEEPS: usize = 8;
@@ -79,16 +79,21 @@ pub(super) struct Window {
 pub(super) struct Basis {
     /// Phase of the middle delay, in turns a subcarrier.
     pub(super) centre: f64,
-    /// Takes the middle delay out of the groups of a window.
-    pub(super) turns: Vec<Sample>,
+    /// Takes the middle delay out of the groups of a window: real and imaginary parts.
+    pub(super) turns: [[f32; LONGEST]; 2],
+    /// Functions that are used.
+    pub(super) functions: usize,
     /// Power of each function in a channel of power 1.
-    pub(super) powers: Vec<f32>,
+    pub(super) powers: [f32; FUNCTIONS],
+    /// 1 for the functions that are signal when the noise is measured, and their number.
+    pub(super) signal: [f32; FUNCTIONS],
+    pub(super) signals: usize,
     /// Part of the power of the channel, on the subcarriers that are written, that each function carries.
-    pub(super) shares: Vec<f32>,
-    /// One row of `length` values a function.
-    pub(super) analysis: Vec<f32>,
-    /// One row of [`FUNCTIONS`] values a subcarrier.
-    pub(super) synthesis: Vec<[f32; FUNCTIONS]>,
+    pub(super) shares: [f32; FUNCTIONS],
+    /// One row a group: the value of each function.
+    pub(super) analysis: Vec<[f32; FUNCTIONS]>,
+    /// One row of as many values as the window has subcarriers for each function that is used.
+    pub(super) synthesis: Vec<f32>,
 }
 
 /// Returns the last delay of a profile in seconds against the strongest path.
@@ -145,32 +150,40 @@ impl Basis {
         let mut modes: Vec<(f64, &[f64])> =
             (0..length).map(|i| (matrix[i * (length + 1)], &vectors[i * length..][..length])).collect();
         modes.sort_by(|x, y| y.0.total_cmp(&x.0));
-        let used = modes.iter().take(FUNCTIONS).take_while(|(p, _)| *p > LEAST_POWER * modes[0].0).count();
+        let used = modes.iter().take(MOST).take_while(|(p, _)| *p > LEAST_POWER * modes[0].0).count();
         let modes = &modes[..used];
-        let synthesis: Vec<[f32; FUNCTIONS]> = (0..group * length)
-            .map(|k| {
-                let mut row = [0.0; FUNCTIONS];
-                for (x, (power, vector)) in row.iter_mut().zip(modes) {
-                    *x =
-                        (0..length).map(|g| with_group(k, g) * vector[g]).sum::<f64>() as f32 / *power as f32;
-                }
-                row
-            })
-            .collect();
-        let share = |(q, (power, _)): (usize, &(f64, &[f64]))| {
-            let mean = synthesis.iter().map(|row| row[q] * row[q]).sum::<f32>() / (group * length) as f32;
-            *power as f32 * mean
-        };
-        let middle = |g: usize| (group * g) as f64 + 0.5 * (group - 1) as f64;
-        Self {
+        let mut made = Self {
             centre,
-            turns: (0..length).map(|g| super::phasor(centre * middle(g))).collect(),
-            powers: modes.iter().map(|(p, _)| *p as f32).collect(),
-            shares: modes.iter().enumerate().map(share).collect(),
-            analysis: modes.iter().flat_map(|(_, v)| v.iter().map(|x| *x as f32)).collect(),
-            synthesis,
+            turns: [[0.0; LONGEST]; 2],
+            functions: used,
+            powers: [0.0; FUNCTIONS],
+            signal: [0.0; FUNCTIONS],
+            signals: modes.iter().take_while(|(p, _)| *p > SIGNAL * modes[0].0).count(),
+            shares: [0.0; FUNCTIONS],
+            analysis: vec![[0.0; FUNCTIONS]; length],
+            synthesis: Vec::with_capacity(used * group * length),
+        };
+        made.signal[..made.signals].fill(1.0);
+        for g in 0..length {
+            let turn = super::phasor(centre * ((group * g) as f64 + middle(group)));
+            (made.turns[0][g], made.turns[1][g]) = (turn.re, turn.im);
         }
+        for (q, (power, vector)) in modes.iter().enumerate() {
+            made.powers[q] = *power as f32;
+            made.analysis.iter_mut().zip(*vector).for_each(|(row, x)| row[q] = *x as f32);
+            let value =
+                |k| (0..length).map(|g| with_group(k, g) * vector[g]).sum::<f64>() as f32 / *power as f32;
+            made.synthesis.extend((0..group * length).map(value));
+            let row = &made.synthesis[q * group * length..];
+            made.shares[q] = made.powers[q] * row.iter().map(|x| x * x).sum::<f32>() / row.len() as f32;
+        }
+        made
     }
+}
+
+/// Returns the middle of a group of subcarriers.
+pub(super) fn middle(group: usize) -> f64 {
+    0.5 * (group - 1) as f64
 }
 
 fn sinc(x: f64) -> f64 {
@@ -205,17 +218,18 @@ pub(super) fn diagonalise(a: &mut [f64], vectors: &mut [f64], n: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Sample;
     use crate::sequence::dmrs::MAX_DMRS;
 
     #[test]
     fn functions_are_orthogonal_and_carry_the_channel() {
         for window in WINDOWS.iter() {
             for (profile, basis) in window.profiles.iter().enumerate() {
-                let functions: Vec<&[f32]> = basis.analysis.chunks_exact(window.length).collect();
-                assert_eq!(functions.len(), basis.powers.len());
-                for (i, a) in functions.iter().enumerate() {
-                    for (j, b) in functions.iter().enumerate() {
-                        let product: f32 = a.iter().zip(*b).map(|(x, y)| x * y).sum();
+                let used = basis.functions;
+                assert!(basis.powers[used - 1] > 0.0 && basis.powers[used..].iter().all(|p| *p == 0.0));
+                for i in 0..used {
+                    for j in 0..used {
+                        let product: f32 = basis.analysis.iter().map(|row| row[i] * row[j]).sum();
                         let wanted = if i == j { 1.0 } else { 0.0 };
                         assert!((product - wanted).abs() < 1e-4, "profile {profile}: {i} {j} {product}");
                     }
@@ -233,7 +247,7 @@ mod tests {
     /// A path anywhere within a profile is made of its functions, without noise exactly; each window of each allocation.
     #[test]
     fn a_path_within_a_profile_is_followed() {
-        use super::super::fit::{self, Fit, Levels};
+        use super::super::fit::{self, Fit};
         use super::super::motion::Modes;
         for prbs in [1, 2, 3, 4, 5, 6, 8, 25, 48] {
             let m_sc = 12 * prbs;
@@ -242,16 +256,16 @@ mod tests {
                 let delay = first + 0.7 * (last - first);
                 let path = |k: usize| super::super::phasor(-delay * SUBCARRIER_SPACING.0 * k as f64);
                 let ls = vec![(0..m_sc).map(path).collect::<Vec<_>>()];
-                let mut rows = vec![[0.0; 2 * MAX_DMRS]; m_sc / shape.group];
-                fit::gather(&ls, &[Sample::new(1.0, 0.0)], shape.group, &mut rows);
-                let basis = &shape.profiles[profile];
-                fit::centre(&mut rows, basis, shape.group);
+                let mut planes = fit::planes(m_sc);
                 let modes = Modes::of_doppler(0.0, &[0.0]);
-                let levels = Levels { total: 1.0, noise: 1e-4 };
-                let fit = Fit { modes: &modes, levels, kept: 1, scales: [1.0; MAX_DMRS] };
+                fit::gather(&ls, m_sc, &modes.weights(&[Sample::new(1.0, 0.0)]), shape.group, &mut planes);
+                let basis = &shape.profiles[profile];
+                let groups = m_sc / shape.group;
+                fit::centre(&mut planes, groups, basis, shape.group);
+                let fit = Fit { modes: &modes, ratio: 1e4, kept: 1, scales: [1.0; MAX_DMRS] };
                 let mut smooth: [Vec<Sample>; MAX_DMRS] =
                     std::array::from_fn(|_| vec![Sample::default(); m_sc]);
-                fit::estimate(shape, profile, &rows, &fit, &mut smooth);
+                fit::estimate(shape, profile, (&planes, groups), &fit, &mut smooth);
                 for (k, h) in smooth[0].iter().enumerate() {
                     let exact = path(k) * super::super::phasor(basis.centre * k as f64);
                     let off = (h - exact).norm();
