@@ -325,6 +325,7 @@ fn split_avx2(x: &[Pair], even: &mut [Pair], odd: &mut [Pair]) {
     split(&x[8 * whole..], &mut even[4 * whole..], &mut odd[4 * whole..]);
 }
 
+/// Nothing: AVX2 needs several operations for a delay of samples in registers.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn decimate_avx2<const K: usize>(

@@ -9,6 +9,7 @@ use crate::kernel::reduce::{Loops, loops};
 use crate::kernel::transpose::{MAX_COLUMNS, Scale, Transpose, transpose};
 use crate::kernel::turbo::{Boundary, CHANNEL_LIMIT, HalfIteration, IMPOSSIBLE, Kernel, Orders, kernels};
 use crate::tables::qpp;
+use std::ops::{Deref, DerefMut};
 
 /// Length of windows, and their overlap into the neighbour.
 #[derive(Clone, Copy)]
@@ -78,6 +79,41 @@ pub struct TurboDecode {
     pub half_iterations: usize,
 }
 
+/// Rows for the kernels, on whole cache lines, and those of another place on others: the same row of arrays a page apart
+/// would be in each other's way.
+struct Rows {
+    all: Vec<i16>,
+    first: usize,
+    count: usize,
+}
+
+impl Rows {
+    /// Elements of a page of memory.
+    const PAGE: usize = 2048;
+
+    /// Makes `count` elements, at one of eight places in a page.
+    fn new(count: usize, place: usize) -> Self {
+        let all = vec![0; count + 2 * Self::PAGE];
+        // the memory stays where it is
+        let first = all.as_ptr().align_offset(2 * Self::PAGE).min(Self::PAGE) + place % 8 * (Self::PAGE / 8);
+        Self { all, first, count }
+    }
+}
+
+impl Deref for Rows {
+    type Target = [i16];
+
+    fn deref(&self) -> &[i16] {
+        &self.all[self.first..][..self.count]
+    }
+}
+
+impl DerefMut for Rows {
+    fn deref_mut(&mut self) -> &mut [i16] {
+        &mut self.all[self.first..][..self.count]
+    }
+}
+
 /// Decodes one code block at a time, of up to a largest length.
 pub struct TurboDecoder {
     kernels: &'static [Kernel],
@@ -86,12 +122,12 @@ pub struct TurboDecoder {
     /// For [`DENSE`] and for [`SPARSE`] windows.
     orders: [Orders; 2],
     config: DecoderConfig,
-    systematic: Vec<i16>,
-    systematic_interleaved: Vec<i16>,
-    parity: [Vec<i16>; 2],
-    extrinsic: [Vec<i16>; 2],
-    known: Vec<i16>,
-    forward: Vec<i16>,
+    systematic: Rows,
+    systematic_interleaved: Rows,
+    parity: [Rows; 2],
+    extrinsic: [Rows; 2],
+    known: Rows,
+    forward: Rows,
     words: Vec<u16>,
     boundary: [Boundary; 2],
 }
@@ -116,12 +152,12 @@ impl TurboDecoder {
             loops: loops(backend),
             orders: [DENSE, SPARSE].map(|windows| Orders::new(k, |k| windows.kernel(kernels, k).lanes)),
             config,
-            systematic: vec![0; k],
-            systematic_interleaved: vec![0; k],
-            parity: [vec![0; k], vec![0; k]],
-            extrinsic: [vec![0; k], vec![0; k]],
-            known: vec![0; k],
-            forward: vec![0; 8 * k],
+            systematic: Rows::new(k, 0),
+            systematic_interleaved: Rows::new(k, 1),
+            parity: [Rows::new(k, 2), Rows::new(k, 3)],
+            extrinsic: [Rows::new(k, 4), Rows::new(k, 5)],
+            known: Rows::new(k, 6),
+            forward: Rows::new(8 * k, 7),
             words: vec![0; k],
             boundary: [Boundary::new(), Boundary::new()],
         }
@@ -197,7 +233,7 @@ impl TurboDecoder {
             half_iterations += 1;
             let done = half_iterations == max_half_iterations;
             if done || check != Check::None {
-                let terms = [&self.systematic[..], &self.extrinsic[0], &self.extrinsic[1]];
+                let terms = [&self.systematic[..], &self.extrinsic[0][..], &self.extrinsic[1][..]];
                 (kernel.decide)(window, terms, &mut self.words);
                 pack(&self.words, window, p, block);
                 crc_ok = match check {
