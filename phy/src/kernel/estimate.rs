@@ -1,13 +1,10 @@
 //! Plain loops of the channel estimator, compiled for every instruction set.
 //!
-//! Functions of frequency lie side by side in the lanes, and real and imaginary parts apart in planes: no loop has to
-//! move values between lanes.
+//! Dopplers lie side by side in the lanes, and real and imaginary parts apart in planes: no loop has to move values between
+//! lanes.
 
 use super::elementary::{cos_sin, ln};
 use crate::Sample;
-
-/// Functions of frequency that are computed at once.
-pub(crate) const FUNCTIONS: usize = 16;
 
 /// Maximum Doppler frequencies that are computed at once.
 pub(crate) const DOPPLERS: usize = 16;
@@ -17,9 +14,6 @@ pub(crate) const MODES: usize = 4;
 
 /// Pairs of symbols, each with itself included.
 pub(crate) const PAIRS: usize = MODES * (MODES + 1) / 2;
-
-/// Most groups of a window.
-pub(crate) const LONGEST: usize = 24;
 
 /// Values of a plane that are written at once.
 pub(crate) const BLOCK: usize = 8;
@@ -47,17 +41,6 @@ super::compile_loops! {
     fn gather(symbols: &[&[Sample]], weights: Option<&[[Sample; MODES]; MODES]>, group: usize, planes: &mut [Vec<f32>]);
     /// Multiplies value k of all planes by `exp(j 2 pi (start + k step) / 2^32)`, in whole blocks of 16 up to `count`.
     fn turn(planes: &mut [Vec<f32>], count: usize, start: u32, step: u32);
-    /// Adds the energies of the functions in the window of each pair of planes that begins with group `start`, every group
-    /// multiplied by its turn first.
-    fn add_energies(analysis: &[[f32; FUNCTIONS]], turns: Option<&[[f32; LONGEST]; 2]>, planes: &[Vec<f32>], start: usize, sums: &mut [[f32; FUNCTIONS]; MODES]);
-    /// Sum of the energies of all modes, each times the weight of its function.
-    fn weighted(energies: &[[f32; FUNCTIONS]; MODES], weights: &[f32; FUNCTIONS]) -> f32;
-    /// Minus the logarithm of the likelihood of energies in `windows` windows, for functions and modes of given powers, a
-    /// ratio of signal and noise and the power of the noise.
-    fn unlikely(energies: &[[f32; FUNCTIONS]; MODES], powers: &[f32; FUNCTIONS], modes: &[f32], levels: [f32; 2], windows: f32) -> f32;
-    /// Writes the sum of the functions, each with its coefficient in the window that begins with group `start` times its
-    /// gain, from subcarrier `skip` on. `synthesis` has a row of `width` subcarriers for each function that is used.
-    fn smooth(analysis: &[[f32; FUNCTIONS]], gains: &[f32; FUNCTIONS], planes: (&[Vec<f32>; 2], usize), synthesis: (&[f32], usize, usize), out: &mut [Sample]);
     /// Minus the logarithm of the likelihood of each Doppler, from the energies `forms` of the products of the symbols.
     fn motions(forms: &[[[f64; DOPPLERS]; PAIRS]; MODES], powers: &[[f32; DOPPLERS]; MODES], products: &[f64; PAIRS], levels: [f32; 2], groups: f32) -> [f32; DOPPLERS];
     /// Sums of `conj(x) y` of each row with itself and with those after it.
@@ -66,7 +49,7 @@ super::compile_loops! {
 
 /// Adds partial sums in pairs.
 #[inline(always)]
-fn total(s: [f32; LANES]) -> f32 {
+pub(super) fn total(s: [f32; LANES]) -> f32 {
     let mut eight = [0.0; 8];
     for i in 0..8 {
         eight[i] = s[i] + s[i + 8];
@@ -241,167 +224,6 @@ fn turn(planes: &mut [Vec<f32>], count: usize, start: u32, step: u32) {
 }
 
 #[inline(always)]
-fn add_energies(
-    analysis: &[[f32; FUNCTIONS]],
-    turns: Option<&[[f32; LONGEST]; 2]>,
-    planes: &[Vec<f32>],
-    start: usize,
-    sums: &mut [[f32; FUNCTIONS]; MODES],
-) {
-    // two at once: the sums of one would wait for each other; four do not fit the registers
-    for (planes, sums) in planes.chunks(4).zip(sums.chunks_mut(2)) {
-        match planes.len() {
-            4 => add_energies_of::<2>(analysis, turns, planes, start, sums),
-            _ => add_energies_of::<1>(analysis, turns, planes, start, sums),
-        }
-    }
-}
-
-#[inline(always)]
-fn add_energies_of<const N: usize>(
-    analysis: &[[f32; FUNCTIONS]],
-    turns: Option<&[[f32; LONGEST]; 2]>,
-    planes: &[Vec<f32>],
-    start: usize,
-    sums: &mut [[f32; FUNCTIONS]],
-) {
-    let mut windows = [[[0.0f32; LONGEST]; 2]; N];
-    for ([re, im], planes) in windows.iter_mut().zip(planes.as_chunks::<2>().0) {
-        let [x, y] = window(planes, start);
-        match turns {
-            None => (*re, *im) = (*x, *y),
-            Some([cos, sin]) => {
-                for i in 0..LONGEST {
-                    re[i] = x[i] * cos[i] - y[i] * sin[i];
-                    im[i] = x[i] * sin[i] + y[i] * cos[i];
-                }
-            }
-        }
-    }
-    let mut coefficients = [[[0.0f32; FUNCTIONS]; 2]; N];
-    for (g, u) in analysis.iter().enumerate().take(LONGEST) {
-        for ([re, im], [x, y]) in coefficients.iter_mut().zip(&windows) {
-            for i in 0..FUNCTIONS {
-                re[i] += u[i] * x[g];
-                im[i] += u[i] * y[g];
-            }
-        }
-    }
-    for (sums, [re, im]) in sums.iter_mut().zip(&coefficients) {
-        for i in 0..FUNCTIONS {
-            sums[i] += re[i] * re[i] + im[i] * im[i];
-        }
-    }
-}
-
-/// Returns the window of two planes that begins with group `start`; beyond their end there are zeros.
-#[inline(always)]
-fn window(planes: &[Vec<f32>; 2], start: usize) -> [&[f32; LONGEST]; 2] {
-    planes
-        .each_ref()
-        .map(|plane| plane.get(start..).and_then(|plane| plane.first_chunk()).unwrap_or(&[0.0; LONGEST]))
-}
-
-/// Returns real and imaginary part of the coefficient of each function in a window.
-#[inline(always)]
-fn coefficients(analysis: &[[f32; FUNCTIONS]], [x, y]: [&[f32; LONGEST]; 2]) -> [[f32; FUNCTIONS]; 2] {
-    let (mut re, mut im) = ([0.0; FUNCTIONS], [0.0; FUNCTIONS]);
-    for ((u, x), y) in analysis.iter().zip(x).zip(y) {
-        for i in 0..FUNCTIONS {
-            re[i] += u[i] * x;
-            im[i] += u[i] * y;
-        }
-    }
-    [re, im]
-}
-
-#[inline(always)]
-fn weighted(energies: &[[f32; FUNCTIONS]; MODES], weights: &[f32; FUNCTIONS]) -> f32 {
-    let mut sums = [0.0; FUNCTIONS];
-    for energies in energies {
-        for i in 0..FUNCTIONS {
-            sums[i] += energies[i] * weights[i];
-        }
-    }
-    total(sums)
-}
-
-#[inline(always)]
-fn unlikely(
-    energies: &[[f32; FUNCTIONS]; MODES],
-    powers: &[f32; FUNCTIONS],
-    modes: &[f32],
-    [ratio, noise]: [f32; 2],
-    windows: f32,
-) -> f32 {
-    let (mut determinants, mut gains) = ([1.0; FUNCTIONS], [0.0; FUNCTIONS]);
-    for (energies, mode) in energies.iter().zip(modes) {
-        let ratio = ratio * mode;
-        for i in 0..FUNCTIONS {
-            let s = ratio * powers[i];
-            determinants[i] *= 1.0 + s;
-            gains[i] += energies[i] * s / (1.0 + s);
-        }
-    }
-    let scale = 1.0 / noise;
-    let mut costs = [0.0; FUNCTIONS];
-    for i in 0..FUNCTIONS {
-        costs[i] = windows * ln(determinants[i]) - gains[i] * scale;
-    }
-    total(costs)
-}
-
-#[inline(always)]
-fn smooth(
-    analysis: &[[f32; FUNCTIONS]],
-    gains: &[f32; FUNCTIONS],
-    (planes, start): (&[Vec<f32>; 2], usize),
-    (synthesis, width, skip): (&[f32], usize, usize),
-    out: &mut [Sample],
-) {
-    let [mut re, mut im] = coefficients(analysis, window(planes, start));
-    for i in 0..FUNCTIONS {
-        re[i] *= gains[i];
-        im[i] *= gains[i];
-    }
-    let mut at = 0;
-    while out.len() - at >= LANES {
-        synthesise::<LANES>(&re, &im, (synthesis, width, skip + at), &mut out[at..]);
-        at += LANES;
-    }
-    while out.len() - at >= 4 {
-        synthesise::<4>(&re, &im, (synthesis, width, skip + at), &mut out[at..]);
-        at += 4;
-    }
-    while at < out.len() {
-        synthesise::<1>(&re, &im, (synthesis, width, skip + at), &mut out[at..]);
-        at += 1;
-    }
-}
-
-/// Writes `N` subcarriers.
-#[inline(always)]
-fn synthesise<const N: usize>(
-    re: &[f32; FUNCTIONS],
-    im: &[f32; FUNCTIONS],
-    (synthesis, width, skip): (&[f32], usize, usize),
-    out: &mut [Sample],
-) {
-    let (mut x, mut y) = ([0.0; N], [0.0; N]);
-    for ((row, a), b) in synthesis.chunks_exact(width).zip(re).zip(im) {
-        let row = &row[skip..skip + N];
-        for i in 0..N {
-            x[i] += row[i] * a;
-            y[i] += row[i] * b;
-        }
-    }
-    let out = &mut out[..N];
-    for i in 0..N {
-        out[i] = Sample::new(x[i], y[i]);
-    }
-}
-
-#[inline(always)]
 fn motions(
     forms: &[[[f64; DOPPLERS]; PAIRS]; MODES],
     powers: &[[f32; DOPPLERS]; MODES],
@@ -543,7 +365,7 @@ mod tests {
                 let symbols: Vec<&[Sample]> = x.chunks_exact(72).map(|x| &x[..group * count]).collect();
                 for n in 2..=4 {
                     let weights: [[Sample; MODES]; MODES] = std::array::from_fn(|j| std::array::from_fn(|m| x[5 * j + m]));
-                    let mut planes = vec![vec![0.0; 12 + LONGEST]; 2 * n];
+                    let mut planes = vec![vec![0.0; 12 + LANES]; 2 * n];
                     (loops.gather)(&symbols[..n], None, group, &mut planes);
                     for (m, g) in (0..n).flat_map(|m| (0..count).map(move |g| (m, g))) {
                         let exact: Complex64 = symbols[m][group * g..][..group].iter().map(wide).sum();
@@ -566,75 +388,20 @@ mod tests {
         }
 
         #[test]
-        fn functions_are_analysed_and_synthesised(
-            x in proptest::collection::vec(-3.0f32..3.0, 600..601),
-            length in prop_oneof![Just(12usize), Just(24)],
-            skip in 0usize..5,
-            count in 0usize..30,
-        ) {
-            let analysis: Vec<[f32; FUNCTIONS]> = x.as_chunks().0[..length].to_vec();
-            // windows begin with group 5
-            let planes: [Vec<f32>; 8] = std::array::from_fn(|i| x[7 * i..][..5 + LONGEST].to_vec());
-            let turns: [[f32; LONGEST]; 2] = [140, 170].map(|at| *x[at..].first_chunk().unwrap());
-            let coefficient = |mode: usize, turned: bool, f: usize| -> Complex64 {
-                (0..length).map(|g| {
-                    let value = Complex64::new(planes[2 * mode][5 + g].into(), planes[2 * mode + 1][5 + g].into());
-                    let turn = Complex64::new(turns[0][g].into(), turns[1][g].into());
-                    value * if turned { turn } else { 1.0.into() } * f64::from(analysis[g][f])
-                }).sum()
-            };
-            let gains = std::array::from_fn(|f| x[200 + f]);
-            let (width, used) = (40, 7);
-            let synthesis = &x[220..220 + width * used];
-            for loops in backends() {
-                for (turned, modes) in [false, true].into_iter().flat_map(|turned| [1, 2, 3, 4].map(|n| (turned, n))) {
-                    let mut sums = [[1.0; FUNCTIONS]; MODES];
-                    (loops.add_energies)(&analysis, turned.then_some(&turns), &planes[..2 * modes], 5, &mut sums);
-                    for (j, f) in (0..modes).flat_map(|j| (0..FUNCTIONS).map(move |f| (j, f))) {
-                        let exact = 1.0 + coefficient(j, turned, f).norm_sqr();
-                        prop_assert!((f64::from(sums[j][f]) - exact).abs() < 1e-4 * exact + 1e-2);
-                    }
-                    prop_assert!(sums[modes..].iter().all(|sums| *sums == [1.0; FUNCTIONS]));
-                }
-                let mut out = vec![Sample::default(); count];
-                (loops.smooth)(&analysis, &gains, (&planes.as_chunks().0[1], 5), (synthesis, width, skip), &mut out);
-                for (k, out) in out.iter().enumerate() {
-                    let exact: Complex64 = (0..used)
-                        .map(|f| coefficient(1, false, f) * f64::from(gains[f] * synthesis[width * f + skip + k]))
-                        .sum();
-                    prop_assert!((wide(out) - exact).norm() < 1e-2);
-                }
-            }
-        }
-
-        #[test]
-        fn likelihoods_are_those_of_the_definition(
+        fn likelihoods_of_dopplers_are_those_of_the_definition(
             x in proptest::collection::vec(0.0f32..3.0, 160..161),
             ratio in 0.01f32..1e5,
             noise in 0.01f32..10.0,
-            count in 2usize..5,
         ) {
-            let energies: [[f32; FUNCTIONS]; MODES] = std::array::from_fn(|j| std::array::from_fn(|f| x[16 * j + f]));
-            let powers: [f32; FUNCTIONS] = std::array::from_fn(|f| x[64 + f]);
-            let modes = &x[80..80 + count];
-            let sum: f64 = (0..64).map(|i| f64::from(x[i]) * f64::from(powers[i % FUNCTIONS])).sum();
-            let mut exact = 0.0;
-            for (f, j) in (0..FUNCTIONS).flat_map(|f| (0..count).map(move |j| (f, j))) {
-                let s = f64::from(ratio) * f64::from(powers[f]) * f64::from(modes[j]);
-                exact += 3.0 * (1.0 + s).ln() - f64::from(energies[j][f]) / f64::from(noise) * s / (1.0 + s);
-            }
-            let powers_of_modes: [[f32; DOPPLERS]; MODES] = std::array::from_fn(|j| std::array::from_fn(|i| x[j + i]));
+            let powers: [[f32; DOPPLERS]; MODES] = std::array::from_fn(|j| std::array::from_fn(|i| x[j + i]));
             let forms = std::array::from_fn(|j| std::array::from_fn(|p| std::array::from_fn(|i| f64::from(x[j + 3 * p + i]))));
             let products = std::array::from_fn(|p| f64::from(x[140 + p]));
             for loops in backends() {
-                let cost = (loops.unlikely)(&energies, &powers, modes, [ratio, noise], 3.0);
-                prop_assert!((f64::from(cost) - exact).abs() < 1e-5 * exact.abs() + 1e-2, "{cost} {exact}");
-                prop_assert!((f64::from((loops.weighted)(&energies, &powers)) - sum).abs() < 1e-3);
-                let costs = (loops.motions)(&forms, &powers_of_modes, &products, [ratio, noise], 5.0);
+                let costs = (loops.motions)(&forms, &powers, &products, [ratio, noise], 5.0);
                 for (i, cost) in costs.into_iter().enumerate() {
                     let mut exact = 0.0;
                     for j in 0..MODES {
-                        let power = 1.0 + f64::from(ratio) * f64::from(powers_of_modes[j][i]);
+                        let power = 1.0 + f64::from(ratio) * f64::from(powers[j][i]);
                         let energy: f64 = (0..PAIRS).map(|p| forms[j][p][i] * products[p]).sum();
                         exact += 5.0 * power.ln() + energy / power / f64::from(noise);
                     }

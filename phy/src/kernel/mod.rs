@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `fourier` | transforms of SC-FDMA symbols, with half-subcarrier shift, offset, window and gain |
 //! | `samples` | products, powers and distances of samples |
-//! | `estimate` | the channel estimator: delay, motion, delay profile, smoothing |
+//! | `estimate` | the channel estimator: delay, groups of subcarriers, motion |
+//! | `functions` | the functions of frequency of a delay profile: how likely it is, smoothing |
 //! | `demap` | symbols to soft values, error vectors |
 //! | `flip` | descrambling |
 //! | `reduce` | sums over soft values, combining |
@@ -85,6 +86,7 @@ pub(crate) mod elementary;
 pub(crate) mod estimate;
 pub(crate) mod flip;
 pub(crate) mod fourier;
+pub(crate) mod functions;
 pub(crate) mod noise;
 pub(crate) mod reduce;
 pub(crate) mod samples;

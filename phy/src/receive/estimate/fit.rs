@@ -8,8 +8,8 @@ use super::motion::Modes;
 use super::phase;
 use super::profile::{Basis, WIDE, Window, middle};
 use crate::Sample;
-use crate::kernel::elementary::ln;
-use crate::kernel::estimate::{FUNCTIONS, LONGEST, MODES, best};
+use crate::kernel::estimate::{MODES, best as estimate_loops};
+use crate::kernel::functions::{FUNCTIONS, LEAST_SIGNAL, LONGEST, best};
 use crate::sequence::dmrs::MAX_DMRS;
 
 /// Sums over groups of subcarriers: real and imaginary parts of each symbol, or of each mode over time.
@@ -36,7 +36,7 @@ impl Levels {
 
     /// Returns the power of the signal: some is always assumed.
     pub(super) fn signal(self) -> f32 {
-        (self.total - self.noise).max(0.02 * self.noise)
+        (self.total - self.noise).max(LEAST_SIGNAL * self.noise)
     }
 
     pub(super) fn ratio(self) -> f32 {
@@ -61,13 +61,13 @@ pub(super) fn gather(
     let scale = 1.0 / (group as f32).sqrt();
     let weights = weights.map(|row| row.map(|weight| weight * scale));
     let (symbols, count) = (views(ls, m_sc), ls.len());
-    (best().gather)(&symbols[..count], Some(&weights), group, &mut planes[..2 * count]);
+    (estimate_loops().gather)(&symbols[..count], Some(&weights), group, &mut planes[..2 * count]);
 }
 
 /// Sums the values of each group of each symbol.
 pub(super) fn gather_symbols(ls: &[Vec<Sample>], m_sc: usize, group: usize, planes: &mut Planes) {
     let (symbols, count) = (views(ls, m_sc), ls.len());
-    (best().gather)(&symbols[..count], None, group, &mut planes[..2 * count]);
+    (estimate_loops().gather)(&symbols[..count], None, group, &mut planes[..2 * count]);
 }
 
 /// Returns the first `m_sc` values of each symbol.
@@ -79,7 +79,7 @@ fn views(ls: &[Vec<Sample>], m_sc: usize) -> [&[Sample]; MAX_DMRS] {
 pub(super) fn centre(planes: &mut [Vec<f32>], groups: usize, basis: &Basis, group: usize) {
     if basis.centre != 0.0 {
         let start = phase(basis.centre * middle(group));
-        (best().turn)(planes, groups, start, phase(basis.centre * group as f64));
+        (estimate_loops().turn)(planes, groups, start, phase(basis.centre * group as f64));
     }
 }
 
@@ -110,22 +110,17 @@ pub(super) fn unlikely(
     levels: Levels,
 ) -> (f32, Levels) {
     let basis = &shape.profiles[profile];
+    let powers = &modes.powers[..modes.symbols];
+    if shape.group == 1 {
+        let turns = (basis.centre != 0.0).then_some(&basis.turns);
+        let (planes, least) = (&planes.0[..2 * modes.symbols], Levels::new(levels.total, 0.0).noise);
+        let [cost, noise] =
+            (best().unlikely_narrow)(&basis.narrow, turns, planes, powers, [levels.total, least]);
+        return (cost, Levels::new(levels.total, noise));
+    }
     let (energies, windows) = energies(shape, basis, planes, modes.symbols);
-    let mut cost = 0.0;
-    let levels = if shape.group > 1 {
-        levels
-    } else {
-        let explained = (best().weighted)(&energies, &basis.signal);
-        let values = (windows * shape.length * modes.symbols) as f32;
-        let total = levels.total * values;
-        let freedom = (windows * modes.symbols * (shape.length - basis.signals)) as f32;
-        let levels = Levels::new(levels.total, (total - explained).max(0.0) / freedom);
-        cost += values * ln(levels.noise) + total / levels.noise;
-        levels
-    };
-    let ratio = levels.ratio();
-    let modes = &modes.powers[..modes.symbols];
-    cost += (best().unlikely)(&energies, &basis.powers, modes, [ratio, levels.noise], windows as f32);
+    let ratio = [levels.ratio(), levels.noise];
+    let cost = (best().unlikely)(&energies, &basis.powers, powers, ratio, windows as f32);
     (cost, levels)
 }
 

@@ -11,7 +11,7 @@
 //! the next window                             |---+---+---+---+---+---|
 //! ```
 
-use crate::kernel::estimate::{FUNCTIONS, LONGEST};
+use crate::kernel::functions::{FUNCTIONS, LONGEST, Narrow};
 use crate::numerology::SUBCARRIER_SPACING;
 use std::f64::consts::PI;
 use std::sync::LazyLock;
@@ -92,6 +92,8 @@ pub(super) struct Basis {
     pub(super) shares: [f32; FUNCTIONS],
     /// One row a group: the value of each function.
     pub(super) analysis: Vec<[f32; FUNCTIONS]>,
+    /// The same functions for a window of single subcarriers.
+    pub(super) narrow: Narrow,
     /// One row of as many values as the window has subcarriers for each function that is used.
     pub(super) synthesis: Vec<f32>,
 }
@@ -161,6 +163,7 @@ impl Basis {
             signals: modes.iter().take_while(|(p, _)| *p > SIGNAL * modes[0].0).count(),
             shares: [0.0; FUNCTIONS],
             analysis: vec![[0.0; FUNCTIONS]; length],
+            narrow: Narrow::default(),
             synthesis: Vec::with_capacity(used * group * length),
         };
         made.signal[..made.signals].fill(1.0);
@@ -176,6 +179,16 @@ impl Basis {
             made.synthesis.extend((0..group * length).map(value));
             let row = &made.synthesis[q * group * length..];
             made.shares[q] = made.powers[q] * row.iter().map(|x| x * x).sum::<f32>() / row.len() as f32;
+        }
+        if group == 1 {
+            // few functions are used, each in two lanes
+            let twice = |x: &[f32; FUNCTIONS]| std::array::from_fn(|i| x[i / 2]);
+            made.narrow = Narrow {
+                analysis: made.analysis.iter().map(twice).collect(),
+                powers: twice(&made.powers),
+                signal: twice(&made.signal),
+                freedom: (length - made.signals) as f32,
+            };
         }
         made
     }
@@ -226,6 +239,7 @@ mod tests {
         for window in WINDOWS.iter() {
             for (profile, basis) in window.profiles.iter().enumerate() {
                 let used = basis.functions;
+                assert!(window.group > 1 || used <= FUNCTIONS / 2, "profile {profile}: {used}");
                 assert!(basis.powers[used - 1] > 0.0 && basis.powers[used..].iter().all(|p| *p == 0.0));
                 for i in 0..used {
                     for j in 0..used {
