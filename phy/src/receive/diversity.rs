@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn samples_that_no_receiver_measures_are_not_sound() {
         for (value, sound) in
-            [(1.0, true), (0.0, true), (f32::NAN, false), (f32::INFINITY, false), (1e20, false)]
+            [(1.0, true), (0.0, true), (f32::NAN, false), (f32::INFINITY, false), (1e13, false)]
         {
             assert_eq!(is_sound(&Sample::new(0.0, value)), sound, "{value}");
         }

@@ -93,7 +93,8 @@ fn write(mode: TransmissionMode, pool: &V2xPool, content: u8, place: u8, grid: &
         reservation: 1,
         frequency_resource: riv_encode(pool.num, 0, len).expect("in range") as u8,
         time_gap: 0,
-        mcs: content >> 3 & 7,
+        // 16QAM too: with late paths it is received once more
+        mcs: (content >> 3) % 21,
         retransmission: false,
         transmission_format: false,
         reserved: 0,
@@ -115,5 +116,9 @@ fn collision_seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = [1, 3, 7, 0, 4].into_iter().map(two).collect();
     // behind the last symbol, where nothing is lost
     seeds.push([two(3), vec![0, 0x0e, 0xf0, 4]].concat());
+    // the stronger with 16QAM, on paths of which the later is beyond the receive window
+    for late in [13, 15] {
+        seeds.push(vec![3, 0x81, 0x01, 0, 20, late, 0x1a, 0x41, 6, 226, 3]);
+    }
     seeds
 }

@@ -276,8 +276,21 @@ fn synchronisation_search() {
 
 // ---- the receiver
 
+/// A UE: what it sends, and how it arrives.
+#[derive(Clone, Copy)]
+struct Ue {
+    identity: u8,
+    mcs: u8,
+    /// Amplitude, and delay in samples.
+    path: (f32, usize),
+}
+
+const STRONG: Ue = Ue { identity: 42, mcs: 7, path: (1.0, 0) };
+const WEAK: Ue = Ue { identity: 3, mcs: 7, path: (0.45, 3) };
+
 /// Sends one channel after the other into subframes.
 struct Sender {
+    ue: Ue,
     config: Config,
     references: Arc<References>,
     grid: Grid,
@@ -289,6 +302,7 @@ impl Sender {
     fn new(config: &Config, subframes: usize) -> Self {
         let n = config.numerology;
         Self {
+            ue: STRONG,
             config: config.clone(),
             references: references(n),
             grid: Grid::new(n),
@@ -297,12 +311,13 @@ impl Sender {
         }
     }
 
-    /// Add what is on the grid to subframe `k`.
+    /// Add what is on the grid to subframe `k`, as it arrives.
     fn send(&mut self, k: usize) {
         let mut out = vec![Sample::default(); self.config.numerology.subframe_samples()];
         self.modulator.modulate(&self.grid, &mut out);
-        for (x, s) in self.subframes[k].iter_mut().zip(&out) {
-            *x += s;
+        let (amplitude, delay) = self.ue.path;
+        for (x, s) in self.subframes[k].iter_mut().skip(delay).zip(&out) {
+            *x += s * amplitude;
         }
         self.grid.clear();
     }
@@ -334,8 +349,9 @@ impl Sender {
 
     fn shared(&mut self, k: usize, grant: &Grant) {
         let (_, size) = grant.size(self.config.mode.sidelink()).unwrap();
+        let block: Vec<u8> = octets(size / 8).iter().map(|octet| octet ^ self.ue.identity).collect();
         pssch::Encoder::new(self.config.numerology, self.config.mode, self.references.clone())
-            .encode(&octets(size / 8), grant, 1.0, &mut self.grid)
+            .encode(&block, grant, 1.0, &mut self.grid)
             .unwrap();
         self.send(k);
     }
@@ -351,7 +367,7 @@ impl Sender {
             trp: 40,
             mcs: 9,
             timing_advance: 0,
-            group_destination: 42,
+            group_destination: self.ue.identity,
         };
         let mut bits = vec![0; Format0::bits(n.bandwidth())];
         sci.emit(n.bandwidth(), &mut bits).unwrap();
@@ -363,7 +379,7 @@ impl Sender {
                 prbs: PrbRange { start, len },
                 mcs: sci.mcs,
                 rv: pssch::REDUNDANCY_VERSIONS[i % 4],
-                n_id: 42,
+                n_id: self.ue.identity.into(),
                 n_ssf: (j % 10) as u8,
                 transmission_format: false,
             };
@@ -372,7 +388,7 @@ impl Sender {
     }
 
     fn discovery(&mut self, pool: &DiscoveryPool) {
-        let message = std::array::from_fn(|i| 3 * i as u8);
+        let message = std::array::from_fn(|i| (3 * i as u8) ^ self.ue.identity);
         let places = pool.type1(self.config.numerology.bandwidth().prbs(), 1).unwrap();
         for (j, (k, prbs)) in places.into_iter().enumerate() {
             psdch::Encoder::new(self.config.numerology, self.references.clone())
@@ -387,11 +403,11 @@ impl Sender {
         let indices = pool.subframe_indices();
         for (second, k) in [(false, k), (true, k + 2)] {
             let sci = Format1 {
-                priority: 2,
+                priority: self.ue.identity & 7,
                 reservation: 0,
                 frequency_resource: riv_encode(pool.num, 1, 2).unwrap() as u8,
                 time_gap: 2,
-                mcs: 7,
+                mcs: self.ue.mcs,
                 retransmission: second,
                 transmission_format: false,
                 reserved: 0,
@@ -412,9 +428,9 @@ impl Sender {
     }
 }
 
-/// What was heard: synchronisation, MIB, SCI, blocks, discovery messages.
+/// What was heard: synchronisation, MIB, SCI, blocks, discovery messages; and how much of it under others.
 #[derive(Debug, Default, PartialEq)]
-struct Heard([usize; 5]);
+struct Heard([usize; 5], usize);
 
 impl Heard {
     fn note(&mut self, event: &Event<'_>) {
@@ -427,6 +443,7 @@ impl Heard {
             _ => return,
         };
         self.0[kind] += 1;
+        self.1 += usize::from(event.measurement().is_some_and(|m| m.layer > 0));
     }
 }
 
@@ -517,6 +534,7 @@ fn receive_at_two_antennas(what: &str, config: &Config, subframes: &[Vec<Sample>
         stream.finish(&mut |event, _| heard.note(&event));
     });
     assert!(heard.0[2] + heard.0[4] > 0, "{what}, at two antennas: {heard:?}");
+    assert!((heard.1 > 0) == what.contains("collisions"), "{what}, at two antennas: {heard:?}");
 }
 
 fn on_off(text: &str) -> Vec<bool> {
@@ -557,6 +575,15 @@ fn receiver_of_modes_1_and_2() {
         config.discovery.push(DiscoveryPlace { pool: discovery, cp });
         let heard = receive("Receiver, with pools", &config, &sender.subframes);
         assert!(heard.0.iter().all(|&n| n > 0), "with pools, {cp:?}: {heard:?}");
+        // another UE on the same resources
+        sender.ue = WEAK;
+        sender.communication(&config.communication[0].pool);
+        sender.discovery(&config.discovery[0].pool);
+        let heard = receive("Receiver, with pools and collisions", &config, &sender.subframes);
+        assert!(heard.1 >= 3, "with pools and collisions, {cp:?}: {heard:?}");
+        (config.communication, config.discovery) = (Vec::new(), Vec::new());
+        let heard = receive("Receiver, searching in collisions", &config, &sender.subframes);
+        assert!(heard.1 > 0, "searching in collisions, {cp:?}: {heard:?}");
     }
 }
 
@@ -610,9 +637,26 @@ fn receiver_of_modes_3_and_4() {
     sender.v2x(11, &pool);
     let heard = receive("Receiver, searching", &config, &sender.subframes);
     assert!(heard.0.iter().take(3).all(|&n| n > 0), "searching: {heard:?}");
-    config.v2x = Some(pool);
+    config.v2x = Some(pool.clone());
     let heard = receive("Receiver, with a pool", &config, &sender.subframes);
     assert!(heard.0.iter().take(4).all(|&n| n > 0), "with a pool: {heard:?}");
+    // another UE on the same sub-channels
+    sender.ue = WEAK;
+    sender.v2x(3, &pool);
+    let heard = receive("Receiver, with a pool and collisions", &config, &sender.subframes);
+    assert!(heard.1 >= 2, "with a pool and collisions: {heard:?}");
+    config.v2x = None;
+    let heard = receive("Receiver, searching in collisions", &config, &sender.subframes);
+    assert!(heard.1 > 0, "searching in collisions: {heard:?}");
+    // 16QAM on two paths, the second of them later than the receive window
+    let mut sender = Sender::new(&config, 20);
+    for delay in [0, 3 * n.cp_samples(1) / 4] {
+        sender.ue = Ue { mcs: 17, path: (0.7, delay), ..STRONG };
+        sender.v2x(3, &pool);
+    }
+    config.v2x = Some(pool);
+    let heard = receive("Receiver of late paths", &config, &sender.subframes);
+    assert!(heard.0[3] > 0, "late paths: {heard:?}");
 }
 
 #[test]

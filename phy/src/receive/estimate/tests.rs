@@ -6,6 +6,10 @@ use crate::impair::rng::Rng;
 use crate::sc_fdma::{Demodulator, Modulator};
 use crate::units::{Bandwidth, CyclicPrefix, Decibel, Hertz, SidelinkMode};
 
+mod accuracy;
+mod second_try;
+mod subtraction;
+
 const FIRST: usize = 60;
 const SNR: Decibel = Decibel(15.0);
 

@@ -407,7 +407,9 @@ mod tests {
         let numerology = Numerology::standard(Bandwidth::Prb50, cp);
         let mut rng = Rng::new(4);
         let samples: Vec<_> = (0..numerology.subframe_samples()).map(|_| rng.complex_gaussian()).collect();
-        let wanted = [(0, 8, 200.0), (8, 8, 210.0), (0, 8, -200.0), (20, 8, 3000.0), (0, 8, 200.0)];
+        let (whole, part_of_it) = ((20, 8, 3000.0), (20, 8, 200.0));
+        let wanted =
+            [(0, 8, 200.0), (8, 8, 210.0), (0, 8, -200.0), whole, (0, 8, 200.0), whole, part_of_it, whole];
         let part = |front: &mut Front, (start, len, cfo): (usize, usize, f64)| -> Vec<Sample> {
             let prbs = PrbRange { start, len };
             let (grid, _) = front.grid_for(cp, Hertz(cfo), Hertz(150.0), prbs);

@@ -2,4 +2,7 @@
 
 mod antennas;
 mod collisions;
+mod damaged;
 mod foreign;
+mod late;
+mod layers;

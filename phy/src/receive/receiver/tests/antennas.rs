@@ -24,13 +24,16 @@ use crate::units::{
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
+mod detectors;
+mod quality;
+
 const CP: CyclicPrefix = CyclicPrefix::Normal;
 
 fn two() -> Antennas {
     Antennas::new(2).unwrap()
 }
 
-fn views(samples: &[Vec<Sample>]) -> Vec<&[Sample]> {
+pub(super) fn views(samples: &[Vec<Sample>]) -> Vec<&[Sample]> {
     samples.iter().map(|s| &s[..]).collect()
 }
 
@@ -372,7 +375,7 @@ fn two_antennas_find_weaker_synchronisation_signals() {
 
 /// Returns a stream of modes 3 and 4 at two antennas, 8 dB above the noise: a MIB in every fifth of 60 subframes, an SCI
 /// in the others.
-fn stream() -> Vec<Vec<Sample>> {
+pub(super) fn stream() -> Vec<Vec<Sample>> {
     let mut air = Air::new(Bandwidth::Prb6, "AWGN", 8.0, 9);
     let n = air.numerology;
     let r = Arc::new(References::new(6));

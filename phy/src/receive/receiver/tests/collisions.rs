@@ -20,31 +20,31 @@ use crate::units::{
 };
 use std::sync::Arc;
 
-const CP: CyclicPrefix = CyclicPrefix::Normal;
-const CARRIER: usize = 25;
+pub(super) const CP: CyclicPrefix = CyclicPrefix::Normal;
+pub(super) const CARRIER: usize = 25;
 
-fn numerology() -> Numerology {
+pub(super) fn numerology() -> Numerology {
     Numerology::standard(Bandwidth::Prb25, CP)
 }
 
 /// Transmission of a UE in a subframe, and the way on which it arrives.
-struct Encoders {
-    control: pscch::Encoder,
-    shared: pssch::Encoder,
-    discovery: psdch::Encoder,
+pub(super) struct Encoders {
+    pub(super) control: pscch::Encoder,
+    pub(super) shared: pssch::Encoder,
+    pub(super) discovery: psdch::Encoder,
     modulator: Modulator,
-    grid: Grid,
-    rng: Rng,
+    pub(super) grid: Grid,
+    pub(super) rng: Rng,
 }
 
 /// Level in dB, offset in Hz, delay in samples.
-type Path = (f32, f64, usize);
+pub(super) type Path = (f32, f64, usize);
 
-const STRONG: Path = (0.0, 180.0, 0);
-const WEAK: Path = (-6.0, -240.0, 5);
+pub(super) const STRONG: Path = (0.0, 180.0, 0);
+pub(super) const WEAK: Path = (-6.0, -240.0, 5);
 
 impl Encoders {
-    fn new(mode: TransmissionMode, seed: u64) -> Self {
+    pub(super) fn new(mode: TransmissionMode, seed: u64) -> Self {
         let n = numerology();
         let references = Arc::new(References::new(CARRIER));
         Self {
@@ -58,7 +58,7 @@ impl Encoders {
     }
 
     /// Adds what is on the grid to `air`, and clears it.
-    fn send(&mut self, (level, cfo, delay): Path, air: &mut [Sample]) {
+    pub(super) fn send(&mut self, (level, cfo, delay): Path, air: &mut [Sample]) {
         let mut x = vec![Sample::default(); air.len()];
         self.modulator.modulate(&self.grid, &mut x);
         self.grid.clear();
@@ -69,18 +69,26 @@ impl Encoders {
         air.iter_mut().zip(&x).for_each(|(y, x)| *y += x * gain);
     }
 
-    fn noise(&mut self, es_n0: f64, air: &mut [Sample]) {
+    pub(super) fn noise(&mut self, es_n0: f64, air: &mut [Sample]) {
         let power =
             noise_power_per_sample(Decibel(es_n0), (12.0 * CARRIER as f64).powf(-0.5), numerology().fft());
         Awgn::new(power, self.rng.next_u64()).process(air);
     }
 
-    fn octets(&mut self, len: usize) -> Vec<u8> {
+    pub(super) fn octets(&mut self, len: usize) -> Vec<u8> {
         (0..len).map(|_| self.rng.below(256) as u8).collect()
     }
 
     /// Writes an SCI format 1 and its block over `len` sub-channels from `first` on.
-    fn v2x(&mut self, pool: &V2xPool, sci: &Format1, first: usize, n_cs: u8, n_ssf: u8, block: &mut Vec<u8>) {
+    pub(super) fn v2x(
+        &mut self,
+        pool: &V2xPool,
+        sci: &Format1,
+        first: usize,
+        n_cs: u8,
+        n_ssf: u8,
+        block: &mut Vec<u8>,
+    ) {
         let mut bits = vec![0; Format1::BITS];
         sci.emit(pool.num, &mut bits).unwrap();
         let prb = pool.control(first).start;
@@ -101,7 +109,7 @@ impl Encoders {
     }
 }
 
-fn format_1(pool: &V2xPool, other: usize, len: usize, priority: u8) -> Format1 {
+pub(super) fn format_1(pool: &V2xPool, other: usize, len: usize, priority: u8) -> Format1 {
     Format1 {
         priority,
         reservation: 1,
@@ -116,17 +124,17 @@ fn format_1(pool: &V2xPool, other: usize, len: usize, priority: u8) -> Format1 {
 
 /// Blocks (with their layer, and whether they are repeats) and SCIs (with their layer) that were received.
 #[derive(Debug, Default)]
-struct Heard {
-    blocks: Vec<(Vec<u8>, u8, bool)>,
-    scis: Vec<(Vec<u8>, u8)>,
+pub(super) struct Heard {
+    pub(super) blocks: Vec<(Vec<u8>, u8, bool)>,
+    pub(super) scis: Vec<(Vec<u8>, u8)>,
 }
 
 impl Heard {
-    fn process(&mut self, receiver: &mut Receiver, k: u64, air: &[Sample]) {
+    pub(super) fn process(&mut self, receiver: &mut Receiver, k: u64, air: &[Sample]) {
         self.process_antennas(receiver, k, &[air]);
     }
 
-    fn process_antennas(&mut self, receiver: &mut Receiver, k: u64, air: &[&[Sample]]) {
+    pub(super) fn process_antennas(&mut self, receiver: &mut Receiver, k: u64, air: &[&[Sample]]) {
         receiver.process_antennas(k, air, &mut |event| match event {
             Event::SlSch(b) => self.blocks.push((b.block.to_vec(), b.measurement.layer, b.repeat)),
             Event::SlDch { message, measurement, repeat, .. } => {
@@ -137,7 +145,7 @@ impl Heard {
         });
     }
 
-    fn layer(&self, block: &[u8]) -> Option<u8> {
+    pub(super) fn layer(&self, block: &[u8]) -> Option<u8> {
         let mut of_block = self.blocks.iter().filter(|(b, _, repeat)| b == block && !repeat);
         let layer = of_block.next().map(|b| b.1);
         assert!(of_block.next().is_none(), "twice");
@@ -145,7 +153,7 @@ impl Heard {
     }
 }
 
-fn v2x_receiver(pool: &V2xPool, antennas: Antennas) -> Receiver {
+pub(super) fn v2x_receiver(pool: &V2xPool, antennas: Antennas) -> Receiver {
     let mut config = Config::new(numerology(), TransmissionMode::Tm4);
     config.v2x = Some(pool.clone());
     config.antennas = antennas;
@@ -321,10 +329,9 @@ fn on_off(bits: &str) -> Vec<bool> {
     bits.chars().map(|c| c == '1').collect()
 }
 
-/// Two UEs with the same resources of PSCCH and PSSCH, of two groups and of one.
-#[test]
-fn mode_2_on_the_same_resources() {
-    let pool = CommunicationPool {
+/// Returns a pool of modes 1 and 2 with PSCCH in four subframes.
+pub(super) fn communication() -> CommunicationPool {
+    CommunicationPool {
         period: 40,
         offset: 0,
         control_bitmap: on_off("1111000000000000000000000000000000000000"),
@@ -333,21 +340,32 @@ fn mode_2_on_the_same_resources() {
         data_prbs: PoolPrbs::whole(CARRIER),
         trp_set: TrpSet::Eight,
         hopping: HoppingConfig::default(),
-    };
+    }
+}
+
+/// Returns an SCI of a group for six PRBs.
+pub(super) fn format_0(group_destination: u8, mcs: u8) -> Format0 {
+    Format0 {
+        hopping: false,
+        rb_assignment: riv_encode(CARRIER, 3, 6).unwrap() as u16,
+        trp: 10,
+        mcs,
+        timing_advance: 0,
+        group_destination,
+    }
+}
+
+/// Two UEs with the same resources of PSCCH and PSSCH, of two groups and of one.
+#[test]
+fn mode_2_on_the_same_resources() {
+    let pool = communication();
     for (groups, mcs, seed) in [([3, 80], [4, 4], 11), ([3, 3], [4, 5], 12), ([3, 3], [4, 4], 13)] {
         let mut ue = Encoders::new(TransmissionMode::Tm2, seed);
         let mut config = Config::new(numerology(), TransmissionMode::Tm2);
         config.communication = vec![CommunicationPlace { pool: pool.clone(), control_cp: CP, data_cp: CP }];
         let mut receiver = Receiver::new(config);
         receiver.set_time(0, DfnSubframe::from_count(0));
-        let scis = [0, 1].map(|i| Format0 {
-            hopping: false,
-            rb_assignment: riv_encode(CARRIER, 3, 6).unwrap() as u16,
-            trp: 10,
-            mcs: mcs[i],
-            timing_advance: 0,
-            group_destination: groups[i],
-        });
+        let scis = [0, 1].map(|i| format_0(groups[i], mcs[i]));
         let control = pool.control_resource(CARRIER, 4).unwrap();
         let data = pool.pattern_subframes(10);
         let mut blocks = [Vec::new(), Vec::new()];
@@ -462,5 +480,6 @@ fn the_data_correct_the_channel() {
         heard.process(&mut receiver, 0, &air);
         both += usize::from(messages.iter().all(|m| heard.layer(m).is_some()));
     }
+
     assert!(both >= 12, "{both} of 20");
 }
