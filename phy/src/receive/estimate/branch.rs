@@ -140,9 +140,11 @@ impl Branch {
             if total - noise > FAINT * noise {
                 noise
             } else {
-                let rows = &mut self.rows[..m_sc / shape.group];
+                let whole = m_sc - m_sc % (shape.group * shape.length);
+                let rows = &mut self.rows[..whole / shape.group];
                 fit::gather(&self.ls[..n_d], &[Sample::new(1.0, 0.0); MAX_DMRS], shape.group, rows);
-                fit::noise_beside(shape, rows, total, n_d)
+                let mean = self.ls[..n_d].iter().map(|ls| power(&ls[..whole])).sum::<f32>();
+                fit::noise_beside(shape, rows, mean / (whole * n_d) as f32, n_d)
             }
         };
         self.levels = Levels { total, noise: noise.max(total * 1e-7).max(1e-12) };

@@ -67,19 +67,20 @@ pub(super) fn centre(rows: &mut [Row], basis: &Basis, group: usize) {
     }
 }
 
-/// Returns the noise power that a wide profile leaves of values with the mean power `total`.
+/// Returns the noise power that a wide profile leaves of whole windows, whose values have the mean power `total`. It is
+/// that of all of them: the power of a few is not the mean where the channel is selective.
 pub(super) fn noise_beside(shape: &Window, rows: &[Row], total: f32, symbols: usize) -> f32 {
     let basis = &shape.profiles[WIDE];
     let signal = signal_functions(basis);
     let mut room = [Row::default(); LONGEST];
     let (mut explained, mut windows) = (0.0, 0);
-    for window in samples_of(rows, shape.length) {
+    for window in rows.chunks_exact(shape.length) {
         let coefficients = analyse(basis, signal, centred(basis, window, &mut room));
         explained += coefficients[..signal].iter().map(energy).sum::<f32>();
         windows += 1;
     }
     let values = shape.length * shape.group;
-    let each = explained / (windows * symbols) as f32;
+    let each = explained / (windows * symbols).max(1) as f32;
     (total * values as f32 - each).max(0.0) / (values - signal).max(1) as f32
 }
 
