@@ -12,7 +12,7 @@ use crate::coding::transport::{
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::receive::equalise::Equaliser;
-use crate::receive::estimate::{Estimator, Hypothesis, Measurement, Replica};
+use crate::receive::estimate::{Estimator, Evidence, Hypothesis, Measurement, Replica};
 use crate::sequence::dmrs::{Dmrs, References};
 use crate::sequence::{gold_sequence, gold_words};
 use crate::units::{Antennas, CyclicPrefix, Decibel, Hertz, Modulation, SidelinkMode};
@@ -117,6 +117,8 @@ impl Encoder {
 pub struct Process {
     soft: SoftBuffer,
     transmissions: u32,
+    /// Delay, offset and motion of the combined transmissions.
+    evidence: Evidence,
 }
 
 impl Process {
@@ -125,13 +127,14 @@ impl Process {
         let mut soft = SoftBuffer::new(MESSAGE_BITS);
         // the size is the one for which the buffer was made
         let _ = soft.reset(MESSAGE_BITS);
-        Self { soft, transmissions: 0 }
+        Self { soft, transmissions: 0, evidence: Evidence::default() }
     }
 
     /// Clears the process.
     pub fn reset(&mut self) {
         let _ = self.soft.reset(MESSAGE_BITS);
         self.transmissions = 0;
+        self.evidence.clear();
     }
 
     /// Returns the number of combined transmissions.
@@ -231,7 +234,7 @@ impl Decoder {
     ///
     /// If the reference signals allow two offsets within `max_cfo`, the first process is for a carrier offset of 0 or
     /// above, the second for one below. If they allow only one, the first is for the most likely channel, the second for a
-    /// wide and fast one.
+    /// wide and fast one. All transmissions since the first process was reset tell the delay, the offset and the speed.
     pub fn receive_both(
         &mut self,
         grids: &[Grid],
@@ -240,13 +243,22 @@ impl Decoder {
         max_cfo: Hertz,
         sides: &mut [Process; 2],
     ) -> Option<Received> {
-        let received = self.receive(grids, prb, Hertz(0.0))?;
+        let before = sides[0].evidence;
+        self.estimator.recall(&before);
+        let received = self.receive(grids, prb, Hertz(0.0));
+        if let Some(evidence) = self.estimator.evidence() {
+            sides[0].evidence = evidence;
+        }
+        let received = received?;
         let cfo = received.measurement.cfo.to_f32();
         let other = cfo - received.measurement.cfo_ambiguity.to_f32().copysign(cfo);
         if other.abs() <= max_cfo.to_f32() {
             let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
             self.combine(&mut sides[own], rv);
-            self.receive(grids, prb, Hertz::from(other))?;
+            self.estimator.recall(&before);
+            let far_off = self.receive(grids, prb, Hertz::from(other));
+            self.estimator.evidence();
+            far_off?;
             self.combine(&mut sides[far], rv);
         } else {
             self.combine(&mut sides[0], rv);

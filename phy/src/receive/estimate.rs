@@ -18,12 +18,14 @@
 mod bessel;
 mod branch;
 pub(super) mod covariance;
+mod evidence;
 mod fit;
 mod known;
 mod motion;
 mod profile;
 mod replica;
 mod smooth;
+mod suppose;
 mod weights;
 
 use super::diversity::PerAntenna;
@@ -39,6 +41,7 @@ use crate::units::{Antennas, Decibel, Hertz};
 pub(super) use branch::Branch;
 use branch::Time;
 use covariance::Covariance;
+pub(crate) use evidence::Evidence;
 use known::Known;
 use motion::{Motion, Observed, Products};
 use profile::{PROFILES, Window};
@@ -46,6 +49,7 @@ pub(crate) use replica::{Replica, Sent};
 use rustfft::{Fft, FftPlanner};
 use std::f64::consts::PI;
 use std::sync::Arc;
+pub use suppose::Hypothesis;
 
 /// Subcarriers that are summed before delay and motion are estimated. Six of them distinguish delays of ±5.5 µs.
 const GROUP: usize = 6;
@@ -61,22 +65,6 @@ const LEAST_MODE: f32 = 1e-5;
 
 /// Least ratio of signal and noise of a combination of antennas.
 const LEAST_RATIO: f32 = 1e-3;
-
-/// A channel that is supposed where the reference symbols do not tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hypothesis {
-    /// Delays over 4 us, a Doppler of 300 Hz.
-    WideAndFast,
-}
-
-impl Hypothesis {
-    /// Returns the profile and the Doppler in Hz.
-    fn assumed(self) -> (usize, f64) {
-        match self {
-            Self::WideAndFast => (profile::WIDE, 300.0),
-        }
-    }
-}
 
 /// Measurements of one allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -134,6 +122,8 @@ pub struct Estimator {
     pub(super) branches: Vec<Branch>,
     /// Noise and interference of several antennas.
     pub(super) covariance: Covariance,
+    /// Evidence of other subframes of the same UE, and of this one.
+    evidence: Option<Evidence>,
     /// The true channel, where it is given.
     known: Option<Known>,
     pub(super) state: State,
@@ -186,6 +176,7 @@ impl Estimator {
             motion: Motion::default(),
             branches: (0..antennas.count()).map(|_| Branch::new(m_max, antennas)).collect(),
             covariance: Covariance::new(m_max, antennas),
+            evidence: None,
             known: None,
             state: State::default(),
         }
@@ -241,16 +232,6 @@ impl Estimator {
             },
         };
         self.settle(explained.doppler, None)
-    }
-
-    /// Estimates the same allocation again under a hypothesis, whatever its reference symbols say: where they are few, a
-    /// guess that suits most moving channels is right more often than the most likely one.
-    pub fn suppose(&mut self, hypothesis: Hypothesis) -> Measurement {
-        if self.known.is_some() {
-            return self.state.measurement;
-        }
-        let (profile, doppler_hz) = hypothesis.assumed();
-        self.settle(motion::nearest(doppler_hz), Some(profile))
     }
 
     /// Estimates the channel of every antenna for a Doppler and a delay profile, or the most likely profile.
@@ -310,7 +291,7 @@ impl Estimator {
 
     /// Divides the received reference symbols of every antenna by the reference.
     fn strip(&mut self, grids: &[Grid], first: usize, m_sc: usize, layout: Layout, dmrs: &Dmrs) {
-        let several = self.branches.len() > 1;
+        let weighs = self.branches.len() > 1 || self.evidence.is_some();
         for (a, branch) in self.branches.iter_mut().enumerate() {
             let Some(grid) = grids.get(a) else {
                 branch.weight = 0.0;
@@ -321,21 +302,27 @@ impl Estimator {
                 self.references.strip(dmrs, m, received, &mut branch.ls[m][..m_sc]);
             }
             branch.weight = 1.0;
-            if several {
+            if weighs {
                 branch.weigh(m_sc, layout.dmrs.len());
             }
+        }
+        if weighs {
+            self.keep_if_heard();
         }
     }
 
     /// Measures the levels of every antenna, and the products of its symbols.
     fn observe(&mut self, m_sc: usize, n_d: usize) -> Observed {
-        let mut observed = Observed::default();
+        let mut observed = self.evidence.map_or_else(Observed::default, |evidence| evidence.observed);
         let shape = Window::of(m_sc);
         for branch in self.branches.iter_mut().filter(|b| b.is_heard()) {
             branch.measure(shape, m_sc, n_d);
             let groups: [&[Sample]; MAX_DMRS] = std::array::from_fn(|m| &branch.groups[m][..m_sc / GROUP]);
             let noise = GROUP as f32 * branch.levels.noise;
             observed.add(Products::new(&groups[..n_d], noise.max(1e-12)));
+        }
+        if let Some(evidence) = &mut self.evidence {
+            evidence.observed = observed;
         }
         observed
     }
@@ -405,7 +392,10 @@ impl Estimator {
                 (estimate_loops().add_powers)(&bins[..reach + 1], branch.weight, from_zero);
             }
         }
-        let power = &self.delay_power[..2 * reach + 1];
+        let power = &mut self.delay_power[..2 * reach + 1];
+        if let Some(evidence) = &mut self.evidence {
+            evidence.add_delays(power);
+        }
         let most = (estimate_loops().largest)(power);
         let best = power.iter().rposition(|p| *p == most).unwrap_or(reach);
         let fine = if best > 0 && best + 1 < power.len() {
@@ -424,14 +414,18 @@ impl Estimator {
     }
 
     /// Returns the carrier offset in Hz nearest to `near`, and the spacing of its ambiguity.
-    fn carrier_offset(&self, m_sc: usize, times: &[f64], near: f64) -> (f64, f64) {
+    fn carrier_offset(&mut self, m_sc: usize, times: &[f64], near: f64) -> (f64, f64) {
         // the shortest spacing decides between aliases, the longer ones refine
         let n = times.len();
         let mut products = [[Sample::default(); MODES]; MODES];
         for branch in self.branches.iter().filter(|b| b.is_heard()) {
             branch.add_products(m_sc, n, &mut products);
         }
-        let correlation = |i: usize, j: usize| products[i][j];
+        let evidence = &mut self.evidence;
+        let mut correlation = |i: usize, j: usize| -> Sample {
+            let own = products[i][j];
+            evidence.as_mut().map_or(own, |evidence| evidence.add_pair(i, j, own))
+        };
         let (shortest, pair) = if n == 3 {
             (times[1] - times[0], correlation(0, 1))
         } else {

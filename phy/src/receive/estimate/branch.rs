@@ -141,9 +141,11 @@ impl Branch {
         let values = (m_sc * n_d) as f32;
         let total = self.ls[..n_d].iter().map(|ls| power(&ls[..m_sc])).sum::<f32>() / values;
         let beside = |branch: &mut Self| {
-            let groups = m_sc / shape.group;
-            fit::gather_symbols(&branch.ls[..n_d], m_sc, shape.group, &mut branch.planes);
-            fit::noise_beside(shape, &branch.planes, groups, total, n_d)
+            let whole = m_sc - m_sc % (shape.group * shape.length);
+            let ls = &branch.ls[..n_d];
+            let mean = ls.iter().map(|ls| power(&ls[..whole])).sum::<f32>() / (whole * n_d) as f32;
+            fit::gather_symbols(ls, whole, shape.group, &mut branch.planes);
+            fit::noise_beside(shape, (&branch.planes, whole / shape.group), mean, n_d)
         };
         let noise = if shape.group == 1 {
             beside(self)

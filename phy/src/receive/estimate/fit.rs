@@ -83,17 +83,12 @@ pub(super) fn centre(planes: &mut [Vec<f32>], groups: usize, basis: &Basis, grou
     }
 }
 
-/// Returns the noise power that a wide profile leaves of values of `symbols` symbols with the mean power `total`, from the
-/// sums over groups of each symbol.
-pub(super) fn noise_beside(
-    shape: &Window,
-    planes: &Planes,
-    groups: usize,
-    total: f32,
-    symbols: usize,
-) -> f32 {
+/// Returns the noise power that a wide profile leaves of whole windows, whose values of `symbols` symbols have the mean power
+/// `total`, from the sums over groups of each symbol. It is that of all of them: the power of a few is not the mean where the
+/// channel is selective.
+pub(super) fn noise_beside(shape: &Window, planes: (&Planes, usize), total: f32, symbols: usize) -> f32 {
     let basis = &shape.profiles[WIDE];
-    let (energies, windows) = energies(shape, basis, (planes, groups), symbols);
+    let (energies, windows) = energies(shape, basis, planes, symbols, usize::MAX);
     let explained = (best().weighted)(&energies, &basis.signal);
     let values = shape.length * shape.group;
     // sums over groups have more noise than a value
@@ -118,7 +113,7 @@ pub(super) fn unlikely(
             (best().unlikely_narrow)(&basis.narrow, turns, planes, powers, [levels.total, least]);
         return (cost, Levels::new(levels.total, noise));
     }
-    let (energies, windows) = energies(shape, basis, planes, modes.symbols);
+    let (energies, windows) = energies(shape, basis, planes, modes.symbols, ENOUGH);
     let ratio = [levels.ratio(), levels.noise];
     let cost = (best().unlikely)(&energies, &basis.powers, powers, ratio, windows as f32);
     (cost, levels)
@@ -182,15 +177,16 @@ pub(super) struct Fit<'a> {
     pub(super) scales: [f32; MAX_DMRS],
 }
 
-/// Returns the energy of each function, by mode or symbol, in a few windows that lie evenly over all groups, and the number
-/// of the windows.
+/// Returns the energy of each function, by mode or symbol, in `most` windows or fewer that lie evenly over all groups, and
+/// the number of the windows.
 fn energies(
     shape: &Window,
     basis: &Basis,
     (planes, groups): (&Planes, usize),
     modes: usize,
+    most: usize,
 ) -> ([[f32; FUNCTIONS]; MAX_DMRS], usize) {
-    let count = (groups / shape.length).clamp(1, ENOUGH);
+    let count = (groups / shape.length).clamp(1, most);
     let step = (groups - shape.length) / (count - 1).max(1);
     let turns = (basis.centre != 0.0).then_some(&basis.turns);
     let mut energies = [[0.0; FUNCTIONS]; MAX_DMRS];

@@ -67,19 +67,26 @@ pub(super) struct Products {
     noise: f32,
 }
 
-/// Products of every antenna.
+/// Products of an antenna in a subframe at most: those of four transmissions.
+const MOST: usize = 4 * Antennas::MAX;
+
+/// Products of every antenna, in one subframe or in several of the same UE.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Observed {
-    antennas: [Products; Antennas::MAX],
+    antennas: [Products; MOST],
     count: usize,
 }
 
 impl Observed {
+    /// Adds products; the last ones replace those before where there are too many.
     pub(super) fn add(&mut self, products: Products) {
-        if let Some(free) = self.antennas.get_mut(self.count) {
-            *free = products;
-            self.count += 1;
-        }
+        let at = self.count.min(MOST - 1);
+        self.antennas[at] = products;
+        self.count = at + 1;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.count = 0;
     }
 
     fn antennas(&self) -> &[Products] {

@@ -145,6 +145,32 @@ fn the_channel_is_estimated_whatever_its_delays() {
     }
 }
 
+/// The noise of a faint signal is measured whatever part of its band fades.
+#[test]
+fn the_noise_of_a_faint_selective_channel_is_measured() {
+    let bench = Bench::new(SidelinkMode::V2x);
+    let dmrs = Dmrs::pssch(77, 3, SidelinkMode::V2x);
+    let mut estimator = Estimator::new(bench.numerology, bench.references.clone(), Antennas::ONE);
+    let mut rng = Rng::new(13);
+    let mut worst: f32 = 0.0;
+    for _ in 0..40 {
+        let (a, b) = (phasor(rng.uniform()), phasor(rng.uniform()));
+        let channel = |k: usize| (a + b * phasor(-0.3e-6 * 15e3 * k as f64)) * 0.7;
+        let mut grid = Grid::new(bench.numerology);
+        for (m, &l) in bench.layout.dmrs.iter().enumerate() {
+            let row = grid.symbol_mut(l as usize);
+            bench.references.emit(&dmrs, m, row);
+            for (k, x) in row.iter_mut().enumerate() {
+                *x = *x * channel(k) + rng.complex_gaussian();
+            }
+        }
+        let grids = std::slice::from_ref(&grid);
+        let m = estimator.estimate(grids, 0, 300, bench.layout, &dmrs, Hertz(0.0));
+        worst = worst.max((m.noise - 1.0).abs());
+    }
+    assert!(worst < 0.2, "noise is {worst} off");
+}
+
 /// A second hypothesis may be supposed any number of times, and the first one comes back with the next estimate.
 #[test]
 fn a_hypothesis_is_supposed_once() {
