@@ -19,6 +19,7 @@ mod neon;
 mod order;
 mod scalar;
 mod siso;
+mod trellis;
 
 pub(crate) use order::{Order, Orders};
 pub(crate) use siso::{Boundary, HalfIteration};
