@@ -52,7 +52,7 @@ fn signals_are_detected_whatever_the_other_antenna_does() {
         }
         snr /= right.max(1) as f32;
         let expected = if matches!(second, Second::Good) { 11.0 } else { 8.0 };
-        assert!(right >= 17 && (snr - expected).abs() < 1.0, "{second:?}: {right} of 20, {snr} dB");
+        assert!(right >= 17 && (snr - expected).abs() < 2.0, "{second:?}: {right} of 20, {snr} dB");
     }
 }
 
