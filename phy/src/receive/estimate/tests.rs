@@ -155,7 +155,7 @@ fn the_noise_of_a_faint_selective_channel_is_measured() {
     let mut worst: f32 = 0.0;
     for _ in 0..40 {
         let (a, b) = (phasor(rng.uniform()), phasor(rng.uniform()));
-        let channel = |k: usize| (a + b * phasor(-0.3e-6 * 15e3 * k as f64)) * 0.7;
+        let channel = |k: usize| (a + b * phasor(-0.5e-6 * 15e3 * k as f64)) * 0.7;
         let mut grid = Grid::new(bench.numerology);
         for (m, &l) in bench.layout.dmrs.iter().enumerate() {
             let row = grid.symbol_mut(l as usize);
