@@ -360,12 +360,12 @@ mod tests {
         }
 
         #[test]
-        fn groups_are_summed_and_turned(x in values(4 * 72..4 * 72 + 1), count in 1usize..13, step in any::<u32>()) {
+        fn groups_are_summed_and_turned(x in values(4 * 180..4 * 180 + 1), count in 1usize..31, step in any::<u32>()) {
             for (loops, group) in backends().flat_map(|loops| [1, 3, 4, 5, 6].map(|group| (loops, group))) {
-                let symbols: Vec<&[Sample]> = x.chunks_exact(72).map(|x| &x[..group * count]).collect();
+                let symbols: Vec<&[Sample]> = x.chunks_exact(180).map(|x| &x[..group * count]).collect();
                 for n in 2..=4 {
                     let weights: [[Sample; MODES]; MODES] = std::array::from_fn(|j| std::array::from_fn(|m| x[5 * j + m]));
-                    let mut planes = vec![vec![0.0; 12 + LANES]; 2 * n];
+                    let mut planes = vec![vec![0.0; 30 + LANES]; 2 * n];
                     (loops.gather)(&symbols[..n], None, group, &mut planes);
                     for (m, g) in (0..n).flat_map(|m| (0..count).map(move |g| (m, g))) {
                         let exact: Complex64 = symbols[m][group * g..][..group].iter().map(wide).sum();

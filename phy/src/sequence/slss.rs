@@ -28,6 +28,11 @@ pub fn psss(in_network: bool) -> [Sample; SSSS_LEN] {
     })
 }
 
+/// The sequences s, c and z of TS 36.211 §6.11.2.1.
+const S: [i8; 31] = m_sequence(0b00101);
+const C: [i8; 31] = m_sequence(0b01001);
+const Z: [i8; 31] = m_sequence(0b10111);
+
 /// Returns d(n) of TS 36.211 §6.11.2.1 for N_ID^(1) = N_ID^SL mod 168 and N_ID^(2) = floor(N_ID^SL / 168), each ±1.
 // TS 36.211 §9.7.2.1
 pub fn ssss(id: SlssId, form: SsssForm) -> [i8; SSSS_LEN] {
@@ -38,9 +43,6 @@ pub fn ssss(id: SlssId, form: SsssForm) -> [i8; SSSS_LEN] {
     let m0 = m_prime % 31;
     let m1 = (m0 + m_prime / 31 + 1) % 31;
 
-    const S: [i8; 31] = m_sequence(0b00101);
-    const C: [i8; 31] = m_sequence(0b01001);
-    const Z: [i8; 31] = m_sequence(0b10111);
     let (first, second) = match form {
         SsssForm::Subframe0 => (m0, m1),
         SsssForm::Subframe5 => (m1, m0),
@@ -88,14 +90,14 @@ mod tests {
     #[test]
     // TS 36.211 §9.7.2.1
     fn m_sequences_are_those_of_the_clause() {
-        for taps in [&[2, 0][..], &[3, 0], &[4, 2, 1, 0]] {
+        for (sequence, taps) in [(S, &[2, 0][..]), (C, &[3, 0]), (Z, &[4, 2, 1, 0])] {
             let mut x = [0usize; 31];
             x[4] = 1;
             for i in 0..26 {
                 x[i + 5] = taps.iter().map(|t| x[i + t]).sum::<usize>() % 2;
             }
             assert_eq!(x.iter().sum::<usize>(), 16);
-            assert_eq!(m_sequence(taps.iter().map(|t| 1 << t).sum()), x.map(|bit| 1 - 2 * bit as i8));
+            assert_eq!(sequence, x.map(|bit| 1 - 2 * bit as i8));
         }
     }
 
