@@ -16,7 +16,7 @@ use crate::channel::{pscch, pssch};
 use crate::grid::Grid;
 use crate::numerology::Numerology;
 use crate::sequence::dmrs::References;
-use crate::units::{Antennas, PrbRange, SidelinkMode, TransmissionMode};
+use crate::units::{Antennas, Hertz, PrbRange, SidelinkMode, TransmissionMode};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -25,6 +25,11 @@ pub const LAYERS: u8 = 3;
 
 /// Power against the noise from which something may be hidden: 3 dB below the noise.
 const HIDDEN: f32 = 1.5;
+
+/// The same under a channel that moves fast, and the Doppler from which it does: what the estimate leaves of one UE there, and
+/// of its late paths, is as strong as the noise.
+const HIDDEN_IN_MOTION: f32 = 2.5;
+const FAST: Hertz = Hertz(200.0);
 
 /// Excess of the error of the data from which they are worse than the reference signals promise.
 const WORSE: f32 = 2.0;
@@ -160,11 +165,12 @@ impl Canceller<psdch::Encoder> {
 pub fn may_hide(measurement: &Measurement, excess: f32, prbs: PrbRange, grids: &[Grid]) -> bool {
     // data may be worse by `excess`; less than promised shows nothing
     let factor = if excess > WORSE { excess } else { 1.0 };
+    let hidden = if measurement.doppler >= FAST { HIDDEN_IN_MOTION } else { HIDDEN };
     let antennas = &measurement.antennas;
     let mut each = grids.iter().zip(antennas.signals().iter().zip(antennas.noises()));
     each.any(|(grid, (signal, noise))| {
         let rest = noise * factor;
-        rest > FLOOR * signal && rest > HIDDEN * silence(prbs, grid)
+        rest > FLOOR * signal && rest > hidden * silence(prbs, grid)
     })
 }
 
