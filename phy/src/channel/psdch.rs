@@ -281,3 +281,6 @@ impl Decoder {
         decode.crc_ok.then_some(decode)
     }
 }
+
+#[cfg(test)]
+mod tests;

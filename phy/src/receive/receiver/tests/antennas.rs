@@ -25,6 +25,7 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 
 mod detectors;
+mod gate;
 mod quality;
 
 const CP: CyclicPrefix = CyclicPrefix::Normal;

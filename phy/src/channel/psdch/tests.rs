@@ -1,0 +1,39 @@
+use super::*;
+use crate::impair::rng::Rng;
+use crate::units::Bandwidth;
+
+const PRB: usize = 4;
+
+/// Returns a subframe with a message of a UE that is `offset` Hz off, some 3 dB above the noise.
+fn subframe(encoder: &mut Encoder, rng: &mut Rng, rv: u8, offset: f64) -> Grid {
+    let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
+    let mut grid = Grid::new(numerology);
+    encoder.encode(&[0x5a; MESSAGE_BYTES], rv, PRB, 1.0, &mut grid).unwrap();
+    for l in 0..grid.symbols() {
+        let turn = crate::receive::estimate::phasor(offset * numerology.symbol_distance(0, l));
+        grid.symbol_mut(l).iter_mut().for_each(|x| *x = *x * turn + rng.complex_gaussian() * 0.7);
+    }
+    grid
+}
+
+/// A slot that is used for another message keeps nothing of the UE before.
+#[test]
+fn a_process_that_was_reset_is_as_a_new_one() {
+    let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
+    let references = Arc::new(References::new(25));
+    let mut encoder = Encoder::new(numerology, references.clone());
+    let mut decoder = Decoder::new(numerology, references, Antennas::ONE);
+    let mut rng = Rng::new(5);
+    let mut used = [Process::new(), Process::new()];
+    let mut receive = |sides: &mut [Process; 2], grid: &Grid, rv: u8| {
+        let grids = std::slice::from_ref(grid);
+        decoder.receive_both(grids, PRB, rv, Hertz(500.0), sides).unwrap().measurement
+    };
+    for rv in REDUNDANCY_VERSIONS {
+        receive(&mut used, &subframe(&mut encoder, &mut rng, rv, 400.0), rv);
+    }
+    used.iter_mut().for_each(Process::reset);
+    let mut fresh = [Process::new(), Process::new()];
+    let grid = subframe(&mut encoder, &mut rng, 0, -300.0);
+    assert_eq!(receive(&mut used, &grid, 0), receive(&mut fresh, &grid, 0));
+}
