@@ -127,16 +127,8 @@ impl Window {
 
 impl Basis {
     fn new(group: usize, length: usize, first: f64, last: f64) -> Self {
-        let width = (last - first) * SUBCARRIER_SPACING.0;
         let centre = 0.5 * (last + first) * SUBCARRIER_SPACING.0;
-        let table = if group == 1 { &BEYOND_NARROW } else { &BEYOND };
-        let beyond = table.iter().find(|(least, _)| last - first >= *least).map_or(0.0, |(_, part)| *part);
-        let covariance: Vec<f64> = (0..group * length)
-            .map(|apart| {
-                let everywhere = sinc(EVERYWHERE * SUBCARRIER_SPACING.0 * apart as f64);
-                (1.0 - beyond) * sinc(width * apart as f64) + beyond * everywhere
-            })
-            .collect();
+        let covariance = covariance(group, length, last - first);
         // covariance of a subcarrier with the sum of a group, of mean power 1 for noise of power 1
         let scale = 1.0 / (group as f64).sqrt();
         let with_group = |k: usize, g: usize| -> f64 {
@@ -181,17 +173,32 @@ impl Basis {
             made.shares[q] = made.powers[q] * row.iter().map(|x| x * x).sum::<f32>() / row.len() as f32;
         }
         if group == 1 {
-            // few functions are used, each in two lanes
-            let twice = |x: &[f32; FUNCTIONS]| std::array::from_fn(|i| x[i / 2]);
-            made.narrow = Narrow {
-                analysis: made.analysis.iter().map(twice).collect(),
-                powers: twice(&made.powers),
-                signal: twice(&made.signal),
-                freedom: (length - made.signals) as f32,
-            };
+            made.narrow = made.doubled();
         }
         made
     }
+
+    /// Returns the functions of a narrow window: few are used, each in two lanes.
+    fn doubled(&self) -> Narrow {
+        let twice = |x: &[f32; FUNCTIONS]| std::array::from_fn(|i| x[i / 2]);
+        Narrow {
+            analysis: self.analysis.iter().map(twice).collect(),
+            powers: twice(&self.powers),
+            signal: twice(&self.signal),
+            freedom: (self.analysis.len() - self.signals) as f32,
+        }
+    }
+}
+
+/// Returns the covariance of subcarriers 0, 1, .. apart of a channel whose delays differ by as many seconds at most.
+fn covariance(group: usize, length: usize, delays: f64) -> Vec<f64> {
+    let table = if group == 1 { &BEYOND_NARROW } else { &BEYOND };
+    let beyond = table.iter().find(|(least, _)| delays >= *least).map_or(0.0, |(_, part)| *part);
+    let within = |width: f64, apart: usize| sinc(width * SUBCARRIER_SPACING.0 * apart as f64);
+    let subcarriers = 0..group * length;
+    subcarriers
+        .map(|apart| (1.0 - beyond) * within(delays, apart) + beyond * within(EVERYWHERE, apart))
+        .collect()
 }
 
 /// Returns the middle of a group of subcarriers.
