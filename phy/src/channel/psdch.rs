@@ -199,13 +199,18 @@ impl Decoder {
     ///
     /// `cfo_near` is the carrier offset to which the ambiguous measurement is resolved.
     pub fn receive(&mut self, grids: &[Grid], prb: usize, cfo_near: Hertz) -> Option<Received> {
+        let measurement = self.measure(grids, prb, cfo_near)?;
+        self.demap(grids, measurement)
+    }
+
+    /// Estimates the channel of the transmission at `prb`.
+    fn measure(&mut self, grids: &[Grid], prb: usize, cfo_near: Hertz) -> Option<Measurement> {
         let m_sc = 12 * PRBS;
         if 12 * prb + m_sc > grids.first()?.subcarriers() {
             return None;
         }
         let dmrs = Dmrs::pscch_or_psdch();
-        let measurement = self.estimator.estimate(grids, 12 * prb, m_sc, self.layout, &dmrs, cfo_near);
-        self.demap(grids, measurement)
+        Some(self.estimator.estimate(grids, 12 * prb, m_sc, self.layout, &dmrs, cfo_near))
     }
 
     /// Demaps the transmission once more with a channel that its data gave.
@@ -234,7 +239,7 @@ impl Decoder {
     ///
     /// If the reference signals allow two offsets within `max_cfo`, the first process is for a carrier offset of 0 or
     /// above, the second for one below. If they allow only one, the first is for the most likely channel, the second for a
-    /// wide and fast one. All transmissions since the first process was reset tell the delay, the offset and the speed.
+    /// wide and fast one. All transmissions since the first process was reset tell the delay, the offset and the speed to it.
     pub fn receive_both(
         &mut self,
         grids: &[Grid],
@@ -263,6 +268,10 @@ impl Decoder {
         } else {
             self.combine(&mut sides[0], rv);
             if received.measurement.snr() > SECOND_TRY {
+                if sides[0].transmissions > 1 {
+                    // a fast channel turns otherwise in every transmission: this one alone tells how
+                    self.measure(grids, prb, Hertz(0.0))?;
+                }
                 let measurement = self.estimator.suppose(Hypothesis::WideAndFast);
                 self.demap(grids, measurement)?;
             }

@@ -4,14 +4,14 @@ use crate::units::Bandwidth;
 
 const PRB: usize = 4;
 
-/// Returns a subframe with a message of a UE that is `offset` Hz off, some 3 dB above the noise.
-fn subframe(encoder: &mut Encoder, rng: &mut Rng, rv: u8, offset: f64) -> Grid {
+/// Returns a subframe with a message of a UE that is `offset` Hz off, with an amplitude of noise.
+fn subframe(encoder: &mut Encoder, rng: &mut Rng, (rv, noise): (u8, f32), offset: f64) -> Grid {
     let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
     let mut grid = Grid::new(numerology);
     encoder.encode(&[0x5a; MESSAGE_BYTES], rv, PRB, 1.0, &mut grid).unwrap();
     for l in 0..grid.symbols() {
         let turn = crate::receive::estimate::phasor(offset * numerology.symbol_distance(0, l));
-        grid.symbol_mut(l).iter_mut().for_each(|x| *x = *x * turn + rng.complex_gaussian() * 0.7);
+        grid.symbol_mut(l).iter_mut().for_each(|x| *x = *x * turn + rng.complex_gaussian() * noise);
     }
     grid
 }
@@ -30,10 +30,32 @@ fn a_process_that_was_reset_is_as_a_new_one() {
         decoder.receive_both(grids, PRB, rv, Hertz(500.0), sides).unwrap().measurement
     };
     for rv in REDUNDANCY_VERSIONS {
-        receive(&mut used, &subframe(&mut encoder, &mut rng, rv, 400.0), rv);
+        receive(&mut used, &subframe(&mut encoder, &mut rng, (rv, 0.7), 400.0), rv);
     }
     used.iter_mut().for_each(Process::reset);
     let mut fresh = [Process::new(), Process::new()];
-    let grid = subframe(&mut encoder, &mut rng, 0, -300.0);
+    let grid = subframe(&mut encoder, &mut rng, (0, 0.7), -300.0);
     assert_eq!(receive(&mut used, &grid, 0), receive(&mut fresh, &grid, 0));
+}
+
+/// A channel that turns another way in each transmission, as fast ones do, comes through the second process.
+#[test]
+fn transmissions_that_turn_differently_are_not_taken_for_one_offset() {
+    let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
+    let references = Arc::new(References::new(25));
+    let mut encoder = Encoder::new(numerology, references.clone());
+    let mut decoder = Decoder::new(numerology, references, Antennas::ONE);
+    let mut rng = Rng::new(6);
+    let mut decoded = 0;
+    for _ in 0..20 {
+        let mut sides = [Process::new(), Process::new()];
+        for (rv, offset) in REDUNDANCY_VERSIONS.into_iter().zip([900.0, -900.0, -900.0, 900.0]) {
+            let grid = subframe(&mut encoder, &mut rng, (rv, 0.9), offset);
+            let grids = std::slice::from_ref(&grid);
+            decoder.receive_both(grids, PRB, rv, Hertz(500.0), &mut sides).unwrap();
+        }
+        let mut message = [0; MESSAGE_BYTES];
+        decoded += usize::from(decoder.decode(&mut sides[1], &mut message).is_some());
+    }
+    assert!(decoded >= 18, "{decoded} of 20");
 }
