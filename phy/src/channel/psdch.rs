@@ -160,6 +160,9 @@ pub struct Received {
     pub excess: f32,
 }
 
+/// Doppler from which a transmission is measured alone.
+const FAST: Hertz = Hertz(500.0);
+
 /// Signal to noise ratio from which a wide and fast channel is supposed beside the most likely one.
 const SECOND_TRY: Decibel = Decibel(-8.0);
 
@@ -239,7 +242,8 @@ impl Decoder {
     ///
     /// If the reference signals allow two offsets within `max_cfo`, the first process is for a carrier offset of 0 or
     /// above, the second for one below. If they allow only one, the first is for the most likely channel, the second for a
-    /// wide and fast one. All transmissions since the first process was reset tell the delay, the offset and the speed to it.
+    /// wide and fast one. All transmissions since the first process was reset tell the delay, the offset and the speed,
+    /// unless the channel is so fast that it turns otherwise in each, and but for the wide and fast channel.
     pub fn receive_both(
         &mut self,
         grids: &[Grid],
@@ -248,19 +252,25 @@ impl Decoder {
         max_cfo: Hertz,
         sides: &mut [Process; 2],
     ) -> Option<Received> {
-        let before = sides[0].evidence;
+        let (before, has_others) = (sides[0].evidence, sides[0].transmissions > 0);
         self.estimator.recall(&before);
         let received = self.receive(grids, prb, Hertz(0.0));
         if let Some(evidence) = self.estimator.evidence() {
             sides[0].evidence = evidence;
         }
-        let received = received?;
+        let mut received = received?;
+        let is_alone = has_others && received.measurement.doppler >= FAST;
+        if is_alone {
+            received = self.receive(grids, prb, Hertz(0.0))?;
+        }
         let cfo = received.measurement.cfo.to_f32();
         let other = cfo - received.measurement.cfo_ambiguity.to_f32().copysign(cfo);
         if other.abs() <= max_cfo.to_f32() {
             let (own, far) = if cfo >= 0.0 { (0, 1) } else { (1, 0) };
             self.combine(&mut sides[own], rv);
-            self.estimator.recall(&before);
+            if !is_alone {
+                self.estimator.recall(&before);
+            }
             let far_off = self.receive(grids, prb, Hertz::from(other));
             self.estimator.evidence();
             far_off?;
@@ -268,8 +278,7 @@ impl Decoder {
         } else {
             self.combine(&mut sides[0], rv);
             if received.measurement.snr() > SECOND_TRY {
-                if sides[0].transmissions > 1 {
-                    // a fast channel turns otherwise in every transmission: this one alone tells how
+                if has_others && !is_alone {
                     self.measure(grids, prb, Hertz(0.0))?;
                 }
                 let measurement = self.estimator.suppose(Hypothesis::WideAndFast);
