@@ -133,6 +133,8 @@ pub(crate) enum Linked {
     First,
     /// None.
     None,
+    /// Any of them, or none: the attack leaves it to chance.
+    Perhaps,
 }
 
 impl By {

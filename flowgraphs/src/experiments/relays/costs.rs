@@ -148,6 +148,7 @@ impl RelayCosts {
             Linked::All => true,
             Linked::First => hop.relay == first,
             Linked::None => false,
+            Linked::Perhaps => hop.linked(),
         };
         let why = match case.scenario.attack.map(|attack| attack.expect) {
             _ if self.hops.iter().any(|hop| is_wanted(hop) && !hop.linked()) => "there is no link",

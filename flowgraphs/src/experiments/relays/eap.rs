@@ -90,8 +90,8 @@ impl EapBy {
     pub(crate) const fn linked(self) -> Linked {
         match self {
             Self::OtherName(KdMaker::Relay) | Self::Collects | Self::Curious => Linked::All,
-            // Whoever floods takes the places of others while it lasts.
-            Self::Flood(_) => Linked::None,
+            // Whoever floods takes the places of others while it lasts: who gets one is chance.
+            Self::Flood(_) => Linked::Perhaps,
             Self::WithoutAaa
             | Self::OtherName(KdMaker::Network)
             | Self::LyingToAaa
