@@ -44,6 +44,7 @@ pub mod control;
 pub mod experiments;
 pub mod input;
 pub mod inspect;
+mod lock;
 mod naf_groups;
 #[cfg(feature = "services")]
 mod network_leg;

@@ -31,7 +31,6 @@ use sidelink_radio::air::Air;
 use sidelink_radio::{Anchor, Radio, Streams};
 use sidelink_store::Keys;
 use sidelink_ue::{LatencyStats, NoStore, Stage, Totals};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Subframes that every UE runs before anything is counted: tables are built, decoders are warm.
@@ -251,8 +250,4 @@ impl Run {
 
 fn figures([p50, p99, p999, worst]: [f64; 4]) -> Value {
     json!({ "p50": p50, "p99": p99, "p99.9": p999, "worst": worst })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

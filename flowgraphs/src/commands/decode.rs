@@ -2,6 +2,7 @@
 
 use crate::args::{Form, Output, RadioArgs, parse_utc};
 use crate::config::{ConfigError, set_timing};
+use crate::lock::lock;
 use crate::open::{Opened, Opener};
 use crate::outputs::{ForceArgs, OutputFile, Outputs, Place};
 use crate::receive::{self, Outcome, Threads};
@@ -305,9 +306,4 @@ impl Sinks {
 fn utc(start: Option<UtcMicros>, seconds: f64) -> UtcTime {
     let micros = start.map_or(0, |s| s.0).saturating_add_signed((seconds * 1e6).round() as i64);
     UtcTime::from_millis(micros.saturating_add(500) / 1000)
-}
-
-/// Locks a mutex, even if a thread that held it panicked: the guarded data is only appended to.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
 }

@@ -10,6 +10,7 @@
 
 use super::listener::Listener;
 use super::source::{Behind, Missing, Source};
+use crate::lock::lock;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use sidelink_phy::receive::receiver::Config;
 use sidelink_phy::receive::stream::{Ahead, Filled, Forecast, Prepared, StreamReceiver};
@@ -94,7 +95,7 @@ pub(super) fn receive_ahead(
             match message {
                 Message::Block(mut block) => {
                     receiver.take(&mut block, &mut |event, at| listener.hear(event, at));
-                    *forecast.lock().unwrap_or_else(|e| e.into_inner()) = receiver.forecast();
+                    *lock(&forecast) = receiver.forecast();
                     // a buffer that nobody takes is dropped
                     let _ = to_reader.try_send(block);
                 }
@@ -141,7 +142,7 @@ impl Reader<'_> {
             let mut taken = 0;
             while taken < piece.samples().first().map_or(0, |s| s.len()) {
                 let filled;
-                ahead.expect(*self.forecast.lock().unwrap_or_else(|e| e.into_inner()));
+                ahead.expect(*lock(self.forecast));
                 (taken, filled) = ahead.push(piece.samples(), taken, &mut block);
                 if filled == Filled::Whole
                     && self.send(Message::Block(self.exchange(&mut block)), piece.read).is_err()

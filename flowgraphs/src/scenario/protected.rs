@@ -6,6 +6,7 @@
 
 use super::{ProtectedData, ProtectedMessage, SduKind};
 use crate::config::ConfigError;
+use crate::lock::lock;
 use sidelink_mac::engine::{Bearer, Config, Engine};
 use sidelink_mac::mux::Address;
 use sidelink_mac::pdcp;
@@ -25,7 +26,7 @@ use sidelink_wire::ids::{Layer2Id, Lcid};
 use sidelink_wire::pc5_discovery::MessageType;
 use sidelink_wire::pdcp::{MAX_SDU_LEN, SduType};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// How long an answer is awaited or waits for a period, in milliseconds.
 const PATIENCE_MILLIS: u64 = 10_000;
@@ -526,9 +527,4 @@ fn no_keys() -> ConfigError {
 fn not_in_store(what: &str, name: &str, command: &str) -> ConfigError {
     let remedy = format!("`sidelink keys list` names what there is, `{command}` makes one");
     ConfigError::new(format!("the key store has no {what} {name:?}"), "protected", remedy)
-}
-
-/// A lock, even if a thread died with it: every change is whole.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

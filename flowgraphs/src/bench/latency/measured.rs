@@ -1,7 +1,8 @@
 //! A UE that is measured, and what was counted while it warmed up.
 
 use super::probe::Arrivals;
-use super::{Run, WARM_UP, lock, machine};
+use super::{Run, WARM_UP, machine};
+use crate::lock::lock;
 use sidelink_radio::Streams;
 use sidelink_ue::{Observer, Running, ThreadOptions, Totals, Ue};
 use std::sync::{Arc, Mutex};

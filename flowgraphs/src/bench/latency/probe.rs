@@ -1,5 +1,6 @@
 //! An application whose messages carry their time, and that measures their delay.
 
+use crate::lock::lock;
 use hdrhistogram::Histogram;
 use sidelink_mac::engine;
 use sidelink_mac::mux::Address;
@@ -116,7 +117,7 @@ impl Application for Probe {
         let address = Address::Group(Layer2Id::from_octets(super::scene::GROUP_ID));
         let lcid = Lcid::GROUP_DATA;
         let result = send(Outgoing { address, lcid, sdu_type: SduType::Ip, data: &self.data });
-        let mut arrivals = super::lock(&self.arrivals);
+        let mut arrivals = lock(&self.arrivals);
         match result {
             Ok(()) => arrivals.sent += 1,
             Err(_) => arrivals.refused += 1,
@@ -130,7 +131,7 @@ impl Application for Probe {
         };
         let Some(ns) = rest.first_chunk::<8>() else { return };
         let ns = self.now_ns().saturating_sub(u64::from_be_bytes(*ns));
-        let mut arrivals = super::lock(&self.arrivals);
+        let mut arrivals = lock(&self.arrivals);
         arrivals.received += 1;
         arrivals.air.saturating_record(now.t.saturating_sub(u64::from_be_bytes(*t)));
         arrivals.wall.saturating_record(ns);

@@ -8,6 +8,7 @@ use super::tally::Tally;
 use crate::attacks::Replayer;
 use crate::commands::ue;
 use crate::config::ue_toml::{Draws, RadioFacts, UeConfig};
+use crate::lock::lock;
 use crate::report::address_book::AddressBook;
 use crate::report::events::{Form, Reporter, Writer};
 use crate::terminal;
@@ -23,7 +24,7 @@ use sidelink_ue::{
 use sidelink_wire::ids::{Layer2Id, Lcid};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Octets of the file that goes over IP.
@@ -182,10 +183,6 @@ impl FileOverIp {
         let whole = lock(&self.received).as_deref() == Some(&self.content[..]);
         Transfer { octets: self.content.len(), progress: *lock(&self.sent), whole }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Leaves the datagrams of the file out of the report.

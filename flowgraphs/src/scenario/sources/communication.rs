@@ -4,7 +4,8 @@
 use super::period::PeriodPlan;
 use super::{Air, Instant, Source};
 use crate::config::{Communication, ConfigError};
-use crate::scenario::protected::{GroupSenderId, SharedTraffic, lock};
+use crate::lock::lock;
+use crate::scenario::protected::{GroupSenderId, SharedTraffic};
 use crate::scenario::{Choice, CommunicationEntry, Payload};
 use sidelink_phy::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use sidelink_phy::coding::crc::CRC16;

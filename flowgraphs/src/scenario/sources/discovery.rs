@@ -3,7 +3,8 @@
 use super::period::PeriodPlan;
 use super::{Air, Instant, Source};
 use crate::config::{ConfigError, set_timing};
-use crate::scenario::protected::{DiscoverySenderId, SharedTraffic, lock};
+use crate::lock::lock;
+use crate::scenario::protected::{DiscoverySenderId, SharedTraffic};
 use crate::scenario::{Choice, DiscoveryEntry, Payload, Type2b};
 use sidelink_phy::channel::psdch::{MESSAGE_BYTES, REDUNDANCY_VERSIONS};
 use sidelink_phy::impair::rng::Rng;
