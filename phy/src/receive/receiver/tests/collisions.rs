@@ -414,17 +414,15 @@ fn mode_2_on_the_same_resources() {
     }
 }
 
+/// Returns a discovery pool over the whole carrier.
+pub(super) fn discovery(period: u32, bitmap: Vec<bool>, transmissions: u32) -> DiscoveryPool {
+    DiscoveryPool { period, offset: 0, bitmap, repetitions: 1, transmissions, prbs: PoolPrbs::whole(CARRIER) }
+}
+
 /// Two discovery messages in one resource, with a pool and without.
 #[test]
 fn discovery_in_one_resource() {
-    let pool = DiscoveryPool {
-        period: 320,
-        offset: 0,
-        bitmap: on_off("11110000000000000000000000000000"),
-        repetitions: 1,
-        transmissions: 2,
-        prbs: PoolPrbs::whole(CARRIER),
-    };
+    let pool = discovery(320, on_off("11110000000000000000000000000000"), 2);
     let mut ue = Encoders::new(TransmissionMode::Tm2, 21);
     for (trial, told) in [true, true, true, false, false].into_iter().enumerate() {
         let mut config = Config::new(numerology(), TransmissionMode::Tm2);
@@ -455,14 +453,7 @@ fn discovery_in_one_resource() {
 #[test]
 fn the_data_correct_the_channel() {
     let mut ue = Encoders::new(TransmissionMode::Tm2, 22);
-    let pool = DiscoveryPool {
-        period: 320,
-        offset: 0,
-        bitmap: on_off("1000000000000000000000000000000000000000"),
-        repetitions: 1,
-        transmissions: 1,
-        prbs: PoolPrbs::whole(CARRIER),
-    };
+    let pool = discovery(320, on_off("1000000000000000000000000000000000000000"), 1);
     let mut both = 0;
     for _ in 0..20 {
         let mut config = Config::new(numerology(), TransmissionMode::Tm2);

@@ -2,12 +2,14 @@
 
 use super::super::{CommunicationPlace, Config, DiscoveryPlace, Event, Receiver};
 use super::antennas::{stream, views};
-use super::collisions::{CARRIER, CP, Encoders, STRONG, WEAK, communication, format_0, format_1, numerology};
+use super::collisions::{
+    CARRIER, CP, Encoders, STRONG, WEAK, communication, discovery, format_0, format_1, numerology,
+};
 use crate::Sample;
 use crate::channel::psdch;
 use crate::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
 use crate::numerology::Numerology;
-use crate::pool::{DiscoveryPool, PoolPrbs, V2xPool};
+use crate::pool::V2xPool;
 use crate::receive::stream::StreamReceiver;
 use crate::sci::{Format0, Format1};
 use crate::units::{Antennas, Bandwidth, DfnSubframe, PrbRange, SidelinkMode, TransmissionMode};
@@ -145,14 +147,7 @@ proptest! {
         let mut ue = Encoders::new(TransmissionMode::Tm2, seed);
         let mut config = Config::new(numerology(), TransmissionMode::Tm2);
         config.communication = vec![CommunicationPlace { pool: pool.clone(), control_cp: CP, data_cp: CP }];
-        let everywhere = DiscoveryPool {
-            period: 320,
-            offset: 0,
-            bitmap: vec![true; 8],
-            repetitions: 1,
-            transmissions: 1,
-            prbs: PoolPrbs::whole(CARRIER),
-        };
+        let everywhere = discovery(320, vec![true; 8], 1);
         config.discovery = vec![DiscoveryPlace { pool: everywhere, cp: CP }];
         config.antennas = Antennas::new(count).unwrap();
         let mut receiver = Receiver::new(config);

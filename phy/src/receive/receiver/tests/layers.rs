@@ -3,12 +3,12 @@
 use super::super::{CommunicationPlace, Config, DiscoveryPlace, Receiver};
 use super::antennas::views;
 use super::collisions::{
-    CARRIER, CP, Encoders, Heard, Path, STRONG, WEAK, communication, format_0, format_1, numerology,
-    v2x_receiver,
+    CARRIER, CP, Encoders, Heard, Path, STRONG, WEAK, communication, discovery, format_0, format_1,
+    numerology, v2x_receiver,
 };
 use crate::Sample;
 use crate::channel::pssch::{Grant, REDUNDANCY_VERSIONS};
-use crate::pool::{DiscoveryPool, PoolPrbs, V2xPool};
+use crate::pool::V2xPool;
 use crate::sci::{Format0, Format1};
 use crate::units::{Antennas, Bandwidth, DfnSubframe, PrbRange, SidelinkMode, TransmissionMode};
 
@@ -235,14 +235,7 @@ fn a_damaged_antenna_repeats_nothing() {
 /// Nobody is under a discovery message that is alone, with a pool and without.
 #[test]
 fn nothing_is_under_a_single_message() {
-    let pool = DiscoveryPool {
-        period: 320,
-        offset: 0,
-        bitmap: vec![true; 40],
-        repetitions: 1,
-        transmissions: 1,
-        prbs: PoolPrbs::whole(CARRIER),
-    };
+    let pool = discovery(320, vec![true; 40], 1);
     let mut ue = Encoders::new(TransmissionMode::Tm2, 36);
     for told in [true, false] {
         let mut config = Config::new(numerology(), TransmissionMode::Tm2);
@@ -270,14 +263,7 @@ fn nothing_is_under_a_single_message() {
 /// Each period of a discovery pool has messages of its own, whatever the last one left undecoded.
 #[test]
 fn messages_of_one_period_do_not_spoil_those_of_the_next() {
-    let pool = DiscoveryPool {
-        period: 320,
-        offset: 0,
-        bitmap: (0..32).map(|i| i < 4).collect(),
-        repetitions: 1,
-        transmissions: 2,
-        prbs: PoolPrbs::whole(CARRIER),
-    };
+    let pool = discovery(320, (0..32).map(|i| i < 4).collect(), 2);
     let mut ue = Encoders::new(TransmissionMode::Tm2, 37);
     let mut config = Config::new(numerology(), TransmissionMode::Tm2);
     config.discovery = vec![DiscoveryPlace { pool: pool.clone(), cp: CP }];
@@ -359,14 +345,7 @@ fn what_is_received_again_waits_for_its_retransmission() {
 /// Messages that are noticed late: their first transmissions waited.
 #[test]
 fn waiting_transmissions_count() {
-    let pool = DiscoveryPool {
-        period: 40,
-        offset: 0,
-        bitmap: vec![true; 8],
-        repetitions: 1,
-        transmissions: 4,
-        prbs: PoolPrbs::whole(CARRIER),
-    };
+    let pool = discovery(40, vec![true; 8], 4);
     let mut config = Config::new(numerology(), TransmissionMode::Tm2);
     config.discovery = vec![DiscoveryPlace { pool: pool.clone(), cp: CP }];
     // by one transmission nothing is noticed, by three or four most are
