@@ -166,6 +166,12 @@ const FAST: Hertz = Hertz(500.0);
 /// Signal to noise ratio from which a wide and fast channel is supposed beside the most likely one.
 const SECOND_TRY: Decibel = Decibel(-8.0);
 
+/// Least correlation of a decode with its combined soft bits: the CRC24 of noise holds by chance now and then.
+///
+/// Right messages at the 10 % point of the block error rate stay above 0.87 with one transmission and 0.76 with four; of
+/// 140 698 decodes of noise, lines and chirps, one in 250 lies above.
+const MIN_CORRELATION: f32 = 0.7;
+
 /// Decodes resource elements to discovery messages.
 pub struct Decoder {
     layout: Layout,
@@ -289,14 +295,15 @@ impl Decoder {
         Some(received)
     }
 
-    /// Decodes the combined soft bits of `process`.
+    /// Decodes the combined soft bits of `process`. `None` if the CRC does not hold, or most likely by chance.
     pub fn decode(
         &mut self,
         process: &mut Process,
         message: &mut [u8; MESSAGE_BYTES],
     ) -> Option<TransportDecode> {
         let decode = self.coder.decode(&mut process.soft, message).ok()?;
-        decode.crc_ok.then_some(decode)
+        let is_right = decode.crc_ok && self.coder.correlation(&process.soft).ok()? > MIN_CORRELATION;
+        is_right.then_some(decode)
     }
 }
 

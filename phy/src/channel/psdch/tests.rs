@@ -59,3 +59,29 @@ fn transmissions_that_turn_differently_are_not_taken_for_one_offset() {
     }
     assert!(decoded >= 18, "{decoded} of 20");
 }
+
+/// Soft bits that say a message, and parity bits of any sign beside them, `parity` strong: the CRC holds, and yet it is a
+/// message only while most of the soft bits agree.
+#[test]
+fn a_message_with_which_its_soft_bits_do_not_agree_is_refused() {
+    let numerology = Numerology::standard(Bandwidth::Prb25, CyclicPrefix::Normal);
+    let references = Arc::new(References::new(25));
+    let mut encoder = TransportEncoder::new(MESSAGE_BITS);
+    let mut decoder = Decoder::new(numerology, references, Antennas::ONE);
+    let mut rng = Rng::new(7);
+    let message: [u8; MESSAGE_BYTES] = std::array::from_fn(|i| 3 * i as u8 + 1);
+    // the whole circular buffer: systematic bits but for two columns, parity bits, and these columns
+    let mut coded = [0; 3 * (MESSAGE_BITS + 24 + 4)];
+    let len = coded.len();
+    encoder.encode(&message, len, 2, 0, &mut coded).unwrap();
+    for (parity, is_message) in [(0, true), (15, true), (40, false)] {
+        let mut soft = coded.map(|bit| 100 - 200 * Llr::from(bit));
+        soft[244..len - 16].fill_with(|| if rng.below(2) == 0 { parity } else { -parity });
+        let mut process = Process::new();
+        decoder.coder.combine(&mut process.soft, &soft, 2, 0).unwrap();
+        let mut decoded = [0; MESSAGE_BYTES];
+        let holds = decoder.coder.decode(&mut process.soft, &mut decoded).unwrap().crc_ok;
+        assert!(holds && decoded == message, "{parity}");
+        assert_eq!(decoder.decode(&mut process, &mut decoded).is_some(), is_message, "{parity}");
+    }
+}
