@@ -44,6 +44,11 @@ impl ErrorVector {
         self.error / self.expected.max(f32::MIN_POSITIVE)
     }
 
+    /// Returns the ratio of symbols to noise that the estimated channels and noises promise.
+    pub fn promised(&self) -> f32 {
+        self.count as f32 / self.expected.max(f32::MIN_POSITIVE)
+    }
+
     /// Returns the error vector magnitude in percent of the mean symbol.
     pub fn percent(&self) -> f32 {
         100.0 * (self.error / self.count.max(1) as f32).sqrt()
