@@ -14,7 +14,7 @@ use crate::channel::layout::Layout;
 use crate::channel::psdch::{self, MESSAGE_BYTES};
 use crate::channel::{pscch, pssch};
 use crate::grid::Grid;
-use crate::numerology::Numerology;
+use crate::numerology::{Numerology, SUBCARRIER_SPACING};
 use crate::sequence::dmrs::References;
 use crate::units::{Antennas, Hertz, PrbRange, SidelinkMode, TransmissionMode};
 use std::ops::Range;
@@ -33,6 +33,9 @@ const FAST: Hertz = Hertz(200.0);
 
 /// Excess of the error of the data from which they are worse than the reference signals promise.
 const WORSE: f32 = 2.0;
+
+/// Subcarriers from which the interference of an own offset is summed.
+const NEAR: usize = 48;
 
 /// PRBs on either side of a place whose last symbol is noise for it too: twelve values alone scatter by 30 %.
 const AROUND: usize = 4;
@@ -160,18 +163,49 @@ impl Canceller<psdch::Encoder> {
     }
 }
 
+/// What explains that reference signals are farther from what they should be than another transmission would have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Explained {
+    /// The noise: of what was measured after its offset was removed, and in modes 1 and 2, where the offset that is measured
+    /// in a collision is that of both, since all UEs send the same reference signals.
+    ByNoise,
+    /// The noise, and the offset that was left in.
+    ByNoiseAndOffset,
+}
+
 /// Whether a transmission that has decoded may hide another: its reference signals at any antenna were farther from what
-/// they should be than the noise explains, or its data were than its reference signals promise (`excess`).
-pub fn may_hide(measurement: &Measurement, excess: f32, prbs: PrbRange, grids: &[Grid]) -> bool {
+/// they should be than `explained` allows, or its data were than its reference signals promise (`excess`).
+pub fn may_hide(
+    (measurement, explained): (&Measurement, Explained),
+    excess: f32,
+    prbs: PrbRange,
+    grids: &[Grid],
+) -> bool {
     // data may be worse by `excess`; less than promised shows nothing
     let factor = if excess > WORSE { excess } else { 1.0 };
     let hidden = if measurement.doppler >= FAST { HIDDEN_IN_MOTION } else { HIDDEN };
+    let own = match explained {
+        Explained::ByNoise => 0.0,
+        Explained::ByNoiseAndOffset => own_interference(measurement.offset, prbs),
+    };
     let antennas = &measurement.antennas;
     let mut each = grids.iter().zip(antennas.signals().iter().zip(antennas.noises()));
     each.any(|(grid, (signal, noise))| {
-        let rest = noise * factor;
+        let rest = (noise - own * signal) * factor;
         rest > FLOOR * signal && rest > hidden * silence(prbs, grid)
     })
+}
+
+/// Returns the power that an offset spreads from the other subcarriers of an allocation to one of them, against the signal:
+/// the square of the offset in subcarriers over that of their distance, as long as the offset is small.
+fn own_interference(offset: Hertz, prbs: PrbRange) -> f32 {
+    let spacings = (offset.0 / SUBCARRIER_SPACING.0) as f32;
+    let m_sc = prbs.subcarriers() as f32;
+    // nearly all comes from near
+    let near = (1..prbs.subcarriers().min(NEAR)).map(|apart| apart as f32);
+    // on either side, but for those beyond the edges
+    let pairs: f32 = near.map(|apart| 2.0 * (1.0 - apart / m_sc) / (apart * apart)).sum();
+    spacings * spacings * pairs
 }
 
 /// PRBs at which a channel may begin in what subtractions have left.
