@@ -144,9 +144,9 @@ const MAX_EXCESS: f32 = 2.5;
 /// soft bits of weaker ones round to zero, and any codeword agrees with the few that do not.
 const MIN_PROMISED: f32 = 0.003;
 
-/// Signal to noise ratio of the reference signals up to which [`MIN_PROMISED`] counts: the first try of a fast channel
-/// promises little, and yet decodes, when the signal is strong.
-const PROMISED_BELOW: Decibel = Decibel(-3.0);
+/// Ratio of signal and noise of the reference signals, -3 dB, up to which [`MIN_PROMISED`] counts: the first try of a fast
+/// channel promises little, and yet decodes, when the signal is strong.
+const PROMISED_BELOW: f32 = 0.5;
 
 /// Signal to noise ratio from which a failed decode is tried a second time, in modes 1 and 2, and in modes 3 and 4: one in
 /// ten candidates of noise has it, and most that were sent.
@@ -167,9 +167,8 @@ impl Decoded {
 
     /// Whether the symbols fit what the reference signals say about them.
     fn is_as_promised(&self) -> bool {
-        let snr = self.measurement.snr();
-        (self.excess < MAX_EXCESS || snr > Decibel(0.0))
-            && (self.promised > MIN_PROMISED || snr > PROMISED_BELOW)
+        let ratio = self.measurement.ratio();
+        (self.excess < MAX_EXCESS || ratio > 1.0) && (self.promised > MIN_PROMISED || ratio > PROMISED_BELOW)
     }
 
     /// Whether the decode cannot be chance, independent of its content.
