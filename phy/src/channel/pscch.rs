@@ -223,6 +223,11 @@ impl Decoder {
         self.payload
     }
 
+    /// Index of the mode family in the limits of a decode.
+    fn family(&self) -> usize {
+        usize::from(self.sidelink == SidelinkMode::V2x)
+    }
+
     /// Gives the true channel in place of estimates: as [`Estimator::know`].
     pub fn know(&mut self, channels: &[Grid], noise: f32) {
         self.estimator.know(channels, noise);
@@ -250,7 +255,7 @@ impl Decoder {
         if !fits || bits.len() != self.payload {
             return None;
         }
-        let family = usize::from(self.sidelink == SidelinkMode::V2x);
+        let family = self.family();
         let mut near = 0.0;
         let mut first = None;
         for attempt in 1.. {
@@ -301,7 +306,7 @@ impl Decoder {
 
     /// Whether a decode is an SCI, and not chance.
     fn is_right(&self, (decoded, crc_holds): &(Decoded, bool)) -> bool {
-        let family = usize::from(self.sidelink == SidelinkMode::V2x);
+        let family = self.family();
         *crc_holds
             && decoded.correlation > MIN_CORRELATION[family]
             && decoded.quality() > MIN_QUALITY[family]

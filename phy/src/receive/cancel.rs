@@ -176,7 +176,8 @@ pub enum Explained {
 /// Whether a transmission that has decoded may hide another: its reference signals at any antenna were farther from what
 /// they should be than `explained` allows, or its data were than its reference signals promise (`excess`).
 pub fn may_hide(
-    (measurement, explained): (&Measurement, Explained),
+    measurement: &Measurement,
+    explained: Explained,
     excess: f32,
     prbs: PrbRange,
     grids: &[Grid],

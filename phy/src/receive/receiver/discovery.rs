@@ -156,7 +156,7 @@ impl Discovery {
             let Some(received) = chain.receive(slot, grids, prb, &mut message) else { continue };
             report(slot, learning, &now, (prb, &message, &received), emit);
             let place = PrbRange { start: prb, len: psdch::PRBS };
-            if may_hide((&received.measurement, Explained::ByNoise), received.excess, place, grids) {
+            if may_hide(&received.measurement, Explained::ByNoise, received.excess, place, grids) {
                 decoded.push(Decoded { a, prb, rv: chain.rv, message, measurement: received.measurement });
             }
         }
@@ -210,7 +210,7 @@ impl Discovery {
             }
             let place = PrbRange { start: prb, len: psdch::PRBS };
             let measurement = received.measurement;
-            if now.layer == 0 && may_hide((&measurement, Explained::ByNoise), received.excess, place, grids) {
+            if now.layer == 0 && may_hide(&measurement, Explained::ByNoise, received.excess, place, grids) {
                 self.decoded.push(Decoded { a: 0, prb, rv, message, measurement });
             }
             let transmission = self.rv.iter().position(|&v| v == rv).unwrap_or(0);
@@ -302,7 +302,7 @@ impl Chain<'_> {
         message: &mut [u8; MESSAGE_BYTES],
     ) -> Option<psdch::Received> {
         let place = PrbRange { start: prb, len: psdch::PRBS };
-        if !may_hide((&first.measurement, Explained::ByNoise), first.excess, place, grids) {
+        if !may_hide(&first.measurement, Explained::ByNoise, first.excess, place, grids) {
             return None;
         }
         for (i, turn) in TURNS.into_iter().enumerate() {

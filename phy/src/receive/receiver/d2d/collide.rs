@@ -99,7 +99,7 @@ impl D2d {
         for heard in &heard[from..] {
             let prbs = PrbRange { start: heard.prb, len: pscch::prbs(SidelinkMode::D2d) };
             let grids = front.grid(*control_cp);
-            if may_hide((&heard.measurement, Explained::ByNoise), heard.excess, prbs, grids)
+            if may_hide(&heard.measurement, Explained::ByNoise, heard.excess, prbs, grids)
                 && control_canceller.control(
                     &heard.bits[..search.bits()],
                     (heard.prb, 0),
@@ -125,7 +125,7 @@ impl D2d {
         let (grant, prbs) = (last.grant, last.grant.prbs);
         let grids = front.grid(self.cp);
         if self.hidden.blocks.len() == GRANTS
-            || !may_hide((&last.measurement, Explained::ByNoise), last.excess, prbs, grids)
+            || !may_hide(&last.measurement, Explained::ByNoise, last.excess, prbs, grids)
             || !self.shared_canceller.shared(block, &grant, &last.measurement, front.left_mut(self.cp))
             || !is_left(prbs, prbs, front.left_mut(self.cp))
         {

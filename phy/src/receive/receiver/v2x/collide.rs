@@ -59,7 +59,7 @@ impl V2x {
         for i in from..self.heard.len() {
             let heard = self.heard[i];
             let prbs = control_of(&heard);
-            if may_hide((&heard.measurement, Explained::ByNoiseAndOffset), heard.excess, prbs, front.grid(CP))
+            if may_hide(&heard.measurement, Explained::ByNoiseAndOffset, heard.excess, prbs, front.grid(CP))
                 && self.control.control(
                     &heard.bits,
                     (heard.prb, heard.cyclic_shift),
@@ -77,7 +77,7 @@ impl V2x {
     pub(super) fn subtract_block(&mut self, i: usize, delivered: &Delivered, front: &mut Front) {
         let prbs = delivered.grant.prbs;
         let measurement = delivered.measured(front.common_cfo());
-        if may_hide((&measurement, Explained::ByNoise), delivered.excess, prbs, front.grid(CP))
+        if may_hide(&measurement, Explained::ByNoise, delivered.excess, prbs, front.grid(CP))
             && self.shared.shared(
                 self.blocks.block(delivered),
                 &delivered.grant,

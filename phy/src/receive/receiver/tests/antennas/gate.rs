@@ -17,7 +17,7 @@ fn suspected(model: &str, offset: Hertz, explained: Explained) -> (usize, usize)
         let Some(measurement) = shared.receive(&samples, 100, &block) else { continue };
         arrived += 1;
         let prbs = Shared::grant(100).prbs;
-        suspected += usize::from(may_hide((&measurement, explained), 1.0, prbs, shared.front.grid(CP)));
+        suspected += usize::from(may_hide(&measurement, explained, 1.0, prbs, shared.front.grid(CP)));
     }
     (arrived, suspected)
 }
